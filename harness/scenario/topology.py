@@ -1,0 +1,110 @@
+"""What a scenario stands on: the `stack` and `services` keys of a scenario file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from harness.scenario.durations import Duration
+
+
+class Model(BaseModel):
+    """The base of everything that is written in a scenario file: unknown keys are errors, values keep their types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+def _as_path(value: Any) -> Any:
+    return Path(value) if isinstance(value, str) else value
+
+
+FilePath = Annotated[Path, BeforeValidator(_as_path, json_schema_input_type=str)]
+"""A path, written relative to the file that names it; the loader makes it absolute and checks that it exists."""
+
+
+class Postgres(Model):
+    """A database of its own for each scenario file, cloned from a migrated template for each case."""
+
+    migrations: FilePath | None = Field(
+        None, description="a folder with an alembic.ini, or with *.sql files that run in the order of their names"
+    )
+    seed: list[FilePath] = Field([], description="SQL files that run after the migrations, once, into the template")
+
+
+class Blobs(Model):
+    """A storage account of its own for each scenario file."""
+
+    containers: list[str] = Field([], description="containers that exist, empty, when a case begins")
+
+
+class Queue(Model):
+    """A queue; what is not written has Azure's default."""
+
+    max_delivery_count: int = Field(10, ge=1)
+    lock_duration: Duration = Field(60.0, gt=0, le=300)
+    duplicate_detection_window: Duration | None = Field(None, gt=0, description="absent: no duplicate detection")
+    default_time_to_live: Duration | None = Field(None, gt=0)
+    dead_lettering_on_expiration: bool = False
+    requires_session: bool = False
+    message_schema: FilePath | None = Field(
+        None, alias="schema", description="JSON Schema that `contracts_hold` holds every message body to"
+    )
+
+
+class AccessRule(Model):
+    """A shared access rule; its key is made anew for each run and is never written anywhere."""
+
+    rights: list[Literal["Send", "Listen", "Manage"]] = Field(min_length=1)
+    queue: str | None = Field(None, description="absent: the rule holds for the whole namespace")
+
+
+class ServiceBus(Model):
+    """A Service Bus namespace of its own for each scenario file."""
+
+    queues: dict[str, Queue] = {}
+    access_rules: dict[str, AccessRule] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_queues(cls, data: Any) -> Any:
+        """`queues: {jobs: }` means a queue with every default."""
+        if isinstance(data, dict) and isinstance(data.get("queues"), dict):
+            return {**data, "queues": {name: {} if queue is None else queue for name, queue in data["queues"].items()}}
+        return data
+
+
+class Stack(Model):
+    """The dependencies that a scenario file needs; what is absent is not started for it."""
+
+    postgres: Postgres | None = None
+    blobs: Blobs | None = None
+    servicebus: ServiceBus | None = None
+
+
+class Ready(Model):
+    """How one knows that a service is ready: exactly one of the two."""
+
+    http: str | None = Field(None, description="a path that answers 2xx", pattern="^/")
+    log: str | None = Field(None, description="the `event` of a JSON log line, or a text that a line contains")
+    within: Duration = 30.0
+
+    @model_validator(mode="after")
+    def _one(self) -> Ready:
+        if (self.http is None) == (self.log is None):
+            raise ValueError("say exactly one of http or log")
+        return self
+
+
+class Service(Model):
+    """A process under test. It is told where its dependencies are by environment variables, and nothing else."""
+
+    run: list[str] = Field(min_length=1, description="the command; `python` is the interpreter that runs peeklock")
+    env: dict[str, str | int | float | bool] = {}
+    cwd: FilePath | None = Field(None, description="default: the project's root, the nearest parent with a pyproject.toml or .git")
+    replicas: int = Field(1, ge=0, le=50)
+    ready: Ready | None = None
+    depends_on: list[str] = []
+    stop_grace: Duration = Field(10.0, description="from SIGTERM to SIGKILL")
+    watch: list[FilePath] = Field([], description="files and folders whose change restarts a warm service; default: cwd")

@@ -1,0 +1,122 @@
+"""What the engine asks of a backend: a `Stack` that stands, an `Environment` for each scenario file, its `Services`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.scenario.topology import Service, Stack as StackSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the dependencies of one environment are, as its services and its test see them. Absent: not asked for."""
+
+    postgres_url: str | None = None
+    blobs_connection_string: str | None = None
+    servicebus_connection_string: str | None = None
+    access_rules: Mapping[str, str] = field(default_factory=dict)
+    """Connection string by the name of an access rule of the scenario."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentSpec:
+    """Everything that an environment is made of; two specs with the same `key` can share a warm environment."""
+
+    name: str
+    """A short name for people and for log folders: the scenario file's stem."""
+    stack: StackSpec
+    services: Mapping[str, Service]
+    root: Path
+    """The project's root: the working directory of services that name none."""
+    variables: Callable[[Endpoints, Mapping[str, int]], Mapping[str, Mapping[str, str]]]
+    """`(endpoints, ports by service) -> env by service`, the scenario's `env:` with every `${…}` resolved."""
+    command: Callable[[str, Endpoints, Mapping[str, int]], Sequence[str]]
+    """`(service, endpoints, ports) -> argv` with every `${…}` resolved."""
+    key: str = ""
+    """A digest of the definition."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line that a service wrote, redacted."""
+
+    service: str
+    replica: int
+    at: float
+    """Unix seconds when the supervisor read it."""
+    text: str
+    record: Mapping[str, Any] | None
+    """The JSON object, when the line is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A service's process ended. `expected` when the harness ended it."""
+
+    service: str
+    replica: int
+    at: float
+    code: int
+    """The exit status; negative for a signal, as in `subprocess`."""
+    expected: bool
+
+
+class Services(Protocol):
+    """The processes under test of one environment. All waits end by the event, not by polling."""
+
+    def names(self) -> Sequence[str]: ...
+    def url(self, service: str) -> str:
+        """`http://127.0.0.1:PORT` of the service."""
+    def start(self, service: str) -> None:
+        """Start every replica that is not running and wait until it is ready; `StackError` when it is not."""
+    def stop(self, service: str) -> None:
+        """SIGTERM, then SIGKILL after the service's grace; returns when it is gone."""
+    def kill(self, service: str) -> None:
+        """SIGKILL; returns when it is gone."""
+    def pause(self, service: str) -> None:
+        """SIGSTOP."""
+    def resume(self, service: str) -> None:
+        """SIGCONT."""
+    def running(self, service: str) -> int:
+        """How many replicas run."""
+    def logs(self, after: int = 0) -> tuple[list[LogLine], int]:
+        """Lines of this environment since the cursor `after`, in the order read, and the new cursor."""
+    def exits(self, after: int = 0) -> tuple[list[Exit], int]:
+        """Exits of this environment since the cursor `after`, and the new cursor."""
+
+
+class Environment(Protocol):
+    """What one scenario file runs on: a database, an account, a namespace and its services, leased by one run."""
+
+    name: str
+    endpoints: Endpoints
+    services: Services
+    log_dir: Path
+    """Where `<service>.log` files are written (redacted)."""
+
+    def reset(self) -> None:
+        """Empty queues, a freshly cloned database, empty containers, within 100 ms; services that are down are started again."""
+    def ledger(self, after: int, wait: float = 0.0) -> tuple[list[dict[str, Any]], int]:
+        """Ledger entries after the cursor (JSON form of the servicebus control API) and the new cursor; long poll of `wait` seconds."""
+    def queues(self) -> list[dict[str, Any]]:
+        """Counts and receivers by queue, as the control API's `entities`."""
+    def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` (from any thread, cheaply) when a log line, an exit or a ledger entry arrives; returns the function that ends it."""
+    def close(self) -> None:
+        """Give the environment back: a warm stack keeps it for the next run, an own stack ends its services."""
+
+
+class Stack(Protocol):
+    """Postgres, blobs and Service Bus, up and answering."""
+
+    backend: str
+    """`embedded`, `containers` or `azure`."""
+    warm: bool
+    """True when `peeklock up` started it, so that it outlives this process."""
+
+    def environment(self, spec: EnvironmentSpec) -> Environment:
+        """A leased environment, reset, services ready. Raises `StackError`. Safe to call from several threads at once."""
+    def close(self) -> None: ...
