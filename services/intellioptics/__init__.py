@@ -1,0 +1,1 @@
+"""IntelliOptics: questions about images, answered by a model behind a queue."""

@@ -1,0 +1,231 @@
+"""The worker loop: peek-lock, lock renewal, bounded concurrency, graceful stop, and one written policy.
+
+The policy, the same for every queue:
+
+- the handler returns         -> complete (its effect is committed by then: a crash before this line means a redelivery)
+- ``PermanentFailure``        -> dead-letter at once, with reason and description
+- ``TransientFailure``, or an exception that nobody foresaw -> abandon, until the queue's delivery count is spent
+- stopping takes too long     -> abandon what is still in hand
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+from azure.servicebus import ServiceBusReceivedMessage
+from azure.servicebus.aio import ServiceBusClient
+from azure.servicebus.exceptions import MessageLockLostError, ServiceBusError
+
+from services.shared.correlation import correlated, correlation_id_of
+from services.shared.logs import get_logger
+from services.shared.outcomes import PermanentFailure, TransientFailure
+
+log = get_logger()
+
+Handler = Callable[[ServiceBusReceivedMessage], Awaitable[None]]
+
+# Service Bus keeps at most this many characters of a reason or a description.
+_MAX_DETAIL = 4096
+
+
+class Receiver(Protocol):
+    """What the loop needs of the SDK's receiver."""
+
+    async def receive_messages(
+        self, max_message_count: int | None = ..., max_wait_time: float | None = ...
+    ) -> list[ServiceBusReceivedMessage]: ...
+    async def renew_message_lock(self, message: ServiceBusReceivedMessage) -> object: ...
+    async def complete_message(self, message: ServiceBusReceivedMessage) -> None: ...
+    async def abandon_message(self, message: ServiceBusReceivedMessage) -> None: ...
+    async def dead_letter_message(
+        self, message: ServiceBusReceivedMessage, reason: str | None = ..., error_description: str | None = ...
+    ) -> None: ...
+
+
+class Consumer:
+    """Handles the messages of one queue until it is stopped.
+
+    Every unit of ``concurrency`` is a *lane* with a receiver of its own: it takes one message, handles it, settles it,
+    takes the next. A lane asks for a message only when it can start on it at once, so no lock runs out in a local
+    buffer; and it never reads and settles at the same time, which the SDK's receiver would do one after the other.
+
+    ``name`` prefixes the log events (``worker.received``) and, with host and process, is the receivers' identifier.
+    ``abandon_delay`` (seconds, doubled with each delivery up to 5 s) keeps a short outage from spending the delivery
+    count. ``grace`` is how long (seconds) a stop waits for what is in hand.
+    """
+
+    def __init__(
+        self,
+        client: ServiceBusClient,
+        queue: str,
+        handler: Handler,
+        *,
+        name: str,
+        concurrency: int,
+        abandon_delay: float = 0.1,
+        grace: float = 10.0,
+        max_lock_renewal: float = 300.0,
+    ) -> None:
+        self.queue = queue
+        self._client = client
+        self._handler = handler
+        self._name = name
+        self._concurrency = concurrency
+        self._abandon_delay = abandon_delay
+        self._grace = grace
+        self._max_lock_renewal = max_lock_renewal
+        self._open_lanes: set[int] = set()
+        self._stopping = asyncio.Event()
+        self._deadline = asyncio.Event()
+        self._all_open = asyncio.Event()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every lane's link is open."""
+        return len(self._open_lanes) == self._concurrency
+
+    async def ready(self) -> None:
+        """Return when every lane's link has been opened."""
+        await self._all_open.wait()
+
+    def stop(self) -> None:
+        """Take no further message; :meth:`run` returns once what is in hand is settled or the grace is over."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Handle messages until :meth:`stop`. Survives lost connections, and queues that are not there yet."""
+        async with asyncio.TaskGroup() as lanes:
+            lanes.create_task(self._watch_grace())
+            for number in range(self._concurrency):
+                lanes.create_task(self._lane(number))
+
+    async def _watch_grace(self) -> None:
+        await self._stopping.wait()
+        asyncio.get_running_loop().call_later(self._grace, self._deadline.set)
+
+    async def _lane(self, number: int) -> None:
+        pause = 0.1
+        while not self._stopping.is_set():
+            try:
+                identifier = f"{self._name}/{socket.gethostname()}/{os.getpid()}/{number}"
+                async with self._client.get_queue_receiver(self.queue, client_identifier=identifier) as receiver:
+                    self._open_lanes.add(number)
+                    pause = 0.1
+                    if self.is_ready:
+                        self._all_open.set()
+                    await self.drain(receiver)
+            except (ServiceBusError, OSError, TimeoutError, ValueError) as error:
+                if self._stopping.is_set():
+                    return
+                log.warning(f"{self._name}.connection_lost", queue=self.queue, error=type(error).__name__, retry_in=pause)
+                await _set_within(self._stopping, pause)
+                pause = min(pause * 2, 5.0)
+            finally:
+                self._open_lanes.discard(number)
+
+    async def drain(self, receiver: Receiver) -> None:
+        """Handle the messages that ``receiver`` yields, one after the other, until :meth:`stop`."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            while not self._stopping.is_set():
+                receiving = asyncio.create_task(receiver.receive_messages(max_message_count=1, max_wait_time=60))
+                await asyncio.wait({receiving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not receiving.done():
+                    # Idle while stopping. Whatever still arrives is released when the receiver closes.
+                    receiving.cancel()
+                    await asyncio.wait({receiving})
+                    if receiving.cancelled():
+                        return
+                for message in receiving.result():
+                    with correlated(correlation_id_of(message)):
+                        await self._process(receiver, message)
+        finally:
+            stopping.cancel()
+
+    async def _process(self, receiver: Receiver, message: ServiceBusReceivedMessage) -> None:
+        facts = {"queue": self.queue, "message_id": message.message_id, "delivery": (message.delivery_count or 0) + 1}
+        log.info(f"{self._name}.received", **facts)
+        started = asyncio.get_running_loop().time()
+        try:
+            try:
+                await self._handled(receiver, message)
+            except PermanentFailure as failure:
+                reason, description = failure.reason[:_MAX_DETAIL], failure.description[:_MAX_DETAIL]
+                await receiver.dead_letter_message(message, reason=reason, error_description=description)
+                log.warning(f"{self._name}.dead_lettered", **facts, reason=reason, description=description)
+            except TransientFailure as failure:
+                await self._abandon(receiver, message, {**facts, "reason": str(failure)})
+            except _GraceSpentError:
+                await self._abandon(receiver, message, {**facts, "reason": "stopping"})
+            except Exception:  # noqa: BLE001 - whatever a handler raises, its message goes back and the lane lives on
+                log.error(f"{self._name}.handler_failed", **facts, exc_info=True)
+                await self._abandon(receiver, message, {**facts, "reason": "unexpected error"})
+            else:
+                await receiver.complete_message(message)
+                elapsed = asyncio.get_running_loop().time() - started
+                log.info(f"{self._name}.completed", **facts, duration_ms=round(elapsed * 1000))
+        except MessageLockLostError:
+            # Another consumer has it by now, and every effect of ours is idempotent.
+            log.warning(f"{self._name}.lock_lost", **facts)
+
+    async def _handled(self, receiver: Receiver, message: ServiceBusReceivedMessage) -> None:
+        """Run the handler under a lock that is kept alive, until the grace of a stop is over."""
+        done = asyncio.Event()
+        renewal = asyncio.create_task(self._keep_lock(receiver, message, done))
+        work = asyncio.ensure_future(self._handler(message))
+        deadline = asyncio.create_task(self._deadline.wait())
+        try:
+            await asyncio.wait({work, deadline}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                work.cancel()
+                await asyncio.wait({work})
+                if work.cancelled():
+                    raise _GraceSpentError
+            work.result()
+        finally:
+            deadline.cancel()
+            # Told, not cancelled: a renewal on the wire is let finish before the same link settles the message.
+            done.set()
+            await renewal
+
+    async def _keep_lock(self, receiver: Receiver, message: ServiceBusReceivedMessage, done: asyncio.Event) -> None:
+        """Renew the lock whenever half of it is gone, until ``done``."""
+        give_up_at = asyncio.get_running_loop().time() + self._max_lock_renewal
+        while message.locked_until_utc is not None and asyncio.get_running_loop().time() < give_up_at:
+            remaining = (message.locked_until_utc - datetime.now(UTC)).total_seconds()
+            if await _set_within(done, max(remaining / 2, 0.05)):
+                return
+            try:
+                await receiver.renew_message_lock(message)
+            except (ServiceBusError, OSError, TimeoutError, ValueError) as error:
+                log.warning(
+                    f"{self._name}.lock_lost",
+                    queue=self.queue,
+                    message_id=message.message_id,
+                    error=type(error).__name__,
+                )
+                return
+
+    async def _abandon(self, receiver: Receiver, message: ServiceBusReceivedMessage, facts: dict[str, object]) -> None:
+        delivery = (message.delivery_count or 0) + 1
+        await _set_within(self._stopping, min(self._abandon_delay * 2 ** min(delivery - 1, 10), 5.0))
+        await receiver.abandon_message(message)
+        log.warning(f"{self._name}.abandoned", **facts)
+
+
+class _GraceSpentError(Exception):
+    """The service is stopping and may wait no longer for this message."""
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for ``event``, at most ``seconds``; return whether it is set."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

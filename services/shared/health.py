@@ -1,0 +1,53 @@
+"""``/health``: the process lives. ``/ready``: everything it depends on answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from services.shared.redaction import redact_text
+
+Check = Callable[[], Awaitable[None]]
+
+
+async def run_checks(checks: Mapping[str, Check], timeout: float = 3.0) -> dict[str, str]:
+    """Run all ``checks`` at once and return each one's outcome: ``ok``, or what is wrong in a few words.
+
+    A check is a coroutine that raises when its dependency does not answer; ``timeout`` is in seconds.
+    """
+
+    async def outcome(check: Check) -> str:
+        try:
+            async with asyncio.timeout(timeout):
+                await check()
+        except TimeoutError:
+            return f"no answer within {timeout:g} s"
+        except Exception as error:  # noqa: BLE001 - whatever a dependency's client raises, it is not ready
+            first_line = (str(error).splitlines() or [""])[0]
+            return redact_text(f"{type(error).__name__}: {first_line}")[:300]
+        return "ok"
+
+    outcomes = await asyncio.gather(*(outcome(check) for check in checks.values()))
+    return dict(zip(checks, outcomes, strict=True))
+
+
+def health_routes(service: str, checks: Mapping[str, Check]) -> APIRouter:
+    """Return the two routes. ``/ready`` answers 200 or 503 and names every dependency either way."""
+    routes = APIRouter(tags=["health"])
+
+    @routes.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok", "service": service}
+
+    @routes.get("/ready")
+    async def ready() -> JSONResponse:
+        outcomes = await run_checks(checks)
+        is_ready = all(outcome == "ok" for outcome in outcomes.values())
+        return JSONResponse(
+            {"status": "ready" if is_ready else "not ready", "checks": outcomes}, status_code=200 if is_ready else 503
+        )
+
+    return routes

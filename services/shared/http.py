@@ -1,0 +1,126 @@
+"""What stands in front of every route of a service: correlation and request log, bearer token, body limit."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.shared.correlation import HEADER, correlated, correlation_id_or_new
+from services.shared.logs import get_logger
+
+log = get_logger()
+
+
+class RequestLog:
+    """Gives every request a correlation id (the caller's, or a new one), returns it, and logs ``http.request``."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        correlation_id = correlation_id_or_new(Headers(scope=scope).get(HEADER))
+        started = time.perf_counter()
+        status = 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[HEADER] = correlation_id
+            await send(message)
+
+        with correlated(correlation_id):
+            try:
+                await self._app(scope, receive, send_with_id)
+            finally:
+                duration = round((time.perf_counter() - started) * 1000, 1)
+                facts = {"method": scope["method"], "path": scope["path"], "status": status, "duration_ms": duration}
+                if status >= 500:
+                    log.error("http.request", **facts)
+                elif scope["path"] in ("/health", "/ready"):
+                    log.debug("http.request", **facts)
+                else:
+                    log.info("http.request", **facts)
+
+
+class BearerToken:
+    """Answers 401 to every request under ``prefix`` that does not bear ``token``, whether the path exists or not."""
+
+    def __init__(self, app: ASGIApp, token: str, prefix: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {token}".encode()
+        self._prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and f"{scope['path']}/".startswith(f"{self._prefix}/"):
+            scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+            given = f"{scheme.capitalize()} {token.strip()}".encode()
+            if not hmac.compare_digest(given, self._expected):
+                problem = "the bearer token is wrong" if token else "a bearer token is required"
+                await _answer(send, 401, problem, {"www-authenticate": "Bearer"})
+                return
+        await self._app(scope, receive, send)
+
+
+class BodyLimit:
+    """Answers 413 to a request whose body exceeds ``max_bytes``, announced or streamed, before it is parsed."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        problem = f"the request is larger than {self._max_bytes} bytes"
+        announced = Headers(scope=scope).get("content-length", "")
+        if announced.isdecimal() and int(announced) > self._max_bytes:
+            await _answer(send, 413, problem, {"connection": "close"})
+            return
+        seen = 0
+        refused = False
+
+        async def counted() -> Message:
+            nonlocal seen, refused
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._max_bytes:
+                refused = True
+                raise _TooLargeError
+            return message
+
+        async def send_unless_refused(message: Message) -> None:
+            if not refused:
+                await send(message)
+
+        try:
+            await self._app(scope, counted, send_unless_refused)
+        except _TooLargeError:
+            pass
+        if refused:
+            await _answer(send, 413, problem, {"connection": "close"})
+
+
+class _TooLargeError(Exception):
+    """More of the body arrived than is allowed."""
+
+
+async def _answer(send: Send, status: int, detail: str, headers: dict[str, str]) -> None:
+    body = json.dumps({"detail": detail}).encode()
+    all_headers = {"content-type": "application/json", "content-length": str(len(body)), **headers}
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(name.encode(), value.encode()) for name, value in all_headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})

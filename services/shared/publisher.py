@@ -1,0 +1,99 @@
+"""Sends JSON messages to one queue over a link that stays open."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from types import TracebackType
+from typing import Any, Self
+
+from azure.servicebus import ServiceBusMessage
+from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
+from azure.servicebus.exceptions import ServiceBusError
+
+from services.shared.correlation import PROPERTY, current_correlation_id
+
+
+class PublishError(Exception):
+    """The queue did not confirm the message: it may or may not hold it. Sending it again with its id is safe."""
+
+
+def servicebus_client(connection_string: str) -> ServiceBusClient:
+    """Return a client that gives up within seconds: our callers retry, or tell their own callers to."""
+    return ServiceBusClient.from_connection_string(
+        connection_string, retry_total=1, retry_backoff_factor=0.1, retry_backoff_max=1
+    )
+
+
+class Publisher:
+    """The sending end of ``queue``. A context manager; entering it does not need the queue to be there."""
+
+    def __init__(self, client: ServiceBusClient, queue: str, timeout: float = 10.0) -> None:
+        self.queue = queue
+        self._client = client
+        self._timeout = timeout
+        self._sender: ServiceBusSender | None = None
+        # The SDK's sender may be used by one task at a time.
+        self._lock = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._discard()
+
+    async def send(self, body: dict[str, Any], *, message_id: str, subject: str) -> None:
+        """Send ``body`` and return once the queue has confirmed it; raise :class:`PublishError` otherwise.
+
+        The running task's correlation id travels as an application property and as the AMQP correlation-id.
+        """
+        correlation_id = current_correlation_id()
+        message = ServiceBusMessage(
+            json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode(),
+            message_id=message_id,
+            subject=subject,
+            content_type="application/json",
+            correlation_id=correlation_id,
+            application_properties={PROPERTY: correlation_id} if correlation_id else None,
+        )
+        async with self._lock:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await self._opened()
+                    assert self._sender is not None
+                    await self._sender.send_messages(message)
+            except (ServiceBusError, OSError, TimeoutError, ValueError) as error:
+                await self._discard()
+                raise PublishError(f"{self.queue}: {type(error).__name__}") from error
+
+    async def check(self) -> None:
+        """Open a link of its own to the queue and close it: a round trip that sends nothing."""
+        async with asyncio.timeout(3), self._client.get_queue_sender(self.queue):
+            pass
+
+    async def open(self) -> None:
+        """Open the link now rather than with the first message."""
+        async with self._lock:
+            await self._opened()
+
+    async def _opened(self) -> None:
+        if self._sender is None:
+            sender = self._client.get_queue_sender(self.queue)
+            try:
+                await sender.__aenter__()
+            except BaseException:
+                await sender.close()
+                raise
+            self._sender = sender
+
+    async def _discard(self) -> None:
+        """Drop a link whose state is unknown; the next message opens a fresh one."""
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            try:
+                async with asyncio.timeout(2):
+                    await sender.close()
+            except (ServiceBusError, OSError, TimeoutError):
+                pass

@@ -1,0 +1,67 @@
+"""Settings come from environment variables only; a service that lacks one says so in one line and stops."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# sysexits.h EX_CONFIG: tells an orchestrator that restarting will not help.
+EXIT_MISCONFIGURED = 78
+
+
+class ServiceSettings(BaseSettings):
+    """What every service reads. A subclass adds its own; a field's name in capitals is its variable."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    azure_servicebus_connection_string: SecretStr
+    log_level: str = Field("INFO", pattern="(?i)^(debug|info|warning|error|critical)$")
+
+
+class MisconfiguredError(Exception):
+    """Settings are missing or invalid; the message names every one of them and shows no value."""
+
+    def __init__(self, service: str, missing: list[str], invalid: list[str]) -> None:
+        parts = []
+        if missing:
+            parts.append(f"missing environment variables: {', '.join(missing)}")
+        if invalid:
+            parts.append(f"invalid environment variables: {', '.join(invalid)}")
+        super().__init__(f"{service} cannot start: {'; '.join(parts)}")
+        self.missing = missing
+        self.invalid = invalid
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def read_settings(kind: type[S], service: str) -> S:
+    """Read ``kind`` from the environment; raise :class:`MisconfiguredError` that names all that is wrong."""
+    try:
+        return kind()
+    except ValidationError as error:
+        missing, invalid = [], []
+        for problem in error.errors(include_input=False, include_url=False):
+            name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
+            if problem["type"] == "missing":
+                missing.append(name)
+            else:
+                invalid.append(f"{name} ({problem['msg']})")
+        raise MisconfiguredError(service, missing, invalid) from None
+
+
+def settings_or_exit(kind: type[S], service: str) -> S:
+    """Read ``kind`` from the environment, or write one line to stderr and exit with status 78."""
+    try:
+        return read_settings(kind, service)
+    except MisconfiguredError as error:
+        exit_misconfigured(str(error))
+
+
+def exit_misconfigured(message: str) -> NoReturn:
+    """Write ``message`` as one line to stderr and exit with status 78 (EX_CONFIG)."""
+    print(message, file=sys.stderr, flush=True)
+    sys.exit(EXIT_MISCONFIGURED)
