@@ -83,7 +83,7 @@ class Services(Protocol):
     def running(self, service: str) -> int:
         """How many replicas run."""
     def logs(self, after: int = 0) -> tuple[list[LogLine], int]:
-        """Lines of this environment since the cursor `after`, in the order read, and the new cursor."""
+        """Lines of this environment since the cursor `after`, in the order read, and the new cursor; none past the end."""
     def exits(self, after: int = 0) -> tuple[list[Exit], int]:
         """Exits of this environment since the cursor `after`, and the new cursor."""
 
@@ -97,8 +97,11 @@ class Environment(Protocol):
     log_dir: Path
     """Where `<service>.log` files are written (redacted)."""
 
-    def reset(self) -> None:
-        """Empty queues, a freshly cloned database, empty containers, within 100 ms; services that are down are started again."""
+    def reset(self) -> int:
+        """Empty queues, a freshly cloned database, empty containers, within 100 ms; services that are down are started again.
+
+        Returns the ledger's cursor: entries after it belong to the new life.
+        """
     def ledger(self, after: int, wait: float = 0.0) -> tuple[list[dict[str, Any]], int]:
         """Ledger entries after the cursor (JSON form of the servicebus control API) and the new cursor; long poll of `wait` seconds."""
     def queues(self) -> list[dict[str, Any]]:
@@ -116,6 +119,10 @@ class Stack(Protocol):
     """`embedded`, `containers` or `azure`."""
     warm: bool
     """True when `peeklock up` started it, so that it outlives this process."""
+    abilities: frozenset[str]
+    """What a case may `require` of it: `exact_ledger`, `clock`, `faults`, `docker`."""
+    timings: Mapping[str, float]
+    """Seconds from the start until each of `postgres`, `blobs`, `servicebus` answered; empty for a warm stack."""
 
     def environment(self, spec: EnvironmentSpec) -> Environment:
         """A leased environment, reset, services ready. Raises `StackError`. Safe to call from several threads at once."""

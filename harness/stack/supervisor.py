@@ -1,0 +1,588 @@
+"""The supervisor: the one parent of every process of a stack. It, and all below it, ends with its owner.
+
+Two small processes: a *guard*, and below it the *supervisor* proper, which is single-threaded. The supervisor's children get
+SIGKILL from the kernel when it dies (PR_SET_PDEATHSIG); what they had started themselves comes back to the guard
+(PR_SET_CHILD_SUBREAPER), which kills it and removes the registered directories. See docs/decisions/0002-supervisor.md.
+
+Started by `supervisor_client` with `python -I -S`: standard library only, and few modules of it (about 40 ms).
+Speaks NDJSON over a unix socket: `{"id", "op", ...}` -> `{"id", "ok": true, ...}` or `{"id", "error": {...}}`, and pushes
+`{"push": "lines"|"exit", ...}` to subscribers at once.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import errno
+import json
+import os
+import random
+import selectors
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from harness.stack import process_tree
+from harness.stack.child import Child, SpawnError
+
+# Below the range from which the kernel hands out ports for outgoing connections and for bind(0).
+PORTS = range(10_000, 32_000)
+OUTGOING_LIMIT = 64 * 1024 * 1024
+
+
+class Refused(Exception):
+    """A request that cannot be done; becomes the `error` of the reply."""
+
+    def __init__(self, kind: str, **facts: Any) -> None:
+        super().__init__(kind)
+        self.reply = {"kind": kind, **facts}
+
+
+class Later(Exception):  # noqa: N818
+    """The reply comes when the event does."""
+
+
+class Connection:
+    """One client: buffers in both directions, what it subscribed to."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.incoming = b""
+        self.outgoing = bytearray()
+        self.prefixes: set[str] = set()
+
+
+class Supervisor:
+    """Event loop and state. Nothing in here blocks but `fork`+`exec` and removing directories."""
+
+    def __init__(self, owner: socket.socket, owner_pid: int, guard: int) -> None:
+        self.guard = guard
+        self.selector = selectors.DefaultSelector()
+        self.children: dict[str, Child] = {}
+        self.by_pid: dict[int, Child] = {}
+        self.directories: list[str] = []
+        self.state: dict[str, Any] = {}
+        self.leases: dict[str, Connection] = {}
+        self.pools: dict[str, dict[int, str]] = collections.defaultdict(dict)
+        self.ports: dict[int, socket.socket | None] = {}
+        self.connections: set[Connection] = set()
+        self.listening: str | None = None
+        self.started = time.time()
+        self.closing: list[tuple[Connection, int]] | None = None
+        self.done = False
+        self.owner: Connection | None = self._connect(owner)
+        self._watch_owner(owner_pid)
+        self._watch_signals()
+
+    # -- the loop ------------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Serve until the owner is lost, a signal asks for the end, or `shutdown` has finished."""
+        while not self.done:
+            for key, mask in self.selector.select(self._patience()):
+                key.data(mask)
+            self._kill_overdue()
+        self._end()
+
+    def _patience(self) -> float | None:
+        due = [c.kill_at for c in self.children.values() if c.kill_at is not None]
+        return max(0.0, min(due) - time.monotonic()) if due else None
+
+    def _kill_overdue(self) -> None:
+        now = time.monotonic()
+        for child in self.children.values():
+            if child.kill_at is not None and child.kill_at <= now:
+                child.kill_at = None
+                child.signal(signal.SIGKILL)
+
+    def _end(self) -> None:
+        for child in self.children.values():
+            if child.running:
+                process_tree.send_group(child.pid, signal.SIGKILL)
+        process_tree.kill_below(os.getpid())
+        if self.listening:
+            with contextlib.suppress(OSError):
+                os.unlink(self.listening)  # noqa: PTH108
+        for path in reversed(self.directories):
+            shutil.rmtree(path, ignore_errors=True)
+        for connection, request in self.closing or ():
+            with contextlib.suppress(OSError):
+                connection.sock.setblocking(True)
+                connection.sock.sendall(bytes(connection.outgoing) + _line({"id": request, "ok": True}))
+
+    def _watch_signals(self) -> None:
+        wake_read, wake_write = socket.socketpair()
+        wake_read.setblocking(False)
+        wake_write.setblocking(False)
+        self._wake = (wake_read, wake_write)
+        signal.set_wakeup_fd(wake_write.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._ask_to_end)
+
+        def awake(_mask: int) -> None:
+            with contextlib.suppress(BlockingIOError):
+                wake_read.recv(4096)
+            self._reap()
+
+        self.selector.register(wake_read, selectors.EVENT_READ, awake)
+
+    def _ask_to_end(self, *_: object) -> None:
+        self.done = True
+
+    def _watch_owner(self, pid: int) -> None:
+        """The owner's socket closes when it dies, unless something it forked holds a copy: so watch its pid as well."""
+        if not hasattr(os, "pidfd_open"):
+            return
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self.done = True
+            return
+        except OSError:  # an old kernel or a sandbox: the socket alone has to do
+            return
+
+        def gone(_mask: int) -> None:
+            self.selector.unregister(fd)
+            os.close(fd)
+            if self.owner is not None:
+                self.done = True
+
+        self.selector.register(fd, selectors.EVENT_READ, gone)
+
+    # -- children ------------------------------------------------------------------------------------------------------
+
+    def _readable(self, child: Child) -> Callable[[int], None]:
+        def read(_mask: int) -> None:
+            lines, ended = child.read()
+            self._push_lines(child, lines)
+            if ended:
+                self.selector.unregister(child.pipe)
+                os.close(child.pipe)
+                child.pipe = -1
+
+        return read
+
+    def _push_lines(self, child: Child, lines: list[tuple[float, str]]) -> None:
+        if lines:
+            self._push(child.name, {"push": "lines", "child": child.name, "lines": lines})
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                # Look first, reap after: while it is a zombie its pid, and so its group's number, cannot be reused.
+                dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if dead is None:
+                return
+            child = self.by_pid.pop(dead.si_pid, None)
+            if child is not None:
+                self._bury(child)
+            with contextlib.suppress(ChildProcessError):
+                _, status = os.waitpid(dead.si_pid, 0)
+                if child is not None:
+                    self._announce_end(child, os.waitstatus_to_exitcode(status))
+
+    def _bury(self, child: Child) -> None:
+        """Its leader is dead: the rest of its group and of its session must not outlive it."""
+        process_tree.send_family(child.pid, signal.SIGKILL)
+
+    def _announce_end(self, child: Child, code: int) -> None:
+        if child.pipe != -1:
+            lines, ended = child.read()
+            self._push_lines(child, lines)
+            if not ended:
+                # A grandchild in its last moment may still hold the pipe; its words are not awaited.
+                pass
+            self.selector.unregister(child.pipe)
+            os.close(child.pipe)
+            child.pipe = -1
+        child.closed(code)
+        self._tell_guard("p", str(child.pid))
+        at, expected = child.ended, child.expected
+        self._push(child.name, {"push": "exit", "child": child.name, "at": at, "code": code, "expected": expected})
+        for connection, request in child.waiters:
+            self._send(connection, {"id": request, "ok": True, "code": code})
+        child.waiters.clear()
+        if self.closing is not None:
+            self._close_next_layer()
+
+    def _close_next_layer(self) -> None:
+        """Stop the topmost layer that still runs (services before what they stand on); end when none is left."""
+        running = [c for c in self.children.values() if c.running]
+        if not running:
+            self.done = True
+            return
+        top = max(c.layer for c in running)
+        for child in running:
+            if child.layer == top and not child.expected:
+                self._begin_stop(child, child.grace)
+
+    def _begin_stop(self, child: Child, grace: float) -> None:
+        child.expected = True
+        child.kill_at = time.monotonic() + grace
+        if child.stop_signal == signal.SIGTERM:
+            process_tree.send_group(child.pid, signal.SIGTERM)
+        else:  # a signal with a meaning of its own is for the leader (Postgres: SIGINT is a fast shutdown)
+            process_tree.send(child.pid, child.stop_signal)
+        if child.paused:
+            child.signal(signal.SIGCONT)
+            child.paused = False
+
+    # -- connections ---------------------------------------------------------------------------------------------------
+
+    def _connect(self, sock: socket.socket) -> Connection:
+        connection = Connection(sock)
+        self.connections.add(connection)
+        self.selector.register(sock, selectors.EVENT_READ, lambda mask: self._serve(connection, mask))
+        return connection
+
+    def _serve(self, connection: Connection, mask: int) -> None:
+        if mask & selectors.EVENT_WRITE:
+            self._flush(connection)
+        if not mask & selectors.EVENT_READ or connection not in self.connections:
+            return
+        try:
+            chunk = connection.sock.recv(1 << 20)
+        except BlockingIOError:
+            return
+        except OSError:
+            chunk = b""
+        if not chunk:
+            self._disconnect(connection)
+            return
+        *lines, connection.incoming = (connection.incoming + chunk).split(b"\n")
+        for line in lines:
+            self._handle(connection, json.loads(line))
+
+    def _handle(self, connection: Connection, request: dict[str, Any]) -> None:
+        number = request["id"]
+        try:
+            handler = getattr(self, f"op_{request['op']}", None)
+            if handler is None:
+                raise Refused("unknown_operation", op=request["op"])
+            reply = {"id": number, "ok": True, **(handler(connection, request) or {})}
+        except Later:
+            return
+        except Refused as refused:
+            reply = {"id": number, "error": refused.reply}
+        except Exception as error:  # noqa: BLE001  one bad request must not take the stack down
+            reply = {"id": number, "error": {"kind": "internal", "text": f"{type(error).__name__}: {error}"}}
+        self._send(connection, reply)
+
+    def _disconnect(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        with contextlib.suppress(KeyError, ValueError):
+            self.selector.unregister(connection.sock)
+        connection.sock.close()
+        for key in [k for k, holder in self.leases.items() if holder is connection]:
+            del self.leases[key]
+        if connection is self.owner:
+            self.done = True
+
+    def _send(self, connection: Connection, message: dict[str, Any]) -> None:
+        if connection in self.connections:
+            connection.outgoing += _line(message)
+            self._flush(connection)
+
+    def _flush(self, connection: Connection) -> None:
+        try:
+            while connection.outgoing:
+                sent = connection.sock.send(connection.outgoing)
+                del connection.outgoing[:sent]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._disconnect(connection)
+            return
+        if len(connection.outgoing) > OUTGOING_LIMIT:
+            self._disconnect(connection)  # it stopped reading; keeping its lines would end in no memory for anyone
+            return
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.outgoing else 0)
+        key = self.selector.get_key(connection.sock)
+        if key.events != events:
+            self.selector.modify(connection.sock, events, key.data)
+
+    def _push(self, child: str, message: dict[str, Any]) -> None:
+        for connection in list(self.connections):
+            if any(child.startswith(prefix) for prefix in connection.prefixes):
+                self._send(connection, message)
+
+    def _tell_guard(self, kind: str, text: str) -> None:
+        with contextlib.suppress(OSError):
+            os.write(self.guard, f"{kind}{text}\n".encode())
+
+    # -- operations ----------------------------------------------------------------------------------------------------
+
+    def op_hello(self, _c: Connection, _r: dict[str, Any]) -> dict[str, Any]:
+        return {"pid": os.getpid(), "started": self.started, "attached": self.owner is not None}
+
+    def op_spawn(self, _c: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        name = request["name"]
+        old = self.children.get(name)
+        if old is not None and old.running:
+            raise Refused("name_taken", name=name)
+        if self.closing is not None:
+            raise Refused("closing")
+        try:
+            child = Child(request)
+        except SpawnError as error:
+            raise Refused("spawn", errno=error.number, text=os.strerror(error.number), stage=error.stage) from None
+        self.children.pop(name, None)
+        self.children[name] = child
+        self.by_pid[child.pid] = child
+        self._tell_guard("P", str(child.pid))
+        self.selector.register(child.pipe, selectors.EVENT_READ, self._readable(child))
+        return {"pid": child.pid}
+
+    def _child(self, request: dict[str, Any]) -> Child:
+        child = self.children.get(request["name"])
+        if child is None:
+            raise Refused("no_such_child", name=request["name"])
+        return child
+
+    def op_stop(self, connection: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        child = self._child(request)
+        if not child.running:
+            return {"code": child.code}
+        self._begin_stop(child, float(request.get("grace", child.grace)))
+        child.waiters.append((connection, request["id"]))
+        raise Later
+
+    def op_kill(self, connection: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        child = self._child(request)
+        if not child.running:
+            return {"code": child.code}
+        child.expected = True
+        child.signal(signal.SIGKILL)
+        child.waiters.append((connection, request["id"]))
+        raise Later
+
+    def op_wait(self, connection: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        child = self._child(request)
+        if not child.running:
+            return {"code": child.code}
+        child.waiters.append((connection, request["id"]))
+        raise Later
+
+    def op_pause(self, _c: Connection, request: dict[str, Any]) -> None:
+        child = self._child(request)
+        if child.running:
+            child.signal(signal.SIGSTOP)
+            child.paused = True
+
+    def op_resume(self, _c: Connection, request: dict[str, Any]) -> None:
+        child = self._child(request)
+        if child.running:
+            child.signal(signal.SIGCONT)
+            child.paused = False
+
+    def op_forget(self, _c: Connection, request: dict[str, Any]) -> None:
+        child = self.children.get(request["name"])
+        if child is not None and not child.running:
+            del self.children[child.name]
+
+    def op_children(self, _c: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        prefix = request.get("prefix", "")
+        return {"children": [c.describe() for c in self.children.values() if c.name.startswith(prefix)]}
+
+    def op_tail(self, _c: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        count = int(request.get("count", 20))
+        return {"lines": list(self._child(request).tail)[-count:]}
+
+    def op_meta(self, _c: Connection, request: dict[str, Any]) -> None:
+        self._child(request).meta = request["meta"]
+
+    def op_subscribe(self, connection: Connection, request: dict[str, Any]) -> None:
+        connection.prefixes.add(request["prefix"])
+
+    def op_unsubscribe(self, connection: Connection, request: dict[str, Any]) -> None:
+        connection.prefixes.discard(request["prefix"])
+
+    def op_register_directory(self, _c: Connection, request: dict[str, Any]) -> None:
+        self.directories.append(request["path"])
+        self._tell_guard("+", request["path"])
+
+    def op_remove_directory(self, _c: Connection, request: dict[str, Any]) -> None:
+        if request["path"] in self.directories:
+            self.directories.remove(request["path"])
+            shutil.rmtree(request["path"], ignore_errors=True)
+            self._tell_guard("-", request["path"])
+
+    def op_forget_directory(self, _c: Connection, request: dict[str, Any]) -> None:
+        """Leave it where it is when the stack ends: it has become part of the cache."""
+        if request["path"] in self.directories:
+            self.directories.remove(request["path"])
+            self._tell_guard("-", request["path"])
+
+    def op_put(self, _c: Connection, request: dict[str, Any]) -> None:
+        if request["value"] is None:
+            self.state.pop(request["key"], None)
+        else:
+            self.state[request["key"]] = request["value"]
+
+    def op_get(self, _c: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        return {"value": self.state.get(request["key"])}
+
+    def op_keys(self, _c: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        return {"keys": [k for k in self.state if k.startswith(request.get("prefix", ""))]}
+
+    def op_lease(self, connection: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        holder = self.leases.setdefault(request["key"], connection)
+        return {"granted": holder is connection}
+
+    def op_release(self, connection: Connection, request: dict[str, Any]) -> None:
+        if self.leases.get(request["key"]) is connection:
+            del self.leases[request["key"]]
+
+    def op_leases(self, _c: Connection, _r: dict[str, Any]) -> dict[str, Any]:
+        return {"keys": sorted(self.leases)}
+
+    def op_claim(self, _c: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        """The lowest free number of a pool, kept until `unclaim` (it outlives the connection, as warm environments do)."""
+        pool = self.pools[request["pool"]]
+        number = next((n for n in range(request["size"]) if n not in pool), None)
+        if number is None:
+            raise Refused("pool_exhausted", size=request["size"])
+        pool[number] = request["holder"]
+        return {"number": number}
+
+    def op_unclaim(self, _c: Connection, request: dict[str, Any]) -> None:
+        self.pools[request["pool"]].pop(request["number"], None)
+
+    def op_reserve_ports(self, _c: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        found: list[int] = []
+        for port in random.sample(PORTS, len(PORTS)):
+            if len(found) == request["count"]:
+                return {"ports": found}
+            if port not in self.ports and self._reserve(port):
+                found.append(port)
+        raise Refused("no_ports")
+
+    def _reserve(self, port: int) -> bool:
+        """True when nothing listens on `port` and no other supervisor of this machine has reserved it."""
+        lock: socket.socket | None = None
+        if process_tree.LINUX:
+            # A name in the abstract namespace is a lock that leaves no file and ends with the process that holds it.
+            lock = socket.socket(socket.AF_UNIX)
+            try:
+                lock.bind(f"\0peeklock-port-{port}")
+            except OSError:
+                lock.close()
+                return False
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                if lock is not None:
+                    lock.close()
+                return False
+        self.ports[port] = lock
+        return True
+
+    def op_release_ports(self, _c: Connection, request: dict[str, Any]) -> None:
+        for port in request["ports"]:
+            lock = self.ports.pop(port, None)
+            if lock is not None:
+                lock.close()
+
+    def op_listen(self, _c: Connection, request: dict[str, Any]) -> None:
+        """Accept further clients on a unix socket; its folder must be private to the user."""
+        path = request["path"]
+        listener = socket.socket(socket.AF_UNIX)
+        mask = os.umask(0o177)
+        try:
+            listener.bind(path)
+        except OSError as error:
+            raise Refused("listen", errno=error.errno or errno.EIO, text=error.strerror) from None
+        finally:
+            os.umask(mask)
+        listener.listen(64)
+        listener.setblocking(False)
+        self.listening = path
+        self._tell_guard("+", path)
+
+        def accept(_mask: int) -> None:
+            with contextlib.suppress(BlockingIOError, OSError):
+                self._connect(listener.accept()[0])
+
+        self.selector.register(listener, selectors.EVENT_READ, accept)
+
+    def op_detach(self, _c: Connection, _r: dict[str, Any]) -> None:
+        """From now on no owner is needed: live until `shutdown` or SIGTERM."""
+        self.owner = None
+
+    def op_shutdown(self, connection: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        """Stop all children, layer by layer and each in its grace, remove the directories, then reply and end."""
+        if self.closing is None:
+            self.closing = []
+            self.owner = None
+            if not request.get("graceful", True):
+                self.done = True
+            else:
+                self._close_next_layer()
+        self.closing.append((connection, request["id"]))
+        raise Later
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+def _guard(supervisor: int, pipe: int) -> None:
+    """Wait for the end of the supervisor, then make sure that nothing of it is left."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: process_tree.send(supervisor, signal.SIGTERM))
+    directories: list[str] = []
+    groups: set[int] = set()
+    with open(pipe, encoding="utf-8", errors="surrogateescape") as notes:  # noqa: PTH123
+        for note in notes:
+            kind, text = note[0], note[1:].rstrip("\n")
+            if kind == "+":
+                directories.append(text)
+            elif kind == "-" and text in directories:
+                directories.remove(text)
+            elif kind == "P":
+                groups.add(int(text))
+            elif kind == "p":
+                groups.discard(int(text))
+    if not process_tree.LINUX:
+        for group in groups:
+            process_tree.send_group(group, signal.SIGKILL)
+    process_tree.kill_below(os.getpid())
+    for path in reversed(directories):
+        if os.path.isdir(path):  # noqa: PTH112
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                os.unlink(path)  # noqa: PTH108
+
+
+def main() -> None:
+    """`argv`: the package's folder, the owner's pid, the number of the owner's socket."""
+    owner_pid, fd = int(sys.argv[2]), int(sys.argv[3])
+    process_tree.prctl(process_tree.PR_SET_CHILD_SUBREAPER, 1)
+    notes_read, notes_write = os.pipe()
+    guard = os.getpid()
+    pid = os.fork()
+    if pid:
+        os.close(notes_write)
+        os.close(fd)
+        _guard(pid, notes_read)
+        return
+    os.close(notes_read)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    process_tree.prctl(process_tree.PR_SET_PDEATHSIG, signal.SIGTERM)
+    process_tree.prctl(process_tree.PR_SET_CHILD_SUBREAPER, 1)
+    if os.getppid() != guard:
+        os._exit(1)
+    Supervisor(socket.socket(fileno=fd), owner_pid, notes_write).run()
