@@ -14,8 +14,9 @@ GRACE_PERIOD = timedelta(days=14)
 
 def new_image_query_id(idempotency_key: str | None = None) -> str:
     """Return a fresh ``iq_…`` id; with a key, always the same one for that key."""
-    made = uuid.uuid5(uuid.NAMESPACE_URL, f"intellioptics:image-query:{idempotency_key}") if idempotency_key else uuid.uuid4()
-    return f"iq_{made.hex}"
+    if idempotency_key:
+        return f"iq_{uuid.uuid5(uuid.NAMESPACE_URL, f'intellioptics:image-query:{idempotency_key}').hex}"
+    return f"iq_{uuid.uuid4().hex}"
 
 
 def is_legacy_detector_id(detector_id: str) -> bool:

@@ -19,8 +19,8 @@ class Blobs:
     def __init__(self, connection_string: str, container: str) -> None:
         self._service = BlobServiceClient.from_connection_string(
             connection_string,
-            # The SDK's own first pause is 15 s: longer than any client of ours waits.
-            retry_policy=ExponentialRetry(initial_backoff=0.1, increment_base=2, retry_total=2, random_jitter_range=0),
+            # At once, then after 1 s. The SDK's own first pause is 15 s: longer than any client of ours waits.
+            retry_policy=ExponentialRetry(initial_backoff=0, increment_base=1, retry_total=2, random_jitter_range=0),
             connection_timeout=2,
             read_timeout=10,
         )

@@ -14,6 +14,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -93,6 +94,11 @@ class Consumer:
         """Return when every lane's link has been opened."""
         await self._all_open.wait()
 
+    async def check(self) -> None:
+        """Raise unless every lane's link is open now."""
+        if not self.is_ready:
+            raise ConnectionError(f"{len(self._open_lanes)} of {self._concurrency} links to {self.queue} are open")
+
     def stop(self) -> None:
         """Take no further message; :meth:`run` returns once what is in hand is settled or the grace is over."""
         self._stopping.set()
@@ -103,6 +109,9 @@ class Consumer:
             lanes.create_task(self._watch_grace())
             for number in range(self._concurrency):
                 lanes.create_task(self._lane(number))
+
+    def _event(self, what: str) -> str:
+        return f"{self._name}.{what}"
 
     async def _watch_grace(self) -> None:
         await self._stopping.wait()
@@ -122,7 +131,9 @@ class Consumer:
             except (ServiceBusError, OSError, TimeoutError, ValueError) as error:
                 if self._stopping.is_set():
                     return
-                log.warning(f"{self._name}.connection_lost", queue=self.queue, error=type(error).__name__, retry_in=pause)
+                log.warning(
+                    self._event("connection_lost"), queue=self.queue, error=type(error).__name__, retry_in=pause
+                )
                 await _set_within(self._stopping, pause)
                 pause = min(pause * 2, 5.0)
             finally:
@@ -149,7 +160,7 @@ class Consumer:
 
     async def _process(self, receiver: Receiver, message: ServiceBusReceivedMessage) -> None:
         facts = {"queue": self.queue, "message_id": message.message_id, "delivery": (message.delivery_count or 0) + 1}
-        log.info(f"{self._name}.received", **facts)
+        log.info(self._event("received"), **facts)
         started = asyncio.get_running_loop().time()
         try:
             try:
@@ -157,21 +168,21 @@ class Consumer:
             except PermanentFailure as failure:
                 reason, description = failure.reason[:_MAX_DETAIL], failure.description[:_MAX_DETAIL]
                 await receiver.dead_letter_message(message, reason=reason, error_description=description)
-                log.warning(f"{self._name}.dead_lettered", **facts, reason=reason, description=description)
+                log.warning(self._event("dead_lettered"), **facts, reason=reason, description=description)
             except TransientFailure as failure:
                 await self._abandon(receiver, message, {**facts, "reason": str(failure)})
             except _GraceSpentError:
                 await self._abandon(receiver, message, {**facts, "reason": "stopping"})
-            except Exception:  # noqa: BLE001 - whatever a handler raises, its message goes back and the lane lives on
-                log.error(f"{self._name}.handler_failed", **facts, exc_info=True)
+            except Exception:  # whatever a handler raises, its message goes back and the lane lives on
+                log.exception(self._event("handler_failed"), **facts)
                 await self._abandon(receiver, message, {**facts, "reason": "unexpected error"})
             else:
                 await receiver.complete_message(message)
                 elapsed = asyncio.get_running_loop().time() - started
-                log.info(f"{self._name}.completed", **facts, duration_ms=round(elapsed * 1000))
+                log.info(self._event("completed"), **facts, duration_ms=round(elapsed * 1000))
         except MessageLockLostError:
             # Another consumer has it by now, and every effect of ours is idempotent.
-            log.warning(f"{self._name}.lock_lost", **facts)
+            log.warning(self._event("lock_lost"), **facts)
 
     async def _handled(self, receiver: Receiver, message: ServiceBusReceivedMessage) -> None:
         """Run the handler under a lock that is kept alive, until the grace of a stop is over."""
@@ -204,7 +215,7 @@ class Consumer:
                 await receiver.renew_message_lock(message)
             except (ServiceBusError, OSError, TimeoutError, ValueError) as error:
                 log.warning(
-                    f"{self._name}.lock_lost",
+                    self._event("lock_lost"),
                     queue=self.queue,
                     message_id=message.message_id,
                     error=type(error).__name__,
@@ -215,7 +226,7 @@ class Consumer:
         delivery = (message.delivery_count or 0) + 1
         await _set_within(self._stopping, min(self._abandon_delay * 2 ** min(delivery - 1, 10), 5.0))
         await receiver.abandon_message(message)
-        log.warning(f"{self._name}.abandoned", **facts)
+        log.warning(self._event("abandoned"), **facts)
 
 
 class _GraceSpentError(Exception):
@@ -224,8 +235,7 @@ class _GraceSpentError(Exception):
 
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:
     """Wait for ``event``, at most ``seconds``; return whether it is set."""
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False
+            await event.wait()
+    return event.is_set()

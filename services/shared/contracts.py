@@ -96,7 +96,9 @@ def _problem(keyword: str, limit: Any, error: ValidationError) -> str:
         case "enum":
             return f"must be one of {', '.join(json.dumps(item) for item in limit)}"
         case "pattern" | "not":
-            return str(error.schema.get("description", f"must match {limit}" if keyword == "pattern" else "not allowed"))
+            return str(
+                error.schema.get("description", f"must match {limit}" if keyword == "pattern" else "not allowed")
+            )
         case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" | "minLength" | "maxLength" | "format":
             return f"breaks {keyword} {limit}"
         case _:

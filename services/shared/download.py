@@ -35,13 +35,13 @@ class Downloader:
     timeout: float
     pauses: tuple[float, ...] = (0.05, 0.2)
 
-    async def fetch(self, url: str, timeout: float | None = None) -> bytes:
-        """Return the body at ``url``; ``timeout`` (seconds) bounds one attempt, and may only shorten the default.
+    async def fetch(self, url: str, patience: float | None = None) -> bytes:
+        """Return the body at ``url``; ``patience`` (seconds) bounds one attempt, and may only shorten the default.
 
         Raises :class:`DownloadRefusedError` for what is final and ``TransientFailure`` when every attempt met a 5xx,
         a broken connection or silence.
         """
-        limit = min(self.timeout, timeout) if timeout else self.timeout
+        limit = min(self.timeout, patience) if patience else self.timeout
         problem = ""
         for pause in (0.0, *self.pauses):
             if pause:

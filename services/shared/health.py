@@ -13,18 +13,18 @@ from services.shared.redaction import redact_text
 Check = Callable[[], Awaitable[None]]
 
 
-async def run_checks(checks: Mapping[str, Check], timeout: float = 3.0) -> dict[str, str]:
+async def run_checks(checks: Mapping[str, Check], patience: float = 3.0) -> dict[str, str]:
     """Run all ``checks`` at once and return each one's outcome: ``ok``, or what is wrong in a few words.
 
-    A check is a coroutine that raises when its dependency does not answer; ``timeout`` is in seconds.
+    A check is a coroutine that raises when its dependency does not answer; ``patience`` is in seconds.
     """
 
     async def outcome(check: Check) -> str:
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(patience):
                 await check()
         except TimeoutError:
-            return f"no answer within {timeout:g} s"
+            return f"no answer within {patience:g} s"
         except Exception as error:  # noqa: BLE001 - whatever a dependency's client raises, it is not ready
             first_line = (str(error).splitlines() or [""])[0]
             return redact_text(f"{type(error).__name__}: {first_line}")[:300]

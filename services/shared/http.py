@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import time
+from contextlib import suppress
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -101,10 +102,8 @@ class BodyLimit:
             if not refused:
                 await send(message)
 
-        try:
+        with suppress(_TooLargeError):
             await self._app(scope, counted, send_unless_refused)
-        except _TooLargeError:
-            pass
         if refused:
             await _answer(send, 413, problem, {"connection": "close"})
 

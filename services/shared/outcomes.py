@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class PermanentFailure(Exception):  # noqa: N818 - an outcome that a handler chooses, not an accident
+class PermanentFailure(Exception):
     """Another delivery would end the same way: the message is dead-lettered at once.
 
     ``reason`` is a short word for machines and alerts; ``description`` tells a person what to mend.
@@ -15,5 +15,5 @@ class PermanentFailure(Exception):  # noqa: N818 - an outcome that a handler cho
         self.description = description
 
 
-class TransientFailure(Exception):  # noqa: N818
+class TransientFailure(Exception):
     """Another delivery may succeed: the message is abandoned until its queue's delivery count is spent."""

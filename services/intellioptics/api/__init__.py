@@ -1,0 +1,1 @@
+"""The HTTP face of IntelliOptics: detectors, and questions about images."""

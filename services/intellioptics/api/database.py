@@ -1,0 +1,41 @@
+"""The connection pool, and what a broken connection means to a caller."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+# The database is gone, away, or not migrated yet: the request can be repeated later.
+UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.UndefinedTable, PoolTimeout)
+
+Pool = AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]
+
+
+def connection_pool(database_url: str) -> Pool:
+    """Return a pool that is not open yet. Rows are dicts.
+
+    Connections are checked as they are handed out: a failover, or a database that was dropped and restored, leaves
+    dead ones behind, and no request should find out for itself.
+    """
+    return AsyncConnectionPool(
+        database_url,
+        min_size=1,
+        max_size=10,
+        open=False,
+        timeout=5,
+        check=AsyncConnectionPool.check_connection,
+        kwargs={"row_factory": dict_row, "connect_timeout": 3},
+        connection_class=psycopg.AsyncConnection[DictRow],
+    )
+
+
+async def check_database(pool: Pool) -> None:
+    """Raise unless the database answers and holds this service's tables."""
+    async with pool.connection(timeout=2) as connection:
+        await connection.execute("SELECT public_id FROM detectors LIMIT 0")
+
+
+Row = dict[str, Any]

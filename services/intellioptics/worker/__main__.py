@@ -1,0 +1,103 @@
+"""``python -m services.intellioptics.worker``: runs until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+import httpx
+
+from services.intellioptics.worker.detector_directory import DetectorDirectory
+from services.intellioptics.worker.handler import ImageQueryHandler
+from services.intellioptics.worker.model import UnsupportedModelError, load_model
+from services.intellioptics.worker.settings import WorkerSettings
+from services.shared.consumer import Consumer
+from services.shared.download import Downloader
+from services.shared.logs import configure_logs, get_logger
+from services.shared.publisher import Publisher, servicebus_client
+from services.shared.settings import exit_misconfigured, settings_or_exit
+
+SERVICE = "intellioptics-worker"
+
+
+async def run(settings: WorkerSettings) -> None:
+    """Work until a signal asks to stop; what is in hand then is finished or abandoned."""
+    log = get_logger()
+    token = settings.api_token.get_secret_value()
+    async with AsyncExitStack() as stack:
+        # One thread: one image is decoded and looked at at a time, however many are being downloaded.
+        executor = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="inference"))
+        loading = asyncio.get_running_loop().run_in_executor(executor, load_model, settings.model_path)
+        client = servicebus_client(settings.azure_servicebus_connection_string.get_secret_value())
+        await stack.enter_async_context(client)
+        results = await stack.enter_async_context(Publisher(client, settings.results_queue))
+        api = await stack.enter_async_context(
+            httpx.AsyncClient(
+                base_url=str(settings.api_url),
+                headers={"authorization": f"Bearer {token}"},
+                timeout=settings.api_timeout_seconds,
+            )
+        )
+        storage = await stack.enter_async_context(httpx.AsyncClient(timeout=settings.download_timeout_seconds))
+        model = await loading
+        log.info("worker.model_loaded", model_version=model.version, labels=len(model.detector.labels))
+        handler = ImageQueryHandler(
+            detectors=DetectorDirectory(api),
+            downloader=Downloader(storage, settings.max_image_bytes, settings.download_timeout_seconds),
+            model=model,
+            results=results,
+            executor=executor,
+            now=lambda: datetime.now(UTC),
+            cutover=settings.cutover_at,
+            presence_cutoff=settings.presence_cutoff,
+            max_image_pixels=settings.max_image_pixels,
+        )
+        consumer = Consumer(
+            client,
+            settings.image_queries_queue,
+            handler,
+            name="worker",
+            concurrency=settings.worker_concurrency,
+            abandon_delay=settings.abandon_delay_seconds,
+            grace=settings.shutdown_grace_seconds,
+        )
+
+        def stop(number: int) -> None:
+            log.info("worker.stopping", signal=signal.Signals(number).name)
+            consumer.stop()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop, number)
+        consuming = asyncio.create_task(consumer.run())
+        opened = asyncio.create_task(consumer.ready())
+        await asyncio.wait({consuming, opened}, return_when=asyncio.FIRST_COMPLETED)
+        if opened.done():
+            log.info(
+                "worker.ready",
+                queue=settings.image_queries_queue,
+                results_queue=settings.results_queue,
+                namespace=client.fully_qualified_namespace,
+                api_url=str(settings.api_url),
+                concurrency=settings.worker_concurrency,
+                model_version=model.version,
+            )
+        opened.cancel()
+        await consuming
+    log.info("worker.stopped")
+
+
+def main() -> None:
+    """Read the settings, or exit 78; then work."""
+    settings = settings_or_exit(WorkerSettings, SERVICE)
+    configure_logs(SERVICE, settings.log_level, secrets=(settings.api_token.get_secret_value(),))
+    try:
+        asyncio.run(run(settings))
+    except UnsupportedModelError as error:
+        exit_misconfigured(f"{SERVICE} cannot start: MODEL_PATH: {error}")
+
+
+if __name__ == "__main__":
+    main()
