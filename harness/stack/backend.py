@@ -70,20 +70,28 @@ class Services(Protocol):
     def names(self) -> Sequence[str]: ...
     def url(self, service: str) -> str:
         """`http://127.0.0.1:PORT` of the service."""
+
     def start(self, service: str) -> None:
         """Start every replica that is not running and wait until it is ready; `StackError` when it is not."""
+
     def stop(self, service: str) -> None:
         """SIGTERM, then SIGKILL after the service's grace; returns when it is gone."""
+
     def kill(self, service: str) -> None:
         """SIGKILL; returns when it is gone."""
+
     def pause(self, service: str) -> None:
         """SIGSTOP."""
+
     def resume(self, service: str) -> None:
         """SIGCONT."""
+
     def running(self, service: str) -> int:
         """How many replicas run."""
+
     def logs(self, after: int = 0) -> tuple[list[LogLine], int]:
         """Lines of this environment since the cursor `after`, in the order read, and the new cursor; none past the end."""
+
     def exits(self, after: int = 0) -> tuple[list[Exit], int]:
         """Exits of this environment since the cursor `after`, and the new cursor."""
 
@@ -102,12 +110,16 @@ class Environment(Protocol):
 
         Returns the ledger's cursor: entries after it belong to the new life.
         """
+
     def ledger(self, after: int, wait: float = 0.0) -> tuple[list[dict[str, Any]], int]:
         """Ledger entries after the cursor (JSON form of the servicebus control API) and the new cursor; long poll of `wait` seconds."""
+
     def queues(self) -> list[dict[str, Any]]:
         """Counts and receivers by queue, as the control API's `entities`."""
+
     def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` (from any thread, cheaply) when a log line, an exit or a ledger entry arrives; returns the function that ends it."""
+
     def close(self) -> None:
         """Give the environment back: a warm stack keeps it for the next run, an own stack ends its services."""
 
@@ -126,4 +138,5 @@ class Stack(Protocol):
 
     def environment(self, spec: EnvironmentSpec) -> Environment:
         """A leased environment, reset, services ready. Raises `StackError`. Safe to call from several threads at once."""
+
     def close(self) -> None: ...

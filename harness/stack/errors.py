@@ -124,7 +124,9 @@ class StackError(Exception):
         )
 
     @classmethod
-    def dead_dependency(cls, name: str, code: int | None, log: Sequence[str], log_file: Path | None = None) -> StackError:
+    def dead_dependency(
+        cls, name: str, code: int | None, log: Sequence[str], log_file: Path | None = None
+    ) -> StackError:
         """Postgres, Azurite or Service Bus ended while scenarios ran on it."""
         return cls(
             f"{name} is no longer there: {exit_text(code) if code is not None else 'it does not answer'}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from typing import NamedTuple
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 CLONE_NEWUSER = 0x10000000
+CLONE_NEWIPC = 0x08000000
 
 LINUX = sys.platform.startswith("linux")
 
@@ -85,15 +87,24 @@ def send_family(leader: int, number: int) -> None:
 def kill_below(root: int) -> None:
     """SIGKILL everything below `root` (the calling process) and reap it; returns when nothing is left that can be killed."""
     while True:
-        below = descendants(root)
-        sent = [pid for pid in below if send(pid, signal.SIGKILL)]
+        sent = [pid for pid in descendants(root) if send(pid, signal.SIGKILL)]
         try:
-            # Blocks only while something that was killed has not been reaped.
-            os.waitpid(-1, 0 if sent else os.WNOHANG)
+            # Blocks only while something that was killed has not been reaped; then collects what is dead already.
+            while os.waitpid(-1, 0 if sent else os.WNOHANG)[0] and not sent:
+                pass
         except ChildProcessError:
             return
         if not sent:
             return
+
+
+def remove(path: str) -> None:
+    """Remove a file or a whole folder; what is already gone, or not ours, stays so."""
+    if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            os.unlink(path)  # noqa: PTH108
 
 
 def prctl(option: int, value: int) -> bool:
@@ -106,12 +117,15 @@ def prctl(option: int, value: int) -> bool:
 
 
 def map_user(uid: int, gid: int) -> None:
-    """Enter a user namespace in which the caller is `uid`:`gid`. Raises `OSError` where that is not allowed."""
+    """Enter a user namespace in which the caller is `uid`:`gid`, with System V shared memory of its own.
+
+    A server that is killed then leaves no segment behind. Raises `OSError` where that is not allowed.
+    """
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
     outside_uid, outside_gid = os.geteuid(), os.getegid()
-    if libc.unshare(CLONE_NEWUSER) != 0:
+    if libc.unshare(CLONE_NEWUSER | CLONE_NEWIPC) != 0:
         code = ctypes.get_errno()
         raise OSError(code, f"user namespaces: {os.strerror(code)}")
     for name, text in (

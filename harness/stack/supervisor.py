@@ -18,7 +18,6 @@ import json
 import os
 import random
 import selectors
-import shutil
 import signal
 import socket
 import sys
@@ -65,13 +64,12 @@ class Supervisor:
         self.selector = selectors.DefaultSelector()
         self.children: dict[str, Child] = {}
         self.by_pid: dict[int, Child] = {}
-        self.directories: list[str] = []
+        self.paths: list[str] = []
         self.state: dict[str, Any] = {}
         self.leases: dict[str, Connection] = {}
         self.pools: dict[str, dict[int, str]] = collections.defaultdict(dict)
         self.ports: dict[int, socket.socket | None] = {}
         self.connections: set[Connection] = set()
-        self.listening: str | None = None
         self.started = time.time()
         self.closing: list[tuple[Connection, int]] | None = None
         self.done = False
@@ -105,11 +103,8 @@ class Supervisor:
             if child.running:
                 process_tree.send_group(child.pid, signal.SIGKILL)
         process_tree.kill_below(os.getpid())
-        if self.listening:
-            with contextlib.suppress(OSError):
-                os.unlink(self.listening)  # noqa: PTH108
-        for path in reversed(self.directories):
-            shutil.rmtree(path, ignore_errors=True)
+        for path in reversed(self.paths):
+            process_tree.remove(path)
         for connection, request in self.closing or ():
             with contextlib.suppress(OSError):
                 connection.sock.setblocking(True)
@@ -406,20 +401,21 @@ class Supervisor:
     def op_unsubscribe(self, connection: Connection, request: dict[str, Any]) -> None:
         connection.prefixes.discard(request["prefix"])
 
-    def op_register_directory(self, _c: Connection, request: dict[str, Any]) -> None:
-        self.directories.append(request["path"])
+    def op_register(self, _c: Connection, request: dict[str, Any]) -> None:
+        """A file or folder that is removed when the stack ends, however it ends. To be called before it is made."""
+        self.paths.append(request["path"])
         self._tell_guard("+", request["path"])
 
-    def op_remove_directory(self, _c: Connection, request: dict[str, Any]) -> None:
-        if request["path"] in self.directories:
-            self.directories.remove(request["path"])
-            shutil.rmtree(request["path"], ignore_errors=True)
+    def op_remove(self, _c: Connection, request: dict[str, Any]) -> None:
+        if request["path"] in self.paths:
+            self.paths.remove(request["path"])
+            process_tree.remove(request["path"])
             self._tell_guard("-", request["path"])
 
-    def op_forget_directory(self, _c: Connection, request: dict[str, Any]) -> None:
+    def op_unregister(self, _c: Connection, request: dict[str, Any]) -> None:
         """Leave it where it is when the stack ends: it has become part of the cache."""
-        if request["path"] in self.directories:
-            self.directories.remove(request["path"])
+        if request["path"] in self.paths:
+            self.paths.remove(request["path"])
             self._tell_guard("-", request["path"])
 
     def op_put(self, _c: Connection, request: dict[str, Any]) -> None:
@@ -507,7 +503,7 @@ class Supervisor:
             os.umask(mask)
         listener.listen(64)
         listener.setblocking(False)
-        self.listening = path
+        self.paths.append(path)
         self._tell_guard("+", path)
 
         def accept(_mask: int) -> None:
@@ -542,15 +538,15 @@ def _guard(supervisor: int, pipe: int) -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: process_tree.send(supervisor, signal.SIGTERM))
-    directories: list[str] = []
+    paths: list[str] = []
     groups: set[int] = set()
     with open(pipe, encoding="utf-8", errors="surrogateescape") as notes:  # noqa: PTH123
         for note in notes:
             kind, text = note[0], note[1:].rstrip("\n")
             if kind == "+":
-                directories.append(text)
-            elif kind == "-" and text in directories:
-                directories.remove(text)
+                paths.append(text)
+            elif kind == "-" and text in paths:
+                paths.remove(text)
             elif kind == "P":
                 groups.add(int(text))
             elif kind == "p":
@@ -559,12 +555,8 @@ def _guard(supervisor: int, pipe: int) -> None:
         for group in groups:
             process_tree.send_group(group, signal.SIGKILL)
     process_tree.kill_below(os.getpid())
-    for path in reversed(directories):
-        if os.path.isdir(path):  # noqa: PTH112
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                os.unlink(path)  # noqa: PTH108
+    for path in reversed(paths):
+        process_tree.remove(path)
 
 
 def main() -> None:

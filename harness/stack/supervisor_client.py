@@ -139,7 +139,13 @@ class SupervisorClient:
         return end
 
     def run(
-        self, name: str, argv: Sequence[str], env: Mapping[str, str], cwd: Path, secrets: Sequence[str] = (), **options: Any
+        self,
+        name: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path,
+        secrets: Sequence[str] = (),
+        **options: Any,
     ) -> tuple[int, list[str]]:
         """Run a command to its end as a child of the supervisor; its exit status and its last 200 lines."""
         self.spawn(name, argv, env, cwd, secrets=secrets, **options)

@@ -45,7 +45,7 @@ def ensure(supervisor: SupervisorClient, progress: Progress = silent) -> Path:
 
 def _initialise(supervisor: SupervisorClient) -> None:
     new = home() / f"golden-{secrets.token_hex(4)}"
-    supervisor.call("register_directory", path=str(new))
+    supervisor.call("register", path=str(new))
     try:
         new.mkdir(mode=0o700)
         person = Identity.find(supervisor)
@@ -68,14 +68,14 @@ def _initialise(supervisor: SupervisorClient) -> None:
     except OSError as error:
         raise StackError.unwritable(error.filename or new, error) from error
     except BaseException:
-        supervisor.call("remove_directory", path=str(new))
+        supervisor.call("remove", path=str(new))
         raise
     _keep(supervisor, new)
 
 
 def _keep(supervisor: SupervisorClient, path: Path) -> None:
     """Take a finished directory out of those that end with the stack, by moving the registration to nothing."""
-    supervisor.call("forget_directory", path=str(path))
+    supervisor.call("unregister", path=str(path))
 
 
 def _make_current(new: Path) -> None:
@@ -88,7 +88,7 @@ def publish(supervisor: SupervisorClient, data: Path) -> None:
     """Make a cleanly stopped cluster the golden one: `data` is copied, swapped in atomically; the one before is kept too."""
     with locked(home() / "lock"):
         new = home() / f"golden-{secrets.token_hex(4)}"
-        supervisor.call("register_directory", path=str(new))
+        supervisor.call("register", path=str(new))
         copy(supervisor, data, new)
         before = (home() / "current").resolve()
         _make_current(new)
@@ -125,17 +125,18 @@ class Identity:
 
     @classmethod
     def find(cls, supervisor: SupervisorClient, namespaces: bool = True) -> Identity:
-        """An ordinary user as he is; root inside a user namespace of one; where that is blocked, as `nobody`."""
-        if os.geteuid() != 0:
-            return cls({})
-        if namespaces:
-            user = _some_user()
+        """In a user namespace of its own, root as an ordinary user of it; where that is blocked, root becomes `nobody`."""
+        root = os.geteuid() == 0
+        if namespaces and LINUX:
+            user = _some_user() if root else pwd.getpwuid(os.geteuid())
             options = {"user": {"map": [user.pw_uid, user.pw_gid]}}
             with contextlib.suppress(StackError):
                 name = f"identity-{secrets.token_hex(3)}"
                 code, _ = supervisor.run(name, [shutil.which("true") or "/bin/true"], {}, Path("/"), **options)
                 if code == 0:
                     return cls(options)
+        if not root:
+            return cls({})
         nobody = pwd.getpwnam("nobody")
         return cls({"user": {"drop": [nobody.pw_uid, nobody.pw_gid]}}, (nobody.pw_uid, nobody.pw_gid))
 

@@ -87,7 +87,9 @@ def postgres() -> Postgres:
     for bin_dir in reversed(candidates):
         checked.append(str(bin_dir))
         if all((bin_dir / name).exists() for name in ("postgres", "initdb", "psql")):
-            said = subprocess.run([bin_dir / "postgres", "--version"], capture_output=True, text=True, check=False).stdout
+            said = subprocess.run(
+                [bin_dir / "postgres", "--version"], capture_output=True, text=True, check=False
+            ).stdout
             found = re.search(r"\d[\d.]*", said)
             if found:
                 return Postgres(bin_dir, found[0])
@@ -151,7 +153,9 @@ def azurite(progress: Progress = silent) -> Azurite:
     home = cache_dir() / "azurite"
     folder = home / digest.hexdigest()[:16]
     found = Azurite(
-        folder / "azurite-blob.cjs", folder / "NOTICES.txt", cache_dir() / "node-compile-cache" / f"node-{node().version}"
+        folder / "azurite-blob.cjs",
+        folder / "NOTICES.txt",
+        cache_dir() / "node-compile-cache" / f"node-{node().version}",
     )
     if not found.script.exists():
         with locked(home / "build.lock"):
@@ -165,20 +169,34 @@ def _build(home: Path, folder: Path, progress: Progress) -> None:
     work = Path(tempfile.mktemp(prefix="build-", dir=home))  # noqa: S306  made right below, in a folder of our own
     supervisor = SupervisorClient.start()
     try:
-        supervisor.call("register_directory", path=str(work))
+        supervisor.call("register", path=str(work))
         work.mkdir()
         for name in ("package.json", "package-lock.json"):
             shutil.copy(_AZURITE / name, work / name)
         env = {**os.environ, "PATH": f"{node().node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-        options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--fetch-retries=1", "--loglevel=error"]
+        options = [
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--no-progress",
+            "--fetch-retries=1",
+            "--loglevel=error",
+        ]
         code, log = supervisor.run("npm", [*node().npm, "ci", *options], env, work)
         if code != 0:
-            if any(re.search(r"E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|TIMEDOUT|NETUNREACH)|network|CERT", text) for text in log):
+            if any(
+                re.search(r"E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|TIMEDOUT|NETUNREACH)|network|CERT", text)
+                for text in log
+            ):
                 raise StackError.registry_unreachable("the Azurite bundle", log[-12:])
-            raise StackError.setup_failed("fetching Azurite with npm", log[-12:], "read npm's lines; then `peeklock setup`")
+            raise StackError.setup_failed(
+                "fetching Azurite with npm", log[-12:], "read npm's lines; then `peeklock setup`"
+            )
         progress("bundling Azurite into one file")
         out = work / "out"
-        code, log = supervisor.run("bundle", [str(node().node), str(_AZURITE / "bundle.mjs"), str(work), str(out)], env, work)
+        code, log = supervisor.run(
+            "bundle", [str(node().node), str(_AZURITE / "bundle.mjs"), str(work), str(out)], env, work
+        )
         if code != 0:
             raise StackError.setup_failed("bundling Azurite", log[-12:], "read esbuild's lines; then `peeklock setup`")
         out.rename(folder)

@@ -1,0 +1,214 @@
+"""The Service Bus emulator for one stack: its process, and its control API (one namespace for each environment)."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.scenario.topology import ServiceBus
+from harness.stack.errors import StackError
+from harness.stack.readiness import Watcher, announces, json_record
+from harness.stack.supervisor_client import SupervisorClient
+
+NAME = "servicebus"
+_TITLE = "the Service Bus emulator"
+ROOT_RULE = "RootManageSharedAccessKey"
+_PACKAGES = Path(__file__).resolve().parents[3]
+
+
+class ControlError(Exception):
+    """An answer of the control API that was not 2xx."""
+
+    def __init__(self, status: int, text: str, fix: str | None) -> None:
+        super().__init__(f"{status} {text}")
+        self.status, self.text, self.fix = status, text, fix
+
+
+class Control:
+    """A kept-alive connection to the control API. Thread-safe; a long poll holds it, so give each poller its own."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._port, self._token = port, token
+        self._lock = threading.Lock()
+        self._connection: http.client.HTTPConnection | None = None
+
+    def request(self, method: str, path: str, body: Any = None, wait: float = 0.0) -> Any:
+        """The JSON of a 2xx answer (None when it has none). Raises `ControlError`, `OSError`."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        with self._lock:
+            for attempt in (1, 2):
+                fresh = self._connection is None
+                if self._connection is None:
+                    self._connection = http.client.HTTPConnection("127.0.0.1", self._port)
+                self._connection.timeout = wait + 10.0
+                if self._connection.sock is not None:
+                    self._connection.sock.settimeout(wait + 10.0)
+                try:
+                    self._connection.request(method, path, data, headers)
+                    response = self._connection.getresponse()
+                    answer = response.read()
+                    break
+                except (OSError, http.client.HTTPException) as error:
+                    self._drop()
+                    idle = isinstance(error, http.client.RemoteDisconnected | BrokenPipeError | ConnectionResetError)
+                    if fresh or attempt == 2 or not idle:
+                        raise error if isinstance(error, OSError) else ConnectionError(str(error)) from error
+        parsed = json.loads(answer) if answer else None
+        if not 200 <= response.status < 300:
+            facts = parsed if isinstance(parsed, dict) else {}
+            raise ControlError(response.status, str(facts.get("error", "")), facts.get("fix"))
+        return parsed
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def close(self) -> None:
+        """End it from any thread; a long poll that is under way fails with `OSError`."""
+        connection = self._connection
+        if connection is not None and connection.sock is not None:
+            try:
+                connection.sock.shutdown(2)
+            except OSError:
+                pass
+
+
+class ServiceBusServer:
+    """A running emulator, started here or found through the supervisor's state. Thread-safe."""
+
+    def __init__(self, supervisor: SupervisorClient, state: Mapping[str, Any]) -> None:
+        self._supervisor = supervisor
+        self._state = dict(state)
+        self.log_file = Path(state["log"])
+        self._control = self.new_control()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What another process needs to use this server; kept in the supervisor's memory only."""
+        return dict(self._state)
+
+    def new_control(self) -> Control:
+        return Control(self._state["control_port"], self._state["token"])
+
+    @classmethod
+    def start(cls, supervisor: SupervisorClient, log_dir: Path, *, probe: bool = True) -> ServiceBusServer:
+        """Start the emulator; returns after a message went round (send, receive, complete)."""
+        token = secrets.token_urlsafe(24)
+        log = log_dir / "servicebus.log"
+        argv = [
+            sys.executable,
+            "-m",
+            "harness.servicebus",
+            "--no-default-namespace",
+            "--control-port",
+            "0",
+            "--port",
+            "0",
+        ]
+        env = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "PYTHONPATH": str(_PACKAGES),
+            "PYTHONUNBUFFERED": "1",
+            "PEEKLOCK_CONTROL_TOKEN": token,
+        }
+        watcher = Watcher(supervisor, NAME, title=_TITLE, log_file=log, secrets=[token])
+        try:
+            supervisor.spawn(NAME, argv, env, Path("/"), log=str(log), layer=0, grace=3.0, secrets=[token])
+            line = watcher.until_line(announces("servicebus.ready"), "the line servicebus.ready", 30.0)
+        finally:
+            watcher.close()
+        ready = json_record(line) or {}
+        server = cls(supervisor, {"control_port": ready["control_port"], "token": token, "log": str(log)})
+        if probe:
+            server._round_trip()
+        return server
+
+    def _round_trip(self) -> None:
+        from harness.servicebus import Client, OutgoingMessage
+
+        key = secrets.token_urlsafe(32)
+        port = self.create_namespace("probe", {"queues": {"probe": {}}, "access_rules": [_root_rule(key)]})
+        try:
+            with Client(connection_string(port, ROOT_RULE, key)) as client:
+                client.send("probe", [OutgoingMessage(body=b"ready")])
+                received = client.receive("probe", 1, 5.0)
+                if [bytes(message.body) for message in received] != [b"ready"]:
+                    raise StackError(f"{_TITLE} did not give back the message of its probe", where=f"127.0.0.1:{port}")
+                client.complete(received[0])
+        finally:
+            self.delete_namespace("probe")
+
+    def create_namespace(self, name: str, topology: Mapping[str, Any]) -> int:
+        """Make a namespace; the port of its own AMQP listener."""
+        return int(self._ask("PUT", f"/namespaces/{name}", topology)["port"])
+
+    def delete_namespace(self, name: str) -> None:
+        try:
+            self._ask("DELETE", f"/namespaces/{name}")
+        except ControlError as error:
+            if error.status != 404:
+                raise
+
+    def reset(self, name: str) -> int:
+        """Empty every queue; the ledger's cursor behind which the new life begins."""
+        return int(self._ask("POST", f"/namespaces/{name}/reset")["cursor"])
+
+    def entities(self, name: str) -> list[dict[str, Any]]:
+        return list(self._ask("GET", f"/namespaces/{name}/entities")["queues"])
+
+    def ledger(
+        self, name: str, after: int, wait: float, control: Control | None = None
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Entries after the cursor `after`, waiting at most `wait` seconds for the first, and the new cursor."""
+        path = f"/namespaces/{name}/ledger?after={after}&wait={wait:g}"
+        answer = self._ask("GET", path, wait=wait, control=control)
+        return answer["entries"], int(answer["cursor"])
+
+    def _ask(self, method: str, path: str, body: Any = None, wait: float = 0.0, control: Control | None = None) -> Any:
+        try:
+            return (control or self._control).request(method, path, body, wait)
+        except OSError as error:
+            raise self._lost(error) from error
+
+    def _lost(self, error: Exception) -> StackError:
+        child = next(iter(self._supervisor.call("children", prefix=NAME)["children"]), None)
+        if child is not None and child["code"] is None:
+            return StackError(
+                f"{_TITLE} does not answer", actual=f"{type(error).__name__}: {error}", where=str(self.log_file)
+            )
+        tail = [text for _, text in self._supervisor.call("tail", name=NAME)["lines"]] if child else []
+        return StackError.dead_dependency(_TITLE, child["code"] if child else None, tail, self.log_file)
+
+    def close(self) -> None:
+        self._control.close()
+
+
+def connection_string(port: int, rule: str, key: str) -> str:
+    """As the SDKs read it: plain AMQP on loopback."""
+    return (
+        f"Endpoint=sb://127.0.0.1:{port};SharedAccessKeyName={rule};SharedAccessKey={key};UseDevelopmentEmulator=true;"
+    )
+
+
+def _root_rule(key: str) -> dict[str, Any]:
+    return {"name": ROOT_RULE, "key": key, "rights": ["Manage", "Send", "Listen"], "entity": None}
+
+
+def control_topology(spec: ServiceBus, keys: Mapping[str, str]) -> dict[str, Any]:
+    """The control API's form of a scenario's namespace; `keys` by the name of the rule, the root rule among them."""
+    queues = {name: queue.model_dump(exclude={"message_schema"}) for name, queue in spec.queues.items()}
+    rules = [_root_rule(keys[ROOT_RULE])]
+    rules += [
+        {"name": name, "key": keys[name], "rights": list(rule.rights), "entity": rule.queue}
+        for name, rule in spec.access_rules.items()
+    ]
+    return {"queues": queues, "access_rules": rules, "port": 0}

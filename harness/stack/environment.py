@@ -1,0 +1,250 @@
+"""One environment: a database, an account, a namespace and services, leased by one run."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.stack.backend import Endpoints, EnvironmentSpec
+from harness.stack.embedded.blobs import BlobServer
+from harness.stack.embedded.ledger_feed import LedgerFeed
+from harness.stack.embedded.postgres import PostgresServer
+from harness.stack.embedded.servicebus import ROOT_RULE, ServiceBusServer, connection_string, control_topology
+from harness.stack.errors import StackError
+from harness.stack.services import ProcessServices
+from harness.stack.supervisor_client import SupervisorClient
+
+
+class Parts(Protocol):
+    """The dependencies of the stack that an environment is on; each waits until its part stands. Raises `StackError`."""
+
+    def postgres(self) -> PostgresServer: ...
+    def blobs(self) -> BlobServer: ...
+    def servicebus(self) -> ServiceBusServer: ...
+    def planned_postgres_url(self, database: str) -> str: ...
+    def planned_blobs(self, slot: int) -> str: ...
+
+
+@dataclass
+class Record:
+    """What makes up an environment, as the supervisor of a warm stack remembers it (in memory only: it holds keys)."""
+
+    slot: int
+    name: str
+    keys: dict[str, str] = field(default_factory=dict)
+    ports: dict[str, list[int]] = field(default_factory=dict)
+    template: str | None = None
+    namespace_port: int | None = None
+    log_dir: str = ""
+    complete: bool = False
+
+    @property
+    def database(self) -> str:
+        return f"env_{self.slot}"
+
+    @property
+    def namespace(self) -> str:
+        return f"env-{self.slot}"
+
+    @property
+    def prefix(self) -> str:
+        """Of the names of its children at the supervisor."""
+        return f"env{self.slot}:"
+
+
+class EmbeddedEnvironment:
+    """Implements `backend.Environment`. Made by `EmbeddedStack.environment`."""
+
+    def __init__(
+        self, supervisor: SupervisorClient, parts: Parts, pool: Executor, spec: EnvironmentSpec, record: Record,
+        on_close: Callable[[EmbeddedEnvironment], None],
+    ) -> None:  # fmt: skip
+        self.name = spec.name
+        self.record = record
+        self.log_dir = Path(record.log_dir)
+        self.timings: dict[str, float] = {}
+        """Seconds from the request for this environment until each part of it was ready."""
+        self._supervisor, self._parts, self._pool, self._spec = supervisor, parts, pool, spec
+        self._on_close = on_close
+        self._feed: LedgerFeed | None = None
+        self._idle = threading.Event()
+        self._closed = False
+        self.endpoints = Endpoints()
+        self.services: ProcessServices
+
+    # -- bringing up ---------------------------------------------------------------------------------------------------
+
+    def open(self, fresh: bool, progress: Callable[[str], None]) -> None:
+        """Make everything (`fresh`), or take over a warm one: dependencies emptied, services ready when it returns."""
+        began = time.monotonic()
+        stack = self._spec.stack
+
+        def timed(part: str, work: Callable[[], None]) -> Future[None]:
+            def do() -> None:
+                work()
+                self.timings[part] = time.monotonic() - began
+
+            return self._pool.submit(do)
+
+        tasks: dict[str, Future[None]] = {}
+        if stack.postgres is not None:
+            tasks["postgres"] = timed("postgres", lambda: self._reset_database(progress))
+        if stack.servicebus is not None:
+            tasks["servicebus"] = timed("servicebus", self._make_namespace if fresh else self._reset_namespace)
+        if stack.blobs is not None:
+            tasks["blobs"] = timed("blobs", self._reset_containers)
+        for part in ("servicebus", "postgres"):
+            if part in tasks:
+                tasks[part].result()
+        # Azurite is the slowest to start and the last that a service turns to: services begin to load meanwhile.
+        self.endpoints = self._endpoints(planned=True)
+        self._make_services()
+        blobs = tasks.get("blobs")
+        if not fresh:
+            if blobs is not None:
+                blobs.result()
+            self.services.end_changed()
+            self.services.revive()
+        else:
+            try:
+                self.services.start_all(blobs)
+            except StackError:
+                if blobs is not None:
+                    blobs.result()  # when Azurite failed, that is the error to tell
+                raise
+        if blobs is not None:
+            blobs.result()
+        actual = self._endpoints(planned=False)
+        if actual != self.endpoints:  # Azurite's port was taken in between, so services were told a wrong one
+            self.services.end_all()
+            self.services.close()
+            self.endpoints = actual
+            self._make_services()
+            self.services.start_all()
+        self.timings["services"] = time.monotonic() - began
+
+    def _make_services(self) -> None:
+        known = [*self.record.keys.values()]
+        if self._spec.stack.postgres is not None:
+            known.append(self._parts.postgres().password)
+        self.services = ProcessServices(
+            self._supervisor, self.record.prefix, self._spec, self.endpoints, self.record.ports, self.log_dir, known
+        )
+
+    def _endpoints(self, planned: bool) -> Endpoints:
+        stack, record = self._spec.stack, self.record
+        blobs = None
+        if stack.blobs is not None:
+            blobs = self._parts.planned_blobs(record.slot) if planned else self._parts.blobs().connection_string(record.slot)
+        bus, rules = None, {}
+        if stack.servicebus is not None and record.namespace_port is not None:
+            bus = connection_string(record.namespace_port, ROOT_RULE, record.keys[ROOT_RULE])
+            rules = {
+                name: connection_string(record.namespace_port, name, record.keys[name]) for name in stack.servicebus.access_rules
+            }
+        postgres = self._parts.postgres().url(record.database) if stack.postgres is not None else None
+        return Endpoints(postgres, blobs, bus, rules)
+
+    def _reset_database(self, progress: Callable[[str], None]) -> None:
+        postgres = self._spec.stack.postgres
+        if postgres is None:
+            return
+        server = self._parts.postgres()
+        # Asked for each time: in a warm stack the migrations may have changed since.
+        self.record.template = server.template(postgres.migrations, postgres.seed, self._spec.root, self.log_dir, progress)
+        server.clone(self.record.database, self.record.template)
+
+    def _make_namespace(self) -> None:
+        bus = self._spec.stack.servicebus
+        if bus is None:
+            return
+        for name in (ROOT_RULE, *bus.access_rules):
+            self.record.keys.setdefault(name, secrets.token_urlsafe(32))
+        server = self._parts.servicebus()
+        server.delete_namespace(self.record.namespace)  # left by a run that was killed while it made it
+        self.record.namespace_port = server.create_namespace(self.record.namespace, control_topology(bus, self.record.keys))
+        self._feed = LedgerFeed(server, self.record.namespace)
+
+    def _reset_namespace(self) -> None:
+        if self._spec.stack.servicebus is None:
+            return
+        server = self._parts.servicebus()
+        if self._feed is None:
+            self._feed = LedgerFeed(server, self.record.namespace)
+        self._feed.begin(server.reset(self.record.namespace))
+
+    def _reset_containers(self) -> None:
+        blobs = self._spec.stack.blobs
+        if blobs is not None:
+            self._parts.blobs().reset(self.record.slot, blobs.containers)
+
+    # -- while a case runs ---------------------------------------------------------------------------------------------
+
+    def reset(self) -> None:
+        began = time.monotonic()
+        work = [self._reset_namespace, self._reset_containers]
+        if self.record.template is not None:
+            template = self.record.template
+            work.append(lambda: self._parts.postgres().clone(self.record.database, template))
+        for task in [self._pool.submit(step) for step in work]:
+            task.result()
+        self.services.revive()
+        self.timings["reset"] = time.monotonic() - began
+
+    def ledger(self, after: int, wait: float = 0.0) -> tuple[list[dict[str, Any]], int]:
+        if self._feed is None:
+            self._idle.wait(wait)
+            return [], after
+        return self._feed.read(after, wait)
+
+    def queues(self) -> list[dict[str, Any]]:
+        if self._spec.stack.servicebus is None:
+            return []
+        return self._parts.servicebus().entities(self.record.namespace)
+
+    def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
+        ends = [self.services.on_change(wake)]
+        if self._feed is not None:
+            ends.append(self._feed.on_change(wake))
+
+        def end() -> None:
+            for each in ends:
+                each()
+
+        return end
+
+    # -- giving back ---------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._idle.set()
+        if self._feed is not None:
+            self._feed.close()
+        self._on_close(self)
+        if hasattr(self, "services"):
+            self.services.close()
+
+    def dismantle(self) -> None:
+        """Remove everything that the environment is made of; as much as still can be."""
+        with contextlib.suppress(StackError):
+            if hasattr(self, "services"):
+                self.services.end_all()
+            if self._spec.stack.servicebus is not None:
+                self._parts.servicebus().delete_namespace(self.record.namespace)
+            if self._spec.stack.blobs is not None:
+                self._parts.blobs().reset(self.record.slot, [])
+            if self._spec.stack.postgres is not None:
+                self._parts.postgres().drop(self.record.database)
+
+
+def as_record(value: Mapping[str, Any]) -> Record:
+    return Record(**value)

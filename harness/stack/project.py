@@ -1,0 +1,104 @@
+"""The `.peeklock` folder of a project: logs, and the pointer to a warm stack."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from harness.stack.embedded.tools import locked
+from harness.stack.errors import StackError
+from harness.stack.supervisor_client import SupervisorClient
+
+LONGEST_SOCKET_PATH = 100
+"""Unix allows 108 bytes on Linux and 104 on macOS, one of them for the end."""
+_KEPT_LOGS = 10
+
+
+class ProjectFolder:
+    """`<root>/.peeklock`, readable by its owner alone."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.path = root / ".peeklock"
+        self.pointer = self.path / "stack.json"
+        self.lock = self.path / "up.lock"
+
+    def make(self) -> None:
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            ignore = self.path / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n")
+        except OSError as error:
+            raise StackError.unwritable(self.path, error) from error
+
+    def new_log_dir(self) -> Path:
+        """A folder for the logs of one stack; those of the last ten stay."""
+        self.make()
+        logs = self.path / "logs"
+        path = logs / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        try:
+            number = 1
+            while path.exists():
+                number += 1
+                path = path.with_name(f"{path.name.split('_')[0]}_{number}")
+            path.mkdir(parents=True, mode=0o700)
+            for old in sorted(logs.iterdir())[:-_KEPT_LOGS]:
+                shutil.rmtree(old, ignore_errors=True)
+        except OSError as error:
+            raise StackError.unwritable(path, error) from error
+        return path
+
+    def socket_path(self) -> Path:
+        """Where a warm stack listens: here, or in a short folder of the user's when this path is too long for a socket."""
+        near = self.path / "stack.sock"
+        if len(os.fsencode(near)) <= LONGEST_SOCKET_PATH:
+            return near
+        base = os.environ.get("XDG_RUNTIME_DIR")
+        folder = Path(base) / "peeklock" if base else Path(tempfile.gettempdir()) / f"peeklock-{os.getuid()}"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat()
+        if status.st_uid != os.getuid() or status.st_mode & 0o077:
+            raise StackError(
+                "the folder for the socket of the warm stack is not private",
+                where=str(folder),
+                expected="a folder of yours with mode 0700",
+                fix="remove it, or set XDG_RUNTIME_DIR",
+            )
+        return folder / f"{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]}.sock"
+
+    def write_pointer(self, socket_path: Path) -> None:
+        """Say where the warm stack listens. Nothing secret is in it: who may connect may ask for the rest."""
+        new = self.pointer.with_suffix(".new")
+        new.touch(mode=0o600)
+        new.write_text(json.dumps({"socket": str(socket_path)}))
+        new.replace(self.pointer)
+
+    def connect(self) -> SupervisorClient | None:
+        """A connection to the warm stack's supervisor, or None; what a dead one left behind is removed."""
+        try:
+            socket_path = Path(json.loads(self.pointer.read_text())["socket"])
+        except (OSError, ValueError, KeyError):
+            return None
+        try:
+            client = SupervisorClient.connect(socket_path)
+            client.call("hello", timeout=5)
+        except (OSError, StackError, TimeoutError):
+            with locked(self.lock):
+                self._remove_stale(socket_path)
+            return None
+        return client
+
+    def _remove_stale(self, socket_path: Path) -> None:
+        # Asked again under the lock: in between another process may have brought up a new one.
+        with contextlib.suppress(OSError):
+            SupervisorClient.connect(socket_path).close()
+            return
+        for path in (socket_path, self.pointer):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,315 @@
+"""The services of one environment: real processes under the supervisor, told where things are by environment variables."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from harness.scenario.topology import Service
+from harness.stack.backend import Endpoints, EnvironmentSpec, Exit, LogLine
+from harness.stack.errors import StackError
+from harness.stack.fingerprint import fingerprint
+from harness.stack.readiness import Watcher, announces, json_record
+from harness.stack.supervisor_client import Push, SupervisorClient
+
+_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|(^|_)KEY$|API_?KEY|ACCOUNT_?KEY", re.IGNORECASE)
+_LAYER = 1
+
+
+class ProcessServices:
+    """Implements `backend.Services`. Thread-safe."""
+
+    def __init__(
+        self,
+        supervisor: SupervisorClient,
+        prefix: str,
+        spec: EnvironmentSpec,
+        endpoints: Endpoints,
+        ports: Mapping[str, Sequence[int]],
+        log_dir: Path,
+        secrets: Iterable[str],
+    ) -> None:
+        self._supervisor = supervisor
+        self._prefix = prefix
+        self._spec = spec
+        self._endpoints = endpoints
+        self._ports = {name: list(found) for name, found in ports.items()}
+        self._log_dir = log_dir
+        self._secrets = sorted(set(secrets))
+        self._changed = threading.Condition()
+        self._lines: list[LogLine] = []
+        self._exits: list[Exit] = []
+        self._wakes: dict[int, Callable[[], None]] = {}
+        self.ready_after: dict[str, float] = {}
+        """Seconds from spawn to ready by service, for the report; services that were found running are absent."""
+        self._end_listening = supervisor.listen(prefix, self._on_push)
+
+    # -- events --------------------------------------------------------------------------------------------------------
+
+    def _on_push(self, push: Push) -> None:
+        with self._changed:
+            if push["push"] == "lines":
+                service, replica = self._split(push["child"])
+                self._lines += [LogLine(service, replica, at, text, json_record(text)) for at, text in push["lines"]]
+            elif push["push"] == "exit":
+                service, replica = self._split(push["child"])
+                self._exits.append(Exit(service, replica, push["at"], push["code"], push["expected"]))
+            wakes = list(self._wakes.values())
+            self._changed.notify_all()
+        for wake in wakes:
+            wake()
+
+    def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
+        key = id(wake)
+        with self._changed:
+            self._wakes[key] = wake
+
+        def end() -> None:
+            with self._changed:
+                self._wakes.pop(key, None)
+
+        return end
+
+    def logs(self, after: int = 0) -> tuple[list[LogLine], int]:
+        with self._changed:
+            return self._lines[after:], len(self._lines)
+
+    def exits(self, after: int = 0) -> tuple[list[Exit], int]:
+        with self._changed:
+            return self._exits[after:], len(self._exits)
+
+    # -- what is there -------------------------------------------------------------------------------------------------
+
+    def names(self) -> Sequence[str]:
+        return list(self._spec.services)
+
+    def ports(self) -> dict[str, list[int]]:
+        return self._ports
+
+    def url(self, service: str) -> str:
+        return f"http://127.0.0.1:{self._ports[service][0]}"
+
+    def urls(self, service: str) -> list[str]:
+        """One for each replica."""
+        return [f"http://127.0.0.1:{port}" for port in self._ports[service]]
+
+    def running(self, service: str) -> int:
+        return len(self._running(service))
+
+    def _running(self, service: str) -> list[str]:
+        children = self._supervisor.call("children", prefix=f"{self._prefix}{service}.")["children"]
+        return [child["name"] for child in children if child["code"] is None]
+
+    def _name(self, service: str, replica: int) -> str:
+        return f"{self._prefix}{service}.{replica}"
+
+    def _split(self, child: str) -> tuple[str, int]:
+        service, _, replica = child[len(self._prefix) :].rpartition(".")
+        return service, int(replica)
+
+    def source(self, service: str) -> str:
+        """The fingerprint of what the service is made of, now."""
+        definition = self._spec.services[service]
+        return fingerprint(definition.watch, definition.cwd or self._spec.root)
+
+    # -- start ---------------------------------------------------------------------------------------------------------
+
+    def start(self, service: str) -> None:
+        self._start(service, None)
+
+    def start_all(self, dependencies: Future[None] | None = None) -> None:
+        """Start every service that is not running, each after those it depends on is ready; all others at the same time.
+
+        `dependencies`: what they stand on may still be starting. A service that ends while it is, is started once more after it.
+        """
+        todo = self._in_order()
+        if not todo:
+            return
+        with ThreadPoolExecutor(len(todo), thread_name_prefix="start") as pool:
+            started: dict[str, Future[None]] = {}
+
+            def begin(service: str) -> None:
+                for needed in self._spec.services[service].depends_on:
+                    started[needed].result()
+                self._start(service, dependencies)
+
+            for service in todo:
+                started[service] = pool.submit(begin, service)
+        first = next((error for future in started.values() if (error := future.exception()) is not None), None)
+        if first is not None:
+            raise first
+
+    def _in_order(self) -> list[str]:
+        """Names with every service after those it depends on. Raises `StackError` for a circle or an unknown name."""
+        order: list[str] = []
+        path: list[str] = []
+
+        def visit(name: str) -> None:
+            if name in order:
+                return
+            if name in path or name not in self._spec.services:
+                chain = " -> ".join([*path, name])
+                what = "depend on each other in a circle" if name in path else "depend on a service that is not defined"
+                raise StackError(f"services {what}", where=chain, fix="correct `depends_on`")
+            path.append(name)
+            for needed in self._spec.services[name].depends_on:
+                visit(needed)
+            path.pop()
+            order.append(name)
+
+        for name in self._spec.services:
+            visit(name)
+        return order
+
+    def _start(self, service: str, dependencies: Future[None] | None) -> None:
+        definition = self._spec.services[service]
+        running = set(self._running(service))
+        wanted = [n for n in range(definition.replicas) if self._name(service, n) not in running]
+        if len(wanted) == 1:
+            self._start_replica(service, wanted[0], dependencies)
+        elif wanted:
+            with ThreadPoolExecutor(len(wanted), thread_name_prefix=f"start-{service}") as pool:
+                list(pool.map(lambda n: self._start_replica(service, n, dependencies), wanted))
+
+    def _start_replica(self, service: str, replica: int, dependencies: Future[None] | None) -> None:
+        early = dependencies is not None and not dependencies.done()
+        try:
+            self._launch(service, replica)
+        except StackError:
+            if not early or dependencies is None or self._name(service, replica) in self._running(service):
+                raise
+            dependencies.result()  # its own error, when that is why the service ended
+            self._launch(service, replica)
+
+    def _launch(self, service: str, replica: int) -> None:
+        definition = self._spec.services[service]
+        cwd = definition.cwd or self._spec.root
+        ports = {name: found[0] for name, found in self._ports.items() if found}
+        ports[service] = self._ports[service][replica]
+        own = self._spec.variables(self._endpoints, ports).get(service, {})
+        argv = list(self._spec.command(service, self._endpoints, ports))
+        secrets = [*self._secrets, *(value for name, value in own.items() if _SECRET_NAME.search(name))]
+        title = f"service {service}" + (f" (replica {replica})" if definition.replicas > 1 else "")
+        log_file = self._log_dir / f"{service}.log"
+        argv[0] = resolve(argv[0], title, cwd)
+        name = self._name(service, replica)
+        began = time.monotonic()
+        source = self.source(service)
+        watcher = Watcher(self._supervisor, name, title=title, log_file=log_file, secrets=secrets)
+        try:
+            self._supervisor.spawn(
+                name, argv, self._environment(ports[service], own), cwd, log=str(log_file), secrets=secrets, layer=_LAYER,
+                grace=definition.stop_grace, meta={"service": service, "replica": replica, "source": source},
+            )  # fmt: skip
+            ready = definition.ready
+            if ready is None:
+                return
+            if ready.http is not None:
+                watcher.until_http(ports[service], ready.http, ready.within)
+            elif ready.log is not None:
+                watcher.until_line(announces(ready.log), f"a log line with {ready.log!r}", ready.within)
+        except StackError:
+            # One that never became ready must not look like one that runs.
+            if name in self._running(service):
+                self._supervisor.call("kill", name=name)
+            raise
+        finally:
+            watcher.close()
+        self.ready_after[service] = time.monotonic() - began
+
+    def _environment(self, port: int, own: Mapping[str, str]) -> dict[str, str]:
+        env = {name: value for name, value in os.environ.items() if not name.startswith("PEEKLOCK_")}
+        env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"
+        env["PYTHONUNBUFFERED"] = "1"
+        env["PORT"] = str(port)
+        for name, value in (
+            ("DATABASE_URL", self._endpoints.postgres_url),
+            ("AZURE_STORAGE_CONNECTION_STRING", self._endpoints.blobs_connection_string),
+            ("AZURE_SERVICEBUS_CONNECTION_STRING", self._endpoints.servicebus_connection_string),
+        ):
+            env.pop(name, None)  # never the caller's own, which may be production's
+            if value is not None:
+                env[name] = value
+        return {**env, **own}
+
+    # -- stop, kill, pause ---------------------------------------------------------------------------------------------
+
+    def stop(self, service: str) -> None:
+        self._each(service, "stop")
+
+    def kill(self, service: str) -> None:
+        self._each(service, "kill")
+
+    def pause(self, service: str) -> None:
+        self._each(service, "pause")
+
+    def resume(self, service: str) -> None:
+        self._each(service, "resume")
+
+    def _each(self, service: str, operation: str) -> None:
+        names = self._running(service)
+        if len(names) == 1:
+            self._supervisor.call(operation, name=names[0])
+        elif names:
+            with ThreadPoolExecutor(len(names), thread_name_prefix=operation) as pool:
+                list(pool.map(lambda name: self._supervisor.call(operation, name=name), names))
+
+    def revive(self) -> None:
+        """Whatever a case did to them: every service runs again, none is paused."""
+        children = self._supervisor.call("children", prefix=self._prefix)["children"]
+        for child in children:
+            if child["paused"] and child["code"] is None:
+                self._supervisor.call("resume", name=child["name"])
+        running = {child["name"] for child in children if child["code"] is None}
+        for service, definition in self._spec.services.items():
+            if any(self._name(service, n) not in running for n in range(definition.replicas)):
+                self.start_all()
+                return
+
+    def end_changed(self) -> list[str]:
+        """Stop what was started from sources that have changed since; the names, which `start_all` starts again."""
+        ended = []
+        for child in self._supervisor.call("children", prefix=self._prefix)["children"]:
+            service = child["meta"]["service"]
+            if child["code"] is None and child["meta"]["source"] != self.source(service):
+                self._supervisor.call("kill", name=child["name"])
+                ended.append(service)
+        return ended
+
+    def end_all(self) -> None:
+        """SIGKILL everything; returns when all of it is gone."""
+        for child in self._supervisor.call("children", prefix=self._prefix)["children"]:
+            if child["code"] is None:
+                self._supervisor.call("kill", name=child["name"])
+            self._supervisor.call("forget", name=child["name"])
+
+    def close(self) -> None:
+        self._end_listening()
+
+
+def resolve(command: str, wanted_by: str, cwd: Path) -> str:
+    """The full path of a command: `python` is this interpreter; its neighbours come before PATH. Raises `StackError`."""
+    if command in ("python", "python3"):
+        return sys.executable
+    if os.sep in command:
+        path = Path(command) if Path(command).is_absolute() else cwd / command
+        if path.exists():
+            return str(path)
+        raise StackError.missing_command(command, wanted_by, [str(path)])
+    neighbours = Path(sys.executable).parent
+    found = shutil.which(command, path=str(neighbours)) or shutil.which(command)
+    if found is None:
+        raise StackError.missing_command(command, wanted_by, [str(neighbours), "PATH"])
+    return found
+
+
+def replicas(services: Mapping[str, Service]) -> int:
+    """How many ports they need; a service of no replicas has one as well, so that its URL can be named."""
+    return sum(max(1, service.replicas) for service in services.values())
