@@ -1,0 +1,50 @@
+"""An Azure Service Bus emulator: a process (`python -m harness.servicebus`), or a fixture in this one.
+
+Names are loaded when they are asked for: starting the process costs little more than `import asyncio`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .broker import ManualClock, SystemClock
+    from .client import Client, OutgoingMessage, ReceivedMessage, ServiceBusError
+    from .emulator import Emulator
+    from .topology import AccessRule, Queue, Topology, TopologyError
+
+_HOMES = {
+    "AccessRule": "topology",
+    "Client": "client",
+    "Emulator": "emulator",
+    "ManualClock": "broker",
+    "OutgoingMessage": "client",
+    "Queue": "topology",
+    "ReceivedMessage": "client",
+    "ServiceBusError": "client",
+    "SystemClock": "broker",
+    "Topology": "topology",
+    "TopologyError": "topology",
+}
+
+__all__ = [
+    "AccessRule",
+    "Client",
+    "Emulator",
+    "ManualClock",
+    "OutgoingMessage",
+    "Queue",
+    "ReceivedMessage",
+    "ServiceBusError",
+    "SystemClock",
+    "Topology",
+    "TopologyError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

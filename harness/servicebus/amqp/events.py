@@ -1,0 +1,143 @@
+"""What the engine tells its owner: one small object for each thing that the peer did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import AmqpError
+
+if TYPE_CHECKING:
+    from .link import Link, Receiver, Sender
+    from .session import Session
+
+
+class Event:
+    """Base of all events."""
+
+    __slots__ = ()
+
+
+class SaslInit(Event):
+    """A client chose a mechanism; answer with `Connection.sasl_outcome`."""
+
+    __slots__ = ("mechanism", "response")
+
+    def __init__(self, mechanism: str, response: bytes) -> None:
+        self.mechanism = mechanism
+        self.response = response
+
+
+class SaslDone(Event):
+    """The server answered our SASL init; `ok` tells how."""
+
+    __slots__ = ("ok",)
+
+    def __init__(self, ok: bool) -> None:
+        self.ok = ok
+
+
+class Opened(Event):
+    """The peer's open arrived (a server has answered it already)."""
+
+    __slots__ = ("container_id", "hostname")
+
+    def __init__(self, container_id: str, hostname: str | None) -> None:
+        self.container_id = container_id
+        self.hostname = hostname
+
+
+class Closed(Event):
+    """The connection is over: the peer closed it, or it broke the protocol and was closed with `error`."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: AmqpError | None) -> None:
+        self.error = error
+
+
+class SessionBegun(Event):
+    """The peer began a session, or answered ours."""
+
+    __slots__ = ("session",)
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+
+class SessionEnded(Event):
+    """A session is over; a `LinkDetached` for each of its links came before."""
+
+    __slots__ = ("error", "session")
+
+    def __init__(self, session: Session, error: AmqpError | None) -> None:
+        self.session = session
+        self.error = error
+
+
+class LinkAttached(Event):
+    """The peer attached a link: `accept` or `refuse` it. For a link that we attached: the peer's answer."""
+
+    __slots__ = ("link",)
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+
+
+class LinkDetached(Event):
+    """A link is gone; the engine has answered the peer's detach already."""
+
+    __slots__ = ("error", "link")
+
+    def __init__(self, link: Link, error: AmqpError | None) -> None:
+        self.link = link
+        self.error = error
+
+
+class Credit(Event):
+    """The peer moved the credit (or asked to drain, or opened the session's window) of a sender of ours."""
+
+    __slots__ = ("link",)
+
+    def __init__(self, link: Sender) -> None:
+        self.link = link
+
+
+class Delivery(Event):
+    """A whole message arrived; `payload` is None when it was longer than the link's `max_message_size`."""
+
+    __slots__ = ("id", "link", "message_format", "payload", "settled", "tag")
+
+    def __init__(
+        self, link: Receiver, id_: int, tag: bytes, message_format: int, settled: bool, payload: bytes | None
+    ) -> None:
+        self.link = link
+        self.id = id_
+        self.tag = tag
+        self.message_format = message_format
+        self.settled = settled
+        self.payload = payload
+
+
+class Outcome(Event):
+    """The peer gave a delivery of ours an outcome: `code` 0x24..0x27 (None: settled without a state), its fields,
+    and what the owner passed to `Sender.send`. `context` is None for a delivery that the engine does not know."""
+
+    __slots__ = ("code", "context", "fields", "first", "last", "session", "settled")
+
+    def __init__(
+        self,
+        session: Session,
+        first: int,
+        last: int,
+        context: Any,
+        settled: bool,
+        code: int | None,
+        fields: list[Any],
+    ) -> None:
+        self.session = session
+        self.first = first
+        self.last = last
+        self.context = context
+        self.settled = settled
+        self.code = code
+        self.fields = fields

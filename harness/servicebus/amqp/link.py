@@ -1,0 +1,220 @@
+"""Links: the two ends of one direction of messages inside a session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import frames, serial
+from .encode import described
+from .errors import AmqpError
+from .types import Described, Symbol, UByte, UInt, ULong
+
+if TYPE_CHECKING:
+    from .session import Session
+
+_SOURCE_ARITY, _TARGET_ARITY = 11, 7
+
+
+def _padded(terminus: Any, arity: int) -> Any:
+    """Echo a terminus with every one of its fields on the wire: clients index them by position."""
+    if not isinstance(terminus, Described):
+        return terminus
+    fields = list(terminus.value) if isinstance(terminus.value, list) else []
+    return Described(terminus.descriptor, fields + [None] * (arity - len(fields)))
+
+
+def address_of(terminus: Any) -> str | None:
+    """Return the address of a source or target, or None when it has none."""
+    if isinstance(terminus, Described) and isinstance(terminus.value, list) and terminus.value:
+        address = terminus.value[0]
+        if isinstance(address, str):
+            return str(address)
+    return None
+
+
+class Link:
+    """One end of a link; `is_sender` tells which one *we* are."""
+
+    is_sender: bool
+
+    def __init__(self, session: Session, name: str, handle: int) -> None:
+        self.session = session
+        self.name = name
+        self.handle = handle
+        self.remote_handle: int | None = None
+        self.source: Any = None
+        self.target: Any = None
+        self.properties: dict[Any, Any] = {}
+        self.snd_settle_mode = 2
+        self.rcv_settle_mode = 0
+        self.max_message_size = 0
+        self.remote_max_message_size = 0
+        self.attach_sent = False
+        self.detach_sent = False
+        self.context: Any = None
+        """Whatever the owner of the engine keeps with this link."""
+
+    @property
+    def attached(self) -> bool:
+        """True between both attaches and the first detach."""
+        return self.attach_sent and not self.detach_sent and self.remote_handle is not None
+
+    def read_attach(self, fields: list[Any]) -> None:
+        """Take over what the peer's attach says."""
+        self.remote_handle = fields[1]
+        self.source, self.target = fields[5], fields[6]
+        self.remote_max_message_size = fields[10] or 0
+        self.properties = fields[13] if isinstance(fields[13], dict) else {}
+
+    def send_attach(self, source: Any, target: Any, properties: dict[Any, Any] | None, max_message_size: int) -> None:
+        """Write an attach frame with all fourteen fields."""
+        self.attach_sent = True
+        body = described(
+            frames.ATTACH, self.name, UInt(self.handle), not self.is_sender,
+            UByte(self.snd_settle_mode), UByte(self.rcv_settle_mode),
+            source, target, None, False, UInt(0) if self.is_sender else None,
+            ULong(max_message_size), None, None,
+            {Symbol(key): value for key, value in (properties or {}).items()},
+        )  # fmt: skip
+        self.session.write(body)
+
+    def accept(
+        self, *, source: Any = None, max_message_size: int = 0, properties: dict[str, Any] | None = None
+    ) -> None:
+        """Answer the peer's attach: both termini echoed as they came (S-6, S-8) unless `source` is given."""
+        self.max_message_size = max_message_size
+        echoed = _padded(source or self.source, _SOURCE_ARITY) or frames.source(None)
+        target = _padded(self.target, _TARGET_ARITY) or frames.target(None)
+        self.send_attach(echoed, target, properties, max_message_size)
+
+    def refuse(self, failure: AmqpError) -> None:
+        """Answer the peer's attach with one that has a null terminus, and a detach with the reason (S-7)."""
+        self.send_attach(None, None, None, 0)
+        self.detach(failure)
+
+    def detach(self, failure: AmqpError | None = None) -> None:
+        """Close the link from our side; what still arrives on it is ignored until the peer has answered."""
+        if self.detach_sent:
+            return
+        self.detach_sent = True
+        self.session.connection.flush_dispositions()
+        self.session.write(described(frames.DETACH, UInt(self.handle), True, frames.error(failure)))
+        self.session.forget_unsettled(self)
+
+
+class Sender(Link):
+    """We send on this link: credit comes from the peer."""
+
+    is_sender = True
+
+    def __init__(self, session: Session, name: str, handle: int) -> None:
+        super().__init__(session, name, handle)
+        self.delivery_count = 0
+        self.credit = 0
+        self.drain = False
+        self._tag = 0
+
+    @property
+    def ready(self) -> bool:
+        """True when one more delivery may be sent now: there is credit, and the session's window is open."""
+        return self.credit > 0 and self.session.remote_window > 0 and not self.detach_sent
+
+    def send(
+        self,
+        payload: bytes,
+        *,
+        tag: bytes | None = None,
+        settled: bool = False,
+        message_format: int = 0,
+        context: Any = None,
+    ) -> int:
+        """Send one message, in as many transfers as the peer's max-frame-size asks for; return the delivery-id.
+
+        Uses one credit. Frames for which the session has no window wait until the peer opens it.
+        """
+        if tag is None:
+            self._tag += 1
+            tag = self._tag.to_bytes(4, "big")
+        self.credit -= 1
+        self.delivery_count = (self.delivery_count + 1) & serial.MASK
+        return self.session.send_transfers(self, payload, tag, settled, message_format, context)
+
+    def read_flow(self, delivery_count: int | None, credit: int | None, drain: bool) -> None:
+        """Take over the credit of a flow: what it grants beyond the deliveries already sent (S-12)."""
+        base = 0 if delivery_count is None else delivery_count
+        self.credit = max(0, serial.distance(self.delivery_count, serial.add(base, credit or 0)))
+        self.drain = drain
+
+    def drained(self) -> None:
+        """Tell the peer that nothing is left: use the credit up and answer its drain (S-14)."""
+        self.delivery_count = serial.add(self.delivery_count, self.credit)
+        self.credit = 0
+        self.drain = False
+        self.session.write_flow(self, 0, drain=True)
+
+
+class Receiver(Link):
+    """The peer sends on this link: credit comes from us."""
+
+    is_sender = False
+
+    def __init__(self, session: Session, name: str, handle: int) -> None:
+        super().__init__(session, name, handle)
+        self.delivery_count = 0
+        self.credit = 0
+        self.auto_credit = 0
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._first: tuple[int, bytes, int, bool] | None = None
+
+    def read_attach(self, fields: list[Any]) -> None:
+        super().read_attach(fields)
+        self.delivery_count = fields[9] or 0
+
+    def grant(self, credit: int, *, auto: bool = False, drain: bool = False, echo: bool = False) -> None:
+        """Set the peer's credit; with `auto` it is topped up again whenever half of it is used."""
+        self.credit = credit
+        self.auto_credit = credit if auto else 0
+        self.session.write_flow(self, credit, drain=drain, echo=echo)
+
+    def take(self, fields: list[Any], payload: bytes) -> tuple[int, bytes, int, bool, bytes | None] | None:
+        """Add one transfer; return delivery-id, tag, format, settled and the message when it is whole.
+
+        The message is None when it grew past `max_message_size`: its bytes are not kept.
+        """
+        more = bool(fields[5]) if len(fields) > 5 else False
+        if self._first is None:
+            first = (fields[1] or 0, fields[2] or b"", fields[3] or 0, bool(fields[4]))
+            if not more and not (len(fields) > 9 and fields[9]):
+                self._count()
+                if self.max_message_size and len(payload) > self.max_message_size:
+                    return (*first, None)
+                return (*first, payload)
+            self._first = first
+        elif fields[4]:
+            self._first = (*self._first[:3], True)
+        if len(fields) > 9 and fields[9]:  # aborted: as if it had never been sent
+            self._reset()
+            self._count()
+            return None
+        self._size += len(payload)
+        if self.max_message_size and self._size > self.max_message_size:
+            self._parts.clear()
+        else:
+            self._parts.append(payload)
+        if more:
+            return None
+        whole = b"".join(self._parts) if not self.max_message_size or self._size <= self.max_message_size else None
+        result = (*self._first, whole)
+        self._reset()
+        self._count()
+        return result
+
+    def _reset(self) -> None:
+        self._parts, self._size, self._first = [], 0, None
+
+    def _count(self) -> None:
+        self.delivery_count = (self.delivery_count + 1) & serial.MASK
+        self.credit -= 1
+        if self.auto_credit and self.credit <= self.auto_credit >> 1:
+            self.grant(self.auto_credit, auto=True)

@@ -1,0 +1,343 @@
+"""Messages on the wire: sections are found by their lengths, decoded only where they are asked for.
+
+`Envelope` keeps the bare message (properties, application-properties, body, footer) as the bytes that came, so that
+every AMQP type survives the way through the broker (S-36, S-37); header and annotations are built anew on delivery.
+"""
+
+from __future__ import annotations
+
+import struct
+import uuid
+from typing import Any
+
+from . import decode
+from .encode import compound, described, encode
+from .errors import DecodeError
+from .types import Symbol
+
+HEADER, DELIVERY_ANNOTATIONS, MESSAGE_ANNOTATIONS, PROPERTIES = 0x70, 0x71, 0x72, 0x73
+APPLICATION_PROPERTIES, DATA, SEQUENCE, VALUE, FOOTER = 0x74, 0x75, 0x76, 0x77, 0x78
+BATCH_FORMAT = 0x80013700
+
+# what the broker stamps itself: never taken over from a sender
+_STAMPED = frozenset(
+    encode(Symbol(name))
+    for name in (
+        "x-opt-enqueued-time",
+        "x-opt-sequence-number",
+        "x-opt-locked-until",
+        "x-opt-message-state",
+        "x-opt-enqueue-sequence-number",
+        "x-opt-deadletter-source",
+    )
+)
+_ENQUEUED = encode(Symbol("x-opt-enqueued-time")) + b"\x83"
+_SEQUENCE = encode(Symbol("x-opt-sequence-number")) + b"\x81"
+_STATE = encode(Symbol("x-opt-message-state")) + b"\x71"
+_LOCKED = encode(Symbol("x-opt-locked-until")) + b"\x83"
+_ORIGIN = encode(Symbol("x-opt-enqueue-sequence-number")) + b"\x81"
+_STAMP = struct.Struct(f">{len(_ENQUEUED)}sq{len(_SEQUENCE)}sq{len(_STATE)}si").pack
+_i64 = struct.Struct(">q").pack
+_DEFAULT_HEADER = b"\x40\x40\x40\x40"
+_PLAIN_FIELDS = (
+    "message_id", "user_id", "to", "subject", "reply_to", "correlation_id", "content_type", "content_encoding",
+    "absolute_expiry_time", "creation_time", "session_id", "group_sequence", "reply_to_session_id",
+)  # fmt: skip
+
+
+def text_of(identifier: Any) -> str:
+    """Render a message-id or correlation-id of any AMQP type as text."""
+    if isinstance(identifier, bytes):
+        return identifier.hex()
+    return str(identifier)
+
+
+class Envelope:
+    """One message as the broker holds it. Raises `DecodeError` when `raw` is not an AMQP message.
+
+    `ttl` is in seconds (None: unset), `scheduled_at` in epoch seconds (None: at once), `size` in encoded bytes.
+    """
+
+    __slots__ = (
+        "_annotations", "_bare", "_delivery_annotations", "_header", "_offsets",
+        "message_id", "scheduled_at", "session_id", "size", "ttl",
+    )  # fmt: skip
+
+    def __init__(self, raw: bytes) -> None:
+        self.size = len(raw)
+        self.ttl: float | None = None
+        self.scheduled_at: float | None = None
+        self._header = _DEFAULT_HEADER
+        self._annotations: tuple[bytes, int] = (b"", 0)
+        self._delivery_annotations = b""
+        # where the value of properties, of application-properties and the first body section begin in the bare message
+        properties = application = body = -1
+        start = -1
+        pos, end = 0, len(raw)
+        rebuilt: list[bytes] | None = None
+        seen_body = False
+        while pos < end:
+            code, at = decode.descriptor(raw, pos)
+            after = decode.skip(raw, at)
+            if code < PROPERTIES:
+                if start >= 0:
+                    raise DecodeError("the sections of the message are out of order")
+                if code == HEADER:
+                    self._read_header(raw, at)
+                elif code == DELIVERY_ANNOTATIONS:
+                    self._delivery_annotations = b"\x00\x53\x71" + raw[at:after]
+                elif code == MESSAGE_ANNOTATIONS:
+                    self._read_annotations(raw, at)
+                else:
+                    raise DecodeError(f"0x{code:02x} is not a message section")
+            elif code <= FOOTER:
+                if start < 0:
+                    start = pos
+                if at - pos != 3 and rebuilt is None:
+                    # a long descriptor: azure-servicebus skips three bytes blindly, so it is written anew
+                    rebuilt = [raw[start:pos]]
+                if rebuilt is not None:
+                    rebuilt.append(bytes((0, 0x53, code)) + raw[at:after])
+                if code == PROPERTIES:
+                    properties = pos
+                elif code == APPLICATION_PROPERTIES:
+                    application = pos
+                elif not seen_body and code != FOOTER:
+                    body, seen_body = pos, True
+            else:
+                raise DecodeError(f"0x{code:02x} is not a message section")
+            pos = after
+        if start < 0:
+            start = end
+        if rebuilt is not None:
+            other = Envelope(b"".join(rebuilt))
+            self._bare, self._offsets, self.message_id = other._bare, other._offsets, other.message_id
+            self.session_id = other.session_id
+            if self.ttl is None:
+                self.ttl = other.ttl
+            return
+        self._bare = raw[start:] if start else raw
+        self._offsets = (
+            properties - start if properties >= 0 else -1,
+            application - start if application >= 0 else -1,
+            body - start if body >= 0 else -1,
+        )
+        self.session_id: str | None = None
+        self.message_id = self._read_properties()
+
+    # -- reading
+
+    def _read_header(self, raw: bytes, at: int) -> None:
+        parts, _ = decode.slices(raw, at)
+        parts = (parts + [b"\x40"] * 4)[:4]
+        self._header = b"".join(parts[:3]) + b"\x40"
+        ttl = decode.plain(parts[2])[0]
+        if isinstance(ttl, int):
+            self.ttl = ttl / 1000
+
+    def _read_annotations(self, raw: bytes, at: int) -> None:
+        parts, _ = decode.slices(raw, at)
+        kept = []
+        for index in range(0, len(parts) - 1, 2):
+            if parts[index] in _STAMPED:
+                continue
+            kept += parts[index : index + 2]
+            if b"scheduled-enq" in parts[index]:
+                when = decode.plain(parts[index + 1])[0]
+                if isinstance(when, int):
+                    self.scheduled_at = when / 1000
+        self._annotations = (b"".join(kept), len(kept))
+
+    def _read_properties(self) -> str:
+        at = self._offsets[0]
+        parts: list[bytes] = []
+        if at >= 0:
+            parts, _ = decode.slices(self._bare, at + 3)
+            if len(parts) > 8 and self.ttl is None:
+                expiry, created = decode.plain(parts[8])[0], decode.plain(parts[9])[0] if len(parts) > 9 else None
+                if isinstance(expiry, int) and isinstance(created, int):
+                    self.ttl = max(0, expiry - created) / 1000
+            if len(parts) > 10:
+                session = decode.plain(parts[10])[0]
+                self.session_id = None if session is None else str(session)
+            if parts and parts[0] != b"\x40":
+                return text_of(decode.plain(parts[0])[0])
+        # @azure/service-bus needs an id on every message that it receives
+        message_id = uuid.uuid4().hex
+        parts = [encode(message_id), *parts[1:]]
+        self._replace(0, PROPERTIES, compound(0xC0, parts))
+        return message_id
+
+    def _replace(self, index: int, code: int, value: bytes) -> None:
+        """Put `value` in place of the section at offset `index` (0 properties, 1 application-properties)."""
+        section = bytes((0, 0x53, code)) + value
+        offsets = list(self._offsets)
+        old = offsets[index]
+        if old >= 0:
+            start, end = old, decode.skip(self._bare, old + 3)
+        else:
+            start = end = 0
+            if index == 1 and offsets[0] >= 0:
+                start = end = decode.skip(self._bare, offsets[0] + 3)
+        moved = len(section) - (end - start)
+        self._bare = self._bare[:start] + section + self._bare[end:]
+        for later in range(index + 1, 3):
+            if offsets[later] >= 0:
+                offsets[later] += moved
+        offsets[index] = start
+        self._offsets = (offsets[0], offsets[1], offsets[2])
+
+    def properties(self) -> dict[str, Any]:
+        """Decode the properties section into plain values by name; absent ones are left out."""
+        at = self._offsets[0]
+        if at < 0:
+            return {}
+        values = decode.plain(self._bare, at + 3)[0]
+        return {name: value for name, value in zip(_PLAIN_FIELDS, values, strict=False) if value is not None}
+
+    def raw_property(self, index: int) -> bytes:
+        """Return the encoded property at `index` (0 message-id, 4 reply-to …), null when absent: for exact echoes."""
+        at = self._offsets[0]
+        parts = decode.slices(self._bare, at + 3)[0] if at >= 0 else []
+        return parts[index] if index < len(parts) else b"\x40"
+
+    def application_properties(self) -> dict[str, Any]:
+        """Decode the application properties into plain values."""
+        at = self._offsets[1]
+        if at < 0:
+            return {}
+        values = decode.plain(self._bare, at + 3)[0]
+        return values if isinstance(values, dict) else {}
+
+    def annotations(self) -> dict[str, Any]:
+        """Decode the sender's message annotations into plain values."""
+        raw, count = self._annotations
+        if not count:
+            return {}
+        result, pos = {}, 0
+        while pos < len(raw):
+            key, pos = decode.plain(raw, pos)
+            result[str(key)], pos = decode.plain(raw, pos)
+        return result
+
+    def body(self, *, exact: bool = False) -> tuple[str, list[Any]]:
+        """Return the kind of body (data, sequence, value or none) and the decoded value of each of its sections;
+        `exact` keeps their AMQP types."""
+        read = decode.value if exact else decode.plain
+        pos = self._offsets[2]
+        kind, values = "none", []
+        while 0 <= pos < len(self._bare):
+            code = self._bare[pos + 2]
+            if code == FOOTER:
+                break
+            kind = {DATA: "data", SEQUENCE: "sequence", VALUE: "value"}.get(code, "none")
+            value, pos = read(self._bare, pos + 3)
+            values.append(value)
+        return kind, values
+
+    def raw_body(self) -> bytes:
+        """Return the encoded body sections, footer included."""
+        return self._bare[self._offsets[2] :] if self._offsets[2] >= 0 else b""
+
+    # -- changing
+
+    def updated(self, properties: dict[str, Any]) -> Envelope:
+        """Return a copy with application properties added or replaced; all others keep their exact bytes."""
+        copy = Envelope.__new__(Envelope)
+        for name in Envelope.__slots__:
+            setattr(copy, name, getattr(self, name))
+        at = self._offsets[1]
+        parts = decode.slices(self._bare, at + 3)[0] if at >= 0 else []
+        fresh = {encode(str(key)): encode(value) for key, value in properties.items()}
+        kept = [p for i in range(0, len(parts) - 1, 2) if parts[i] not in fresh for p in parts[i : i + 2]]
+        for key, value in fresh.items():
+            kept += (key, value)
+        copy._replace(1, APPLICATION_PROPERTIES, compound(0xC1, kept))
+        copy.size = self.size + len(copy._bare) - len(self._bare)
+        return copy
+
+    # -- writing
+
+    def wire(
+        self,
+        sequence: int,
+        enqueued_at: float,
+        state: int,
+        delivery_count: int,
+        locked_until: float | None = None,
+        origin: int | None = None,
+        lock_token: uuid.UUID | None = None,
+    ) -> bytes:
+        """Encode the message for delivery: header with its delivery-count (S-34), broker annotations (S-32), bare message.
+
+        Times are epoch seconds; `origin` is the sequence number before dead-lettering.
+        """
+        pairs, count = self._annotations
+        stamp = _STAMP(_ENQUEUED, int(enqueued_at * 1000), _SEQUENCE, sequence, _STATE, state)
+        count += 6
+        if locked_until is not None:
+            stamp += _LOCKED + _i64(int(locked_until * 1000))
+            count += 2
+        if origin is not None:
+            stamp += _ORIGIN + _i64(origin)
+            count += 2
+        size = len(stamp) + len(pairs)
+        if size < 254 and count < 256:
+            head = bytes((0, 0x53, 0x72, 0xC1, size + 1, count))
+        else:
+            head = b"\x00\x53\x72\xd1" + struct.pack(">II", size + 4, count)
+        counted = bytes((0x52, delivery_count)) if delivery_count < 256 else b"\x70" + struct.pack(">I", delivery_count)
+        header = self._header
+        size = len(header) + len(counted)
+        annotations = self._delivery_annotations
+        if lock_token is not None:
+            annotations = described_map(DELIVERY_ANNOTATIONS, {Symbol("x-opt-lock-token"): lock_token})
+        return b"".join(
+            (bytes((0, 0x53, 0x70, 0xC0, size + 1, 5)), header, counted, annotations, head, stamp, pairs, self._bare)
+        )
+
+
+def described_map(code: int, items: dict[Any, Any]) -> bytes:
+    """Encode a section whose value is a map."""
+    return bytes((0, 0x53, code)) + encode(items)
+
+
+def build(
+    *,
+    properties: list[Any] | None = None,
+    application_properties: dict[str, Any] | None = None,
+    annotations: dict[str, Any] | None = None,
+    data: bytes | None = None,
+    value: bytes | None = None,
+    header: list[Any] | None = None,
+) -> bytes:
+    """Build a message out of Python values; `value` is an *encoded* AMQP value for an amqp-value body."""
+    parts = []
+    if header is not None:
+        parts.append(described(HEADER, *header))
+    if annotations:
+        parts.append(described_map(MESSAGE_ANNOTATIONS, {Symbol(k): v for k, v in annotations.items()}))
+    if properties is not None:
+        parts.append(described(PROPERTIES, *properties))
+    if application_properties:
+        parts.append(described_map(APPLICATION_PROPERTIES, application_properties))
+    if value is not None:
+        parts.append(b"\x00\x53\x77" + value)
+    elif data is not None:
+        parts.append(b"\x00\x53\x75" + encode(data))
+    return b"".join(parts)
+
+
+def batch(raw: bytes) -> list[Envelope]:
+    """Take a batch (message-format 0x80013700) apart: each data section is a whole message (S-65)."""
+    messages, pos = [], 0
+    while pos < len(raw):
+        code, at = decode.descriptor(raw, pos)
+        after = decode.skip(raw, at)
+        if code == DATA:
+            inner = decode.plain(raw, at)[0]
+            if not isinstance(inner, bytes):
+                raise DecodeError("a data section of a batch is not binary")
+            messages.append(Envelope(inner))
+        pos = after
+    return messages

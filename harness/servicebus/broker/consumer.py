@@ -1,0 +1,32 @@
+"""Whoever receives from an entity."""
+
+from __future__ import annotations
+
+from .message import Message
+
+
+class Consumer:
+    """A receiver as the broker sees it; the gateway's links derive from it.
+
+    `peek_lock` False means receive-and-delete. `name` is "<container id>/<link name>".
+    """
+
+    __slots__ = ("client_id", "container_id", "link_name", "name", "peek_lock", "waiting")
+
+    def __init__(self, container_id: str, link_name: str, *, peek_lock: bool, client_id: str | None = None) -> None:
+        self.container_id = container_id
+        self.link_name = link_name
+        self.client_id = client_id
+        self.name = f"{container_id}/{link_name}"
+        self.peek_lock = peek_lock
+        self.waiting = False
+        """True while the entity keeps this consumer among those to be served."""
+
+    @property
+    def ready(self) -> bool:
+        """True when one more message may be handed over now."""
+        raise NotImplementedError
+
+    def deliver(self, message: Message) -> None:
+        """Take a message: locked for this consumer, or already removed."""
+        raise NotImplementedError

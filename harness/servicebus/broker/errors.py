@@ -1,0 +1,77 @@
+"""What the broker refuses, in Service Bus's own conditions and words."""
+
+from __future__ import annotations
+
+LOCK_LOST_TEXT = (
+    "The lock supplied is invalid. Either the lock expired, or the message has already been removed from the queue."
+)
+
+
+class BrokerError(Exception):
+    """A refusal: `condition` as on the wire, `status` as in $management replies (S-30)."""
+
+    condition = "amqp:internal-error"
+    status = 500
+
+    def __init__(self, description: str) -> None:
+        super().__init__(f"{self.condition}: {description}")
+        self.description = description
+
+
+class MessageLockLost(BrokerError):
+    """The lock expired, or the message was settled already (S-44)."""
+
+    condition = "com.microsoft:message-lock-lost"
+    status = 410
+
+    def __init__(self, description: str = LOCK_LOST_TEXT) -> None:
+        super().__init__(description)
+
+
+class MessageNotFound(BrokerError):
+    """No message has that sequence number in the state that the operation needs (S-28, S-54)."""
+
+    condition = "com.microsoft:message-not-found"
+    status = 404
+
+
+class EntityNotFound(BrokerError):
+    """There is no such entity."""
+
+    condition = "amqp:not-found"
+    status = 404
+
+
+class NotAllowed(BrokerError):
+    """The entity does not take this operation (S-51, S-60)."""
+
+    condition = "amqp:not-allowed"
+    status = 400
+
+
+class ArgumentError(BrokerError):
+    """A request with a missing or impossible argument."""
+
+    condition = "com.microsoft:argument-error"
+    status = 400
+
+
+class MessageTooLarge(BrokerError):
+    """The encoded message is longer than the entity takes (S-64)."""
+
+    condition = "amqp:link:message-size-exceeded"
+    status = 403
+
+
+class QuotaExceeded(BrokerError):
+    """The entity is full (S-66)."""
+
+    condition = "amqp:resource-limit-exceeded"
+    status = 403
+
+
+class NotImplementedYet(BrokerError):
+    """A part of Service Bus that this emulator does not have yet."""
+
+    condition = "amqp:not-implemented"
+    status = 501

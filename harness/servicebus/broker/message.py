@@ -1,0 +1,57 @@
+"""A message as a queue holds it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+ACTIVE, LOCKED, DEFERRED, SCHEDULED, GONE = "active", "locked", "deferred", "scheduled", "gone"
+
+
+class Content(Protocol):
+    """What was sent, opaque to the broker but for what its rules need."""
+
+    message_id: str
+    session_id: str | None
+    size: int
+    ttl: float | None
+    scheduled_at: float | None
+
+    def updated(self, properties: dict[str, Any]) -> Content:
+        """Return the same content with application properties added or replaced."""
+
+
+class Message:
+    """One message of one entity. Times in epoch seconds; `delivery_count` counts the failed deliveries (S-34)."""
+
+    __slots__ = (
+        "consumer",
+        "content",
+        "deferred",
+        "delivery_count",
+        "enqueued_at",
+        "expires_at",
+        "locked_until",
+        "origin",
+        "sequence",
+        "state",
+        "token",
+    )
+
+    def __init__(self, content: Any, sequence: int, enqueued_at: float, expires_at: float | None) -> None:
+        self.content = content
+        self.sequence = sequence
+        self.enqueued_at = enqueued_at
+        self.expires_at = expires_at
+        self.state = ACTIVE
+        self.delivery_count = 0
+        self.token = b""
+        """The lock token: 16 bytes, a .NET Guid in its little-endian form (S-39)."""
+        self.locked_until = 0.0
+        self.deferred = False
+        """True when a lost or given-up lock brings the message back to the deferred ones (S-48)."""
+        self.consumer: str | None = None
+        self.origin: int | None = None
+        """The sequence number that a dead-lettered message had before."""
+
+    def __lt__(self, other: Message) -> bool:
+        return self.sequence < other.sequence

@@ -1,0 +1,148 @@
+"""The official emulator's Config.json, with its // comments (part C of the design page)."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from .topology import AccessRule, Queue, Topology, TopologyError
+
+_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_DURATION = re.compile(
+    r"P(?!$)(?:(?P<days>\d+)D)?(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
+)
+_QUEUE_DEFAULTS: dict[str, Any] = {
+    "DeadLetteringOnMessageExpiration": False,
+    "DefaultMessageTimeToLive": "PT1H",
+    "DuplicateDetectionHistoryTimeWindow": "PT20S",
+    "ForwardDeadLetteredMessagesTo": "",
+    "ForwardTo": "",
+    "LockDuration": "PT1M",
+    "MaxDeliveryCount": 3,
+    "RequiresDuplicateDetection": False,
+    "RequiresSession": False,
+}
+
+
+def read_config(path: str, *, port: int = 5672) -> Topology:
+    """Read a Config.json. Raises `TopologyError` that names the file and the path inside it, what was expected, what
+    was found and how to fix it."""
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise TopologyError(f"{path}: cannot be read: {error.strerror}", "give the path of a Config.json") from None
+    except UnicodeDecodeError:
+        raise TopologyError(f"{path}: is not UTF-8", "save it as UTF-8") from None
+    return parse_config(text, path, port=port)
+
+
+def parse_config(text: str, origin: str = "Config.json", *, port: int = 5672) -> Topology:
+    """Parse the text of a Config.json; see `read_config`."""
+    try:
+        document = json.loads(_COMMENT.sub(_blank, text))
+    except json.JSONDecodeError as error:
+        raise TopologyError(
+            f"{origin}:{error.lineno}:{error.colno}: is not JSON: {error.msg}",
+            "check commas and quotes on that line; // comments are fine",
+        ) from None
+    reader = _Reader(origin)
+    user = reader.object(reader.object(document, "$").get("UserConfig"), "UserConfig")
+    namespaces = reader.list(user.get("Namespaces"), "UserConfig.Namespaces")
+    if len(namespaces) != 1:
+        raise reader.error("UserConfig.Namespaces", "exactly one namespace", f"{len(namespaces)}", "keep one")
+    where = "UserConfig.Namespaces[0]"
+    namespace = reader.object(namespaces[0], where)
+    topics = reader.list(namespace.get("Topics", []), f"{where}.Topics")
+    if topics:
+        raise reader.error(
+            f"{where}.Topics",
+            "no topics: topics and subscriptions are not supported yet",
+            f"{len(topics)} topic(s)",
+            "remove them, or use queues until a release with topics",
+        )
+    queues: dict[str, Queue] = {}
+    for index, item in enumerate(reader.list(namespace.get("Queues", []), f"{where}.Queues")):
+        at = f"{where}.Queues[{index}]"
+        entry = reader.object(item, at)
+        name = entry.get("Name")
+        if not isinstance(name, str) or not name:
+            raise reader.error(f"{at}.Name", "the queue's name", repr(name), 'add "Name": "my-queue"')
+        if name.lower() in {known.lower() for known in queues}:
+            raise reader.error(f"{at}.Name", "a name of its own", repr(name), "rename one of the two queues")
+        queues[name] = _queue(reader, reader.object(entry.get("Properties", {}), f"{at}.Properties"), f"{at}.Properties")
+    try:
+        return Topology(queues=queues, access_rules=(AccessRule(),), port=port)
+    except TopologyError as error:
+        raise TopologyError(f"{origin}: {error.problem}", error.fix) from None
+
+
+def _queue(reader: _Reader, properties: dict[str, Any], where: str) -> Queue:
+    for key in properties:
+        if key not in _QUEUE_DEFAULTS:
+            known = ", ".join(sorted(_QUEUE_DEFAULTS))
+            raise reader.error(f"{where}.{key}", "a known property", repr(key), f"known: {known}")
+    values = {**_QUEUE_DEFAULTS, **properties}
+    for key in ("ForwardTo", "ForwardDeadLetteredMessagesTo"):
+        if values[key]:
+            raise reader.error(f"{where}.{key}", '"": forwarding is not supported yet', repr(values[key]), "leave it out")
+    if reader.flag(values, "RequiresSession", where):
+        raise reader.error(
+            f"{where}.RequiresSession", "false: sessions are not supported yet", "true", "set it to false"
+        )
+    count = values["MaxDeliveryCount"]
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise reader.error(f"{where}.MaxDeliveryCount", "a whole number from 1 on", repr(count), "use 3")
+    window = reader.duration(values, "DuplicateDetectionHistoryTimeWindow", where)
+    return Queue(
+        max_delivery_count=count,
+        lock_duration=reader.duration(values, "LockDuration", where),
+        duplicate_detection_window=window if reader.flag(values, "RequiresDuplicateDetection", where) else None,
+        default_time_to_live=reader.duration(values, "DefaultMessageTimeToLive", where),
+        dead_lettering_on_expiration=reader.flag(values, "DeadLetteringOnMessageExpiration", where),
+    )
+
+
+class _Reader:
+    """Checks kinds, and says where in which file something is wrong."""
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+
+    def error(self, where: str, expected: str, actual: str, fix: str) -> TopologyError:
+        return TopologyError(f"{self._origin}: {where}\n  expected: {expected}\n  actual: {actual}", fix)
+
+    def object(self, value: Any, where: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self.error(where, "an object", "nothing" if value is None else repr(value), "write { ... }")
+        return value
+
+    def list(self, value: Any, where: str) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.error(where, "a list", "nothing" if value is None else repr(value), "write [ ... ]")
+        return value
+
+    def flag(self, values: dict[str, Any], key: str, where: str) -> bool:
+        if not isinstance(values[key], bool):
+            raise self.error(f"{where}.{key}", "true or false", repr(values[key]), "write true or false, no quotes")
+        return bool(values[key])
+
+    def duration(self, values: dict[str, Any], key: str, where: str) -> float:
+        text = values[key]
+        match = _DURATION.fullmatch(text) if isinstance(text, str) else None
+        seconds = 0.0
+        if match is not None:
+            parts = {name: float(part) for name, part in match.groupdict().items() if part}
+            seconds = (
+                parts.get("days", 0) * 86_400 + parts.get("hours", 0) * 3600 + parts.get("minutes", 0) * 60
+            ) + parts.get("seconds", 0)
+        if seconds <= 0:
+            raise self.error(f"{where}.{key}", "an ISO 8601 duration above zero", repr(text), 'write "PT1M" for a minute')
+        return seconds
+
+
+def _blank(match: re.Match[str]) -> str:
+    """Keep strings; replace comments by blanks, so that positions in error messages stay right."""
+    text = match.group()
+    return text if text.startswith('"') else re.sub(r"[^\n]", " ", text)

@@ -1,0 +1,177 @@
+"""The emulator inside this process: its own thread, its own port."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, TypeVar
+
+from .broker import Clock, SystemClock
+from .gateway import Limits, Server
+from .topology import DEFAULT_RULE, AccessRule, Topology
+
+T = TypeVar("T")
+
+
+class LedgerReader:
+    """Reads an emulator's ledger from any thread."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+
+    @property
+    def cursor(self) -> int:
+        """The number of the newest entry."""
+        return self._emulator.call(lambda server: server.namespace.ledger.cursor)
+
+    def entries(self, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
+        """Return the entries numbered above `after`, oldest first."""
+        return self._emulator.call(lambda server: server.namespace.ledger.entries(after, limit))
+
+    def wait_for(
+        self, condition: Callable[[list[dict[str, Any]]], bool], *, after: int = 0, timeout: float = 10.0
+    ) -> list[dict[str, Any]]:
+        """Return the entries above `after` as soon as `condition` holds for them. Raises `TimeoutError`."""
+        return self._emulator.run(self._wait(condition, after, timeout))
+
+    async def _wait(
+        self, condition: Callable[[list[dict[str, Any]]], bool], after: int, timeout: float
+    ) -> list[dict[str, Any]]:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while True:
+            server = self._emulator.server
+            entries = server.namespace.ledger.entries(after)
+            if condition(entries):
+                return entries
+            woken = asyncio.Event()
+            forget = server.namespace.ledger.notify(woken.set)
+            try:
+                await asyncio.wait_for(woken.wait(), deadline - loop.time())
+            except TimeoutError:
+                last = [f"{e['n']} {e['queue']} {e['event']} {e['message_id']}" for e in entries[-20:]]
+                raise TimeoutError("the ledger did not get there; its last entries:\n" + "\n".join(last)) from None
+            finally:
+                forget()
+
+
+class Emulator:
+    """One namespace in this process; use it as a context manager.
+
+    `clock` may be a `ManualClock`; after moving it call `advance`. Everything listens on 127.0.0.1.
+    """
+
+    def __init__(
+        self,
+        topology: Topology | None = None,
+        *,
+        name: str = "sbemulatorns",
+        clock: Clock | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.topology = topology or Topology()
+        self.name = name
+        self.clock: Clock = clock or SystemClock()
+        self.ledger = LedgerReader(self)
+        self._limits = limits
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._server: Server | None = None
+
+    def __enter__(self) -> Emulator:
+        started: threading.Event = threading.Event()
+        failure: list[BaseException] = []
+
+        async def main() -> None:
+            try:
+                server = Server(self.name, self.topology, self.clock, limits=self._limits)
+                await server.start()
+            except OSError as error:
+                failure.append(error)
+                started.set()
+                return
+            self._server = server
+            self._loop = asyncio.get_running_loop()
+            self._stopping = asyncio.Event()
+            started.set()
+            await self._stopping.wait()
+            await server.stop()
+
+        self._thread = threading.Thread(target=asyncio.run, args=(main(),), name="servicebus", daemon=True)
+        self._thread.start()
+        started.wait()
+        if failure:
+            raise failure[0]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._loop is not None
+        assert self._thread is not None
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(10)
+        self._loop = self._server = None
+
+    @property
+    def server(self) -> Server:
+        """The running server; touch it only through `call` and `run`."""
+        if self._server is None:
+            raise RuntimeError("the emulator is not running: use it as a context manager")
+        return self._server
+
+    @property
+    def port(self) -> int:
+        """The AMQP port."""
+        return self.server.port
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the emulator's loop; return its result."""
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def call(self, function: Callable[[Server], T]) -> T:
+        """Call `function(server)` on the emulator's loop; return its result."""
+
+        async def calling() -> T:
+            return function(self.server)
+
+        return self.run(calling())
+
+    def connection_string(self, rule: str = DEFAULT_RULE) -> str:
+        """Return what a client needs to connect with one of the access rules. Raises `KeyError` for an unknown rule."""
+        rules = {known.name: known for known in self.topology.access_rules}
+        if rule == DEFAULT_RULE and rule not in rules and rules:
+            rule = next(iter(rules))
+        return connection_string("localhost", self.port, rules[rule])
+
+    def reset(self) -> int:
+        """Empty everything; return the ledger's cursor."""
+        return self.call(lambda server: server.reset())
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward and do at once what it brings (locks, schedules, expiries, tokens)."""
+
+        def move(server: Server) -> None:
+            clock = self.clock
+            if isinstance(clock, SystemClock):
+                clock.offset += seconds
+            else:
+                clock.advance(seconds)  # type: ignore[attr-defined]
+            server.run_due()
+
+        self.call(move)
+
+    def entities(self) -> list[dict[str, Any]]:
+        """Return counts and receivers of every queue."""
+        return self.call(lambda server: server.entities())
+
+
+def connection_string(host: str, port: int, rule: AccessRule) -> str:
+    """Write a connection string for an access rule of an emulator on a port."""
+    return (
+        f"Endpoint=sb://{host}:{port};SharedAccessKeyName={rule.name};SharedAccessKey={rule.key};"
+        "UseDevelopmentEmulator=true;"
+    )

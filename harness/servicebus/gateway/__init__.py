@@ -1,0 +1,7 @@
+"""The ways into the broker: AMQP over TCP with CBS and `$management`, and the control API."""
+
+from __future__ import annotations
+
+from .server import Limits, Server
+
+__all__ = ["Limits", "Server"]

@@ -1,0 +1,112 @@
+"""Who may do what: SAS tokens, the rules that sign them, and the claims that they become (S-19 to S-26)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from urllib.parse import quote_plus, unquote_plus
+
+from ..broker.clock import Clock
+from ..topology import AccessRule
+
+SAS_TOKEN_TYPE = "servicebus.windows.net:sastoken"
+
+
+class TokenRefused(Exception):
+    """A put-token that fails: the status code and description of its reply (S-22)."""
+
+    def __init__(self, status: int, description: str) -> None:
+        super().__init__(description)
+        self.status = status
+        self.description = description
+
+
+def path_of(address: str) -> str:
+    """Return the entity path of an address, which may be a URI with whatever host the client believes in."""
+    if "://" in address:
+        address = address.split("://", 1)[1]
+        address = address.partition("/")[2]
+    return unquote_plus(address.partition("?")[0]).strip("/")
+
+
+def covers(scope: str, path: str) -> bool:
+    """True when `scope` (lower case, "" for the namespace) is `path` or one of its parents."""
+    return not scope or path == scope or path.startswith(scope + "/")
+
+
+class Claim:
+    """What one token allows: `rights` on everything below `scope`, until `expires` (epoch seconds)."""
+
+    __slots__ = ("expires", "rights", "scope")
+
+    def __init__(self, scope: str, rights: Iterable[str], expires: float) -> None:
+        self.scope = scope
+        granted = set(rights)
+        if "Manage" in granted:
+            granted |= {"Send", "Listen"}
+        self.rights = frozenset(granted)
+        self.expires = expires
+
+
+class Gatekeeper:
+    """Checks tokens against the access rules of a namespace; the clock is that of the broker."""
+
+    def __init__(self, rules: Iterable[AccessRule], clock: Clock) -> None:
+        self._rules: dict[str, list[AccessRule]] = {}
+        for rule in rules:
+            self._rules.setdefault(rule.name, []).append(rule)
+        self._clock = clock
+
+    def verify(self, token: str, audience: str) -> Claim:
+        """Check a SAS token for an audience; return its claim. Raises `TokenRefused` in Service Bus's words."""
+        path = path_of(audience).lower()
+        fields = _parse(token)
+        sr, signature, expiry, name = (fields.get(key, "") for key in ("sr", "sig", "se", "skn"))
+        rules = [
+            rule
+            for rule in self._rules.get(unquote_plus(name), [])
+            if hmac.compare_digest(_sign(rule.key, sr, expiry), unquote_plus(signature).encode("utf-8", "replace"))
+        ]
+        if not rules or not expiry.isdecimal() or len(expiry) > 12:
+            raise TokenRefused(401, "InvalidSignature: The token has an invalid signature.")
+        expires = int(expiry)
+        if expires <= self._clock.now():
+            when = datetime.fromtimestamp(expires, UTC).strftime("%m/%d/%Y %H:%M:%S")
+            raise TokenRefused(401, f"ExpiredToken: The token is expired. Expiration time: '{when}'.")
+        scope = path_of(unquote_plus(sr)).lower()
+        if not covers(scope, path):
+            raise TokenRefused(401, "InvalidAudience: The authorization header contains a token with a wrong audience.")
+        for rule in rules:
+            if covers((rule.entity or "").lower(), path):
+                return Claim(path, rule.rights, float(expires))
+        raise TokenRefused(401, "Put token failed. The rule that signed the token has no rights on this entity.")
+
+    def password(self, user: str, password: str) -> list[Claim]:
+        """Check SASL PLAIN: a rule's name and key; return the claims, none when they are wrong."""
+        return [
+            Claim((rule.entity or "").lower(), rule.rights, float("inf"))
+            for rule in self._rules.get(user, [])
+            if hmac.compare_digest(rule.key.encode(), password.encode("utf-8", "replace"))
+        ]
+
+
+def _parse(token: str) -> dict[str, str]:
+    prefix, _, rest = token.partition(" ")
+    if prefix != "SharedAccessSignature":
+        return {}
+    return dict(part.split("=", 1) for part in rest.strip().split("&") if "=" in part)
+
+
+def _sign(key: str, sr: str, expiry: str) -> bytes:
+    digest = hmac.new(key.encode(), f"{sr}\n{expiry}".encode("utf-8", "replace"), hashlib.sha256).digest()
+    return base64.b64encode(digest)
+
+
+def make_token(uri: str, rule: str, key: str, expires: int) -> str:
+    """Make a SAS token for `uri`, valid until `expires` (epoch seconds); the key is used as text (S-25)."""
+    sr = quote_plus(uri)
+    signature = quote_plus(_sign(key, sr, str(expires)).decode())
+    return f"SharedAccessSignature sr={sr}&sig={signature}&se={expires}&skn={quote_plus(rule)}"

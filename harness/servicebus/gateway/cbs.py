@@ -1,0 +1,49 @@
+"""The `$cbs` node: clients put their tokens here (S-19 to S-24)."""
+
+from __future__ import annotations
+
+from ..amqp import Envelope
+from ..amqp.types import Int
+from ..broker import BrokerError
+from .access import SAS_TOKEN_TYPE, TokenRefused, path_of
+from .responder import RequestLink, Response
+from .tracking import tracked
+
+
+class CbsRequests(RequestLink):
+    """Checks tokens, and keeps their claims with the connection."""
+
+    def execute(self, request: Envelope) -> Response:
+        """Answer a put-token: never with `error-condition`, which makes azure-servicebus lose the reason (S-21)."""
+        fields = request.application_properties()
+        try:
+            self._put_token(fields, request)
+        except TokenRefused as refused:
+            self.peer.server.log("cbs.refused", status=refused.status, audience=str(fields.get("name")))
+            return Response({"status-code": Int(refused.status), "status-description": refused.description})
+        return Response({"status-code": Int(200), "status-description": "OK"})
+
+    def _put_token(self, fields: dict[str, object], request: Envelope) -> None:
+        if fields.get("operation") != "put-token":
+            raise TokenRefused(400, f"The operation '{fields.get('operation')}' is not known to $cbs.")
+        audience = str(fields.get("name") or "")
+        _, body = request.body()
+        token = body[0] if body else None
+        if isinstance(token, bytes):
+            token = token.decode("utf-8", "replace")
+        if not isinstance(token, str):
+            raise TokenRefused(400, "The body of a put-token is the token, as a string.")
+        if not token.startswith("SharedAccessSignature "):
+            # the type is no help: azure-servicebus calls its SAS tokens "jwt"
+            raise TokenRefused(401, f"Only SAS tokens ('{SAS_TOKEN_TYPE}') are supported, not '{fields.get('type')}'.")
+        server = self.peer.server
+        claim = server.gatekeeper.verify(token, audience)
+        path = path_of(audience)
+        if path.lower().endswith("/$management"):
+            path = path[: -len("/$management")]
+        if path and path.lower() not in ("$management", "$cbs"):
+            try:
+                server.namespace.entity(path)
+            except BrokerError as error:
+                raise TokenRefused(error.status, tracked(error.description, server.namespace.name, path)) from None
+        self.peer.add_claim(claim)

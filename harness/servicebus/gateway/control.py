@@ -1,0 +1,189 @@
+"""The control API: HTTP on loopback, for whoever owns this process (namespaces, ledger, reset, clock)."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote
+
+from ..broker import BrokerError
+from ..topology import Topology, TopologyError
+
+if TYPE_CHECKING:
+    import h11
+
+    from ..host import Host
+    from .server import Server
+
+MAX_BODY = 4 << 20
+MAX_WAIT = 60.0
+DEFAULT_LIMIT = 10_000
+
+
+class Refused(Exception):
+    """An HTTP error: status, what happened, and how to fix it."""
+
+    def __init__(self, status: int, error: str, fix: str = "") -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+        self.fix = fix
+
+
+class ControlApi:
+    """Serves the control API of one host. `token` is what callers must bear."""
+
+    def __init__(self, host: Host, token: str) -> None:
+        self._host = host
+        self._token = token
+        self._listener: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, address: str, port: int) -> int:
+        """Listen on `address`; return the port."""
+        self._listener = await asyncio.start_server(self._serve, address, port)
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Close the port and every request that waits."""
+        if self._listener is not None:
+            self._listener.close()
+        for task in list(self._tasks):
+            task.cancel()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        import h11
+
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        connection = h11.Connection(h11.SERVER)
+        try:
+            while await self._one(connection, reader, writer):
+                connection.start_next_cycle()
+        except (h11.ProtocolError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _one(self, http: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Read a request and answer it; return whether another may follow."""
+        import h11
+
+        request: h11.Request | None = None
+        body = b""
+        while True:
+            event = http.next_event()
+            if event is h11.NEED_DATA:
+                http.receive_data(await reader.read(65_536))
+            elif isinstance(event, h11.Request):
+                request = event
+            elif isinstance(event, h11.Data):
+                body += event.data
+                if len(body) > MAX_BODY:
+                    return False
+            elif isinstance(event, h11.EndOfMessage):
+                break
+            else:
+                return False
+        assert request is not None
+        headers = {bytes(name).lower(): bytes(value) for name, value in request.headers}
+        status, answer = await self._answer(request.method.decode(), request.target.decode("latin-1"), headers, body)
+        raw = b"" if answer is None else json.dumps(answer).encode()
+        fields = [(b"content-type", b"application/json"), (b"content-length", str(len(raw)).encode())]
+        out = http.send(h11.Response(status_code=status, headers=fields)) or b""
+        if raw:
+            out += http.send(h11.Data(data=raw)) or b""
+        out += http.send(h11.EndOfMessage()) or b""
+        writer.write(out)
+        await writer.drain()
+        return http.our_state is h11.DONE and http.their_state is h11.DONE
+
+    async def _answer(self, method: str, target: str, headers: dict[bytes, bytes], body: bytes) -> tuple[int, Any]:
+        try:
+            given = headers.get(b"authorization", b"")
+            if not hmac.compare_digest(given, b"Bearer " + self._token.encode()):
+                raise Refused(401, "the control token is missing or wrong", "send 'Authorization: Bearer <token>'")
+            path, _, query = target.partition("?")
+            parts = [unquote(part) for part in path.split("/")[1:]]
+            document = json.loads(body) if body.strip() else {}
+            return await self._route(method, parts, parse_qs(query), document)
+        except Refused as refused:
+            return refused.status, {"error": refused.error, "fix": refused.fix}
+        except json.JSONDecodeError as error:
+            return 400, {"error": f"the body is not JSON: {error}", "fix": "send a JSON object"}
+        except TopologyError as error:
+            return 400, {"error": error.problem, "fix": error.fix}
+        except BrokerError as error:
+            return 404, {"error": error.description, "fix": "GET /namespaces/{name}/entities lists what there is"}
+        except OSError as error:
+            return 409, {"error": f"the port cannot be had: {error.strerror}", "fix": "leave 'port' out, or use 0"}
+
+    async def _route(self, method: str, parts: list[str], query: dict[str, list[str]], document: Any) -> tuple[int, Any]:
+        host = self._host
+        match [method, *parts]:
+            case ["GET", "health"]:
+                ports = {name: server.port for name, server in host.servers.items()}
+                return 200, {"status": "ok", "namespaces": ports, "now": host.clock.now()}
+            case ["POST", "clock"]:
+                seconds = document.get("advance") if isinstance(document, dict) else None
+                if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+                    raise Refused(400, "'advance' is missing or no number", 'send {"advance": <seconds>}')
+                return 200, {"now": host.advance(float(seconds))}
+            case ["PUT", "namespaces", name] if name:
+                if name in host.servers:
+                    raise Refused(409, f"namespace {name!r} exists", "DELETE it first, or choose another name")
+                server = await host.add(name, Topology.from_json(document))
+                return 200, {"name": name, "port": server.port}
+            case ["DELETE", "namespaces", name]:
+                self._server(name)
+                await host.remove(name)
+                return 204, None
+            case ["POST", "namespaces", name, "reset"]:
+                return 200, {"cursor": self._server(name).reset()}
+            case ["GET", "namespaces", name, "ledger"]:
+                return 200, await self._ledger(self._server(name), query)
+            case ["GET", "namespaces", name, "entities"]:
+                return 200, {"queues": self._server(name).entities()}
+            case ["POST", "namespaces", name, "queues", *queue, "purge"] if queue:
+                server = self._server(name)
+                return 200, {"purged": server.namespace.entity("/".join(queue)).purge()}
+        raise Refused(404, f"there is no {method} /{'/'.join(parts)}", "see the control API's page in the documentation")
+
+    def _server(self, name: str) -> Server:
+        try:
+            return self._host.servers[name]
+        except KeyError:
+            raise Refused(404, f"there is no namespace {name!r}", "PUT /namespaces/{name} makes one") from None
+
+    async def _ledger(self, server: Server, query: dict[str, list[str]]) -> dict[str, Any]:
+        after = int(_number(query, "after", 0.0))
+        wait = min(_number(query, "wait", 0.0), MAX_WAIT)
+        limit = int(_number(query, "limit", DEFAULT_LIMIT))
+        ledger = server.namespace.ledger
+        if ledger.cursor <= after and wait > 0:
+            woken = asyncio.Event()
+            forget = ledger.notify(woken.set)
+            try:
+                await asyncio.wait_for(woken.wait(), wait)
+            except TimeoutError:
+                pass
+            finally:
+                forget()
+        entries = ledger.entries(after, limit)
+        cursor = entries[-1]["n"] if entries else max(after, ledger.cursor)
+        return {"entries": entries, "cursor": cursor, "dropped": ledger.dropped}
+
+
+def _number(query: dict[str, list[str]], name: str, default: float) -> float:
+    text = query.get(name, [str(default)])[0]
+    try:
+        value = float(text)
+    except ValueError:
+        raise Refused(400, f"{name}={text!r} is no number", f"write {name}=0") from None
+    if not 0 <= value < 1e18:
+        raise Refused(400, f"{name}={text!r} is out of range", f"write {name}=0")
+    return value

@@ -1,0 +1,169 @@
+"""The two data links of the gateway: into an entity and out of it."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+from ..amqp import DecodeError, Envelope, Sender, frames
+from ..amqp import events as ev
+from ..amqp.errors import DECODE_ERROR, SIZE_EXCEEDED, AmqpError
+from ..amqp.message import BATCH_FORMAT, batch
+from ..broker import BrokerError, Consumer, Message, Queue
+
+if TYPE_CHECKING:
+    from .peer import Peer
+
+SENDER_CREDIT = 10_000
+UNSENT_LIMIT = 1 << 20
+_STATE_CODES = {"active": 0, "locked": 0, "deferred": 1, "scheduled": 2, "gone": 0}
+
+
+def wire(message: Message, *, locked: bool, token: Any = None) -> bytes:
+    """Encode a queue's message for a receiver; `locked` adds locked-until."""
+    content: Envelope = message.content
+    return content.wire(
+        message.sequence,
+        message.enqueued_at,
+        1 if message.deferred else _STATE_CODES[message.state],
+        message.delivery_count,
+        message.locked_until if locked else None,
+        message.origin,
+        token,
+    )
+
+
+class Inlet:
+    """A client's sender: every message goes to one queue."""
+
+    def __init__(self, peer: Peer, queue: Queue) -> None:
+        self.peer = peer
+        self.queue = queue
+
+    def on_delivery(self, event: ev.Delivery) -> None:
+        """Take a message or a batch, and answer with its outcome unless it came settled."""
+        payload = event.payload
+        state = frames.ACCEPTED
+        try:
+            if payload is None:
+                raise AmqpError(SIZE_EXCEEDED, f"The message is longer than {event.link.max_message_size} bytes.")
+            if event.message_format == BATCH_FORMAT:
+                self.queue.send(batch(payload))
+            else:
+                self.queue.send((Envelope(payload),))
+        except BrokerError as error:
+            state = frames.rejected(AmqpError(error.condition, error.description))
+        except DecodeError as error:
+            state = frames.rejected(AmqpError(DECODE_ERROR, str(error)))
+        except AmqpError as error:
+            state = frames.rejected(error)
+        if not event.settled:
+            event.link.session.settle(True, event.id, state)
+
+    def close(self) -> None:
+        """Nothing is held for a sender."""
+
+
+class Outlet(Consumer):
+    """A client's receiver on one queue."""
+
+    __slots__ = ("link", "peer", "queue", "used")
+
+    def __init__(self, peer: Peer, link: Sender, queue: Queue, *, client_id: str | None) -> None:
+        super().__init__(
+            peer.amqp.remote_container_id, link.name, peek_lock=link.snd_settle_mode != 1, client_id=client_id
+        )
+        self.peer = peer
+        self.link = link
+        self.queue = queue
+
+    @property
+    def ready(self) -> bool:
+        """True while there is credit, window, and room in the connection's output."""
+        link = self.link
+        if link.credit <= 0 or link.session.remote_window <= 0 or link.detach_sent:
+            return False
+        peer = self.peer
+        if peer.paused or peer.unsent > UNSENT_LIMIT:
+            peer.stalled = True
+            return False
+        return True
+
+    def deliver(self, message: Message) -> None:
+        """Write the message to the connection; it goes out at the end of this turn."""
+        peer = self.peer
+        if self.peek_lock:
+            raw = wire(message, locked=True)
+            self.link.send(raw, tag=message.token, context=(self.queue, message.token))
+        else:
+            raw = wire(message, locked=False)
+            self.link.send(raw, tag=random.randbytes(16), settled=True)
+        peer.unsent += len(raw)
+        if not peer.dirty:
+            peer.touch()
+
+    def on_credit(self) -> None:
+        """The client asked for more, or to have its credit used up."""
+        self.queue.wake(self)
+        if self.link.drain:
+            self.link.drained()
+
+    def close(self) -> None:
+        """Leave the queue; locks stay until they expire (S-46)."""
+        self.queue.remove_consumer(self)
+
+
+def settle(event: ev.Outcome) -> None:
+    """Do what a receiver's disposition asks for and echo its outcome, unless it came settled (S-41 to S-45)."""
+    session = event.session
+    try:
+        if event.context is None:
+            from ..broker.errors import MessageLockLost
+
+            raise MessageLockLost
+        queue, token = event.context
+        state = apply(queue, token, event.code, event.fields)
+    except BrokerError as error:
+        state = frames.rejected(AmqpError(error.condition, error.description))
+    if event.settled:
+        return
+    if event.first == event.last:
+        session.settle(False, event.first, state)
+    else:
+        session.connection.write(frames.disposition(session.channel, False, event.first, event.last, True, state))
+
+
+def apply(queue: Queue, token: bytes, code: int | None, fields: list[Any]) -> bytes:
+    """Settle one message by the outcome's code; return the encoded echo. Raises `BrokerError`."""
+    if code == frames.ACCEPTED_CODE:
+        queue.complete(token)
+        return frames.ACCEPTED
+    if code == frames.MODIFIED_CODE:
+        fields = fields + [None] * (3 - len(fields))
+        properties = fields[2] if isinstance(fields[2], dict) else None
+        if fields[1]:
+            queue.defer(token, properties)
+        else:
+            # .NET and Java leave delivery-failed out of an abandon
+            queue.abandon(token, properties)
+        return frames.modified(bool(fields[0]), bool(fields[1]))
+    if code == frames.REJECTED_CODE:
+        reason, description, others = dead_letter_details(fields)
+        queue.dead_letter(token, reason, description, others)
+        return frames.REJECTED
+    queue.release(token)
+    return frames.RELEASED
+
+
+def dead_letter_details(fields: list[Any]) -> tuple[str | None, str | None, dict[str, Any]]:
+    """Read reason, description and other properties out of a `rejected` outcome (S-42)."""
+    failure = fields[0] if fields else None
+    values = list(getattr(failure, "value", None) or [])
+    values += [None] * (3 - len(values))
+    info = {str(key): value for key, value in values[2].items()} if isinstance(values[2], dict) else {}
+    reason, description = info.pop("DeadLetterReason", None), info.pop("DeadLetterErrorDescription", None)
+    if description is None and values[1]:
+        description = values[1]
+    if reason is None and values[0] and str(values[0]) != "com.microsoft:dead-letter":
+        reason = str(values[0])
+    return (None if reason is None else str(reason)), (None if description is None else str(description)), info

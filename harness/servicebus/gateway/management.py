@@ -1,0 +1,168 @@
+"""The `<entity>/$management` node: the operations of queues (S-27 to S-31)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..amqp import Envelope
+from ..amqp.encode import encode
+from ..amqp.types import Array, Int, Symbol
+from ..broker import BrokerError, Queue
+from ..broker.errors import ArgumentError, NotImplementedYet
+from . import links
+from .responder import RequestLink, Response
+
+if TYPE_CHECKING:
+    from .peer import Peer
+
+_PREFIX = "com.microsoft:"
+MAX_PEEK = 1_000
+MAX_PEEK_BYTES = 4 << 20
+_LATER = ("renew-session-lock", "set-session-state", "get-session-state", "get-message-sessions", "add-rule",
+          "remove-rule", "enumerate-rules", "batch-delete-messages")  # fmt: skip
+
+
+class Unauthorized(BrokerError):
+    """The connection has no claim for the operation (S-23)."""
+
+    condition = "amqp:unauthorized-access"
+    status = 401
+
+
+class ManagementRequests(RequestLink):
+    """Executes the requests for one entity."""
+
+    def __init__(self, peer: Peer, node: str, path: str, queue: Queue) -> None:
+        super().__init__(peer, node)
+        self.path = path
+        self.queue = queue
+        self._operations: dict[str, tuple[str, Callable[[dict[Any, Any], str | None], bytes | None]]] = {
+            "renew-lock": ("Listen", self._renew),
+            "peek-message": ("Listen", self._peek),
+            "schedule-message": ("Send", self._schedule),
+            "cancel-scheduled-message": ("Send", self._cancel),
+            "receive-by-sequence-number": ("Listen", self._receive),
+            "update-disposition": ("Listen", self._dispose),
+        }
+
+    def execute(self, request: Envelope) -> Response:
+        """Answer one request; refusals carry statusCode, statusDescription and errorCondition."""
+        fields = request.application_properties()
+        operation = str(fields.get("operation") or "").removeprefix(_PREFIX)
+        try:
+            if operation not in self._operations:
+                raise NotImplementedYet(
+                    f"The operation '{operation}' is not supported{' yet' * (operation in _LATER)}."
+                )
+            right, run = self._operations[operation]
+            if not self.peer.allows(self.path, right):
+                raise Unauthorized(f"Unauthorized access. '{right}' claim(s) are required to perform this operation.")
+            link_name = fields.get("associated-link-name")
+            consumer = f"{self.peer.amqp.remote_container_id}/{link_name or '$management'}"
+            _, body = request.body(exact=True)
+            arguments = body[0] if body and isinstance(body[0], dict) else {}
+            value = run(arguments, consumer)
+        except BrokerError as error:
+            properties = {
+                "statusCode": Int(error.status),
+                "statusDescription": error.description,
+                "errorCondition": Symbol(error.condition),
+            }
+            return Response(properties)
+        if value is None:
+            return Response({"statusCode": Int(204), "statusDescription": "No content"})
+        return Response({"statusCode": Int(200), "statusDescription": "OK"}, value)
+
+    def _renew(self, arguments: dict[Any, Any], consumer: str | None) -> bytes:
+        tokens = _tokens(arguments)
+        expirations = [int(self.queue.renew(token) * 1000) for token in tokens]
+        return encode({"expirations": Array.timestamps(expirations)})
+
+    def _peek(self, arguments: dict[Any, Any], consumer: str | None) -> bytes | None:
+        start = _integer(arguments, "from-sequence-number")
+        count = _integer(arguments, "message-count")
+        found, size = [], 0
+        for message in self.queue.peek(start, min(count, MAX_PEEK)):
+            raw = links.wire(message, locked=False)
+            size += len(raw)
+            if found and size > MAX_PEEK_BYTES:
+                break
+            found.append({"message": raw})
+        return encode({"messages": found}) if found else None
+
+    def _schedule(self, arguments: dict[Any, Any], consumer: str | None) -> bytes:
+        contents = []
+        for item in _sequence(arguments, "messages"):
+            raw = item.get("message") if isinstance(item, dict) else None
+            if not isinstance(raw, bytes):
+                raise ArgumentError("Each of 'messages' needs a 'message' of binary.")
+            contents.append(Envelope(raw))
+        return encode({"sequence-numbers": Array.longs(self.queue.schedule(contents))})
+
+    def _cancel(self, arguments: dict[Any, Any], consumer: str | None) -> bytes:
+        self.queue.cancel([_whole(number) for number in _sequence(arguments, "sequence-numbers")])
+        return encode({})
+
+    def _receive(self, arguments: dict[Any, Any], consumer: str | None) -> bytes:
+        numbers = [_whole(number) for number in _sequence(arguments, "sequence-numbers")]
+        peek_lock = _integer(arguments, "receiver-settle-mode") == 1
+        found = []
+        for message in self.queue.receive_deferred(numbers, consumer, peek_lock=peek_lock):
+            token = uuid.UUID(bytes_le=message.token) if peek_lock else uuid.UUID(int=0)
+            found.append({"lock-token": token, "message": links.wire(message, locked=peek_lock, token=token)})
+        return encode({"messages": found})
+
+    def _dispose(self, arguments: dict[Any, Any], consumer: str | None) -> bytes:
+        status = arguments.get("disposition-status")
+        properties = arguments.get("properties-to-modify")
+        if not isinstance(properties, dict):
+            properties = None
+        for token in _tokens(arguments):
+            if status == "completed":
+                self.queue.complete(token)
+            elif status == "abandoned":
+                self.queue.abandon(token, properties)
+            elif status == "defered":
+                self.queue.defer(token, properties)
+            elif status == "suspended":
+                reason, text = arguments.get("deadletter-reason"), arguments.get("deadletter-description")
+                self.queue.dead_letter(token, _text(reason), _text(text), properties)
+            elif status in ("unlocked", "released"):
+                self.queue.release(token)
+            else:
+                raise ArgumentError(f"The disposition-status '{status}' is not known.")
+        return encode({})
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _sequence(arguments: dict[Any, Any], name: str) -> list[Any]:
+    value = arguments.get(name)
+    if not isinstance(value, list):
+        raise ArgumentError(f"The request needs '{name}'.")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int):
+        raise ArgumentError(f"'{value}' is not a sequence number.")
+    return value
+
+
+def _integer(arguments: dict[Any, Any], name: str) -> int:
+    value = arguments.get(name)
+    if not isinstance(value, int):
+        raise ArgumentError(f"The request needs '{name}', an integer.")
+    return int(value)
+
+
+def _tokens(arguments: dict[Any, Any]) -> list[bytes]:
+    """Lock tokens come as AMQP uuids; the broker holds them in the delivery-tag's little-endian form (S-29, S-39)."""
+    tokens = _sequence(arguments, "lock-tokens")
+    if not all(isinstance(token, uuid.UUID) for token in tokens):
+        raise ArgumentError("'lock-tokens' are uuids.")
+    return [token.bytes_le for token in tokens]

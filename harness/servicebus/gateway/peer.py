@@ -1,0 +1,363 @@
+"""One client's connection: the engine on an asyncio transport, and what the client may do."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from ..amqp import Connection, Link, Receiver, Sender
+from ..amqp import events as ev
+from ..amqp.errors import (
+    CONNECTION_FORCED,
+    NOT_ALLOWED,
+    NOT_IMPLEMENTED,
+    UNAUTHORIZED,
+    AmqpError,
+)
+from ..amqp.frames import COORDINATOR
+from ..amqp.link import address_of
+from ..amqp.types import Described, UInt
+from ..broker import BrokerError
+from . import links
+from .access import Claim, covers, path_of
+from .cbs import CbsRequests
+from .management import ManagementRequests
+from .responder import MAX_REQUEST_SIZE, REQUEST_CREDIT, RequestLink, ResponseLink
+from .tracking import tracked
+
+if TYPE_CHECKING:
+    from .server import Server
+
+HIGH_WATER = 1 << 20
+UNREAD_LIMIT = 64 << 20
+_SESSION_FILTER = "com.microsoft:session-filter"
+_MANAGEMENT = "/$management"
+STANDARD_MESSAGE_KILOBYTES = 256
+
+
+class Peer(asyncio.Protocol):
+    """Feeds the engine, acts on its events, and writes once a turn."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        limits = server.limits
+        self.amqp = Connection(server=True, container_id=server.container_id, idle_timeout=limits.heartbeat)
+        self.transport: asyncio.Transport | None = None
+        self.claims: list[Claim] = []
+        self.paused = False
+        self.stalled = False
+        self.unsent = 0
+        self.dirty = False
+        self.had_link = False
+        now = server.loop.time()
+        self.connected_at = self.active_at = now
+        self._timer: asyncio.TimerHandle | None = None
+
+    # -- asyncio
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport over."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.set_write_buffer_limits(high=HIGH_WATER)
+        self.server.peers.add(self)
+        self._tick()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone: its links leave their queues, its locks stay."""
+        self.transport = None
+        self.server.peers.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        for session in self.amqp.sessions.values():
+            for link in session.links.values():
+                self._close_link(link)
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly: its receivers get nothing more for now."""
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self.paused = False
+        self.unstall()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse all frames that are there, act on them, and write once on every connection that has something to say."""
+        self.handle(self.amqp.receive(data))
+        self.server.flush(self)
+
+    def eof_received(self) -> None:
+        """Close with the client."""
+
+    # -- turns
+
+    def touch(self) -> None:
+        """Note that this connection has something to write at the end of the turn."""
+        if not self.dirty:
+            self.dirty = True
+            self.server.dirty.append(self)
+
+    def flush(self) -> None:
+        """Write what the engine has for the client."""
+        self.dirty = False
+        transport = self.transport
+        if transport is None:
+            return
+        raw = self.amqp.take_output()
+        self.unsent = 0
+        if raw:
+            transport.write(raw)
+            if transport.get_write_buffer_size() > UNREAD_LIMIT:
+                self.server.log("connection.aborted", reason="the client does not read", peer=self.name)
+                transport.abort()
+                return
+        if self.amqp.closed:
+            transport.close()
+        elif self.stalled and not self.paused:
+            self.server.loop.call_soon(self.unstall)
+
+    def unstall(self) -> None:
+        """Serve the receivers that had to wait for the connection's output."""
+        if not self.stalled or self.transport is None:
+            return
+        self.stalled = False
+        for session in list(self.amqp.sessions.values()):
+            for link in list(session.links.values()):
+                if isinstance(link.context, links.Outlet):
+                    link.context.queue.wake(link.context)
+        self.server.flush(self)
+
+    @property
+    def name(self) -> str:
+        """The client's container id, for logs."""
+        return self.amqp.remote_container_id
+
+    # -- events
+
+    def handle(self, events: list[ev.Event]) -> None:
+        """Act on what the engine has read."""
+        for event in events:
+            kind = type(event)
+            if kind is ev.Delivery:
+                assert isinstance(event, ev.Delivery)
+                if event.link.context is not None:
+                    event.link.context.on_delivery(event)
+            elif kind is ev.Outcome:
+                assert isinstance(event, ev.Outcome)
+                links.settle(event)
+            elif kind is ev.Credit:
+                assert isinstance(event, ev.Credit)
+                if event.link.context is not None:
+                    event.link.context.on_credit()
+            elif isinstance(event, ev.LinkAttached):
+                self._attach(event.link)
+            elif isinstance(event, ev.LinkDetached):
+                self._close_link(event.link)
+            elif isinstance(event, ev.SaslInit):
+                self._authenticate(event)
+            elif isinstance(event, ev.Opened):
+                self._schedule_tick(0.0)
+            elif isinstance(event, ev.Closed) and event.error is not None:
+                self.server.log("connection.closed", peer=self.name, condition=event.error.condition)
+        if events:
+            self.active_at = self.server.loop.time()
+
+    def _authenticate(self, event: ev.SaslInit) -> None:
+        if event.mechanism == "PLAIN":
+            _, _, rest = event.response.partition(b"\0")
+            user, _, password = rest.partition(b"\0")
+            self.claims = self.server.gatekeeper.password(
+                user.decode("utf-8", "replace"), password.decode("utf-8", "replace")
+            )
+            self.amqp.sasl_outcome(bool(self.claims))
+        else:
+            self.amqp.sasl_outcome(event.mechanism in self.amqp.mechanisms)
+
+    # -- links
+
+    def _attach(self, link: Link) -> None:
+        """Let a link in, or refuse it with the reason (S-7)."""
+        terminus = link.source if link.is_sender else link.target
+        try:
+            if isinstance(terminus, Described) and terminus.descriptor in (COORDINATOR, "amqp:coordinator:list"):
+                raise AmqpError(NOT_IMPLEMENTED, "Transactions are not supported yet.")
+            address = address_of(terminus)
+            if address is None:
+                raise AmqpError("amqp:invalid-field", "The link has no address.")
+            self._connect(link, path_of(address))
+        except BrokerError as error:
+            text = tracked(error.description, self.server.namespace.name, path_of(address_of(terminus) or ""))
+            self._refuse(link, AmqpError(error.condition, text))
+        except AmqpError as error:
+            self._refuse(link, error)
+
+    def _refuse(self, link: Link, error: AmqpError) -> None:
+        self.server.log("link.refused", peer=self.name, link=link.name, condition=error.condition)
+        link.refuse(error)
+
+    def _connect(self, link: Link, path: str) -> None:
+        node = path.lower()
+        if node == "$cbs":
+            self._pair(link, node, lambda: CbsRequests(self, node))
+            return
+        if node.endswith(_MANAGEMENT):
+            entity = path[: -len(_MANAGEMENT)]
+            if not any(self.allows(entity, right) for right in ("Listen", "Send")):
+                raise self._unauthorized("Listen", entity)
+            queue = self.server.namespace.entity(entity)
+            self._pair(link, node, lambda: ManagementRequests(self, node, entity, queue))
+            self.had_link = True
+            return
+        right = "Listen" if link.is_sender else "Send"
+        if not self.allows(path, right):
+            raise self._unauthorized(right, path)
+        queue = self.server.namespace.entity(path)
+        self.had_link = True
+        if isinstance(link, Sender):
+            self._check_filters(link)
+            client_id = link.properties.get("com.microsoft:receiver-name")
+            outlet = links.Outlet(self, link, queue, client_id=None if client_id is None else str(client_id))
+            link.context = outlet
+            link.accept()
+            queue.add_consumer(outlet)
+            outlet.on_credit()
+        elif isinstance(link, Receiver):
+            if queue.is_dead_letter:
+                raise AmqpError(NOT_ALLOWED, f"You cannot send to a dead-letter queue: '{queue.name}'.")
+            link.context = links.Inlet(self, queue)
+            kilobytes = queue.settings.max_message_size_in_kilobytes
+            extra = (
+                {"com.microsoft:max-message-batch-size": UInt(1 << 20)}
+                if kilobytes > STANDARD_MESSAGE_KILOBYTES
+                else None
+            )
+            link.accept(max_message_size=kilobytes << 10, properties=extra)
+            link.grant(links.SENDER_CREDIT, auto=True)
+
+    def _pair(self, link: Link, node: str, requests: Any) -> None:
+        if isinstance(link, Sender):
+            link.context = ResponseLink(self, link, node)
+            link.accept()
+        elif isinstance(link, Receiver):
+            handler: RequestLink = requests()
+            link.context = handler
+            link.accept(max_message_size=MAX_REQUEST_SIZE)
+            link.grant(REQUEST_CREDIT, auto=True)
+
+    @staticmethod
+    def _check_filters(link: Link) -> None:
+        source = link.source.value
+        filters = source[7] if len(source) > 7 else None
+        if isinstance(filters, dict) and _SESSION_FILTER in filters:
+            raise AmqpError(
+                NOT_ALLOWED,
+                "A sessionful message receiver cannot be created on an entity that does not require sessions.",
+            )
+
+    def _unauthorized(self, right: str, path: str) -> AmqpError:
+        server = self.server
+        text = f"Unauthorized access. '{right}' claim(s) are required to perform this operation. Resource: '{path}'."
+        return AmqpError(UNAUTHORIZED, tracked(text, server.namespace.name, path))
+
+    def _close_link(self, link: Link) -> None:
+        context, link.context = link.context, None
+        if context is not None:
+            context.close()
+
+    # -- claims
+
+    def allows(self, path: str, right: str) -> bool:
+        """True when a token that still holds gives `right` on the entity at `path`."""
+        now = self.server.namespace.clock.now()
+        lowered = path.lower()
+        return any(
+            right in claim.rights and claim.expires > now and covers(claim.scope, lowered) for claim in self.claims
+        )
+
+    def add_claim(self, claim: Claim) -> None:
+        """Keep a claim; it takes the place of an earlier one for the same scope."""
+        self.claims = [other for other in self.claims if other.scope != claim.scope]
+        self.claims.append(claim)
+        self.server.watch_claim(claim.expires)
+
+    def check_claims(self) -> None:
+        """Detach every data link for which no token holds any more (S-24)."""
+        now = self.server.namespace.clock.now()
+        kept = [claim for claim in self.claims if claim.expires > now]
+        if len(kept) == len(self.claims):
+            return
+        self.claims = kept
+        for session in list(self.amqp.sessions.values()):
+            for link in list(session.links.values()):
+                context = link.context
+                if isinstance(context, links.Outlet | links.Inlet):
+                    path, right = context.queue.name, "Listen" if link.is_sender else "Send"
+                elif isinstance(context, ManagementRequests):
+                    path, right = context.path, "Listen"
+                    if self.allows(path, "Send"):
+                        continue
+                else:
+                    continue
+                if not self.allows(path, right):
+                    self._close_link(link)
+                    text = "ExpiredToken: The token is expired."
+                    link.detach(AmqpError(UNAUTHORIZED, tracked(text, self.server.namespace.name, path)))
+        self.touch()
+
+    # -- time
+
+    def _schedule_tick(self, delay: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.server.loop.call_later(delay, self._tick)
+
+    def _tick(self) -> None:
+        """Keep the connection alive, or end it when it has been silent or useless for too long (S-4, S-5)."""
+        if self.transport is None:
+            return
+        now = self.server.loop.time()
+        due = self.amqp.tick(now)
+        limits = self.server.limits
+        idle = self._idle_limit()
+        since = self.connected_at if idle == limits.unauthenticated else self.active_at
+        if due is not None and now - since >= idle:
+            self.force_close(idle)
+            due = None
+        elif due is not None:
+            due = min(due, since + idle)
+        self.handle(self.amqp.receive(b""))
+        self.server.flush(self)
+        if due is not None:
+            self._schedule_tick(max(0.001, due - now))
+        elif self.transport is not None and self.amqp.closed:
+            self.transport.close()
+
+    def _idle_limit(self) -> float:
+        limits = self.server.limits
+        if not self.had_link:
+            return limits.unauthenticated
+        for session in self.amqp.sessions.values():
+            for link in session.links.values():
+                if isinstance(link.context, links.Outlet) and link.context.link.credit > 0:
+                    return float("inf")  # a receiver that waits for messages is not idle
+        return limits.connection
+
+    def force_close(self, limit: float) -> None:
+        """Close a connection that does nothing (S-5)."""
+        text = (
+            f"The connection was inactive for more than the allowed {limit * 1000:.0f} milliseconds "
+            "and is closed by container 'LinkTracker'."
+        )
+        self.amqp.close(AmqpError(CONNECTION_FORCED, text))
+        self.flush()
+        if self.transport is not None:
+            # what the client still says is of no interest; give it a moment to read the reason
+            self.server.loop.call_later(0.2, self.transport.close)
+
+    def shut_down(self) -> None:
+        """The server stops: say so and hang up."""
+        self.amqp.close(AmqpError(CONNECTION_FORCED, "The server is shutting down."))
+        self.flush()
+        if self.transport is not None:
+            self.transport.close()

@@ -1,0 +1,149 @@
+"""A namespace on a port: its listener, its connections and its timer."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ..broker import Clock, Namespace
+from ..topology import Topology
+from .access import Gatekeeper
+from .peer import Peer
+from .render import describe
+
+Log = Callable[..., None]
+_LONGEST_SLEEP = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Idle limits in seconds (S-4, S-5): no link within `unauthenticated`, nothing done for `connection`,
+    and the idle-time-out that is advertised as `heartbeat`."""
+
+    unauthenticated: float = 60.0
+    connection: float = 300.0
+    heartbeat: float = 240.0
+
+
+class Server:
+    """Serves one namespace on loopback. Create and use it inside the event loop."""
+
+    def __init__(
+        self,
+        name: str,
+        topology: Topology,
+        clock: Clock,
+        *,
+        host: str = "127.0.0.1",
+        limits: Limits | None = None,
+        log: Log = lambda event, **fields: None,
+        ledger_cap: int | None = None,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.namespace = Namespace(name, topology.queues, clock, describe=describe, ledger_cap=ledger_cap)
+        self.namespace.on_deadline = self._wake_at
+        self.topology = topology
+        self.gatekeeper = Gatekeeper(topology.access_rules, clock)
+        self.limits = limits or Limits()
+        self.log = log
+        self.container_id = f"peeklock-{name}-{uuid.uuid4().hex[:8]}"
+        self.peers: set[Peer] = set()
+        self.dirty: list[Peer] = []
+        self.port = 0
+        self._host = host
+        self._listener: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = float("inf")
+        self._claims_until = float("inf")
+
+    async def start(self) -> int:
+        """Listen; return the port. Raises `OSError` when the port is taken."""
+        self._listener = await self.loop.create_server(
+            lambda: Peer(self), self._host, self.topology.port, backlog=1024, reuse_address=True
+        )
+        self.port = self._listener.sockets[0].getsockname()[1]
+        return self.port
+
+    async def stop(self) -> None:
+        """Close every connection and the port."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._listener is not None:
+            self._listener.close()
+        for peer in list(self.peers):
+            peer.shut_down()
+        for _ in range(3):  # let the transports tell their protocols
+            await asyncio.sleep(0)
+
+    def flush(self, peer: Peer | None = None) -> None:
+        """End a turn: one write for each connection that has something to say."""
+        if peer is not None:
+            peer.flush()
+        while self.dirty:
+            dirty, self.dirty = self.dirty, []
+            for other in dirty:
+                if other.dirty:
+                    other.flush()
+
+    def reset(self) -> int:
+        """Empty the namespace; connections stay."""
+        cursor = self.namespace.reset()
+        self.flush()
+        return cursor
+
+    def watch_claim(self, expires: float) -> None:
+        """See to it that tokens are looked at when one expires (epoch seconds)."""
+        if expires < self._claims_until:
+            self._claims_until = expires
+            self._wake_at(expires)
+
+    def run_due(self) -> None:
+        """Do what the clock asks for: also called after the clock was moved."""
+        self._timer_at = float("inf")
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.namespace.run_due()
+        now = self.namespace.clock.now()
+        if self._claims_until <= now:
+            for peer in list(self.peers):
+                peer.check_claims()
+            left = [claim.expires for peer in self.peers for claim in peer.claims]
+            self._claims_until = min(left, default=float("inf"))
+        self.flush()
+        due = self.namespace.next_due()
+        self._wake_at(min(self._claims_until, float("inf") if due is None else due))
+
+    def _wake_at(self, when: float) -> None:
+        if when >= self._timer_at or when == float("inf"):
+            return
+        self._timer_at = when
+        if self._timer is not None:
+            self._timer.cancel()
+        delay = min(max(0.0, when - self.namespace.clock.now()), _LONGEST_SLEEP)
+        self._timer = self.loop.call_later(delay, self.run_due)
+
+    def entities(self) -> list[dict[str, Any]]:
+        """Count what every queue holds, and name who receives from it."""
+        result = []
+        for queue in self.namespace.queues.values():
+            dead = queue.dead_letters
+            assert dead is not None
+            result.append(
+                {
+                    "name": queue.name,
+                    "active": queue.active,
+                    "locked": queue.locked_count,
+                    "scheduled": queue.scheduled_count,
+                    "deferred": queue.deferred,
+                    "dead_letter": dead.active + dead.locked_count + dead.deferred,
+                    "receivers": [
+                        {"link": c.link_name, "container_id": c.container_id, "client_id": c.client_id}
+                        for c in queue.consumers
+                    ],
+                }
+            )
+        return result

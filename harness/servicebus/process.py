@@ -1,0 +1,112 @@
+"""The emulator's process: arguments, one ready line, JSON logs, a clean stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from .topology import Topology, TopologyError
+
+CONTROL_TOKEN = "PEEKLOCK_CONTROL_TOKEN"
+NAMESPACE = "sbemulatorns"
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the command line."""
+    build = argparse.ArgumentParser(
+        prog="python -m harness.servicebus",
+        description="An Azure Service Bus emulator: AMQP 1.0 on loopback, no Docker, no database.",
+        epilog=f"The control API is on when the environment variable {CONTROL_TOKEN} holds its token.",
+    )
+    build.add_argument("--config", metavar="FILE", help="the official emulator's Config.json, // comments allowed")
+    build.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (default: %(default)s)")
+    build.add_argument("--port", type=int, default=5672, help="AMQP port; 0 takes a free one (default: %(default)s)")
+    build.add_argument("--control-port", type=int, default=0, help="port of the control API; 0 takes a free one")
+    build.add_argument(
+        "--no-default-namespace", action="store_true", help="no AMQP port until the control API makes a namespace"
+    )
+    return build
+
+
+def log(event: str, **fields: Any) -> None:
+    """Write one JSON line to stderr."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+    record = {"timestamp": f"{stamp}.{time.time_ns() // 1_000_000 % 1000:03d}Z", "level": "info", "event": event, **fields}
+    try:
+        sys.stderr.write(json.dumps(record, default=str) + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass  # whoever read the logs has gone
+
+
+def _fail(problem: str) -> int:
+    print(f"error: {problem}", file=sys.stderr)
+    return 2
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; return the exit code (2 for a bad command line or configuration)."""
+    arguments = parser().parse_args(argv)
+    if arguments.host not in _LOOPBACK:
+        return _fail(f"--host {arguments.host} is not loopback\n  fix: use one of {', '.join(_LOOPBACK)}")
+    topology = Topology(port=arguments.port)
+    try:
+        if arguments.config:
+            from .config import read_config
+
+            topology = read_config(arguments.config, port=arguments.port)
+    except TopologyError as error:
+        return _fail(str(error))
+    token = os.environ.pop(CONTROL_TOKEN, "")
+    if arguments.no_default_namespace and not token:
+        return _fail(
+            f"--no-default-namespace without a control API: nothing could ever be reached\n  fix: set {CONTROL_TOKEN}"
+        )
+    try:
+        asyncio.run(_serve(arguments, topology, token))
+    except OSError as error:
+        return _fail(f"cannot listen: {error.strerror or error}\n  fix: choose another port, or 0 for a free one")
+    return 0
+
+
+async def _serve(arguments: argparse.Namespace, topology: Topology, token: str) -> None:
+    from .host import Host
+
+    tune_gc()
+    host = Host(arguments.host, log=log)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    amqp_port = control_port = None
+    if not arguments.no_default_namespace:
+        amqp_port = (await host.add(NAMESPACE, topology)).port
+    control = None
+    if token:
+        from .gateway.control import ControlApi
+
+        control = ControlApi(host, token)
+        control_port = await control.start(arguments.host, arguments.control_port)
+    ready = {"event": "servicebus.ready", "amqp_port": amqp_port, "control_port": control_port, "pid": os.getpid()}
+    print(json.dumps(ready), flush=True)
+    await stopping.wait()
+    if control is not None:
+        await control.stop()
+    await host.close()
+    log("servicebus.stopped")
+
+
+def tune_gc() -> None:
+    """Keep the collector away from queued messages: they hold no cycles, and a full pass over a million of them stops
+    the broker for a tenth of a second."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 1_000)
