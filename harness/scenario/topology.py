@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from harness.scenario.durations import Duration
 
@@ -16,12 +16,18 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
 
 
-def _as_path(value: Any) -> Any:
-    return Path(value) if isinstance(value, str) else value
+def _existing(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, str):
+        return value
+    folder = (info.context or {}).get("folder")
+    path = Path(value) if folder is None else (Path(folder) / value).resolve()
+    if folder is not None and "${" not in value and not path.exists():
+        raise ValueError(f"no such file or folder: {path}")
+    return path
 
 
-FilePath = Annotated[Path, BeforeValidator(_as_path, json_schema_input_type=str)]
-"""A path, written relative to the file that names it; the loader makes it absolute and checks that it exists."""
+FilePath = Annotated[Path, BeforeValidator(_existing, json_schema_input_type=str)]
+"""A path that exists, written relative to the file that names it and made absolute by the validation context's `folder`."""
 
 
 class Postgres(Model):
@@ -48,6 +54,9 @@ class Queue(Model):
     default_time_to_live: Duration | None = Field(None, gt=0)
     dead_lettering_on_expiration: bool = False
     requires_session: bool = False
+    consumers: list[str] | None = Field(
+        None, description="the services that may receive from it; absent: not checked; []: only the test reads it"
+    )
     message_schema: FilePath | None = Field(
         None, alias="schema", description="JSON Schema that `contracts_hold` holds every message body to"
     )
@@ -102,9 +111,13 @@ class Service(Model):
 
     run: list[str] = Field(min_length=1, description="the command; `python` is the interpreter that runs peeklock")
     env: dict[str, str | int | float | bool] = {}
-    cwd: FilePath | None = Field(None, description="default: the project's root, the nearest parent with a pyproject.toml or .git")
+    cwd: FilePath | None = Field(
+        None, description="default: the project's root, the nearest parent with a pyproject.toml or .git"
+    )
     replicas: int = Field(1, ge=0, le=50)
     ready: Ready | None = None
     depends_on: list[str] = []
     stop_grace: Duration = Field(10.0, description="from SIGTERM to SIGKILL")
-    watch: list[FilePath] = Field([], description="files and folders whose change restarts a warm service; default: cwd")
+    watch: list[FilePath] = Field(
+        [], description="files and folders whose change restarts a warm service; default: cwd"
+    )

@@ -1,0 +1,217 @@
+"""Runs one case on its environment: reset, background, steps, `finally`, invariants."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from harness.engine.clients import Clients
+from harness.engine.context import CaseContext, slug_of
+from harness.engine.environments import engine_names, file_variables, secrets_of
+from harness.engine.events import CaseFinished, CaseStarted, Durations, Event
+from harness.engine.failure import Failure, Moment, StepFailed, locate, title
+from harness.engine.invariants import broken
+from harness.engine.ledger import Ledger
+from harness.engine.record import Record
+from harness.engine.stepping import Stepper
+from harness.engine.timeline import likely_cause, timeline
+from harness.engine.waiting import Deadline, Signal
+from harness.scenario.matchers import Mismatch
+from harness.scenario.model import Case, Scenario
+from harness.scenario.values import ValueInvalid, resolve
+from harness.stack import Environment, StackError
+from harness.stack.redact import Redactor
+
+
+@dataclass(frozen=True)
+class CaseOptions:
+    """What the one who runs cases may choose."""
+
+    update_snapshots: bool = False
+    cache: Path = field(default_factory=Path)
+    """Where tools and models are cached: `${project.cache}`."""
+
+
+def run_case(
+    scenario: Scenario,
+    case: Case,
+    name: str,
+    environment: Environment,
+    clients: Clients,
+    emit: Callable[[Event], None],
+    options: CaseOptions,
+) -> CaseFinished:
+    """Run one case on an environment that nobody else uses meanwhile, and return how it ended."""
+    emit(CaseStarted(time.time(), name))
+    started = time.monotonic()
+    try:
+        cursor = _reset(environment, case)
+    except StackError as error:
+        durations = Durations(setup=time.monotonic() - started)
+        return CaseFinished(
+            time.time(), name, "error", durations, reason=str(error), covers=tuple(scenario.covers(case))
+        )
+    setup = time.monotonic() - started
+    signal = Signal()
+    stop_listening = environment.on_change(signal.wake)
+    try:
+        context = _context(scenario, case, name, environment, clients, cursor, signal, options)
+        error, also = _steps(context, emit)
+    finally:
+        stop_listening()
+    total = time.monotonic() - started
+    durations = Durations(setup, context.waiting, max(0.0, total - setup - context.waiting))
+    record = _record(context)
+    failure = None
+    if error or also:
+        failure = _redacted(_failure(context, error, also, record), Redactor(context.secrets))
+    return CaseFinished(
+        time.time(),
+        name,
+        "failed" if failure else "passed",
+        durations,
+        failure=failure,
+        covers=tuple(scenario.covers(case)),
+        record=record,
+    )
+
+
+def _reset(environment: Environment, case: Case) -> int:
+    if case.header.isolation == "fresh":
+        for service in environment.services.names():
+            environment.services.stop(service)
+    return environment.reset()
+
+
+def _context(
+    scenario: Scenario,
+    case: Case,
+    name: str,
+    environment: Environment,
+    clients: Clients,
+    cursor: int,
+    signal: Signal,
+    options: CaseOptions,
+) -> CaseContext:
+    slug = f"{slug_of(case.name)}-{uuid.uuid4().hex[:8]}"
+    services = environment.services
+    ports = {service: urlsplit(services.url(service)).port or 0 for service in services.names()}
+    names = engine_names(scenario, environment.endpoints, ports, options.cache) | {
+        "case": {"id": slug, "name": case.name}
+    }
+    context = CaseContext(
+        scenario=scenario,
+        case=case,
+        id=name,
+        slug=slug,
+        environment=environment,
+        clients=clients,
+        ledger=Ledger(lambda after: environment.ledger(after), cursor),
+        signal=signal,
+        deadline=Deadline(scenario.timeout(case)),
+        names=names,
+        secrets=secrets_of(environment.endpoints),
+        update_snapshots=options.update_snapshots,
+    )
+    _, context.log_cursor = environment.services.logs(1 << 62)
+    _, context.exit_cursor = environment.services.exits(1 << 62)
+    folder = scenario.path.parent
+    variables = file_variables(scenario, context.names)
+    context.names |= variables
+    for secret in scenario.header.secrets:
+        context.secret(str(variables[secret]))
+    context.names |= resolve(dict(case.row), context.scope(folder))
+    for key, raw in case.header.vars.items():
+        context.names[key] = resolve(raw, context.scope(folder))
+    return context
+
+
+def _steps(context: CaseContext, emit: Callable[[Event], None]) -> tuple[StepFailed | None, list[str]]:
+    """Run background, steps and `finally`; return what failed, and what else was wrong."""
+    stepper = Stepper(context, emit)
+    error: StepFailed | None = None
+    also: list[str] = []
+    try:
+        stepper.run_all((*context.scenario.background, *context.case.steps))
+    except StepFailed as failed:
+        error = failed
+    if context.scenario.finally_:
+        context.deadline = Deadline(max(context.deadline.left, 10.0))
+    for step in context.scenario.finally_:
+        try:
+            stepper.run(step)
+        except StepFailed as failed:
+            also.append(f'finally "{title(step)}": {failed}')
+    try:
+        if error is None:
+            also += broken(context)
+        elif (gone := context.unexpected_exit()) and "no_service_exit" not in context.case.header.allow:
+            also.append(gone)
+    except (StackError, ValueInvalid) as trouble:
+        also.append(str(trouble))
+    return error, also
+
+
+def _record(context: CaseContext) -> Record:
+    context.ledger.refresh()
+    lines, _ = context.environment.services.logs(context.log_cursor)
+    exits, _ = context.environment.services.exits(context.exit_cursor)
+    return Record(
+        tuple(context.moments),
+        tuple(context.ledger.entries),
+        tuple(lines),
+        tuple(exits),
+        context.started_at,
+        frozenset(context.secrets),
+    )
+
+
+def _failure(context: CaseContext, error: StepFailed | None, also: list[str], record: Record) -> Failure:
+    rows = tuple(timeline(record.moments, record.entries, record.lines, record.exits))
+    cause = likely_cause(record.entries, record.lines, record.exits)
+    root = context.scenario.root
+    if error is None:
+        span = context.scenario.document.key_span(context.case.path)
+        where = f"{context.scenario.path.relative_to(root)}:{span.line}:{span.column}"
+        return Failure(
+            also[0],
+            "at the end of the case",
+            where,
+            timeline=rows,
+            started_at=record.started_at,
+            likely_cause=cause,
+            also=tuple(also[1:]),
+        )
+    step = error.step
+    at = error.at or ((*step.expect_path, *error.mismatches[0].source) if error.mismatches else step.path)
+    location = locate(step, at, root)
+    return Failure(
+        error.headline,
+        title(step),
+        location.where,
+        location.excerpt,
+        error.mismatches,
+        error.notes,
+        rows,
+        record.started_at,
+        cause,
+        tuple(also),
+    )
+
+
+def _redacted(failure: Failure, redact: Redactor) -> Failure:
+    return replace(
+        failure,
+        headline=redact(failure.headline),
+        mismatches=tuple(
+            Mismatch(redact(m.path), redact(m.expected), redact(m.actual), m.source) for m in failure.mismatches
+        ),
+        notes=tuple(map(redact, failure.notes)),
+        timeline=tuple(Moment(m.at, m.actor, redact(m.text), m.alarming) for m in failure.timeline),
+        likely_cause=redact(failure.likely_cause),
+        also=tuple(map(redact, failure.also)),
+    )

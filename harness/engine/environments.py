@@ -1,0 +1,115 @@
+"""From a scenario to the environment that it runs on: names, secrets, the services' commands and variables."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import json
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness.scenario.model import Scenario
+from harness.scenario.values import Scope, resolve
+from harness.stack import Endpoints, EnvironmentSpec
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
+    """Return what the environment of a file is made of."""
+    header = scenario.header
+
+    def scope(service: str, endpoints: Endpoints, ports: Mapping[str, int]) -> Scope:
+        names = engine_names(scenario, endpoints, ports, cache)
+        names |= file_variables(scenario, names) | {"service": {"name": service, "port": ports.get(service)}}
+        return Scope(names, scenario.path.parent)
+
+    def variables(endpoints: Endpoints, ports: Mapping[str, int]) -> dict[str, dict[str, str]]:
+        return {
+            name: {key: _text(resolve(value, scope(name, endpoints, ports))) for key, value in service.env.items()}
+            for name, service in header.services.items()
+        }
+
+    def command(service: str, endpoints: Endpoints, ports: Mapping[str, int]) -> list[str]:
+        return [_text(resolve(part, scope(service, endpoints, ports))) for part in header.services[service].run]
+
+    definition = {
+        "file": str(scenario.path),
+        **{key: scenario.document.data.get(key) for key in ("stack", "services", "vars", "secrets")},
+    }
+    key = hashlib.sha256(json.dumps(definition, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return EnvironmentSpec(scenario.path.stem, header.stack, header.services, scenario.root, variables, command, key)
+
+
+def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Mapping[str, int], cache: Path) -> dict[str, Any]:
+    """Return the names that the engine defines, but `case`."""
+    facts = connection_facts(endpoints.blobs_connection_string or "")
+    return {
+        "scenario": {"name": scenario.header.scenario, "file": scenario.path.name},
+        "project": {"root": str(scenario.root), "cache": str(cache)},
+        "services": {name: {"url": f"http://127.0.0.1:{port}", "port": port} for name, port in ports.items()},
+        "postgres": {"url": endpoints.postgres_url},
+        "blobs": {
+            "connection_string": endpoints.blobs_connection_string,
+            "account": facts.get("AccountName"),
+            "url": facts.get("BlobEndpoint"),
+        },
+        "servicebus": {
+            "connection_string": endpoints.servicebus_connection_string,
+            "rules": dict(endpoints.access_rules),
+        },
+    }
+
+
+def file_variables(scenario: Scenario, names: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the file's `vars` and `secrets`, each looked up with those written before it.
+
+    `uuid()` here is the same in every run on this machine, so that a warm service still has the token that a later run sends.
+    """
+    found: dict[str, Any] = {}
+    counter = itertools.count()
+
+    def stable_uuid() -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{_machine()}|{scenario.path}|{next(counter)}"))
+
+    for section in (scenario.header.vars, scenario.header.secrets):
+        for key, raw in section.items():
+            scope = Scope({**names, **found}, scenario.path.parent, uuid=stable_uuid)
+            found[key] = resolve(raw, scope)
+    return found
+
+
+@functools.cache
+def _machine() -> str:
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return str(uuid.getnode())
+
+
+def connection_facts(connection_string: str) -> dict[str, str]:
+    """Return the parts of a connection string by name."""
+    return dict(part.split("=", 1) for part in connection_string.split(";") if "=" in part)
+
+
+def secrets_of(endpoints: Endpoints) -> set[str]:
+    """Return the keys and passwords inside connection strings."""
+    strings = [
+        endpoints.blobs_connection_string,
+        endpoints.servicebus_connection_string,
+        *endpoints.access_rules.values(),
+    ]
+    facts = [connection_facts(string or "") for string in strings]
+    keys = {fact[key] for fact in facts for key in ("AccountKey", "SharedAccessKey") if key in fact}
+    password = urlsplit(endpoints.postgres_url or "").password
+    return keys | ({password} if password else set())
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)

@@ -1,0 +1,109 @@
+"""What happened during a case, in time order, from the test, the queues and the services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.engine.failure import Moment
+from harness.stack import Exit, LogLine
+
+ALARMING_LEVELS = frozenset({"error", "critical", "fatal"})
+_DULL_LEVELS = frozenset({"debug", "trace"})
+_DULL_KEYS = frozenset({"timestamp", "level", "event", "service", "correlation_id", "logger", "exception", "stack"})
+_LONGEST = 60
+
+
+def timeline(
+    moments: Iterable[Moment], entries: Iterable[Mapping[str, Any]], lines: Iterable[LogLine], exits: Iterable[Exit]
+) -> list[Moment]:
+    """Return every moment of a case in time order."""
+    rows = [*moments, *map(_of_entry, entries), *map(_of_exit, exits)]
+    rows += [moment for line in lines if (moment := _of_line(line))]
+    return sorted(rows, key=lambda moment: moment.at)
+
+
+def is_error(line: LogLine) -> bool:
+    """Tell whether a service has logged an error: by its level, or a traceback where the line is not JSON."""
+    if line.record is not None:
+        return str(line.record.get("level", "")).lower() in ALARMING_LEVELS
+    return line.text.startswith("Traceback (most recent call last)")
+
+
+def _of_entry(entry: Mapping[str, Any]) -> Moment:
+    event = str(entry["event"])
+    text = event.replace("_", " ")
+    if event in ("delivered", "received_and_deleted"):
+        text += f" {entry.get('delivery', '')}"
+    elif entry.get("sequence") is not None:
+        text += f" seq {entry['sequence']}"
+    if entry.get("reason"):
+        text += f" {entry['reason']}"
+    return Moment(
+        float(entry["at"]), str(entry["queue"]), text, alarming=event in ("dead_lettered", "expired", "lock_expired")
+    )
+
+
+def _of_line(line: LogLine) -> Moment | None:
+    record = line.record
+    if record is None:
+        return Moment(line.at, line.service, _cut(line.text), is_error(line)) if line.text.strip() else None
+    level = str(record.get("level", "info")).lower()
+    if level in _DULL_LEVELS:
+        return None
+    text = str(record.get("event", line.text))
+    details = [
+        f"{key}={value}"
+        for key, value in record.items()
+        if key not in _DULL_KEYS and isinstance(value, str | int | float)
+    ]
+    alarming = level in ALARMING_LEVELS
+    return Moment(line.at, line.service, _cut(" ".join([*(["ERROR"] if alarming else []), text, *details])), alarming)
+
+
+def _of_exit(exit_: Exit) -> Moment:
+    how = f"signal {-exit_.code}" if exit_.code < 0 else f"code {exit_.code}"
+    return Moment(exit_.at, exit_.service, f"exited, {how}", not exit_.expected)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def likely_cause(entries: Iterable[Mapping[str, Any]], lines: Iterable[LogLine], exits: Iterable[Exit]) -> str:
+    """Return the most telling of what went wrong around a failure, in one sentence; empty when nothing did."""
+    for gone in exits:
+        if not gone.expected:
+            how = f"signal {-gone.code}" if gone.code < 0 else f"code {gone.code}"
+            return f"{gone.service} exited by itself with {how}"
+    errors = [line for line in lines if is_error(line)]
+    if errors:
+        return _error_sentence(errors[-1])
+    lettered = [entry for entry in entries if entry["event"] == "dead_lettered"]
+    if lettered:
+        entry = lettered[-1]
+        why = ": ".join(str(part) for part in (entry.get("reason"), entry.get("description")) if part)
+        return f"{entry['queue']} dead-lettered {entry.get('message_id')}: {why}"
+    return ""
+
+
+def _error_sentence(line: LogLine) -> str:
+    record = line.record or {}
+    said = str(record.get("event", line.text))
+    exception = str(record.get("exception", "")).strip().splitlines()
+    if exception:
+        places = [text.strip() for text in exception if text.strip().startswith("File ")]
+        where = f" at {_place(places[-1])}" if places else ""
+        return f"{line.service} logged {said}: {exception[-1].strip()}{where}"
+    detail = record.get("error") or record.get("reason") or record.get("detail")
+    return f"{line.service} logged {said}" + (f": {detail}" if detail else "")
+
+
+def _place(line: str) -> str:
+    """Turn `File "/x/worker/result.py", line 44, in build` into `worker/result.py:44`."""
+    try:
+        _, path, rest = line.split('"', 2)
+        number = rest.split("line ", 1)[1].split(",", 1)[0]
+    except (ValueError, IndexError):
+        return line
+    return f"{'/'.join(path.split('/')[-2:])}:{number}"

@@ -1,0 +1,16 @@
+"""The verbs of the scenario language, one file each.
+
+Add one: a file with its arguments as a `Model`, a `run` function and a `VERB`, and its line here.
+"""
+
+from __future__ import annotations
+
+from harness.engine.verb import Verb
+from harness.verbs import blob, db, http, logs, messages, never, queue, run, send, service, set_, settle, use
+
+VOCABULARY: dict[str, Verb] = {
+    module.VERB.name: module.VERB
+    for module in (http, blob, send, messages, queue, db, logs, service, settle, never, set_, use, run)
+}
+
+__all__ = ["VOCABULARY"]

@@ -1,0 +1,63 @@
+"""`logs: {service: worker, where: {event: …}}` — what services have logged during the case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from harness.engine.context import CaseContext
+from harness.engine.failure import VerbFailed
+from harness.engine.verb import Found, Verb
+from harness.scenario.matchers import Context as MatchContext
+from harness.scenario.matchers import MatcherInvalid, compile_matcher
+from harness.scenario.topology import Model
+from harness.scenario.vocabulary import Complaint, Facts, undeclared
+
+
+class LogsArguments(Model):
+    """Which lines: of one service or of all, that a matcher takes or that contain a text."""
+
+    service: str | None = None
+    where: dict[str, Any] = Field(
+        {}, description="matchers for the keys of a JSON line, and for service, replica, text"
+    )
+    contains: str | None = None
+
+
+def run(arguments: LogsArguments, context: CaseContext) -> Found:
+    """Return the lines, each as its JSON keys with `service`, `replica` and `text` besides."""
+    lines, _ = context.environment.services.logs(context.log_cursor)
+    try:
+        matcher = compile_matcher(arguments.where)
+    except MatcherInvalid as error:
+        raise VerbFailed(f"where: {error}", path=("where", *error.path)) from None
+    found = [
+        {**(line.record or {}), "service": line.service, "replica": line.replica, "text": line.text}
+        for line in lines
+        if arguments.service in (None, line.service) and (arguments.contains or "") in line.text
+    ]
+    matching = MatchContext(folder=context.folder)
+    hits = [line for line in found if not matcher.match(line, matching, "")]
+    nearest = f"{len(found)} other lines" if found and not hits else ""
+    return Found(hits, nearest=nearest)
+
+
+def _check(raw: Any, facts: Facts) -> list[Complaint]:
+    complaints = undeclared("service", raw["service"], facts.services, ("service",)) if raw.get("service") else []
+    try:
+        compile_matcher(raw.get("where", {}))
+    except MatcherInvalid as error:
+        complaints.append(Complaint(("where", *error.path), str(error), error.expected, error.fix))
+    return complaints
+
+
+VERB = Verb(
+    "logs",
+    LogsArguments,
+    "what services have logged",
+    observes=lambda _: True,
+    shape="collection",
+    check=_check,
+    run=run,
+)

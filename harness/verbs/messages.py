@@ -1,0 +1,69 @@
+"""`messages: {queue: jobs, where: {…}}` — the history of messages, from the ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from harness.engine.context import CaseContext
+from harness.engine.failure import VerbFailed
+from harness.engine.ledger import DEAD_LETTER_SUFFIX, Message
+from harness.engine.verb import Found, Verb
+from harness.scenario.matchers import Context as MatchContext
+from harness.scenario.matchers import MatcherInvalid, Mismatch, compile_matcher, show
+from harness.scenario.topology import Model
+from harness.scenario.vocabulary import Complaint, Facts, undeclared
+
+
+class MessagesArguments(Model):
+    """Which messages: those of a queue, or of its dead-letter queue, that a matcher takes."""
+
+    queue: str
+    dead_letter: bool = Field(False, description="those in the dead-letter queue")
+    where: dict[str, Any] = Field({}, description="matchers; keys as in the result: message_id, body, outcome …")
+
+
+def run(arguments: MessagesArguments, context: CaseContext) -> Found:
+    """Return the messages of this case that match, in the order in which they came, each as `Message.view` shows it."""
+    context.ledger.refresh()
+    name = arguments.queue + (DEAD_LETTER_SUFFIX if arguments.dead_letter else "")
+    messages = list(context.ledger.messages(name))
+    try:
+        matcher = compile_matcher(arguments.where)
+    except MatcherInvalid as error:
+        raise VerbFailed(f"where: {error}", path=("where", *error.path)) from None
+    matching = MatchContext(folder=context.folder)
+    judged = [(message, message.view(), matcher.match(message.view(), matching, "")) for message in messages]
+    hits = [view for _, view, mismatches in judged if not mismatches]
+    return Found(hits, nearest=_nearest(judged) if not hits else "")
+
+
+def _nearest(judged: list[tuple[Message, dict[str, Any], list[Mismatch]]]) -> str:
+    """Tell of the message with the fewest mismatches what keeps it from being a hit."""
+    if not judged:
+        return "no message came at all"
+    _, view, mismatches = min(judged, key=lambda one: len(one[2]))
+    wrong = "; ".join(f"{found.path} is {found.actual}, not {found.expected}" for found in mismatches[:3])
+    return f"{len(judged)} others; {show(view.get('message_id'))}: {wrong}"
+
+
+def _check(raw: Any, facts: Facts) -> list[Complaint]:
+    queues = facts.stack.servicebus.queues if facts.stack.servicebus else {}
+    complaints = undeclared("queue", raw.get("queue"), queues, ("queue",))
+    try:
+        compile_matcher(raw.get("where", {}))
+    except MatcherInvalid as error:
+        complaints.append(Complaint(("where", *error.path), str(error), error.expected, error.fix))
+    return complaints
+
+
+VERB = Verb(
+    "messages",
+    MessagesArguments,
+    "the history of messages",
+    observes=lambda _: True,
+    shape="collection",
+    check=_check,
+    run=run,
+)

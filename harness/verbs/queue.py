@@ -1,0 +1,41 @@
+"""`queue: jobs` — what is in a queue now: counts and receivers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.engine.context import CaseContext
+from harness.engine.failure import VerbFailed
+from harness.engine.verb import Found, Verb
+from harness.scenario.topology import Model
+from harness.scenario.vocabulary import Complaint, Facts, undeclared
+
+
+class QueueArguments(Model):
+    """One queue."""
+
+    name: str
+
+
+def run(arguments: QueueArguments, context: CaseContext) -> Found:
+    """Return `{name, active, locked, scheduled, deferred, dead_letter, receivers}`."""
+    for queue in context.environment.queues():
+        if queue["name"] == arguments.name:
+            return Found(queue)
+    raise VerbFailed(f"the namespace has no queue {arguments.name!r}")
+
+
+def _check(raw: Any, facts: Facts) -> list[Complaint]:
+    queues = facts.stack.servicebus.queues if facts.stack.servicebus else {}
+    return undeclared("queue", raw.get("name"), queues, ("name",))
+
+
+VERB = Verb(
+    "queue",
+    QueueArguments,
+    "what is in a queue now",
+    observes=lambda _: True,
+    shorthand=lambda raw: {"name": raw} if isinstance(raw, str) else raw,
+    check=_check,
+    run=run,
+)

@@ -1,0 +1,66 @@
+"""`service: {kill: worker}` — start, stop, kill, pause, resume or restart a service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import model_validator
+
+from harness.engine.context import CaseContext
+from harness.engine.failure import VerbFailed
+from harness.engine.verb import Found, Verb
+from harness.scenario.topology import Model
+from harness.scenario.vocabulary import Complaint, Facts, undeclared
+from harness.stack import StackError
+
+_ACTIONS = ("start", "stop", "kill", "pause", "resume", "restart")
+
+
+class ServiceArguments(Model):
+    """One action with the name of a service."""
+
+    start: str | None = None
+    stop: str | None = None
+    kill: str | None = None
+    pause: str | None = None
+    resume: str | None = None
+    restart: str | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> ServiceArguments:
+        if sum(getattr(self, action) is not None for action in _ACTIONS) != 1:
+            raise ValueError("say exactly one of " + ", ".join(_ACTIONS))
+        return self
+
+
+def run(arguments: ServiceArguments, context: CaseContext) -> Found:
+    """Do it, and return `{running}` when it is done: ready after a start, gone after a stop."""
+    services = context.environment.services
+    action = next(action for action in _ACTIONS if getattr(arguments, action) is not None)
+    name = str(getattr(arguments, action))
+    context.note(name, action)
+    try:
+        if action == "restart":
+            services.stop(name)
+            services.start(name)
+        else:
+            getattr(services, action)(name)
+    except StackError as error:
+        raise VerbFailed(f"{action} {name}: {error}") from None
+    if action in ("stop", "kill", "pause"):
+        context.stopped.add(name)
+    else:
+        context.stopped.discard(name)
+    return Found({"running": services.running(name)})
+
+
+def _check(raw: Any, facts: Facts) -> list[Complaint]:
+    return [
+        complaint
+        for action in _ACTIONS
+        if action in raw
+        for complaint in undeclared("service", raw[action], facts.services, (action,))
+    ]
+
+
+VERB = Verb("service", ServiceArguments, "start, stop, kill, pause, resume or restart a service", check=_check, run=run)
