@@ -85,19 +85,9 @@ class Consumer:
         self._deadline = asyncio.Event()
         self._all_open = asyncio.Event()
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether every lane's link is open."""
-        return len(self._open_lanes) == self._concurrency
-
     async def ready(self) -> None:
-        """Return when every lane's link has been opened."""
+        """Return as soon as every lane's link is open; a link that breaks is noticed at once, for it is being read."""
         await self._all_open.wait()
-
-    async def check(self) -> None:
-        """Raise unless every lane's link is open now."""
-        if not self.is_ready:
-            raise ConnectionError(f"{len(self._open_lanes)} of {self._concurrency} links to {self.queue} are open")
 
     def stop(self) -> None:
         """Take no further message; :meth:`run` returns once what is in hand is settled or the grace is over."""
@@ -123,9 +113,9 @@ class Consumer:
             try:
                 identifier = f"{self._name}/{socket.gethostname()}/{os.getpid()}/{number}"
                 async with self._client.get_queue_receiver(self.queue, client_identifier=identifier) as receiver:
-                    self._open_lanes.add(number)
                     pause = 0.1
-                    if self.is_ready:
+                    self._open_lanes.add(number)
+                    if len(self._open_lanes) == self._concurrency:
                         self._all_open.set()
                     await self.drain(receiver)
             except (ServiceBusError, OSError, TimeoutError, ValueError) as error:
@@ -138,6 +128,7 @@ class Consumer:
                 pause = min(pause * 2, 5.0)
             finally:
                 self._open_lanes.discard(number)
+                self._all_open.clear()
 
     async def drain(self, receiver: Receiver) -> None:
         """Handle the messages that ``receiver`` yields, one after the other, until :meth:`stop`."""

@@ -43,10 +43,10 @@ class RequestLog:
             finally:
                 duration = round((time.perf_counter() - started) * 1000, 1)
                 facts = {"method": scope["method"], "path": scope["path"], "status": status, "duration_ms": duration}
-                if status >= 500:
-                    log.error("http.request", **facts)
-                elif scope["path"] in ("/health", "/ready"):
+                if scope["path"] in ("/health", "/ready"):
                     log.debug("http.request", **facts)
+                elif status >= 500:
+                    log.error("http.request", **facts)
                 else:
                     log.info("http.request", **facts)
 

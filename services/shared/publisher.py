@@ -68,13 +68,8 @@ class Publisher:
                 await self._discard()
                 raise PublishError(f"{self.queue}: {type(error).__name__}") from error
 
-    async def check(self) -> None:
-        """Open a link of its own to the queue and close it: a round trip that sends nothing."""
-        async with asyncio.timeout(3), self._client.get_queue_sender(self.queue):
-            pass
-
-    async def open(self) -> None:
-        """Open the link now rather than with the first message."""
+    async def ready(self) -> None:
+        """Return once the link is open: the queue is there, and lets this service send. Raise if it cannot be opened."""
         async with self._lock:
             await self._opened()
 

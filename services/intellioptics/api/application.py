@@ -93,7 +93,7 @@ async def _open(app: FastAPI, settings: ApiSettings, stack: AsyncExitStack, chec
     async def check_postgres() -> None:
         await check_database(pool)
 
-    checks.update(postgres=check_postgres, blobs=blobs.check, servicebus=publisher.check)
+    checks.update(postgres=check_postgres, blobs=blobs.check, servicebus=publisher.ready)
     if settings.results_concurrency:
         consumer = Consumer(
             client,
@@ -110,7 +110,7 @@ async def _open(app: FastAPI, settings: ApiSettings, stack: AsyncExitStack, chec
             await consuming
 
         stack.push_async_callback(stop_consumer)
-        checks["results"] = consumer.check
+        checks["results"] = consumer.ready
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

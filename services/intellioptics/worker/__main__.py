@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import httpx
+from azure.servicebus import ServiceBusReceivedMessage
 
 from services.intellioptics.worker.detector_directory import DetectorDirectory
 from services.intellioptics.worker.handler import ImageQueryHandler
@@ -22,43 +23,28 @@ from services.shared.settings import exit_misconfigured, settings_or_exit
 
 SERVICE = "intellioptics-worker"
 
+log = get_logger()
+
 
 async def run(settings: WorkerSettings) -> None:
     """Work until a signal asks to stop; what is in hand then is finished or abandoned."""
-    log = get_logger()
-    token = settings.api_token.get_secret_value()
     async with AsyncExitStack() as stack:
         # One thread: one image is decoded and looked at at a time, however many are being downloaded.
         executor = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="inference"))
-        loading = asyncio.get_running_loop().run_in_executor(executor, load_model, settings.model_path)
         client = servicebus_client(settings.azure_servicebus_connection_string.get_secret_value())
         await stack.enter_async_context(client)
         results = await stack.enter_async_context(Publisher(client, settings.results_queue))
-        api = await stack.enter_async_context(
-            httpx.AsyncClient(
-                base_url=str(settings.api_url),
-                headers={"authorization": f"Bearer {token}"},
-                timeout=settings.api_timeout_seconds,
-            )
-        )
-        storage = await stack.enter_async_context(httpx.AsyncClient(timeout=settings.download_timeout_seconds))
-        model = await loading
-        log.info("worker.model_loaded", model_version=model.version, labels=len(model.detector.labels))
-        handler = ImageQueryHandler(
-            detectors=DetectorDirectory(api),
-            downloader=Downloader(storage, settings.max_image_bytes, settings.download_timeout_seconds),
-            model=model,
-            results=results,
-            executor=executor,
-            now=lambda: datetime.now(UTC),
-            cutover=settings.cutover_at,
-            presence_cutoff=settings.presence_cutoff,
-            max_image_pixels=settings.max_image_pixels,
-        )
+
+        # The links are opened while the model is loaded.
+        building = asyncio.create_task(_build_handler(settings, results, executor, stack))
+
+        async def handle(message: ServiceBusReceivedMessage) -> None:
+            await (await building)(message)
+
         consumer = Consumer(
             client,
             settings.image_queries_queue,
-            handler,
+            handle,
             name="worker",
             concurrency=settings.worker_concurrency,
             abandon_delay=settings.abandon_delay_seconds,
@@ -71,22 +57,65 @@ async def run(settings: WorkerSettings) -> None:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop, number)
-        consuming = asyncio.create_task(consumer.run())
-        opened = asyncio.create_task(consumer.ready())
-        await asyncio.wait({consuming, opened}, return_when=asyncio.FIRST_COMPLETED)
-        if opened.done():
-            log.info(
-                "worker.ready",
-                queue=settings.image_queries_queue,
-                results_queue=settings.results_queue,
-                namespace=client.fully_qualified_namespace,
-                api_url=str(settings.api_url),
-                concurrency=settings.worker_concurrency,
-                model_version=model.version,
-            )
-        opened.cancel()
-        await consuming
+        async with asyncio.TaskGroup() as tasks:
+            consuming = tasks.create_task(consumer.run())
+            handler = await building
+            announcing = tasks.create_task(_announce(settings, consumer, results, handler.model.version))
+            await consuming
+            announcing.cancel()
     log.info("worker.stopped")
+
+
+async def _build_handler(
+    settings: WorkerSettings, results: Publisher, executor: ThreadPoolExecutor, stack: AsyncExitStack
+) -> ImageQueryHandler:
+    loading = asyncio.get_running_loop().run_in_executor(executor, load_model, settings.model_path)
+    api = httpx.AsyncClient(
+        base_url=str(settings.api_url),
+        headers={"authorization": f"Bearer {settings.api_token.get_secret_value()}"},
+        timeout=settings.api_timeout_seconds,
+    )
+    storage = httpx.AsyncClient(timeout=settings.download_timeout_seconds)
+    await stack.enter_async_context(api)
+    await stack.enter_async_context(storage)
+    model = await loading
+    log.info("worker.model_loaded", model_version=model.version, labels=len(model.detector.labels))
+    return ImageQueryHandler(
+        detectors=DetectorDirectory(api),
+        downloader=Downloader(storage, settings.max_image_bytes, settings.download_timeout_seconds),
+        model=model,
+        results=results,
+        executor=executor,
+        now=lambda: datetime.now(UTC),
+        cutover=settings.cutover_at,
+        presence_cutoff=settings.presence_cutoff,
+        max_image_pixels=settings.max_image_pixels,
+    )
+
+
+async def _announce(settings: WorkerSettings, consumer: Consumer, results: Publisher, model_version: str) -> None:
+    """Say ``worker.ready`` once messages can come in; the way out for results is opened as well, or with the first."""
+    opening = asyncio.create_task(results.ready())
+    await consumer.ready()
+    await asyncio.wait({opening})
+    if not opening.cancelled() and (error := opening.exception()) is not None:
+        log.warning("worker.results_unreachable", queue=settings.results_queue, error=type(error).__name__)
+    log.info(
+        "worker.ready",
+        queue=settings.image_queries_queue,
+        results_queue=settings.results_queue,
+        namespace=_namespace(settings),
+        api_url=str(settings.api_url),
+        concurrency=settings.worker_concurrency,
+        model_version=model_version,
+    )
+
+
+def _namespace(settings: WorkerSettings) -> str:
+    """The Service Bus endpoint, as the connection string spells it."""
+    parts = settings.azure_servicebus_connection_string.get_secret_value().split(";")
+    named = dict(part.split("=", 1) for part in parts if "=" in part)
+    return named.get("Endpoint", "")
 
 
 def main() -> None:

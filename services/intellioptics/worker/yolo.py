@@ -65,12 +65,13 @@ class Yolo:
         middle, size = table[wanted, :2], table[wanted, 2:4]
         corners = np.concatenate([middle - size / 2, middle + size / 2], axis=1)
         boxes = (corners - np.array([left, top, left, top], np.float32)) / np.float32(scale)
-        boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32)).astype(np.float32)
-        classes, best = classes[wanted], best[wanted].astype(np.float32)
+        boxes = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+        classes = classes[wanted]
+        best = best[wanted]
         found = []
         for number in np.unique(classes):
             chosen = np.flatnonzero(classes == number)
-            for index in chosen[keep_best(boxes[chosen], best[chosen], _OVERLAP)]:
+            for index in chosen[keep_best(boxes[chosen].astype(np.float32), best[chosen].astype(np.float32), _OVERLAP)]:
                 name = self._names.get(int(number), PERSON if number == 0 else str(number))
                 found.append(Detection(name, float(best[index]), tuple(map(float, boxes[index]))))  # type: ignore[arg-type]
         return found
