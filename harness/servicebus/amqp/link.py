@@ -177,6 +177,12 @@ class Receiver(Link):
         self.auto_credit = credit if auto else 0
         self.session.write_flow(self, credit, drain=drain, echo=echo)
 
+    def read_flow(self, delivery_count: int | None, drain: bool) -> None:
+        """Take over what the sender says: after a drain it has moved its delivery-count and the credit is used up."""
+        if drain and delivery_count is not None:
+            self.credit = max(0, self.credit - serial.distance(self.delivery_count, delivery_count))
+            self.delivery_count = delivery_count
+
     def take(self, fields: list[Any], payload: bytes) -> tuple[int, bytes, int, bool, bytes | None] | None:
         """Add one transfer; return delivery-id, tag, format, settled and the message when it is whole.
 

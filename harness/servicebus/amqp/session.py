@@ -181,8 +181,10 @@ class Session:
             self.connection.emit(events.Credit(link))
             if fields[9]:
                 self.write_flow(link, link.credit)
-        elif fields[9] and isinstance(link, Receiver):
-            self.write_flow(link, max(0, link.credit))
+        elif isinstance(link, Receiver):
+            link.read_flow(fields[5], bool(fields[8]))
+            if fields[9]:
+                self.write_flow(link, max(0, link.credit))
 
     def write_flow(self, link: Sender | Receiver, credit: int, *, drain: bool = False, echo: bool = False) -> None:
         """Write a flow for one link; it also opens our incoming window again."""

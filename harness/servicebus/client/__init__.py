@@ -1,0 +1,9 @@
+"""A small blocking Service Bus client on the emulator's own AMQP engine; it opens in milliseconds."""
+
+from __future__ import annotations
+
+from .client import Client
+from .errors import ServiceBusError
+from .messages import OutgoingMessage, ReceivedMessage
+
+__all__ = ["Client", "OutgoingMessage", "ReceivedMessage", "ServiceBusError"]
