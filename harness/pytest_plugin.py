@@ -127,7 +127,8 @@ class _Held:
     def stack(self) -> Stack:
         if self._stack is None:
             from harness.scenario.loader import project_root  # noqa: PLC0415
-            from harness.stack import choose_backend, open_stack  # noqa: PLC0415
+            from harness.stack import open_stack  # noqa: PLC0415
+            from harness.stack.choice import choose_backend  # noqa: PLC0415
 
             backend, _why = choose_backend(self._config.getoption("--peeklock-backend"))
             self._stack = open_stack(project_root(self._config.rootpath / "pyproject.toml"), backend)
@@ -143,10 +144,10 @@ class _Held:
         from harness.engine.session import Session  # noqa: PLC0415
         from harness.reports.artefacts import write_artefacts  # noqa: PLC0415
         from harness.reports.run_folder import new_run_folder  # noqa: PLC0415
-        from harness.stack import cache_folder  # noqa: PLC0415
+        from harness.stack.embedded.tools import cache_dir  # noqa: PLC0415
 
         if self._session is None:
-            self._session = Session(self.stack, lambda _event: None, CaseOptions(cache=cache_folder()))
+            self._session = Session(self.stack, lambda _event: None, CaseOptions(cache=cache_dir()))
         finished = self._session.run(scenario, case)
         if finished.outcome != "failed":
             return replace(finished, record=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli import check, coverage, doctor, init, run, schema, setup, warm
+from harness.cli import check, coverage, init, run, schema, setup, warm
 
 app = typer.Typer(
     name="peeklock",
@@ -25,7 +25,6 @@ app.command("status")(warm.status)
 app.command("reset")(warm.reset)
 app.command("logs")(warm.logs)
 app.command("setup")(setup.setup)
-app.command("doctor")(doctor.doctor)
 app.command("init")(init.init)
 
 

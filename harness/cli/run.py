@@ -20,6 +20,7 @@ from harness.cli.exits import FAILED, FLAKY, NO_STACK, PASSED, exits
 from harness.engine.case import CaseOptions
 from harness.engine.events import CaseFinished, Event, Handler, RunFinished
 from harness.engine.plan import Choice, Plan, Target, make_plan
+from harness.engine.environments import needed_kinds
 from harness.engine.runner import Runner, RunOptions
 from harness.engine.waiting import Signal
 from harness.reports.artefacts import write_artefacts
@@ -28,7 +29,10 @@ from harness.reports.junit import JUnitReport
 from harness.reports.ndjson import NdjsonReport
 from harness.reports.run_folder import new_run_folder
 from harness.scenario.loader import project_root
-from harness.stack import cache_folder, choose_backend, open_stack, sources_fingerprint, warm
+from harness.stack import open_stack
+from harness.stack.choice import choose_backend
+from harness.stack.embedded.tools import cache_dir
+from harness.stack.fingerprint import fingerprint
 from harness.verbs import VOCABULARY
 
 
@@ -73,12 +77,14 @@ def run(
                 workers,
                 1_000_000 if until_fail and repeat == 1 else repeat,
                 until_fail,
-                CaseOptions(update_snapshots, cache_folder()),
+                CaseOptions(update_snapshots, cache_dir()),
             )
             if not plan:
                 typer.echo("no case matches", err=True)
                 return FAILED
             if keep or watch:
+                from harness.stack import warm  # noqa: PLC0415 - of use in one place only
+
                 warm.up(root, lambda text: typer.echo(f"  {text}"))
             return _run(root, plan, options, console, junit, verbose)
 
@@ -92,7 +98,8 @@ def run(
 
 
 def _run(root: Path, plan: Plan, options: RunOptions, console: Console, junit: Path | None, verbose: bool) -> int:
-    runner = Runner(plan, options, lambda progress: open_stack(root, options.backend, progress))
+    kinds = needed_kinds(scenario.header.stack for scenario, _ in plan)
+    runner = Runner(plan, options, lambda progress: open_stack(root, options.backend, kinds=kinds, progress=progress))
     handlers: list[Handler] = [ConsoleReport(console, verbose=verbose), NdjsonReport(options.folder / "events.ndjson")]
     if junit:
         handlers.append(JUnitReport(junit))
@@ -162,7 +169,7 @@ def _shard(text: str) -> tuple[int, int]:
 
 def _until_changed(root: Path, console: Console) -> None:
     console.print("watching for changes (Ctrl-C ends it) …", style="dim")
-    before = sources_fingerprint([root])
+    before = fingerprint([], root)
     pause = Signal()
-    while sources_fingerprint([root]) == before:
+    while fingerprint([], root) == before:
         pause.wait(pause.count, 0.5)

@@ -7,15 +7,17 @@ import hashlib
 import itertools
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from harness.scenario.model import Scenario
+from harness.scenario.topology import Stack
 from harness.scenario.values import Scope, resolve
 from harness.stack import Endpoints, EnvironmentSpec
 
+_KINDS = ("postgres", "blobs", "servicebus")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -89,6 +91,12 @@ def _machine() -> str:
         return _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
         return str(uuid.getnode())
+
+
+def needed_kinds(stacks: Iterable[Stack]) -> list[str]:
+    """Return which dependencies any of the files needs, so that they can start at once."""
+    wanted = {kind for stack in stacks for kind in _KINDS if getattr(stack, kind) is not None}
+    return [kind for kind in _KINDS if kind in wanted]
 
 
 def connection_facts(connection_string: str) -> dict[str, str]:

@@ -28,19 +28,26 @@ class Session:
     def __init__(self, open_stack: Callable[[], Stack], emit: Callable[[Event], None], options: CaseOptions) -> None:
         self._open_stack, self._emit, self._options = open_stack, emit, options
         self._stack: Stack | None = None
+        self._opened_at = 0.0
+        self._announced = False
         self._lock = threading.Lock()
         self._environments: dict[Path, tuple[Environment, Clients] | StackError] = {}
         self._case_locks: dict[str, threading.Lock] = {}
 
     def stack(self) -> Stack:
-        """Return the stack, brought up at the first call. Raises `StackError`."""
+        """Return the stack, opened at the first call. Raises `StackError`."""
         with self._lock:
             if self._stack is None:
-                started = time.monotonic()
+                self._opened_at = time.monotonic()
                 self._stack = self._open_stack()
-                seconds = time.monotonic() - started
-                self._emit(StackReady(time.time(), seconds, self._stack.warm, dict(self._stack.timings)))
             return self._stack
+
+    def _announce(self, stack: Stack) -> None:
+        with self._lock:
+            announced, self._announced = self._announced, True
+        if not announced:
+            seconds = time.monotonic() - self._opened_at if stack.warm else max(stack.timings.values(), default=0.0)
+            self._emit(StackReady(time.time(), seconds, stack.warm, dict(stack.timings)))
 
     def run(self, scenario: Scenario, case: Case) -> CaseFinished:
         """Run one case; an ability that the backend lacks is a skip with its reason, a stack that fails an error."""
@@ -86,11 +93,13 @@ class Session:
         if held is None:
             started = time.monotonic()
             try:
-                environment = self.stack().environment(environment_spec(scenario, self._options.cache))
+                stack = self.stack()
+                environment = stack.environment(environment_spec(scenario, self._options.cache))
             except StackError as error:
                 # the file's other cases would fail in the same way, each after the same wait
                 self._environments[scenario.path] = error
                 raise
+            self._announce(stack)
             held = self._environments[scenario.path] = (environment, Clients(environment))
             self._emit(EnvironmentReady(time.time(), shorten(scenario.path), time.monotonic() - started))
         if isinstance(held, StackError):

@@ -30,6 +30,10 @@ class Problem:
     actual: str = ""
     fix: str = ""
 
+    def order(self) -> tuple[str, int, int]:
+        """Return a key that sorts problems by their place."""
+        return (str(self.path), self.span.line if self.span else 0, self.span.column if self.span else 0)
+
     def render(self, relative_to: Path | None = None) -> str:
         """Return `file:line:col: message`, the line with a caret, then expected, actual and fix."""
         where = shorten(self.path, relative_to)

@@ -22,7 +22,7 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
     document = parse(path.resolve())
     header, problems = _header(document)
     if header is None:
-        raise ScenarioInvalid(problems)
+        raise ScenarioInvalid(sorted(problems, key=Problem.order))
     facts = Facts(header.stack, frozenset(header.services))
     reader = StepReader(document, vocabulary, facts, problems, _load_fragment)
     background = reader.read_all(header.background, ("background",))
@@ -38,7 +38,7 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
     )
     problems += check_scenario(scenario)
     if problems:
-        raise ScenarioInvalid(list(dict.fromkeys(problems)))
+        raise ScenarioInvalid(sorted(dict.fromkeys(problems), key=Problem.order))
     return scenario
 
 

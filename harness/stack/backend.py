@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.scenario.topology import Service, Stack as StackSpec
+from harness.scenario.topology import Service
+from harness.scenario.topology import Stack as StackSpec
 
 
 @dataclass(frozen=True, slots=True)

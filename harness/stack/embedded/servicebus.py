@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -76,10 +77,8 @@ class Control:
         """End it from any thread; a long poll that is under way fails with `OSError`."""
         connection = self._connection
         if connection is not None and connection.sock is not None:
-            try:
+            with contextlib.suppress(OSError):
                 connection.sock.shutdown(2)
-            except OSError:
-                pass
 
 
 class ServiceBusServer:
@@ -205,7 +204,7 @@ def _root_rule(key: str) -> dict[str, Any]:
 
 def control_topology(spec: ServiceBus, keys: Mapping[str, str]) -> dict[str, Any]:
     """The control API's form of a scenario's namespace; `keys` by the name of the rule, the root rule among them."""
-    queues = {name: queue.model_dump(exclude={"message_schema"}) for name, queue in spec.queues.items()}
+    queues = {name: queue.model_dump(exclude={"message_schema", "consumers"}) for name, queue in spec.queues.items()}
     rules = [_root_rule(keys[ROOT_RULE])]
     rules += [
         {"name": name, "key": keys[name], "rights": list(rule.rights), "entity": rule.queue}
