@@ -55,7 +55,8 @@ class Consumer:
     takes the next. A lane asks for a message only when it can start on it at once, so no lock runs out in a local
     buffer; and it never reads and settles at the same time, which the SDK's receiver would do one after the other.
 
-    ``name`` prefixes the log events (``worker.received``) and, with host and process, is the receivers' identifier.
+    ``name`` prefixes the log events (``worker.received``); ``service``, host and process identify the receivers to the
+    queue.
     ``abandon_delay`` (seconds, doubled with each delivery up to 5 s) keeps a short outage from spending the delivery
     count. ``grace`` is how long (seconds) a stop waits for what is in hand.
     """
@@ -66,6 +67,7 @@ class Consumer:
         queue: str,
         handler: Handler,
         *,
+        service: str,
         name: str,
         concurrency: int,
         abandon_delay: float = 0.1,
@@ -75,6 +77,7 @@ class Consumer:
         self.queue = queue
         self._client = client
         self._handler = handler
+        self._service = service
         self._name = name
         self._concurrency = concurrency
         self._abandon_delay = abandon_delay
@@ -111,7 +114,7 @@ class Consumer:
         pause = 0.1
         while not self._stopping.is_set():
             try:
-                identifier = f"{self._name}/{socket.gethostname()}/{os.getpid()}/{number}"
+                identifier = f"{self._service}/{socket.gethostname()}/{os.getpid()}/{number}"
                 async with self._client.get_queue_receiver(self.queue, client_identifier=identifier) as receiver:
                     pause = 0.1
                     self._open_lanes.add(number)

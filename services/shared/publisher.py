@@ -19,7 +19,10 @@ class PublishError(Exception):
 
 
 def servicebus_client(connection_string: str) -> ServiceBusClient:
-    """Return a client that gives up within seconds: our callers retry, or tell their own callers to."""
+    """Return a client that gives up within seconds: our callers retry, or tell their own callers to.
+
+    It holds no connection itself: each sender and receiver has its own, and is closed by its owner.
+    """
     return ServiceBusClient.from_connection_string(
         connection_string, retry_total=1, retry_backoff_factor=0.1, retry_backoff_max=1
     )
@@ -84,11 +87,11 @@ class Publisher:
             self._sender = sender
 
     async def _discard(self) -> None:
-        """Drop a link whose state is unknown; the next message opens a fresh one."""
+        """Drop the link; the next message opens a fresh one. Nothing is in flight, so the farewell may be cut short."""
         sender, self._sender = self._sender, None
         if sender is not None:
             try:
-                async with asyncio.timeout(2):
+                async with asyncio.timeout(0.3):
                     await sender.close()
             except (ServiceBusError, OSError, TimeoutError):
                 pass

@@ -65,7 +65,6 @@ async def _open(app: FastAPI, settings: ApiSettings, stack: AsyncExitStack, chec
     blobs = Blobs(settings.azure_storage_connection_string.get_secret_value(), settings.blob_container)
     await stack.enter_async_context(blobs)
     client = servicebus_client(settings.azure_servicebus_connection_string.get_secret_value())
-    await stack.enter_async_context(client)
     publisher = await stack.enter_async_context(Publisher(client, settings.image_queries_queue))
 
     queries, arrivals, stopping = QueryStore(pool), Arrivals(), asyncio.Event()
@@ -99,6 +98,7 @@ async def _open(app: FastAPI, settings: ApiSettings, stack: AsyncExitStack, chec
             client,
             settings.results_queue,
             ResultHandler(queries, arrivals),
+            service=SERVICE,
             name="results",
             concurrency=settings.results_concurrency,
             grace=settings.shutdown_grace_seconds,

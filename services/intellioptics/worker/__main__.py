@@ -32,7 +32,6 @@ async def run(settings: WorkerSettings) -> None:
         # One thread: one image is decoded and looked at at a time, however many are being downloaded.
         executor = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="inference"))
         client = servicebus_client(settings.azure_servicebus_connection_string.get_secret_value())
-        await stack.enter_async_context(client)
         results = await stack.enter_async_context(Publisher(client, settings.results_queue))
 
         # The links are opened while the model is loaded.
@@ -45,6 +44,7 @@ async def run(settings: WorkerSettings) -> None:
             client,
             settings.image_queries_queue,
             handle,
+            service=SERVICE,
             name="worker",
             concurrency=settings.worker_concurrency,
             abandon_delay=settings.abandon_delay_seconds,
@@ -124,8 +124,8 @@ def main() -> None:
     configure_logs(SERVICE, settings.log_level, secrets=(settings.api_token.get_secret_value(),))
     try:
         asyncio.run(run(settings))
-    except UnsupportedModelError as error:
-        exit_misconfigured(f"{SERVICE} cannot start: MODEL_PATH: {error}")
+    except* UnsupportedModelError as group:
+        exit_misconfigured(f"{SERVICE} cannot start: MODEL_PATH: {group.exceptions[0]}")
 
 
 if __name__ == "__main__":
