@@ -161,12 +161,12 @@ def _spawn(request: dict[str, Any]) -> tuple[int, int]:
             os.dup2(null, 0)
             os.dup2(out_write, 1)
             os.dup2(out_write, 2)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
-                signal.signal(number, signal.SIG_DFL)
+            for handled in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
+                signal.signal(handled, signal.SIG_DFL)
             stage = "working directory"
             os.chdir(request["cwd"])
             stage = "program"
-            os.execve(argv[0], argv, env)
+            os.execve(argv[0], argv, env)  # noqa: S606  no shell is what we want
         except OSError as error:
             os.write(err_write, f"{error.errno or 0} {stage}".encode())
         except BaseException as error:  # noqa: BLE001  nothing may return from here: it would be a second supervisor

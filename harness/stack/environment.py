@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.stack.backend import Endpoints, EnvironmentSpec
+from harness.stack.backend import Endpoints, EnvironmentSpec, Services
 from harness.stack.embedded.blobs import BlobServer
 from harness.stack.embedded.ledger_feed import LedgerFeed
 from harness.stack.embedded.postgres import PostgresServer
@@ -77,7 +77,8 @@ class EmbeddedEnvironment:
         self._idle = threading.Event()
         self._closed = False
         self.endpoints = Endpoints()
-        self.services: ProcessServices
+        self.services: Services
+        self._services: ProcessServices | None = None
 
     # -- bringing up ---------------------------------------------------------------------------------------------------
 
@@ -105,16 +106,16 @@ class EmbeddedEnvironment:
                 tasks[part].result()
         # Azurite is the slowest to start and the last that a service turns to: services begin to load meanwhile.
         self.endpoints = self._endpoints(planned=True)
-        self._make_services()
+        services = self._make_services()
         blobs = tasks.get("blobs")
         if not fresh:
             if blobs is not None:
                 blobs.result()
-            self.services.end_changed()
-            self.services.revive()
+            services.end_changed()
+            services.revive()
         else:
             try:
-                self.services.start_all(blobs)
+                services.start_all(blobs)
             except StackError:
                 if blobs is not None:
                     blobs.result()  # when Azurite failed, that is the error to tell
@@ -123,31 +124,36 @@ class EmbeddedEnvironment:
             blobs.result()
         actual = self._endpoints(planned=False)
         if actual != self.endpoints:  # Azurite's port was taken in between, so services were told a wrong one
-            self.services.end_all()
-            self.services.close()
+            services.end_all()
+            services.close()
             self.endpoints = actual
-            self._make_services()
-            self.services.start_all()
+            self._make_services().start_all()
         self.timings["services"] = time.monotonic() - began
 
-    def _make_services(self) -> None:
+    def _make_services(self) -> ProcessServices:
         known = [*self.record.keys.values()]
         if self._spec.stack.postgres is not None:
             known.append(self._parts.postgres().password)
-        self.services = ProcessServices(
+        self.services = self._services = ProcessServices(
             self._supervisor, self.record.prefix, self._spec, self.endpoints, self.record.ports, self.log_dir, known
         )
+        return self._services
 
     def _endpoints(self, planned: bool) -> Endpoints:
         stack, record = self._spec.stack, self.record
         blobs = None
         if stack.blobs is not None:
-            blobs = self._parts.planned_blobs(record.slot) if planned else self._parts.blobs().connection_string(record.slot)
+            blobs = (
+                self._parts.planned_blobs(record.slot)
+                if planned
+                else self._parts.blobs().connection_string(record.slot)
+            )
         bus, rules = None, {}
         if stack.servicebus is not None and record.namespace_port is not None:
             bus = connection_string(record.namespace_port, ROOT_RULE, record.keys[ROOT_RULE])
             rules = {
-                name: connection_string(record.namespace_port, name, record.keys[name]) for name in stack.servicebus.access_rules
+                name: connection_string(record.namespace_port, name, record.keys[name])
+                for name in stack.servicebus.access_rules
             }
         postgres = self._parts.postgres().url(record.database) if stack.postgres is not None else None
         return Endpoints(postgres, blobs, bus, rules)
@@ -158,7 +164,9 @@ class EmbeddedEnvironment:
             return
         server = self._parts.postgres()
         # Asked for each time: in a warm stack the migrations may have changed since.
-        self.record.template = server.template(postgres.migrations, postgres.seed, self._spec.root, self.log_dir, progress)
+        self.record.template = server.template(
+            postgres.migrations, postgres.seed, self._spec.root, self.log_dir, progress
+        )
         server.clone(self.record.database, self.record.template)
 
     def _make_namespace(self) -> None:
@@ -169,7 +177,9 @@ class EmbeddedEnvironment:
             self.record.keys.setdefault(name, secrets.token_urlsafe(32))
         server = self._parts.servicebus()
         server.delete_namespace(self.record.namespace)  # left by a run that was killed while it made it
-        self.record.namespace_port = server.create_namespace(self.record.namespace, control_topology(bus, self.record.keys))
+        self.record.namespace_port = server.create_namespace(
+            self.record.namespace, control_topology(bus, self.record.keys)
+        )
         self._feed = LedgerFeed(server, self.record.namespace)
 
     def _reset_namespace(self) -> None:
@@ -187,7 +197,7 @@ class EmbeddedEnvironment:
 
     # -- while a case runs ---------------------------------------------------------------------------------------------
 
-    def reset(self) -> None:
+    def reset(self) -> int:
         began = time.monotonic()
         work = [self._reset_namespace, self._reset_containers]
         if self.record.template is not None:
@@ -195,8 +205,10 @@ class EmbeddedEnvironment:
             work.append(lambda: self._parts.postgres().clone(self.record.database, template))
         for task in [self._pool.submit(step) for step in work]:
             task.result()
-        self.services.revive()
+        if self._services is not None:
+            self._services.revive()
         self.timings["reset"] = time.monotonic() - began
+        return self._feed.cursor if self._feed is not None else 0
 
     def ledger(self, after: int, wait: float = 0.0) -> tuple[list[dict[str, Any]], int]:
         if self._feed is None:
@@ -210,7 +222,7 @@ class EmbeddedEnvironment:
         return self._parts.servicebus().entities(self.record.namespace)
 
     def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
-        ends = [self.services.on_change(wake)]
+        ends = [self._services.on_change(wake)] if self._services is not None else []
         if self._feed is not None:
             ends.append(self._feed.on_change(wake))
 
@@ -230,14 +242,14 @@ class EmbeddedEnvironment:
         if self._feed is not None:
             self._feed.close()
         self._on_close(self)
-        if hasattr(self, "services"):
-            self.services.close()
+        if self._services is not None:
+            self._services.close()
 
     def dismantle(self) -> None:
         """Remove everything that the environment is made of; as much as still can be."""
         with contextlib.suppress(StackError):
-            if hasattr(self, "services"):
-                self.services.end_all()
+            if self._services is not None:
+                self._services.end_all()
             if self._spec.stack.servicebus is not None:
                 self._parts.servicebus().delete_namespace(self.record.namespace)
             if self._spec.stack.blobs is not None:

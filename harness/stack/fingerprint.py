@@ -11,7 +11,34 @@ SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "dist", "build", "ta
 """Folders that are not source; in folders that were named by `watch`, only those of tools are skipped."""
 _TOOLS = frozenset({"node_modules", "__pycache__"})
 _SOURCE = frozenset(
-    ".py .js .mjs .cjs .ts .tsx .go .rs .java .kt .cs .rb .php .ex .c .cc .cpp .h .sh .sql .toml .json .env .cfg .ini .html".split()
+    [
+        ".py",
+        ".js",
+        ".mjs",
+        ".cjs",
+        ".ts",
+        ".tsx",
+        ".go",
+        ".rs",
+        ".java",
+        ".kt",
+        ".cs",
+        ".rb",
+        ".php",
+        ".ex",
+        ".c",
+        ".cc",
+        ".cpp",
+        ".h",
+        ".sh",
+        ".sql",
+        ".toml",
+        ".json",
+        ".env",
+        ".cfg",
+        ".ini",
+        ".html",
+    ]
 )
 
 

@@ -80,7 +80,7 @@ class ProjectFolder:
         new.write_text(json.dumps({"socket": str(socket_path)}))
         new.replace(self.pointer)
 
-    def connect(self) -> SupervisorClient | None:
+    def connect(self, holding_lock: bool = False) -> SupervisorClient | None:
         """A connection to the warm stack's supervisor, or None; what a dead one left behind is removed."""
         try:
             socket_path = Path(json.loads(self.pointer.read_text())["socket"])
@@ -90,7 +90,7 @@ class ProjectFolder:
             client = SupervisorClient.connect(socket_path)
             client.call("hello", timeout=5)
         except (OSError, StackError, TimeoutError):
-            with locked(self.lock):
+            with contextlib.nullcontext() if holding_lock else locked(self.lock):
                 self._remove_stale(socket_path)
             return None
         return client

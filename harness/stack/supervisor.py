@@ -11,49 +11,20 @@ Speaks NDJSON over a unix socket: `{"id", "op", ...}` -> `{"id", "ok": true, ...
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import errno
-import json
 import os
-import random
 import selectors
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 from harness.stack import process_tree
 from harness.stack.child import Child, SpawnError
-
-# Below the range from which the kernel hands out ports for outgoing connections and for bind(0).
-PORTS = range(10_000, 32_000)
-OUTGOING_LIMIT = 64 * 1024 * 1024
-
-
-class Refused(Exception):
-    """A request that cannot be done; becomes the `error` of the reply."""
-
-    def __init__(self, kind: str, **facts: Any) -> None:
-        super().__init__(kind)
-        self.reply = {"kind": kind, **facts}
-
-
-class Later(Exception):  # noqa: N818
-    """The reply comes when the event does."""
-
-
-class Connection:
-    """One client: buffers in both directions, what it subscribed to."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        sock.setblocking(False)
-        self.sock = sock
-        self.incoming = b""
-        self.outgoing = bytearray()
-        self.prefixes: set[str] = set()
+from harness.stack.ndjson_server import Connection, Later, NdjsonServer, Refused, encode
+from harness.stack.registry import Registry
 
 
 class Supervisor:
@@ -65,15 +36,12 @@ class Supervisor:
         self.children: dict[str, Child] = {}
         self.by_pid: dict[int, Child] = {}
         self.paths: list[str] = []
-        self.state: dict[str, Any] = {}
-        self.leases: dict[str, Connection] = {}
-        self.pools: dict[str, dict[int, str]] = collections.defaultdict(dict)
-        self.ports: dict[int, socket.socket | None] = {}
-        self.connections: set[Connection] = set()
+        self.registry = Registry()
+        self.server = NdjsonServer(self.selector, [self, self.registry], self._closed)
         self.started = time.time()
         self.closing: list[tuple[Connection, int]] | None = None
         self.done = False
-        self.owner: Connection | None = self._connect(owner)
+        self.owner: Connection | None = self.server.connect(owner)
         self._watch_owner(owner_pid)
         self._watch_signals()
 
@@ -108,7 +76,7 @@ class Supervisor:
         for connection, request in self.closing or ():
             with contextlib.suppress(OSError):
                 connection.sock.setblocking(True)
-                connection.sock.sendall(bytes(connection.outgoing) + _line({"id": request, "ok": True}))
+                connection.sock.sendall(bytes(connection.outgoing) + encode({"id": request, "ok": True}))
 
     def _watch_signals(self) -> None:
         wake_read, wake_write = socket.socketpair()
@@ -166,7 +134,7 @@ class Supervisor:
 
     def _push_lines(self, child: Child, lines: list[tuple[float, str]]) -> None:
         if lines:
-            self._push(child.name, {"push": "lines", "child": child.name, "lines": lines})
+            self.server.push(child.name, {"push": "lines", "child": child.name, "lines": lines})
 
     def _reap(self) -> None:
         while True:
@@ -202,9 +170,11 @@ class Supervisor:
         child.closed(code)
         self._tell_guard("p", str(child.pid))
         at, expected = child.ended, child.expected
-        self._push(child.name, {"push": "exit", "child": child.name, "at": at, "code": code, "expected": expected})
+        self.server.push(
+            child.name, {"push": "exit", "child": child.name, "at": at, "code": code, "expected": expected}
+        )
         for connection, request in child.waiters:
-            self._send(connection, {"id": request, "ok": True, "code": code})
+            self.server.send(connection, {"id": request, "ok": True, "code": code})
         child.waiters.clear()
         if self.closing is not None:
             self._close_next_layer()
@@ -233,82 +203,10 @@ class Supervisor:
 
     # -- connections ---------------------------------------------------------------------------------------------------
 
-    def _connect(self, sock: socket.socket) -> Connection:
-        connection = Connection(sock)
-        self.connections.add(connection)
-        self.selector.register(sock, selectors.EVENT_READ, lambda mask: self._serve(connection, mask))
-        return connection
-
-    def _serve(self, connection: Connection, mask: int) -> None:
-        if mask & selectors.EVENT_WRITE:
-            self._flush(connection)
-        if not mask & selectors.EVENT_READ or connection not in self.connections:
-            return
-        try:
-            chunk = connection.sock.recv(1 << 20)
-        except BlockingIOError:
-            return
-        except OSError:
-            chunk = b""
-        if not chunk:
-            self._disconnect(connection)
-            return
-        *lines, connection.incoming = (connection.incoming + chunk).split(b"\n")
-        for line in lines:
-            self._handle(connection, json.loads(line))
-
-    def _handle(self, connection: Connection, request: dict[str, Any]) -> None:
-        number = request["id"]
-        try:
-            handler = getattr(self, f"op_{request['op']}", None)
-            if handler is None:
-                raise Refused("unknown_operation", op=request["op"])
-            reply = {"id": number, "ok": True, **(handler(connection, request) or {})}
-        except Later:
-            return
-        except Refused as refused:
-            reply = {"id": number, "error": refused.reply}
-        except Exception as error:  # noqa: BLE001  one bad request must not take the stack down
-            reply = {"id": number, "error": {"kind": "internal", "text": f"{type(error).__name__}: {error}"}}
-        self._send(connection, reply)
-
-    def _disconnect(self, connection: Connection) -> None:
-        self.connections.discard(connection)
-        with contextlib.suppress(KeyError, ValueError):
-            self.selector.unregister(connection.sock)
-        connection.sock.close()
-        for key in [k for k, holder in self.leases.items() if holder is connection]:
-            del self.leases[key]
+    def _closed(self, connection: Connection) -> None:
+        self.registry.closed(connection)
         if connection is self.owner:
             self.done = True
-
-    def _send(self, connection: Connection, message: dict[str, Any]) -> None:
-        if connection in self.connections:
-            connection.outgoing += _line(message)
-            self._flush(connection)
-
-    def _flush(self, connection: Connection) -> None:
-        try:
-            while connection.outgoing:
-                sent = connection.sock.send(connection.outgoing)
-                del connection.outgoing[:sent]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._disconnect(connection)
-            return
-        if len(connection.outgoing) > OUTGOING_LIMIT:
-            self._disconnect(connection)  # it stopped reading; keeping its lines would end in no memory for anyone
-            return
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if connection.outgoing else 0)
-        key = self.selector.get_key(connection.sock)
-        if key.events != events:
-            self.selector.modify(connection.sock, events, key.data)
-
-    def _push(self, child: str, message: dict[str, Any]) -> None:
-        for connection in list(self.connections):
-            if any(child.startswith(prefix) for prefix in connection.prefixes):
-                self._send(connection, message)
 
     def _tell_guard(self, kind: str, text: str) -> None:
         with contextlib.suppress(OSError):
@@ -418,78 +316,6 @@ class Supervisor:
             self.paths.remove(request["path"])
             self._tell_guard("-", request["path"])
 
-    def op_put(self, _c: Connection, request: dict[str, Any]) -> None:
-        if request["value"] is None:
-            self.state.pop(request["key"], None)
-        else:
-            self.state[request["key"]] = request["value"]
-
-    def op_get(self, _c: Connection, request: dict[str, Any]) -> dict[str, Any]:
-        return {"value": self.state.get(request["key"])}
-
-    def op_keys(self, _c: Connection, request: dict[str, Any]) -> dict[str, Any]:
-        return {"keys": [k for k in self.state if k.startswith(request.get("prefix", ""))]}
-
-    def op_lease(self, connection: Connection, request: dict[str, Any]) -> dict[str, Any]:
-        holder = self.leases.setdefault(request["key"], connection)
-        return {"granted": holder is connection}
-
-    def op_release(self, connection: Connection, request: dict[str, Any]) -> None:
-        if self.leases.get(request["key"]) is connection:
-            del self.leases[request["key"]]
-
-    def op_leases(self, _c: Connection, _r: dict[str, Any]) -> dict[str, Any]:
-        return {"keys": sorted(self.leases)}
-
-    def op_claim(self, _c: Connection, request: dict[str, Any]) -> dict[str, Any]:
-        """The lowest free number of a pool, kept until `unclaim` (it outlives the connection, as warm environments do)."""
-        pool = self.pools[request["pool"]]
-        number = next((n for n in range(request["size"]) if n not in pool), None)
-        if number is None:
-            raise Refused("pool_exhausted", size=request["size"])
-        pool[number] = request["holder"]
-        return {"number": number}
-
-    def op_unclaim(self, _c: Connection, request: dict[str, Any]) -> None:
-        self.pools[request["pool"]].pop(request["number"], None)
-
-    def op_reserve_ports(self, _c: Connection, request: dict[str, Any]) -> dict[str, Any]:
-        found: list[int] = []
-        for port in random.sample(PORTS, len(PORTS)):
-            if len(found) == request["count"]:
-                return {"ports": found}
-            if port not in self.ports and self._reserve(port):
-                found.append(port)
-        raise Refused("no_ports")
-
-    def _reserve(self, port: int) -> bool:
-        """True when nothing listens on `port` and no other supervisor of this machine has reserved it."""
-        lock: socket.socket | None = None
-        if process_tree.LINUX:
-            # A name in the abstract namespace is a lock that leaves no file and ends with the process that holds it.
-            lock = socket.socket(socket.AF_UNIX)
-            try:
-                lock.bind(f"\0peeklock-port-{port}")
-            except OSError:
-                lock.close()
-                return False
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                if lock is not None:
-                    lock.close()
-                return False
-        self.ports[port] = lock
-        return True
-
-    def op_release_ports(self, _c: Connection, request: dict[str, Any]) -> None:
-        for port in request["ports"]:
-            lock = self.ports.pop(port, None)
-            if lock is not None:
-                lock.close()
-
     def op_listen(self, _c: Connection, request: dict[str, Any]) -> None:
         """Accept further clients on a unix socket; its folder must be private to the user."""
         path = request["path"]
@@ -508,7 +334,7 @@ class Supervisor:
 
         def accept(_mask: int) -> None:
             with contextlib.suppress(BlockingIOError, OSError):
-                self._connect(listener.accept()[0])
+                self.server.connect(listener.accept()[0])
 
         self.selector.register(listener, selectors.EVENT_READ, accept)
 
@@ -527,54 +353,3 @@ class Supervisor:
                 self._close_next_layer()
         self.closing.append((connection, request["id"]))
         raise Later
-
-
-def _line(message: dict[str, Any]) -> bytes:
-    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
-
-
-def _guard(supervisor: int, pipe: int) -> None:
-    """Wait for the end of the supervisor, then make sure that nothing of it is left."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: process_tree.send(supervisor, signal.SIGTERM))
-    paths: list[str] = []
-    groups: set[int] = set()
-    with open(pipe, encoding="utf-8", errors="surrogateescape") as notes:  # noqa: PTH123
-        for note in notes:
-            kind, text = note[0], note[1:].rstrip("\n")
-            if kind == "+":
-                paths.append(text)
-            elif kind == "-" and text in paths:
-                paths.remove(text)
-            elif kind == "P":
-                groups.add(int(text))
-            elif kind == "p":
-                groups.discard(int(text))
-    if not process_tree.LINUX:
-        for group in groups:
-            process_tree.send_group(group, signal.SIGKILL)
-    process_tree.kill_below(os.getpid())
-    for path in reversed(paths):
-        process_tree.remove(path)
-
-
-def main() -> None:
-    """`argv`: the package's folder, the owner's pid, the number of the owner's socket."""
-    owner_pid, fd = int(sys.argv[2]), int(sys.argv[3])
-    process_tree.prctl(process_tree.PR_SET_CHILD_SUBREAPER, 1)
-    notes_read, notes_write = os.pipe()
-    guard = os.getpid()
-    pid = os.fork()
-    if pid:
-        os.close(notes_write)
-        os.close(fd)
-        _guard(pid, notes_read)
-        return
-    os.close(notes_read)
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    process_tree.prctl(process_tree.PR_SET_PDEATHSIG, signal.SIGTERM)
-    process_tree.prctl(process_tree.PR_SET_CHILD_SUBREAPER, 1)
-    if os.getppid() != guard:
-        os._exit(1)
-    Supervisor(socket.socket(fileno=fd), owner_pid, notes_write).run()

@@ -23,7 +23,7 @@ _BOOT = """
 import sys, types, os
 for name, path in (("harness", sys.argv[1]), ("harness.stack", os.path.join(sys.argv[1], "stack"))):
     module = types.ModuleType(name); module.__path__ = [path]; sys.modules[name] = module
-from harness.stack.supervisor import main
+from harness.stack.guard import main
 main()
 """
 
@@ -43,8 +43,10 @@ class RequestError(Exception):
 class SupervisorClient:
     """A connection to a supervisor. Thread-safe. The supervisor frees this connection's leases when it closes."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, process: subprocess.Popen[bytes] | None = None) -> None:
         self._sock = sock
+        self._process = process
+        """Present when this client started it, and it ends with this client."""
         self._numbers = itertools.count(1)
         self._replies: dict[int, queue.SimpleQueue[dict[str, Any] | None]] = {}
         self._lock = threading.Lock()
@@ -60,7 +62,7 @@ class SupervisorClient:
         """Start a supervisor that lives as long as this process and connection (until `detach`)."""
         ours, theirs = socket.socketpair()
         try:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _BOOT, str(_HARNESS), str(os.getpid()), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -70,13 +72,13 @@ class SupervisorClient:
                 start_new_session=True,
                 cwd="/",
                 env=dict(os.environ if environ is None else environ),
-            ).returncode = 0  # never waited for by design: it ends after us
+            )
         except OSError as error:
             ours.close()
             raise StackError.cannot_start("the supervisor", sys.executable, error) from error
         finally:
             theirs.close()
-        return cls(ours)
+        return cls(ours, process)
 
     @classmethod
     def connect(cls, path: Path) -> SupervisorClient:
@@ -144,11 +146,10 @@ class SupervisorClient:
         argv: Sequence[str],
         env: Mapping[str, str],
         cwd: Path,
-        secrets: Sequence[str] = (),
         **options: Any,
     ) -> tuple[int, list[str]]:
         """Run a command to its end as a child of the supervisor; its exit status and its last 200 lines."""
-        self.spawn(name, argv, env, cwd, secrets=secrets, **options)
+        self.spawn(name, argv, env, cwd, **options)
         code = int(self.call("wait", name=name)["code"])
         lines = [text for _, text in self.call("tail", name=name, count=200)["lines"]]
         self.call("forget", name=name)
@@ -183,6 +184,15 @@ class SupervisorClient:
         if threading.current_thread() is not self._reader:
             self._reader.join(timeout=5)
         self._sock.close()
+        if self._process is not None:
+            self._process.wait()
+
+    def detach(self) -> None:
+        """Let the supervisor outlive this process."""
+        self.call("detach")
+        if self._process is not None:
+            self._process.returncode = 0  # it is not ours to wait for any more; Popen would warn
+            self._process = None
 
     def _read(self) -> None:
         buffer = b""

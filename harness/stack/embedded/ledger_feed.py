@@ -22,6 +22,8 @@ class LedgerFeed:
         self._pulling = threading.Lock()
         self._entries: list[dict[str, Any]] = []
         self._cursor = 0
+        self.cursor = 0
+        """Where the life of the namespace since its last reset begins."""
         self._wakes: dict[int, Callable[[], None]] = {}
         self._control = server.new_control()
         self._poller: Control | None = None
@@ -33,6 +35,7 @@ class LedgerFeed:
         with self._changed:
             self._entries = [entry for entry in self._entries if entry["n"] > cursor]
             self._cursor = max(self._cursor, cursor)
+            self.cursor = cursor
 
     def read(self, after: int, wait: float) -> tuple[list[dict[str, Any]], int]:
         """Entries after the cursor `after`, up to date when called, and the new cursor; at most `wait` seconds for the first."""
@@ -87,20 +90,17 @@ class LedgerFeed:
             try:
                 self._take(*self._server.ledger(self._namespace, self._cursor, _POLL, control))
             except (StackError, ControlError) as error:
-                with self._changed:
-                    if not self._closed:
-                        self._error = (
-                            error
-                            if isinstance(error, StackError)
-                            else StackError(f"the ledger cannot be read: {error}")
-                        )
-                        wakes = list(self._wakes.values())
-                        self._changed.notify_all()
-                    else:
-                        wakes = []
-                for wake in wakes:
-                    wake()
+                self._fail(error if isinstance(error, StackError) else StackError(f"the ledger cannot be read: {error}"))
                 return
+
+    def _fail(self, error: StackError) -> None:
+        """The poller has ended; unless that was wanted, whoever waits must hear of it."""
+        with self._changed:
+            wakes = [] if self._closed else list(self._wakes.values())
+            self._error = error
+            self._changed.notify_all()
+        for wake in wakes:
+            wake()
 
     def close(self) -> None:
         with self._changed:

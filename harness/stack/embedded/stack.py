@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from harness.stack.backend import EnvironmentSpec
+from harness.stack.backend import Environment, EnvironmentSpec
 from harness.stack.embedded import blobs as azurite
 from harness.stack.embedded.blobs import BlobServer, new_accounts
 from harness.stack.embedded.postgres import PostgresServer, data_home
@@ -36,11 +36,13 @@ class EmbeddedStack:
     """Implements `backend.Stack`. Thread-safe."""
 
     backend = "embedded"
+    abilities = frozenset({"exact_ledger"})
 
     def __init__(self, supervisor: SupervisorClient, state: Mapping[str, Any], progress: Progress, warm: bool) -> None:
         self.warm = warm
         self.log_dir = Path(state["log_dir"])
-        self.timings: dict[str, float] = {}
+        self._timings: dict[str, float] = {}
+        self.timings: Mapping[str, float] = self._timings
         """Seconds from the start of the stack until each part answered; empty for what was found running."""
         self._began = time.monotonic()
         self._supervisor = supervisor
@@ -115,7 +117,7 @@ class EmbeddedStack:
         self._supervisor.call("register", path=str(folder.pointer))
         self._supervisor.call("listen", path=str(path))
         folder.write_pointer(path)
-        self._supervisor.call("detach")
+        self._supervisor.detach()
         self.warm = True
 
     def _whole_state(self) -> dict[str, Any]:
@@ -149,13 +151,15 @@ class EmbeddedStack:
                 )  # fmt: skip
             elif kind == "blobs":
                 self._stop_azurite_kindly = not _compiled(self._progress)
-                server = BlobServer.start(self._supervisor, self.log_dir, progress=self._progress, **self._state["plan"]["blobs"])
+                server = BlobServer.start(
+                    self._supervisor, self.log_dir, progress=self._progress, **self._state["plan"]["blobs"]
+                )
             else:
                 server = ServiceBusServer.start(self._supervisor, self.log_dir)
         except BaseException as error:  # noqa: BLE001  it belongs to whoever asks for the part
             future.set_exception(error)
         else:
-            self.timings[kind] = time.monotonic() - self._began
+            self._timings[kind] = time.monotonic() - self._began
             future.set_result(server)
 
     def postgres(self) -> PostgresServer:
@@ -188,7 +192,7 @@ class EmbeddedStack:
 
     # -- environments --------------------------------------------------------------------------------------------------
 
-    def environment(self, spec: EnvironmentSpec) -> EmbeddedEnvironment:
+    def environment(self, spec: EnvironmentSpec) -> Environment:
         """A leased environment, reset, with its services ready. Raises `StackError`."""
         for kind in KINDS:
             if getattr(spec.stack, kind) is not None:
@@ -323,7 +327,9 @@ class EmbeddedStack:
             for child in self._supervisor.call("children", prefix="env")["children"]:
                 if child["code"] is None:
                     self._supervisor.call("kill", name=child["name"])
-            future = self._parts.get("postgres") or ("postgres" in self._state.get("found", {}) and self._part("postgres"))
+            future = self._parts.get("postgres") or (
+                "postgres" in self._state.get("found", {}) and self._part("postgres")
+            )
             if future and future.done() and future.exception() is None:
                 future.result().keep_templates()
             if self._stop_azurite_kindly:
@@ -337,7 +343,7 @@ class EmbeddedStack:
                 future.result().close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def __enter__(self) -> EmbeddedStack:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

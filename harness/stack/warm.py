@@ -1,0 +1,141 @@
+"""The warm stack of a project: `peeklock up`, `down`, `status`, `reset`. Everything returns data; nothing prints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.stack.embedded.stack import KINDS, EmbeddedStack
+from harness.stack.embedded.tools import Progress, locked, silent
+from harness.stack.errors import StackError
+from harness.stack.project import ProjectFolder
+from harness.stack.supervisor_client import SupervisorClient
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """One process of the stack."""
+
+    name: str
+    """`postgres`, `azurite`, `servicebus`, or `<environment>/<service>.<replica>`."""
+    pid: int
+    since: float
+    """Unix seconds."""
+    ended: int | None
+    """Its exit status when it is no longer there."""
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `peeklock status` shows. Holds no secret."""
+
+    up: bool
+    pid: int | None = None
+    since: float | None = None
+    """Unix seconds."""
+    log_dir: Path | None = None
+    ports: Mapping[str, int] | None = None
+    """By `postgres`, `blobs`, `servicebus` (its control port)."""
+    processes: tuple[Running, ...] = ()
+    environments: tuple[str, ...] = ()
+    """Names of the scenario files whose environment is kept."""
+    in_use: int = 0
+    """How many of them a run uses in this moment."""
+    took: float | None = None
+    """Seconds that `up` needed; absent when it was up already."""
+
+
+DOWN = Status(up=False)
+
+
+def up(root: Path, progress: Progress = silent, ports: Mapping[str, int] | None = None) -> Status:
+    """Bring up a stack that outlives this process; when one is up, leave it as it is. Raises `StackError`.
+
+    `ports`: fixed ports for `postgres` and `blobs`.
+    """
+    folder = ProjectFolder(root)
+    folder.make()
+    began = time.monotonic()
+    with locked(folder.lock):
+        found = folder.connect(holding_lock=True)
+        if found is not None:
+            found.close()
+            return _status(root, took=None)
+        progress("starting Postgres, Azurite and Service Bus")
+        stack = EmbeddedStack.start(root, KINDS, progress, ports)
+        try:
+            stack.wait()
+            stack.settle(root)
+        except BaseException:
+            stack.end()
+            raise
+        stack.close()
+    return _status(root, took=time.monotonic() - began)
+
+
+def down(root: Path) -> bool:
+    """End the warm stack with everything below it; False when there was none. Migrated templates are kept for the next one."""
+    stack = EmbeddedStack.find(root)
+    if stack is None:
+        return False
+    stack.end()
+    return True
+
+
+def status(root: Path) -> Status:
+    """What is up."""
+    return _status(root, took=None)
+
+
+def _status(root: Path, took: float | None) -> Status:
+    supervisor = ProjectFolder(root).connect()
+    if supervisor is None:
+        return DOWN
+    try:
+        hello = supervisor.call("hello")
+        state: Mapping[str, Any] | None = supervisor.call("get", key="stack")["value"]
+        if state is None:
+            return DOWN
+        records = _records(supervisor)
+        names = {f"env{record['slot']}": record["name"] for record in records.values()}
+        processes = []
+        for child in supervisor.call("children")["children"]:
+            environment, _, rest = child["name"].partition(":")
+            name = f"{names.get(environment, environment)}/{rest}" if rest else child["name"]
+            processes.append(Running(name, child["pid"], child["started"], child["code"], child["paused"]))
+        found = state["found"]
+        ports = {kind: int(part.get("port") or part["control_port"]) for kind, part in found.items()}
+        held = [key for key in supervisor.call("leases")["keys"] if key in records]
+        return Status(
+            up=True,
+            pid=hello["pid"],
+            since=hello["started"],
+            log_dir=Path(state["log_dir"]),
+            ports=ports,
+            processes=tuple(processes),
+            environments=tuple(record["name"] for record in records.values()),
+            in_use=len(held),
+            took=took,
+        )
+    finally:
+        supervisor.close()
+
+
+def reset(root: Path) -> int:
+    """Take down every environment that no run uses: the next runs make theirs anew. Returns how many. Raises `StackError`."""
+    stack = EmbeddedStack.find(root)
+    if stack is None:
+        raise StackError("no stack is up", where=str(root), fix="`peeklock up` first")
+    try:
+        return stack.end_environments()
+    finally:
+        stack.close()
+
+
+def _records(supervisor: SupervisorClient) -> dict[str, Mapping[str, Any]]:
+    keys = supervisor.call("keys", prefix="environment/")["keys"]
+    return {key: value for key in keys if (value := supervisor.call("get", key=key)["value"]) is not None}
