@@ -71,7 +71,9 @@ def parse_config(text: str, origin: str = "Config.json", *, port: int = 5672) ->
             raise reader.error(f"{at}.Name", "the queue's name", repr(name), 'add "Name": "my-queue"')
         if name.lower() in {known.lower() for known in queues}:
             raise reader.error(f"{at}.Name", "a name of its own", repr(name), "rename one of the two queues")
-        queues[name] = _queue(reader, reader.object(entry.get("Properties", {}), f"{at}.Properties"), f"{at}.Properties")
+        queues[name] = _queue(
+            reader, reader.object(entry.get("Properties", {}), f"{at}.Properties"), f"{at}.Properties"
+        )
     try:
         return Topology(queues=queues, access_rules=(AccessRule(),), port=port)
     except TopologyError as error:
@@ -86,7 +88,9 @@ def _queue(reader: _Reader, properties: dict[str, Any], where: str) -> Queue:
     values = {**_QUEUE_DEFAULTS, **properties}
     for key in ("ForwardTo", "ForwardDeadLetteredMessagesTo"):
         if values[key]:
-            raise reader.error(f"{where}.{key}", '"": forwarding is not supported yet', repr(values[key]), "leave it out")
+            raise reader.error(
+                f"{where}.{key}", '"": forwarding is not supported yet', repr(values[key]), "leave it out"
+            )
     if reader.flag(values, "RequiresSession", where):
         raise reader.error(
             f"{where}.RequiresSession", "false: sessions are not supported yet", "true", "set it to false"
@@ -138,7 +142,9 @@ class _Reader:
                 parts.get("days", 0) * 86_400 + parts.get("hours", 0) * 3600 + parts.get("minutes", 0) * 60
             ) + parts.get("seconds", 0)
         if seconds <= 0:
-            raise self.error(f"{where}.{key}", "an ISO 8601 duration above zero", repr(text), 'write "PT1M" for a minute')
+            raise self.error(
+                f"{where}.{key}", "an ISO 8601 duration above zero", repr(text), 'write "PT1M" for a minute'
+            )
         return seconds
 
 

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from .broker import Clock, SystemClock
 from .gateway import Limits, Server
@@ -37,10 +37,10 @@ class LedgerReader:
         return self._emulator.run(self._wait(condition, after, timeout))
 
     async def _wait(
-        self, condition: Callable[[list[dict[str, Any]]], bool], after: int, timeout: float
+        self, condition: Callable[[list[dict[str, Any]]], bool], after: int, patience: float
     ) -> list[dict[str, Any]]:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout
+        deadline = loop.time() + patience
         while True:
             server = self._emulator.server
             entries = server.namespace.ledger.entries(after)
@@ -80,7 +80,7 @@ class Emulator:
         self._thread: threading.Thread | None = None
         self._server: Server | None = None
 
-    def __enter__(self) -> Emulator:
+    def __enter__(self) -> Self:
         started: threading.Event = threading.Event()
         failure: list[BaseException] = []
 

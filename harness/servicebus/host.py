@@ -13,9 +13,7 @@ from .topology import Topology
 class Host:
     """Namespaces by name, each with its own listener; `log(event, **fields)` gets what happens."""
 
-    def __init__(
-        self, address: str = "127.0.0.1", *, log: Callable[..., None], limits: Limits | None = None
-    ) -> None:
+    def __init__(self, address: str = "127.0.0.1", *, log: Callable[..., None], limits: Limits | None = None) -> None:
         self.address = address
         self.clock = SystemClock()
         self.servers: dict[str, Server] = {}

@@ -14,7 +14,7 @@ from typing import Any
 
 from .topology import Topology, TopologyError
 
-CONTROL_TOKEN = "PEEKLOCK_CONTROL_TOKEN"
+CONTROL_TOKEN = "PEEKLOCK_CONTROL_TOKEN"  # noqa: S105 -- the name of a variable
 NAMESPACE = "sbemulatorns"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -39,7 +39,12 @@ def parser() -> argparse.ArgumentParser:
 def log(event: str, **fields: Any) -> None:
     """Write one JSON line to stderr."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
-    record = {"timestamp": f"{stamp}.{time.time_ns() // 1_000_000 % 1000:03d}Z", "level": "info", "event": event, **fields}
+    record = {
+        "timestamp": f"{stamp}.{time.time_ns() // 1_000_000 % 1000:03d}Z",
+        "level": "info",
+        "event": event,
+        **fields,
+    }
     try:
         sys.stderr.write(json.dumps(record, default=str) + "\n")
         sys.stderr.flush()

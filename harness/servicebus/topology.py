@@ -146,7 +146,7 @@ def _typed(value: Any, annotation: str, where: str) -> Any:
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         shown = "the value of a key" if where.endswith(".key") else repr(value)
         raise TopologyError(f"{where}: expected {annotation}, got {shown}", f"give a {annotation.split(' ')[0]}")
-    return float(value) if annotation.startswith("float") else value
+    return float(str(value)) if annotation.startswith("float") else value
 
 
 def _settings(kind: type[Any], settings: Any, where: str) -> Any:

@@ -13,7 +13,7 @@ from . import decode, events, frames
 from .encode import described
 from .errors import DECODE_ERROR, FRAMING_ERROR, NOT_ALLOWED, AmqpError, DecodeError, ProtocolError
 from .session import Session, read_error
-from .types import Array, Symbol, UInt, UShort
+from .types import Array, Symbol, UByte, UInt, UShort
 
 MAX_FRAME_SIZE = 65_536
 CHANNEL_MAX = 255
@@ -125,8 +125,6 @@ class Connection:
 
     def sasl_outcome(self, ok: bool) -> None:
         """Server: answer a `SaslInit`; a refusal ends the connection."""
-        from .types import UByte
-
         self.sasl_done = ok
         self.write(frames.frame(0, described(frames.SASL_OUTCOME, UByte(0 if ok else 1), None), kind=1))
         self._header_expected = True

@@ -4,6 +4,7 @@
 values and is the hot path; `skip` finds the end of a value without building it.
 """
 
+# ruff: noqa: ARG001, ARG005 -- all readers of the dispatch table have one signature
 from __future__ import annotations
 
 import struct

@@ -1,5 +1,6 @@
 """Values to bytes: every AMQP 1.0 type, always the smallest form that every known client reads."""
 
+# ruff: noqa: ARG005 -- all writers of the dispatch table have one signature
 from __future__ import annotations
 
 import struct

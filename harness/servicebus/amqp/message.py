@@ -109,6 +109,10 @@ class Envelope:
             pos = after
         if start < 0:
             start = end
+        self.session_id: str | None = None
+        self._bare: bytes
+        self._offsets: tuple[int, int, int]
+        self.message_id: str
         if rebuilt is not None:
             other = Envelope(b"".join(rebuilt))
             self._bare, self._offsets, self.message_id = other._bare, other._offsets, other.message_id
@@ -122,7 +126,6 @@ class Envelope:
             application - start if application >= 0 else -1,
             body - start if body >= 0 else -1,
         )
-        self.session_id: str | None = None
         self.message_id = self._read_properties()
 
     # -- reading
@@ -253,7 +256,7 @@ class Envelope:
         for key, value in fresh.items():
             kept += (key, value)
         copy._replace(1, APPLICATION_PROPERTIES, compound(0xC1, kept))
-        copy.size = self.size + len(copy._bare) - len(self._bare)
+        copy.size = self.size + len(copy._bare) - len(self._bare)  # noqa: SLF001 -- a copy of itself
         return copy
 
     # -- writing

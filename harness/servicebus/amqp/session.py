@@ -59,7 +59,7 @@ class Session:
                 None,
                 None,
                 None,
-            )  # fmt: skip
+            )
         )
 
     def read_begin(self, fields: list[Any]) -> None:
@@ -173,18 +173,14 @@ class Session:
                 if isinstance(link, Sender) and link.credit:
                     self.connection.emit(events.Credit(link))
             return
-        link = self._linked(handle)
-        if link is None:
-            return
-        if isinstance(link, Sender):
-            link.read_flow(fields[5], fields[6], bool(fields[8]))
-            self.connection.emit(events.Credit(link))
-            if fields[9]:
-                self.write_flow(link, link.credit)
-        elif isinstance(link, Receiver):
-            link.read_flow(fields[5], bool(fields[8]))
-            if fields[9]:
-                self.write_flow(link, max(0, link.credit))
+        linked = self._linked(handle)
+        if isinstance(linked, Sender):
+            linked.read_flow(fields[5], fields[6], bool(fields[8]))
+            self.connection.emit(events.Credit(linked))
+        elif isinstance(linked, Receiver):
+            linked.read_flow(fields[5], bool(fields[8]))
+        if fields[9] and isinstance(linked, Sender | Receiver):
+            self.write_flow(linked, max(0, linked.credit))
 
     def write_flow(self, link: Sender | Receiver, credit: int, *, drain: bool = False, echo: bool = False) -> None:
         """Write a flow for one link; it also opens our incoming window again."""

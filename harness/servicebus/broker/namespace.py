@@ -6,9 +6,10 @@ import heapq
 from collections.abc import Callable, Mapping
 
 from .clock import Clock
+from .entity import Settings
 from .errors import EntityNotFound, NotImplementedYet
 from .ledger import Describe, Ledger
-from .queue import DEAD_LETTER_SUFFIX, Queue, Settings
+from .queue import DEAD_LETTER_SUFFIX, Queue
 
 
 class Namespace:
@@ -27,7 +28,7 @@ class Namespace:
         self.name = name
         self.clock = clock
         self.ledger = Ledger(describe) if ledger_cap is None else Ledger(describe, ledger_cap)
-        self.on_deadline: Callable[[float], None] = lambda when: None
+        self.on_deadline: Callable[[float], None] | None = None
         self._timers: list[tuple[float, int, Queue]] = []
         self._count = 0
         self.queues = {
@@ -83,5 +84,5 @@ class Namespace:
     def _arm(self, queue: Queue, when: float) -> None:
         self._count += 1
         heapq.heappush(self._timers, (when, self._count, queue))
-        if self._timers[0][2] is queue and self._timers[0][0] == when:
+        if self.on_deadline is not None and self._timers[0][0] == when:
             self.on_deadline(when)

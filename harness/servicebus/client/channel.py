@@ -8,10 +8,11 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from ..amqp import Connection, Envelope, Link, Receiver, Sender, Session, frames
-from ..amqp import events as ev
-from ..amqp.message import build
-from ..amqp.session import read_error
+from harness.servicebus.amqp import Connection, Envelope, Link, Receiver, Sender, Session, frames
+from harness.servicebus.amqp import events as ev
+from harness.servicebus.amqp.message import build
+from harness.servicebus.amqp.session import read_error
+
 from .errors import ServiceBusError
 
 TIMEOUT = 30.0
@@ -125,11 +126,12 @@ class Channel:
 
     # -- links
 
-    def check(self, link: Link) -> None:
-        """Raise `ServiceBusError` with the peer's reason when the link is gone."""
+    def check(self, link: Link) -> bool:
+        """Raise `ServiceBusError` with the peer's reason when the link is gone; else return False."""
         failure = self._detached.get(link)
         if failure is not None:
             raise failure
+        return False
 
     def usable(self, link: Link | None) -> bool:
         """True when the connection and the link are up."""
@@ -137,22 +139,22 @@ class Channel:
 
     def attach_sender(self, address: str) -> Sender:
         """Attach a sender and wait for its first credit."""
-        link = self._attach(Sender, address, rcv_settle_mode=0)
+        link = self._attach(Sender, address)
         assert isinstance(link, Sender)
         self.wait(lambda: link.credit > 0 or self.check(link), f"credit to send to '{address}'")
         return link
 
     def attach_receiver(self, address: str, *, settled: bool) -> Receiver:
         """Attach a receiver with no credit yet."""
-        link = self._attach(Receiver, address, snd_settle_mode=1 if settled else 0, rcv_settle_mode=0 if settled else 1)
+        link = self._attach(Receiver, address, snd=1 if settled else 0, rcv=0 if settled else 1)
         assert isinstance(link, Receiver)
         return link
 
-    def _attach(self, kind: type[Link], address: str, *, wait: bool = True, **modes: int) -> Link:
+    def _attach(self, kind: type[Link], address: str, *, wait: bool = True, snd: int = 0, rcv: int = 0) -> Link:
         name = f"{address}-{uuid.uuid4().hex[:8]}"
         source = frames.source(address if kind is Receiver else name)
         target = frames.target(address if kind is Sender else name)
-        link = self.session.attach(kind, name, source=source, target=target, **modes)
+        link = self.session.attach(kind, name, source=source, target=target, snd_settle_mode=snd, rcv_settle_mode=rcv)
         if wait:
             self.wait(lambda: link in self._attached, f"the link to '{address}'")
             if link.source is None or link.target is None:
@@ -183,7 +185,9 @@ class Channel:
         if code == frames.REJECTED_CODE and fields and fields[0] is not None:
             raise_refusal(outcome)
 
-    def request(self, node: str, properties: dict[str, Any], value: bytes, *, codes: tuple[str, str]) -> tuple[int, Any]:
+    def request(
+        self, node: str, properties: dict[str, Any], value: bytes, *, codes: tuple[str, str]
+    ) -> tuple[int, Any]:
         """Send a request to `$cbs` or `$management`; return status and body. `codes` name the status fields.
         Raises `ServiceBusError` for any status from 300 on."""
         pair = self._pairs.get(node)
@@ -207,7 +211,7 @@ class Channel:
         return status, body[0] if body else None
 
     def _open_pair(self, node: str) -> tuple[Sender, Receiver]:
-        receiver = self._attach(Receiver, node, wait=False, snd_settle_mode=1)
+        receiver = self._attach(Receiver, node, wait=False, snd=1)
         sender = self._attach(Sender, node)
         self.wait(lambda: receiver in self._attached, f"the link to '{node}'")
         self.check(receiver)
@@ -239,5 +243,3 @@ def raise_refusal(outcome: tuple[int | None, list[Any]]) -> None:
     if failure is None:
         raise ServiceBusError("amqp:not-accepted", f"the outcome was 0x{code or 0:02x}")
     raise ServiceBusError(failure.condition, failure.description)
-
-

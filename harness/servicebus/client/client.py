@@ -8,14 +8,15 @@ import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from ..amqp import Receiver, Sender, frames
-from ..amqp.encode import described, encode
-from ..amqp.errors import NOT_ALLOWED
-from ..amqp.message import BATCH_FORMAT
-from ..amqp.types import Array, Described, Int, Long, Symbol, UByte, UInt, ULong
-from ..gateway.access import make_token
+from harness.servicebus.amqp import Receiver, Sender, frames
+from harness.servicebus.amqp.encode import described, encode
+from harness.servicebus.amqp.errors import NOT_ALLOWED
+from harness.servicebus.amqp.message import BATCH_FORMAT
+from harness.servicebus.amqp.types import Array, Described, Int, Long, Symbol, UByte, UInt, ULong
+from harness.servicebus.gateway.access import make_token
+
 from .channel import Channel
 from .errors import ServiceBusError
 from .messages import OutgoingMessage, ReceivedMessage
@@ -53,7 +54,7 @@ class Client:
         self._senders: dict[str, Sender] = {}
         self._receivers: dict[tuple[str, str], Receiver] = {}
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -142,7 +143,9 @@ class Client:
         box.clear()
         return received
 
-    def receive_deferred(self, queue: str, sequence_numbers: Sequence[int], mode: Mode = "peek_lock") -> list[ReceivedMessage]:
+    def receive_deferred(
+        self, queue: str, sequence_numbers: Sequence[int], mode: Mode = "peek_lock"
+    ) -> list[ReceivedMessage]:
         """Receive deferred messages by their sequence numbers, all or none."""
         settle_mode = UByte(1 if mode == "peek_lock" else 0)
         arguments = {"sequence-numbers": Array.longs(list(sequence_numbers)), "receiver-settle-mode": settle_mode}
@@ -176,9 +179,7 @@ class Client:
         """Give a message back without counting."""
         self._settle(message, frames.RELEASED, "unlocked")
 
-    def dead_letter(
-        self, message: ReceivedMessage, reason: str | None = None, description: str | None = None
-    ) -> None:
+    def dead_letter(self, message: ReceivedMessage, reason: str | None = None, description: str | None = None) -> None:
         """Move a message to the dead-letter queue."""
         info = {Symbol("DeadLetterReason"): reason, Symbol("DeadLetterErrorDescription"): description}
         given = {key: value for key, value in info.items() if value is not None}
@@ -201,10 +202,12 @@ class Client:
     ) -> None:
         token = _token(message)
         with self._lock:
-            channel, link = message.link or (None, None)
-            if channel is not None and channel is self._channel and channel.usable(link):
-                channel.settle(message.delivery_id, link, state)
-                return
+            current = self._channel
+            if current is not None and message.link is not None and message.link[0] is current:
+                link = message.link[1]
+                if current.usable(link):
+                    current.settle(message.delivery_id or 0, link, state)
+                    return
         arguments: dict[str, Any] = {"disposition-status": status, "lock-tokens": Array([token], 0x98)}
         arguments.update({key: value for key, value in (extra or {}).items() if value is not None})
         if properties:
@@ -239,7 +242,10 @@ class Client:
         return self._channel
 
     def _manage(self, queue: str, operation: str, arguments: dict[str, Any]) -> Any:
-        fields = {"operation": f"com.microsoft:{operation}", "com.microsoft:server-timeout": UInt(int(self._timeout * 1000))}
+        fields = {
+            "operation": f"com.microsoft:{operation}",
+            "com.microsoft:server-timeout": UInt(int(self._timeout * 1000)),
+        }
         value = encode(arguments)
 
         def run(channel: Channel) -> Any:
@@ -258,4 +264,3 @@ def _token(message: ReceivedMessage) -> uuid.UUID:
     if message.lock_token is None:
         raise ServiceBusError(NOT_ALLOWED, "the message was not received under a lock")
     return message.lock_token
-

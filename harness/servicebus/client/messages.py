@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from ..amqp import Envelope
-from ..amqp import decode as amqp_decode
-from ..amqp.message import DELIVERY_ANNOTATIONS, HEADER, MESSAGE_ANNOTATIONS, build
-from ..amqp.types import Symbol, Timestamp, UInt
+from harness.servicebus.amqp import Envelope
+from harness.servicebus.amqp import decode as amqp_decode
+from harness.servicebus.amqp.message import DELIVERY_ANNOTATIONS, HEADER, MESSAGE_ANNOTATIONS, build
+from harness.servicebus.amqp.types import Symbol, Timestamp, UInt
 
 
 @dataclass(slots=True)

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from urllib.parse import quote_plus, unquote_plus
 
-from ..broker.clock import Clock
-from ..topology import AccessRule
+from harness.servicebus.broker.clock import Clock
+from harness.servicebus.topology import AccessRule
 
-SAS_TOKEN_TYPE = "servicebus.windows.net:sastoken"
+SAS_TOKEN_TYPE = "servicebus.windows.net:sastoken"  # noqa: S105 -- the name of a type
 
 
 class TokenRefused(Exception):

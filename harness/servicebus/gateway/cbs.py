@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..amqp import Envelope
-from ..amqp.types import Int
-from ..broker import BrokerError
+from harness.servicebus.amqp import Envelope
+from harness.servicebus.amqp.types import Int
+from harness.servicebus.broker import BrokerError
+
 from .access import SAS_TOKEN_TYPE, TokenRefused, path_of
 from .responder import RequestLink, Response
 from .tracking import tracked

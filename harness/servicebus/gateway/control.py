@@ -8,13 +8,14 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
-from ..broker import BrokerError
-from ..topology import Topology, TopologyError
+from harness.servicebus.broker import BrokerError
+from harness.servicebus.topology import Topology, TopologyError
 
 if TYPE_CHECKING:
     import h11
 
-    from ..host import Host
+    from harness.servicebus.host import Host
+
     from .server import Server
 
 MAX_BODY = 4 << 20
@@ -122,7 +123,9 @@ class ControlApi:
         except OSError as error:
             return 409, {"error": f"the port cannot be had: {error.strerror}", "fix": "leave 'port' out, or use 0"}
 
-    async def _route(self, method: str, parts: list[str], query: dict[str, list[str]], document: Any) -> tuple[int, Any]:
+    async def _route(
+        self, method: str, parts: list[str], query: dict[str, list[str]], document: Any
+    ) -> tuple[int, Any]:
         host = self._host
         match [method, *parts]:
             case ["GET", "health"]:
@@ -151,7 +154,9 @@ class ControlApi:
             case ["POST", "namespaces", name, "queues", *queue, "purge"] if queue:
                 server = self._server(name)
                 return 200, {"purged": server.namespace.entity("/".join(queue)).purge()}
-        raise Refused(404, f"there is no {method} /{'/'.join(parts)}", "see the control API's page in the documentation")
+        raise Refused(
+            404, f"there is no {method} /{'/'.join(parts)}", "see the control API's page in the documentation"
+        )
 
     def _server(self, name: str) -> Server:
         try:

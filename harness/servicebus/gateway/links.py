@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
-from ..amqp import DecodeError, Envelope, Sender, frames
-from ..amqp import events as ev
-from ..amqp.errors import DECODE_ERROR, SIZE_EXCEEDED, AmqpError
-from ..amqp.message import BATCH_FORMAT, batch
-from ..broker import BrokerError, Consumer, Message, Queue
+from harness.servicebus.amqp import DecodeError, Envelope, Sender, frames
+from harness.servicebus.amqp import events as ev
+from harness.servicebus.amqp.errors import DECODE_ERROR, SIZE_EXCEEDED, AmqpError
+from harness.servicebus.amqp.message import BATCH_FORMAT, batch
+from harness.servicebus.broker import BrokerError, Consumer, Message, Queue
+from harness.servicebus.broker.errors import MessageLockLost
 
 if TYPE_CHECKING:
     from .peer import Peer
@@ -118,8 +119,6 @@ def settle(event: ev.Outcome) -> None:
     session = event.session
     try:
         if event.context is None:
-            from ..broker.errors import MessageLockLost
-
             raise MessageLockLost
         queue, token = event.context
         state = apply(queue, token, event.code, event.fields)

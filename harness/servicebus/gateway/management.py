@@ -1,16 +1,18 @@
 """The `<entity>/$management` node: the operations of queues (S-27 to S-31)."""
 
+# ruff: noqa: ARG002 -- all operations have one signature
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..amqp import Envelope
-from ..amqp.encode import encode
-from ..amqp.types import Array, Int, Symbol
-from ..broker import BrokerError, Queue
-from ..broker.errors import ArgumentError, NotImplementedYet
+from harness.servicebus.amqp import Envelope
+from harness.servicebus.amqp.encode import encode
+from harness.servicebus.amqp.types import Array, Int, Symbol
+from harness.servicebus.broker import BrokerError, Queue
+from harness.servicebus.broker.errors import ArgumentError, NotImplementedYet
+
 from . import links
 from .responder import RequestLink, Response
 
@@ -83,7 +85,8 @@ class ManagementRequests(RequestLink):
     def _peek(self, arguments: dict[Any, Any], consumer: str | None) -> bytes | None:
         start = _integer(arguments, "from-sequence-number")
         count = _integer(arguments, "message-count")
-        found, size = [], 0
+        found: list[dict[str, bytes]] = []
+        size = 0
         for message in self.queue.peek(start, min(count, MAX_PEEK)):
             raw = links.wire(message, locked=False)
             size += len(raw)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from ..amqp import Connection, Link, Receiver, Sender
-from ..amqp import events as ev
-from ..amqp.errors import (
+from harness.servicebus.amqp import Connection, Link, Receiver, Sender
+from harness.servicebus.amqp import events as ev
+from harness.servicebus.amqp.errors import (
     CONNECTION_FORCED,
     NOT_ALLOWED,
     NOT_IMPLEMENTED,
     UNAUTHORIZED,
     AmqpError,
 )
-from ..amqp.frames import COORDINATOR
-from ..amqp.link import address_of
-from ..amqp.types import Described, UInt
-from ..broker import BrokerError
+from harness.servicebus.amqp.frames import COORDINATOR
+from harness.servicebus.amqp.link import address_of
+from harness.servicebus.amqp.types import Described, UInt
+from harness.servicebus.broker import BrokerError
+
 from . import links
 from .access import Claim, covers, path_of
 from .cbs import CbsRequests
@@ -63,7 +64,7 @@ class Peer(asyncio.Protocol):
         self.server.peers.add(self)
         self._tick()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """The client has gone: its links leave their queues, its locks stay."""
         self.transport = None
         self.server.peers.discard(self)

@@ -6,9 +6,9 @@ import base64
 import uuid
 from typing import Any
 
-from ..amqp import DecodeError, Envelope
-from ..amqp.message import text_of
-from ..amqp.types import Described
+from harness.servicebus.amqp import DecodeError, Envelope
+from harness.servicebus.amqp.message import text_of
+from harness.servicebus.amqp.types import Described
 
 
 def json_safe(value: Any) -> Any:

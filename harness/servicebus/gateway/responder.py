@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ..amqp import DecodeError, Envelope, Link, Sender, frames
-from ..amqp import events as ev
-from ..amqp.encode import compound, encode
-from ..amqp.errors import DECODE_ERROR, AmqpError
-from ..amqp.link import address_of
-from ..amqp.message import APPLICATION_PROPERTIES, PROPERTIES, described_map
+from harness.servicebus.amqp import DecodeError, Envelope, Link, Sender, frames
+from harness.servicebus.amqp import events as ev
+from harness.servicebus.amqp.encode import compound, encode
+from harness.servicebus.amqp.errors import DECODE_ERROR, AmqpError
+from harness.servicebus.amqp.link import address_of
+from harness.servicebus.amqp.message import APPLICATION_PROPERTIES, PROPERTIES, described_map
 
 if TYPE_CHECKING:
     from .peer import Peer

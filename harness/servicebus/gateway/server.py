@@ -8,14 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..broker import Clock, Namespace
-from ..topology import Topology
+from harness.servicebus.broker import Clock, Namespace
+from harness.servicebus.topology import Topology
+
 from .access import Gatekeeper
 from .peer import Peer
 from .render import describe
 
 Log = Callable[..., None]
 _LONGEST_SLEEP = 3600.0
+
+
+def _silent(event: str, **fields: Any) -> None:
+    """Log nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class Server:
         *,
         host: str = "127.0.0.1",
         limits: Limits | None = None,
-        log: Log = lambda event, **fields: None,
+        log: Log | None = None,
         ledger_cap: int | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
@@ -48,7 +53,7 @@ class Server:
         self.topology = topology
         self.gatekeeper = Gatekeeper(topology.access_rules, clock)
         self.limits = limits or Limits()
-        self.log = log
+        self.log: Log = log or _silent
         self.container_id = f"peeklock-{name}-{uuid.uuid4().hex[:8]}"
         self.peers: set[Peer] = set()
         self.dirty: list[Peer] = []
