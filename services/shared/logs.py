@@ -73,10 +73,9 @@ def get_logger() -> Logger:
 
 
 def _name_library(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    record: logging.LogRecord = event["_record"]
+    event["message"] = event["event"]
     event["event"] = "library.log"
-    event["logger"] = record.name
-    event["message"] = record.getMessage()
+    event["logger"] = event["_record"].name
     return event
 
 

@@ -20,16 +20,27 @@ def connection_pool(database_url: str) -> Pool:
     Connections are checked as they are handed out: a failover, or a database that was dropped and restored, leaves
     dead ones behind, and no request should find out for itself.
     """
-    return AsyncConnectionPool(
+
+    async def check(connection: psycopg.AsyncConnection[DictRow]) -> None:
+        try:
+            await Pool.check_connection(connection)
+        except psycopg.Error:
+            # Where one died, those that idle beside it did too: replace them all. The pool by itself tries them one
+            # by one, and pauses for 1 s after the second.
+            await pool.drain()
+            raise
+
+    pool: Pool = AsyncConnectionPool(
         database_url,
         min_size=1,
         max_size=10,
         open=False,
         timeout=5,
-        check=AsyncConnectionPool.check_connection,
+        check=check,
         kwargs={"row_factory": dict_row, "connect_timeout": 3},
         connection_class=psycopg.AsyncConnection[DictRow],
     )
+    return pool
 
 
 async def check_database(pool: Pool) -> None:
