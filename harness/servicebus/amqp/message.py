@@ -13,7 +13,7 @@ from typing import Any
 from . import decode
 from .encode import compound, described, encode
 from .errors import DecodeError
-from .types import Symbol
+from .types import Symbol, UInt
 
 HEADER, DELIVERY_ANNOTATIONS, MESSAGE_ANNOTATIONS, PROPERTIES = 0x70, 0x71, 0x72, 0x73
 APPLICATION_PROPERTIES, DATA, SEQUENCE, VALUE, FOOTER = 0x74, 0x75, 0x76, 0x77, 0x78
@@ -243,6 +243,12 @@ class Envelope:
         return self._bare[self._offsets[2] :] if self._offsets[2] >= 0 else b""
 
     # -- changing
+
+    def limit_ttl(self, seconds: float) -> None:
+        """Set a shorter time to live, in the header too (S-35)."""
+        self.ttl = seconds
+        second = decode.skip(self._header, decode.skip(self._header, 0))
+        self._header = self._header[:second] + encode(UInt(min(int(seconds * 1000), 0xFFFFFFFF))) + b"\x40"
 
     def updated(self, properties: dict[str, Any]) -> Envelope:
         """Return a copy with application properties added or replaced; all others keep their exact bytes."""

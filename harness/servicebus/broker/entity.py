@@ -85,19 +85,26 @@ class Entity:
         self._max_message_bytes = settings.max_message_size_in_kilobytes << 10
 
     def _add(
-        self, content: Content, now: float, event: str = "enqueued", details: dict[str, Any] | None = None
+        self,
+        content: Content,
+        now: float,
+        event: str = "enqueued",
+        details: dict[str, Any] | None = None,
+        since: float | None = None,
     ) -> Message:
-        """Put a new message at the end; `pump` is the caller's."""
+        """Put a new message at the end, enqueued now or at `since`; `pump` is the caller's."""
+        born = now if since is None else since
         number = self._next_sequence
         self._next_sequence = number + 1
         expires_at = None
         if not self.is_dead_letter:
             ttl, default = content.ttl, self.settings.default_time_to_live
             if default is not None and (ttl is None or default < ttl):
-                content.ttl = ttl = default
+                content.limit_ttl(default)
+                ttl = default
             if ttl is not None:
-                expires_at = now + ttl
-        message = Message(content, number, now, expires_at)
+                expires_at = born + ttl
+        message = Message(content, number, born, expires_at)
         self._index.add(message)
         self._fresh.append(message)
         self.size_in_bytes += content.size
@@ -317,7 +324,8 @@ class Entity:
         content = message.content
         details = {"scheduled_sequence": message.sequence}
         self._forget(message, due=True)
-        self._add(content, now, "activated", details)
+        # the clock may have jumped past it: its life begins at the moment that was asked for
+        self._add(content, now, "activated", details, since=content.scheduled_at)
 
     def _expire(self, message: Message, now: float, *, popped: bool = False) -> None:
         if not popped:

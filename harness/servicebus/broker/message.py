@@ -16,6 +16,9 @@ class Content(Protocol):
     ttl: float | None
     scheduled_at: float | None
 
+    def limit_ttl(self, seconds: float) -> None:
+        """Take over a shorter time to live: that of the entity (S-35, S-50)."""
+
     def updated(self, properties: dict[str, Any]) -> Content:
         """Return the same content with application properties added or replaced."""
 

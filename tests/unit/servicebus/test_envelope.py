@@ -1,0 +1,158 @@
+"""Messages are kept as they came; only what must change is changed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.servicebus.amqp import DecodeError, Envelope, decode
+from harness.servicebus.amqp import types as t
+from harness.servicebus.amqp.encode import described, encode
+from harness.servicebus.amqp.message import batch, build, described_map
+
+PROPERTIES = ["id-1", None, None, "subject", None, "corr", t.Symbol("text/plain"), None, None, None, "s", None, None]
+
+
+def sections(raw):
+    """Cut a message into (code, exact value) pairs."""
+    found, pos = [], 0
+    while pos < len(raw):
+        code, at = decode.descriptor(raw, pos)
+        value, pos = decode.value(raw, at)
+        found.append((code, value))
+    return found
+
+
+def test_bare_message_is_untouched():
+    """S-36, S-37: properties, application properties, every body section and the footer keep their bytes."""
+    bare = (
+        described(0x73, *PROPERTIES)
+        + described_map(0x74, {"n": None, "d": t.Described(t.Symbol("com.microsoft:timespan"), 5), "c": t.Char("x")})
+        + b"\x00\x53\x75\xa0\x02ab"
+        + b"\x00\x53\x75\xa0\x01c"
+        + described_map(0x78, {t.Symbol("f"): 1})
+    )
+    head = described(0x70, True, t.UByte(7), t.UInt(5000), None, None) + described_map(0x71, {t.Symbol("x-d"): 1})
+    wire = Envelope(head + bare).wire(1, 2.0, 0, 0)
+    assert wire.endswith(bare)
+    assert (0x71, {"x-d": 1}) in sections(wire)
+
+
+@given(st.dictionaries(st.text("abc", min_size=1, max_size=5), st.one_of(st.none(), st.integers(-9, 9).map(t.Short))))
+@settings(max_examples=50, deadline=None)
+def test_added_properties_leave_the_others_alone(application):
+    """S-33: dead-letter properties join the others, which keep their exact AMQP types."""
+    envelope = Envelope(build(properties=PROPERTIES, application_properties=application, data=b"body"))
+    changed = envelope.updated({"DeadLetterReason": "why", "a": t.Int(1)})
+    expected = {**application, "a": t.Int(1), "DeadLetterReason": "why"}
+    found = dict(sections(changed.wire(1, 0.0, 0, 0)))[0x74]
+    assert found == expected
+    assert {k: type(v) for k, v in found.items()} == {k: type(v) for k, v in expected.items()}
+    assert changed.body() == ("data", [b"body"])
+    assert envelope.application_properties() == application
+
+
+def test_message_without_id_gets_one():
+    """Part B: @azure/service-bus needs a message-id on every message, so an absent one is filled in."""
+    for raw in (build(data=b"x"), build(properties=[None, None, "to"], data=b"x"), b""):
+        envelope = Envelope(raw)
+        assert envelope.message_id
+        assert dict(sections(envelope.wire(1, 0.0, 0, 0)))[0x73][0] == envelope.message_id
+        if raw:
+            assert envelope.body() == ("data", [b"x"])
+
+
+def test_header_always_tells_the_delivery_count():
+    """S-34: delivery-count is always encoded; durable, priority and ttl are kept."""
+    raw = described(0x70, True, t.UByte(9), t.UInt(1000), True, t.UInt(77)) + build(properties=["i"], data=b"")
+    for count in (0, 1, 300):
+        assert dict(sections(Envelope(raw).wire(1, 0.0, 0, count)))[0x70] == [True, 9, 1000, None, count]
+
+
+def test_header_without_ttl_stays_without():
+    """S-35: ttl is stamped only when it was set."""
+    assert dict(sections(Envelope(build(data=b"")).wire(1, 0.0, 0, 0)))[0x70] == [None, None, None, None, 0]
+
+
+def test_broker_annotations():
+    """S-32: sequence number (long), enqueued time and locked-until (timestamps), state (int); a sender cannot forge them."""
+    forged = {"x-opt-sequence-number": 99, "x-opt-locked-until": t.Timestamp(1), "x-opt-partition-key": "p"}
+    envelope = Envelope(build(properties=["i"], annotations=forged, data=b""))
+    found = dict(sections(envelope.wire(7, 1.5, 1, 0, 2.5, 3)))[0x72]
+    assert found == {
+        "x-opt-enqueued-time": 1500,
+        "x-opt-sequence-number": 7,
+        "x-opt-message-state": 1,
+        "x-opt-locked-until": 2500,
+        "x-opt-enqueue-sequence-number": 3,
+        "x-opt-partition-key": "p",
+    }
+    assert [type(found[k]) for k in ("x-opt-enqueued-time", "x-opt-sequence-number", "x-opt-message-state")] == [
+        t.Timestamp,
+        t.Long,
+        t.Int,
+    ]
+
+
+def test_many_annotations_need_the_long_map():
+    """Annotations of more than 255 bytes or items are written as map32."""
+    extra = {f"x-{n:03d}": "v" * 10 for n in range(200)}
+    found = dict(sections(Envelope(build(annotations=extra, data=b"")).wire(1, 0.0, 0, 0)))[0x72]
+    assert {k: v for k, v in found.items() if k in extra} == extra
+
+
+def test_ttl_from_header_or_absolute_expiry():
+    """S-35, S-50: ttl comes from the header; without one from absolute-expiry-time minus creation-time."""
+    assert Envelope(build(header=[None, None, t.UInt(1500), None, None], data=b"")).ttl == 1.5
+    times = [None] * 8 + [t.Timestamp(5000), t.Timestamp(2000)]
+    assert Envelope(build(properties=times, data=b"")).ttl == 3.0
+
+
+def test_the_entity_s_shorter_ttl_is_stamped():
+    """S-35: the entity's default shows in the header, beside what was there."""
+    envelope = Envelope(described(0x70, True, t.UByte(9), t.UInt(9000), None, None) + build(data=b""))
+    envelope.limit_ttl(2.5)
+    assert dict(sections(envelope.wire(1, 0.0, 0, 0)))[0x70] == [True, 9, 2500, None, 0]
+
+
+def test_long_descriptors_are_written_anew():
+    """Part B: azure-servicebus skips three bytes of each section blindly, so `00 80 …` becomes `00 53 …`."""
+    long = (
+        b"\x00\x80"
+        + (0x73).to_bytes(8, "big")
+        + encode(["id"])
+        + b"\x00\x80"
+        + (0x75).to_bytes(8, "big")
+        + b"\xa0\x01x"
+    )
+    envelope = Envelope(long)
+    assert envelope.message_id == "id"
+    assert envelope.wire(1, 0.0, 0, 0).endswith(b"\x00\x53\x73" + encode(["id"]) + b"\x00\x53\x75\xa0\x01x")
+
+
+def test_batch_is_one_message_a_data_section():
+    """S-65: the envelope of a batch holds one whole message a data section."""
+    inner = [build(properties=[f"m{n}"], data=b"%d" % n) for n in range(3)]
+    raw = build(properties=["m0"]) + b"".join(b"\x00\x53\x75" + encode(one) for one in inner)
+    assert [message.message_id for message in batch(raw)] == ["m0", "m1", "m2"]
+
+
+@given(st.binary(max_size=120))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_are_a_message_or_refused(raw):
+    """Hostile payloads raise `DecodeError` and nothing else."""
+    for read in (Envelope, batch):
+        try:
+            read(raw)
+        except DecodeError:
+            pass
+
+
+@pytest.mark.parametrize(
+    "raw", [b"\x00\x53\x75", b"\x00\x53\x99\x40", b"\x00\x53\x75\xa0\x01x\x00\x53\x70\x45", b"abc"]
+)
+def test_broken_messages_are_refused(raw):
+    """Truncated, unknown and misplaced sections are decode errors."""
+    with pytest.raises(DecodeError):
+        Envelope(raw)
