@@ -142,7 +142,7 @@ class StackError(Exception):
             f"no space left while {doing}",
             where=str(path) if path else None,
             actual=f"{free / 1e6:.0f} MB free" if free is not None else None,
-            fix="make room there; TMPDIR moves the data, PEEKLOCK_CACHE the cache",
+            fix="make room there; PEEKLOCK_DATA moves the data of a stack, PEEKLOCK_CACHE the cache",
         )
 
     @classmethod
@@ -152,7 +152,7 @@ class StackError(Exception):
         return cls(
             f"cannot write: {error.strerror}",
             where=str(path),
-            fix="give yourself the right to write there, or point TMPDIR / PEEKLOCK_CACHE elsewhere",
+            fix="give yourself the right to write there, or point PEEKLOCK_DATA (data of a stack) or PEEKLOCK_CACHE (cache) elsewhere",
         )
 
     @classmethod

@@ -53,7 +53,7 @@ class NdjsonServer:
         return connection
 
     def _serve(self, connection: Connection, mask: int) -> None:
-        if mask & selectors.EVENT_WRITE:
+        if mask & selectors.EVENT_WRITE and connection in self.connections:
             self._flush(connection)
         if not mask & selectors.EVENT_READ or connection not in self.connections:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from harness.stack.supervisor_client import SupervisorClient
 LONGEST_SOCKET_PATH = 100
 """Unix allows 108 bytes on Linux and 104 on macOS, one of them for the end."""
 _KEPT_LOGS = 10
+_numbers = itertools.count(1)
 
 
 class ProjectFolder:
@@ -42,12 +44,8 @@ class ProjectFolder:
         """A folder for the logs of one stack; those of the last ten stay."""
         self.make()
         logs = self.path / "logs"
-        path = logs / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        path = logs / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{next(_numbers):04}"
         try:
-            number = 1
-            while path.exists():
-                number += 1
-                path = path.with_name(f"{path.name.split('_')[0]}_{number}")
             path.mkdir(parents=True, mode=0o700)
             for old in sorted(logs.iterdir())[:-_KEPT_LOGS]:
                 shutil.rmtree(old, ignore_errors=True)

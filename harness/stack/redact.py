@@ -16,7 +16,10 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # A token first: its text contains `sig=` and `sr=`, and the whole of it must go.
     (re.compile(r"SharedAccessSignature\s+[^\s\"',;]+", re.IGNORECASE), f"SharedAccessSignature {MASK}"),
     (re.compile(r"(SharedAccess(?:Signature|Key)|AccountKey)(\s*=\s*)[^;\s\"',}\\]+", re.IGNORECASE), rf"\1\2{MASK}"),
-    (re.compile(r"(?<![A-Za-z0-9_])(sig)(=|%3[Dd])[^&\s\"',;}\\<>]+", re.IGNORECASE), rf"\1\2{MASK}"),
+    (
+        re.compile(r"(?:(?<![A-Za-z0-9_])|(?<=%[0-9A-Fa-f]{2}))(sig)(=|%3[Dd])[^&\s\"',;}\\<>]+", re.IGNORECASE),
+        rf"\1\2{MASK}",
+    ),
     (re.compile(r"\b(Bearer)\s+[A-Za-z0-9._~+/=-]+", re.IGNORECASE), rf"\1 {MASK}"),
     (re.compile(r"\b(SharedKey(?:Lite)?\s+[A-Za-z0-9-]+):[A-Za-z0-9+/=]+"), rf"\1:{MASK}"),
     # user:password@host; `[^\s/@]` keeps a URL without a password, and a later @ in its path, as they are.

@@ -123,6 +123,8 @@ class Supervisor:
 
     def _readable(self, child: Child) -> Callable[[int], None]:
         def read(_mask: int) -> None:
+            if child.pipe == -1:  # it was reaped, and its pipe drained, in the same round of the loop
+                return
             lines, ended = child.read()
             self._push_lines(child, lines)
             if ended:

@@ -58,26 +58,31 @@ class SupervisorClient:
         self._reader.start()
 
     @classmethod
-    def start(cls, environ: Mapping[str, str] | None = None) -> SupervisorClient:
-        """Start a supervisor that lives as long as this process and connection (until `detach`)."""
+    def start(cls, log: Path | None = None) -> SupervisorClient:
+        """Start a supervisor that lives as long as this process and connection (until `detach`).
+
+        `log`: a file for what it has to say, which is nothing unless it fails.
+        """
         ours, theirs = socket.socketpair()
+        errors = subprocess.DEVNULL if log is None else os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _BOOT, str(_HARNESS), str(os.getpid()), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=errors,
                 pass_fds=(theirs.fileno(),),
                 # A session of its own: Ctrl-C in the terminal is for the harness, which then ends the stack in order.
                 start_new_session=True,
                 cwd="/",
-                env=dict(os.environ if environ is None else environ),
             )
         except OSError as error:
             ours.close()
             raise StackError.cannot_start("the supervisor", sys.executable, error) from error
         finally:
             theirs.close()
+            if errors >= 0:
+                os.close(errors)
         return cls(ours, process)
 
     @classmethod

@@ -40,7 +40,8 @@ def ensure(supervisor: SupervisorClient, progress: Progress = silent) -> Path:
             if not (current / "PG_VERSION").exists():
                 progress("making a Postgres cluster (once)")
                 _initialise(supervisor)
-    return current
+    # Resolved, so that a copy which has begun stays with one cluster when a newer one takes its place.
+    return current.resolve()
 
 
 def _initialise(supervisor: SupervisorClient) -> None:
@@ -64,13 +65,13 @@ def _initialise(supervisor: SupervisorClient) -> None:
                 raise StackError.full_disk("making a Postgres cluster", new, shutil.disk_usage(home()).free)
             raise StackError.setup_failed("making a Postgres cluster with initdb", log[-12:], "its lines say why")
         (new / "pg_hba.conf").write_text(_ACCESS)
-        _make_current(new)
+        _keep(supervisor, new)
     except OSError as error:
         raise StackError.unwritable(error.filename or new, error) from error
     except BaseException:
         supervisor.call("remove", path=str(new))
         raise
-    _keep(supervisor, new)
+    _make_current(new)
 
 
 def _keep(supervisor: SupervisorClient, path: Path) -> None:
@@ -91,8 +92,8 @@ def publish(supervisor: SupervisorClient, data: Path) -> None:
         supervisor.call("register", path=str(new))
         copy(supervisor, data, new)
         before = (home() / "current").resolve()
-        _make_current(new)
         _keep(supervisor, new)
+        _make_current(new)
         for old in home().glob("golden-*"):
             if old not in (new, before):  # a stack that starts right now may still be copying the last one
                 shutil.rmtree(old, ignore_errors=True)

@@ -90,7 +90,9 @@ class LedgerFeed:
             try:
                 self._take(*self._server.ledger(self._namespace, self._cursor, _POLL, control))
             except (StackError, ControlError) as error:
-                self._fail(error if isinstance(error, StackError) else StackError(f"the ledger cannot be read: {error}"))
+                self._fail(
+                    error if isinstance(error, StackError) else StackError(f"the ledger cannot be read: {error}")
+                )
                 return
 
     def _fail(self, error: StackError) -> None:

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import secrets
+import socket
 import sys
 import threading
 from collections.abc import Mapping
@@ -74,11 +75,14 @@ class Control:
             self._connection = None
 
     def close(self) -> None:
-        """End it from any thread; a long poll that is under way fails with `OSError`."""
+        """End it from any thread; a long poll that is under way fails with `OSError`, and closes the socket itself."""
         connection = self._connection
         if connection is not None and connection.sock is not None:
             with contextlib.suppress(OSError):
-                connection.sock.shutdown(2)
+                connection.sock.shutdown(socket.SHUT_RDWR)
+        if self._lock.acquire(blocking=False):
+            self._drop()
+            self._lock.release()
 
 
 class ServiceBusServer:

@@ -68,7 +68,7 @@ class EmbeddedStack:
         """
         began = time.monotonic()
         log_dir = ProjectFolder(root).new_log_dir()
-        supervisor = SupervisorClient.start()
+        supervisor = SupervisorClient.start(log_dir / "supervisor.log")
         try:
             free = supervisor.reserve_ports(2)
             fixed = dict(ports or {})

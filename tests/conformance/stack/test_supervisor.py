@@ -1,0 +1,209 @@
+"""The supervisor as a process: what it promises about its children, their words and their end."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.stack import process_tree
+from harness.stack.errors import StackError
+from harness.stack.supervisor_client import RequestError, SupervisorClient
+
+HERE = Path("/")
+ENV = {"PATH": os.defpath}
+
+
+@pytest.fixture
+def supervisor(nothing_left: Callable[[], None]) -> Iterator[SupervisorClient]:
+    client = SupervisorClient.start()
+    yield client
+    client.shutdown(graceful=False)
+
+
+@pytest.fixture
+def pushes(supervisor: SupervisorClient) -> queue.SimpleQueue[Mapping[str, Any]]:
+    found: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
+    supervisor.listen("", found.put)
+    return found
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-I", "-S", "-c", code]
+
+
+def test_lines_and_the_exit_are_pushed_in_order(supervisor: SupervisorClient, pushes: queue.SimpleQueue[Any]) -> None:
+    supervisor.spawn("child", ["/bin/sh", "-c", "echo one; echo two >&2; exit 3"], ENV, HERE)
+    lines: list[str] = []
+    while (push := pushes.get(timeout=5))["push"] == "lines":
+        lines += [text for _, text in push["lines"]]
+    assert lines == ["one", "two"]
+    assert (push["push"], push["code"], push["expected"]) == ("exit", 3, False)
+
+
+def test_secrets_are_masked_before_anything_is_written(supervisor: SupervisorClient, tmp_path: Path) -> None:
+    log = tmp_path / "child.log"
+    command = ["/bin/sh", "-c", "echo hunter22 'http://h/?sig=abc&x=1'"]
+    _, lines = supervisor.run("child", command, ENV, HERE, secrets=["hunter22"], log=str(log))
+    assert lines == ["*** http://h/?sig=***&x=1"]
+    assert log.read_text() == "*** http://h/?sig=***&x=1\n"
+    assert log.stat().st_mode & 0o077 == 0
+
+
+def test_a_line_without_an_end_is_not_lost(supervisor: SupervisorClient) -> None:
+    assert supervisor.run("child", ["/bin/sh", "-c", "printf unfinished"], ENV, HERE) == (0, ["unfinished"])
+
+
+def test_a_very_long_line_is_cut_into_parts(supervisor: SupervisorClient) -> None:
+    _, lines = supervisor.run("child", python("print('x' * 1_000_000)"), ENV, HERE)
+    assert sum(map(len, lines)) == 1_000_000
+
+
+def test_a_program_that_does_not_exist_is_a_named_error(supervisor: SupervisorClient) -> None:
+    with pytest.raises(StackError, match="No such file"):
+        supervisor.spawn("child", ["/no/such/program"], ENV, HERE)
+
+
+def test_a_working_directory_that_does_not_exist_is_named(supervisor: SupervisorClient) -> None:
+    with pytest.raises(StackError) as caught:
+        supervisor.spawn("child", ["/bin/true"], ENV, Path("/no/such/folder"))
+    assert caught.value.where == "/no/such/folder"
+
+
+def test_a_name_is_given_once_at_a_time(supervisor: SupervisorClient) -> None:
+    supervisor.spawn("child", ["/bin/sleep", "60"], ENV, HERE)
+    with pytest.raises(RequestError, match="name_taken"):
+        supervisor.spawn("child", ["/bin/sleep", "60"], ENV, HERE)
+    supervisor.call("kill", name="child")
+    supervisor.spawn("child", ["/bin/sleep", "60"], ENV, HERE)
+
+
+def test_stop_asks_and_waits_and_kills_after_the_grace(supervisor: SupervisorClient) -> None:
+    polite = (
+        "import signal, sys, time\nsignal.signal(15, lambda *a: sys.exit(7))\nprint('up', flush=True)\ntime.sleep(60)"
+    )
+    deaf = "import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(60)"
+    for name, code, grace, expected in (("polite", polite, 10, 7), ("deaf", deaf, 0.05, -9)):
+        up = threading.Event()
+        end = supervisor.listen(name, lambda _push, up=up: up.set())  # type: ignore[misc]
+        supervisor.spawn(name, python(code), ENV, HERE)
+        assert up.wait(5)
+        assert supervisor.call("stop", name=name, grace=grace)["code"] == expected
+        end()
+
+
+def test_kill_takes_grandchildren_along_even_in_a_session_of_their_own(supervisor: SupervisorClient) -> None:
+    code = (
+        "import os, time\n"
+        "if os.fork() == 0:\n os.setsid()\n print(os.getpid(), flush=True)\n time.sleep(60)\n"
+        "print('up', flush=True)\ntime.sleep(60)"
+    )
+    grandchild: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def on(push: Mapping[str, Any]) -> None:
+        for _, text in push.get("lines", ()):
+            if text.isdigit():
+                grandchild.put(int(text))
+
+    supervisor.listen("child", on)
+    supervisor.spawn("child", python(code), ENV, HERE)
+    pid = grandchild.get(timeout=5)
+    supervisor.call("kill", name="child")
+    assert pid not in process_tree.descendants(os.getpid())
+
+
+def test_a_paused_child_does_nothing_until_it_is_resumed(supervisor: SupervisorClient) -> None:
+    pid = supervisor.spawn("child", ["/bin/sleep", "60"], ENV, HERE)
+    state = {process.pid: process.state for process in process_tree.processes()}
+    assert state[pid] in "SRD"
+    supervisor.call("pause", name="child")
+    assert {process.pid: process.state for process in process_tree.processes()}[pid] == "T"
+    supervisor.call("resume", name="child")
+    assert {process.pid: process.state for process in process_tree.processes()}[pid] != "T"
+
+
+def test_a_paused_child_can_be_stopped(supervisor: SupervisorClient) -> None:
+    supervisor.spawn("child", ["/bin/sleep", "60"], ENV, HERE)
+    supervisor.call("pause", name="child")
+    assert supervisor.call("stop", name="child")["code"] == -signal.SIGTERM
+
+
+def test_two_supervisors_never_reserve_the_same_port(supervisor: SupervisorClient) -> None:
+    other = SupervisorClient.start()
+    try:
+        ours, theirs = supervisor.reserve_ports(300), other.reserve_ports(300)
+        assert not set(ours) & set(theirs)
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", ours[0]))
+    finally:
+        other.shutdown()
+
+
+def test_leases_end_with_their_connection_and_claims_do_not(supervisor: SupervisorClient, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    supervisor.call("listen", path=str(path))
+    first, second = SupervisorClient.connect(path), SupervisorClient.connect(path)
+    assert first.call("lease", key="a")["granted"]
+    assert not second.call("lease", key="a")["granted"]
+    assert first.call("claim", pool="p", size=2, holder="x")["number"] == 0
+    freed = threading.Event()
+    first.close()
+    while not second.call("lease", key="a")["granted"]:
+        freed.wait(0.01)
+    assert second.call("claim", pool="p", size=2, holder="y")["number"] == 1
+    with pytest.raises(RequestError, match="pool_exhausted"):
+        second.call("claim", pool="p", size=2, holder="z")
+    second.close()
+
+
+def test_the_socket_is_for_its_owner_alone(supervisor: SupervisorClient, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    supervisor.call("listen", path=str(path))
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_nothing_secret_is_in_its_command_line(supervisor: SupervisorClient) -> None:
+    pid = supervisor.spawn("child", ["/bin/sleep", "60"], {**ENV, "TOKEN": "hunter22"}, HERE)
+    for each in (pid, supervisor.call("hello")["pid"]):
+        assert b"hunter22" not in Path(f"/proc/{each}/cmdline").read_bytes()
+
+
+def test_a_full_disk_under_a_log_file_does_not_end_the_child(supervisor: SupervisorClient) -> None:
+    code, lines = supervisor.run("child", ["/bin/sh", "-c", "echo hi; echo there"], ENV, HERE, log="/dev/full")
+    assert (code, lines) == (0, ["hi", "there"])
+
+
+def test_killing_the_supervisor_takes_the_children_and_their_children_along(
+    nothing_left: Callable[[], None], data: Path
+) -> None:
+    client = SupervisorClient.start()
+    client.call("register", path=str(data / "stack"))
+    (data / "stack").mkdir()
+    client.spawn("a", ["/bin/sleep", "600"], ENV, HERE)
+    client.spawn("b", python("import os, time\nif os.fork() == 0:\n os.setsid()\ntime.sleep(600)"), ENV, HERE)
+    os.kill(client.call("hello")["pid"], signal.SIGKILL)
+    assert client.lost.wait(5)
+    with pytest.raises(StackError, match="the supervisor went away"):
+        client.call("hello")
+    nothing_left()
+    client.close()
+
+
+def test_killing_the_guard_ends_everything_too(nothing_left: Callable[[], None], data: Path) -> None:
+    client = SupervisorClient.start()
+    client.call("register", path=str(data / "stack"))
+    (data / "stack").mkdir()
+    client.spawn("a", ["/bin/sleep", "600"], ENV, HERE)
+    parent = {process.pid: process.parent for process in process_tree.processes()}
+    os.kill(parent[client.call("hello")["pid"]], signal.SIGKILL)
+    assert client.lost.wait(5)
+    nothing_left()
+    client.close()
