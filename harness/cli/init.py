@@ -20,4 +20,6 @@ def init(
         raise typer.Exit(INVALID)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(files("harness.cli").joinpath("first.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    typer.echo(f"{path} is written: change the lines with a comment, then `peeklock check {path}` and `peeklock run {path}`")
+    typer.echo(
+        f"{path} is written: change the lines with a comment, then `peeklock check {path}` and `peeklock run {path}`"
+    )

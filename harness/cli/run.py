@@ -18,9 +18,9 @@ from rich.console import Console
 from harness.cli.check import DEFAULT
 from harness.cli.exits import FAILED, FLAKY, NO_STACK, PASSED, exits
 from harness.engine.case import CaseOptions
+from harness.engine.environments import needed_kinds
 from harness.engine.events import CaseFinished, Event, Handler, RunFinished
 from harness.engine.plan import Choice, Plan, Target, make_plan
-from harness.engine.environments import needed_kinds
 from harness.engine.runner import Runner, RunOptions
 from harness.engine.waiting import Signal
 from harness.reports.artefacts import write_artefacts
@@ -83,7 +83,7 @@ def run(
                 typer.echo("no case matches", err=True)
                 return FAILED
             if keep or watch:
-                from harness.stack import warm  # noqa: PLC0415 - of use in one place only
+                from harness.stack import warm
 
                 warm.up(root, lambda text: typer.echo(f"  {text}"))
             return _run(root, plan, options, console, junit, verbose)

@@ -122,6 +122,7 @@ def _context(
     folder = scenario.path.parent
     variables = file_variables(scenario, context.names)
     context.names |= variables
+    context.file_names = dict(context.names)
     for secret in scenario.header.secrets:
         context.secret(str(variables[secret]))
     context.names |= resolve(dict(case.row), context.scope(folder))

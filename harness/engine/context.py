@@ -38,7 +38,10 @@ class CaseContext:
     signal: Signal
     deadline: Deadline
     names: dict[str, Any]
+    """What `${…}` finds now; a fragment has names of its own."""
     secrets: set[str]
+    file_names: dict[str, Any] = field(default_factory=dict)
+    """What `defaults` of the file may use, wherever the step stands: its vars and secrets."""
     folder: Path = field(default_factory=Path)
     """Where the relative paths of the running step start."""
     started_at: float = field(default_factory=time.time)
@@ -55,6 +58,10 @@ class CaseContext:
     def scope(self, folder: Path, extra: Mapping[str, Any] | None = None) -> Scope:
         """Return the names as a step in a file of `folder` sees them."""
         return Scope({**self.names, **(extra or {})}, folder, self._fake)
+
+    def file_scope(self) -> Scope:
+        """Return the names as the top level of the scenario file sees them."""
+        return Scope(self.file_names, self.scenario.path.parent, self._fake)
 
     def secret(self, value: str) -> str:
         """Remember a value that must never be written, and return it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import itertools
 import json
 import uuid
 from collections.abc import Iterable, Mapping
@@ -39,10 +38,8 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
     def command(service: str, endpoints: Endpoints, ports: Mapping[str, int]) -> list[str]:
         return [_text(resolve(part, scope(service, endpoints, ports))) for part in header.services[service].run]
 
-    definition = {
-        "file": str(scenario.path),
-        **{key: scenario.document.data.get(key) for key in ("stack", "services", "vars", "secrets")},
-    }
+    definition = {key: scenario.document.data.get(key) for key in ("stack", "services", "vars", "secrets")}
+    definition["folder"] = str(scenario.path.parent)
     key = hashlib.sha256(json.dumps(definition, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return EnvironmentSpec(scenario.path.stem, header.stack, header.services, scenario.root, variables, command, key)
 
@@ -70,19 +67,19 @@ def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Mapping[str, i
 def file_variables(scenario: Scenario, names: Mapping[str, Any]) -> dict[str, Any]:
     """Return the file's `vars` and `secrets`, each looked up with those written before it.
 
-    `uuid()` here is the same in every run on this machine, so that a warm service still has the token that a later run sends.
+    `uuid()` here is the same in every run and file of a project on this machine, so that a service that goes on running
+    still has the token that a later case sends.
     """
     found: dict[str, Any] = {}
-    counter = itertools.count()
-
-    def stable_uuid() -> str:
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{_machine()}|{scenario.path}|{next(counter)}"))
-
     for section in (scenario.header.vars, scenario.header.secrets):
         for key, raw in section.items():
-            scope = Scope({**names, **found}, scenario.path.parent, uuid=stable_uuid)
-            found[key] = resolve(raw, scope)
+            stable = functools.partial(_stable_uuid, scenario.root, key)
+            found[key] = resolve(raw, Scope({**names, **found}, scenario.path.parent, uuid=stable))
     return found
+
+
+def _stable_uuid(root: Path, name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{_machine()}|{root}|{name}"))
 
 
 @functools.cache

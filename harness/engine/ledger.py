@@ -140,13 +140,17 @@ def body_of(facts: Mapping[str, Any]) -> Any:
     if "body" in facts:
         return facts["body"]
     try:
-        raw = base64.b64decode(facts.get("body_base64") or "")
+        return decode_body(base64.b64decode(facts.get("body_base64") or ""))
     except binascii.Error:
         return None
+
+
+def decode_body(raw: bytes) -> Any:
+    """Return bytes as JSON where they are JSON, as text where they are text, else as `{"base64": …}`."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
-        return {"base64": facts["body_base64"]}
+        return {"base64": base64.b64encode(raw).decode()}
     try:
         return json.loads(text)
     except ValueError:

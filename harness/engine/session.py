@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.engine.case import CaseOptions, run_case
@@ -22,6 +22,23 @@ def case_id(scenario: Scenario, case: Case) -> str:
     return f"{shorten(scenario.path)}::{case.name}"
 
 
+MOST_IDLE = 4
+"""Environments that wait, services running, for a file that can use them."""
+
+
+@dataclass(frozen=True)
+class _Held:
+    """An environment of this session and the clients for it."""
+
+    key: str
+    environment: Environment
+    clients: Clients
+
+    def close(self) -> None:
+        self.clients.close()
+        self.environment.close()
+
+
 class Session:
     """One stack and the environments on it. Safe to use from several threads, one file at a time in each."""
 
@@ -31,7 +48,8 @@ class Session:
         self._opened_at = 0.0
         self._announced = False
         self._lock = threading.Lock()
-        self._environments: dict[Path, tuple[Environment, Clients] | StackError] = {}
+        self._held: dict[Path, _Held | StackError] = {}
+        self._idle: list[_Held] = []
         self._case_locks: dict[str, threading.Lock] = {}
 
     def stack(self) -> Stack:
@@ -59,52 +77,64 @@ class Session:
             if missing:
                 reason = f"the {self.stack().backend} backend has not the ability: {', '.join(missing)}"
                 return CaseFinished(time.time(), name, "skipped", Durations(), reason=reason, covers=covers)
-            environment, clients = self._environment(scenario)
+            held = self._environment(scenario)
         except StackError as error:
             durations = Durations(setup=time.monotonic() - started)
             return CaseFinished(time.time(), name, "error", durations, reason=str(error), covers=covers)
         brought_up = time.monotonic() - started
         with self._case_lock(case):
-            finished = run_case(scenario, case, name, environment, clients, self._emit, self._options)
+            finished = run_case(scenario, case, name, held.environment, held.clients, self._emit, self._options)
         return replace(finished, durations=finished.durations + Durations(setup=brought_up))
 
     def finish(self, scenario: Scenario) -> None:
-        """Give the environment of a file back."""
+        """Give the environment of a file back, for the next file with the same stack and services, or for good."""
         with self._lock:
-            held = self._environments.pop(scenario.path, None)
-        if held is not None and not isinstance(held, StackError):
-            environment, clients = held
-            clients.close()
-            environment.close()
+            held = self._held.pop(scenario.path, None)
+            if held is None or isinstance(held, StackError):
+                return
+            self._idle.append(held)
+            surplus = self._idle.pop(0) if len(self._idle) > MOST_IDLE else None
+        if surplus is not None:
+            surplus.close()
 
     def close(self) -> None:
         """Give everything back and end the stack, unless it is a warm one."""
-        for held in list(self._environments.values()):
+        for held in (*self._held.values(), *self._idle):
             if not isinstance(held, StackError):
-                held[1].close()
-                held[0].close()
-        self._environments.clear()
+                held.close()
+        self._held.clear()
+        self._idle.clear()
         if self._stack is not None:
             self._stack.close()
             self._stack = None
 
-    def _environment(self, scenario: Scenario) -> tuple[Environment, Clients]:
-        held = self._environments.get(scenario.path)
+    def _environment(self, scenario: Scenario) -> _Held:
+        with self._lock:
+            held = self._held.get(scenario.path)
         if held is None:
-            started = time.monotonic()
             try:
-                stack = self.stack()
-                environment = stack.environment(environment_spec(scenario, self._options.cache))
+                held = self._take(scenario)
             except StackError as error:
                 # the file's other cases would fail in the same way, each after the same wait
-                self._environments[scenario.path] = error
-                raise
-            self._announce(stack)
-            held = self._environments[scenario.path] = (environment, Clients(environment))
-            self._emit(EnvironmentReady(time.time(), shorten(scenario.path), time.monotonic() - started))
+                held = error
+            with self._lock:
+                self._held[scenario.path] = held
         if isinstance(held, StackError):
             raise held
         return held
+
+    def _take(self, scenario: Scenario) -> _Held:
+        spec = environment_spec(scenario, self._options.cache)
+        with self._lock:
+            for index, idle in enumerate(self._idle):
+                if idle.key == spec.key:
+                    return self._idle.pop(index)
+        started = time.monotonic()
+        stack = self.stack()
+        environment = stack.environment(spec)
+        self._announce(stack)
+        self._emit(EnvironmentReady(time.time(), shorten(scenario.path), time.monotonic() - started))
+        return _Held(spec.key, environment, Clients(environment))
 
     def _case_lock(self, case: Case) -> threading.Lock:
         if not case.header.lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,13 @@ _WORDS = {
 }
 
 
+class Text(str):
+    """A text from a file that others extend: a path in it is relative to that file's folder."""
+
+    __slots__ = ("folder",)
+    folder: Path
+
+
 @dataclass(frozen=True)
 class Document:
     """The data of one file and the spans of its parts."""
@@ -43,6 +50,12 @@ class Document:
     """Span of each value."""
     keys: dict[DataPath, Span]
     """Span of each mapping key, by the path of its value."""
+    base: Document | None = None
+    """The file that this one extends; `data` is merged, so that a part of it may stand there."""
+
+    def owner(self, path: DataPath) -> Document:
+        """Return the document in which `path` stands: this one, or one that it extends."""
+        return self.base.owner(path) if self.base is not None and path not in self.spans else self
 
     def span(self, path: DataPath) -> Span:
         """Return where `path` stands, or where its nearest written parent does."""
@@ -64,8 +77,42 @@ class Document:
         self, path: DataPath, message: str, *, expected: str = "", actual: str = "", fix: str = "", at_key: bool = False
     ) -> Problem:
         """Return a problem that points at `path`."""
-        span = self.key_span(path) if at_key else self.span(path)
-        return Problem(self.path, span, message, self.source, expected, actual, fix)
+        owner = self.owner(path)
+        span = owner.key_span(path) if at_key else owner.span(path)
+        return Problem(owner.path, span, message, owner.source, expected, actual, fix)
+
+    def extending(self, base: Document) -> Document:
+        """Return this document on top of another: mappings are merged, everything else is replaced."""
+        shared = {key: value for key, value in base.data.items() if key not in _OF_THE_BASE_ALONE}
+        data = _merge(_based(shared, base.path.parent), self.data)
+        return replace(self, data=data, base=_chained(self.base, base))
+
+
+_OF_THE_BASE_ALONE = frozenset({"base", "extends", "background", "finally"})
+"""Keys of a base that are not merged: its steps keep their own document, so that their paths start in its folder."""
+
+
+def _chained(nearer: Document | None, base: Document) -> Document:
+    return base if nearer is None else replace(nearer, base=_chained(nearer.base, base))
+
+
+def _merge(below: Any, above: Any) -> Any:
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        return above
+    shared = {key: _merge(below[key], above[key]) if key in below else above[key] for key in above}
+    return {**below, **shared}
+
+
+def _based(value: Any, folder: Path) -> Any:
+    if isinstance(value, dict):
+        return {key: _based(child, folder) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_based(child, folder) for child in value]
+    if type(value) is str:
+        text = Text(value)
+        text.folder = folder
+        return text
+    return value
 
 
 def parse(path: Path) -> Document:

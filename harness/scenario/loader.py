@@ -19,14 +19,27 @@ from harness.scenario.vocabulary import Facts, Vocabulary
 
 def load(path: Path, vocabulary: Vocabulary) -> Scenario:
     """Return a checked scenario. Raises `ScenarioInvalid` with every problem that was found."""
-    document = parse(path.resolve())
+    own = parse(path.resolve())
+    bases = _bases(own, (own.path,))
+    document = own
+    for base in bases:
+        document = document.extending(base)
     header, problems = _header(document)
     if header is None:
         raise ScenarioInvalid(sorted(problems, key=Problem.order))
     facts = Facts(header.stack, frozenset(header.services))
+
+    def around(key: str) -> tuple[Step, ...]:
+        return tuple(
+            step
+            for owner in (*reversed(bases), own)
+            for step in StepReader(owner, vocabulary, facts, problems, _load_fragment).read_all(
+                owner.data.get(key, []), (key,)
+            )
+        )
+
+    background, finally_ = around("background"), around("finally")
     reader = StepReader(document, vocabulary, facts, problems, _load_fragment)
-    background = reader.read_all(header.background, ("background",))
-    finally_ = reader.read_all(header.finally_, ("finally",))
     cases = [
         Case(name, case, reader.read_all(case.steps, ("cases", key, "steps")), ("cases", key), row)
         for key, case in header.cases.items()
@@ -73,12 +86,37 @@ def project_root(path: Path) -> Path:
 
 def _header(document: Document) -> tuple[Header | None, list[Problem]]:
     if not isinstance(document.data, dict):
-        return None, [
-            document.problem(
-                (), "a scenario file is a mapping", expected="scenario: …", fix="begin with scenario: NAME"
-            )
-        ]
+        problem = document.problem(
+            (), "a scenario file is a mapping", expected="scenario: …", fix="begin with scenario: NAME"
+        )
+        return None, [problem]
     return validate(Header, document.data, document, ())
+
+
+def _bases(document: Document, trail: tuple[Path, ...]) -> list[Document]:
+    """Return the files that a document extends, the nearest first."""
+    wanted = document.data.get("extends") if isinstance(document.data, dict) else None
+    if wanted is None:
+        return []
+    here = ("extends",)
+    file = (document.path.parent / str(wanted)).resolve()
+    if not file.is_file():
+        fix = "paths are relative to the file that names them"
+        raise ScenarioInvalid([document.problem(here, f"no such file: {wanted}", fix=fix)])
+    if file in trail:
+        raise ScenarioInvalid([document.problem(here, "files extend each other in a circle", fix="remove one extends")])
+    base = parse(file)
+    if not isinstance(base.data, dict) or not isinstance(base.data.get("base"), str):
+        problem = base.problem(
+            (), "a file that others extend says so", expected="base: NAME", fix="begin with base: NAME"
+        )
+        raise ScenarioInvalid([problem])
+    for key in ("scenario", "cases"):
+        if key in base.data:
+            raise ScenarioInvalid(
+                [base.problem((key,), f'a base has no "{key}"', fix="move it to a scenario file", at_key=True)]
+            )
+    return [base, *_bases(base, (*trail, file))]
 
 
 def _load_fragment(

@@ -67,6 +67,9 @@ class Header(Model):
     """The top level of a scenario file."""
 
     scenario: str = Field(min_length=1, description="what the file is about, for people")
+    extends: str | None = Field(
+        None, description="a base file; mappings are merged with its own, its background and finally come first"
+    )
     description: str = ""
     tags: list[str] = []
     timeout: Duration = Field(60.0, gt=0, description="the longest that one case may take")

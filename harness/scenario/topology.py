@@ -19,7 +19,7 @@ class Model(BaseModel):
 def _existing(value: Any, info: ValidationInfo) -> Any:
     if not isinstance(value, str):
         return value
-    folder = (info.context or {}).get("folder")
+    folder = getattr(value, "folder", None) or (info.context or {}).get("folder")
     path = Path(value) if folder is None else (Path(folder) / value).resolve()
     if folder is not None and "${" not in value and not path.exists():
         raise ValueError(f"no such file or folder: {path}")

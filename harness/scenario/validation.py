@@ -38,7 +38,7 @@ def validate(model: type[T], raw: Any, document: Document, base: DataPath) -> tu
     except ValidationError as error:
         problems: dict[tuple[DataPath, str], Problem] = {}
         for detail in error.errors():
-            if not is_template(detail["input"]):
+            if detail["type"] == "extra_forbidden" or not is_template(detail["input"]):
                 path, problem = _problem(model, detail, raw, document, base)
                 problems.setdefault((path, problem.message), problem)
         return None, list(problems.values())

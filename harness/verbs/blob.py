@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from base64 import b64decode
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ class BlobArguments(Model):
     file: FilePath | None = None
     text: str | None = None
     json_: Any = Field(None, alias="json")
+    base64: str | None = None
     content_type: str | None = None
     metadata: dict[str, str] = {}
     sas: Sas | None = None
@@ -58,9 +60,9 @@ class BlobArguments(Model):
     def _one_action(self) -> BlobArguments:
         if sum(getattr(self, action) is not None for action in _ACTIONS) != 1:
             raise ValueError("say exactly one of " + ", ".join(_ACTIONS))
-        contents = sum(value is not None for value in (self.file, self.text, self.json_))
+        contents = sum(value is not None for value in (self.file, self.text, self.json_, self.base64))
         if self.put is not None and contents != 1:
-            raise ValueError("put needs exactly one of file, text or json")
+            raise ValueError("put needs exactly one of file, text, json or base64")
         return self
 
     @property
@@ -134,6 +136,11 @@ def _do(action: str, arguments: BlobArguments, blob: BlobClient) -> dict[str, An
 def _body(arguments: BlobArguments) -> bytes:
     if arguments.file is not None:
         return arguments.file.read_bytes()
+    if arguments.base64 is not None:
+        try:
+            return b64decode(arguments.base64, validate=True)
+        except ValueError as error:
+            raise VerbFailed(f"base64: {error}", path=("base64",)) from None
     return arguments.text.encode() if arguments.text is not None else json.dumps(arguments.json_).encode()
 
 

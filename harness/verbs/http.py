@@ -102,7 +102,7 @@ def _send(arguments: HttpArguments, context: CaseContext) -> dict[str, Any]:
     if url.startswith("/"):
         actor = context.service(arguments.on)
         url = context.environment.services.url(actor) + url
-        scope = context.scope(context.scenario.path.parent)
+        scope = context.file_scope()
         headers |= {
             key.lower(): str(resolve(value, scope))
             for key, value in context.scenario.header.defaults.http.headers.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -41,7 +42,7 @@ class RunArguments(Model):
 
 
 def run(arguments: RunArguments, context: CaseContext) -> Found:
-    """Return what the function returns, or `{code, stdout, stderr}` of the command.
+    """Return what the function returns, or `{code, stdout, stderr}` of the command, and `json` where stdout is JSON.
 
     A function that raises AssertionError fails the step with its message.
     """
@@ -56,6 +57,9 @@ def _call(target: str, inputs: dict[str, Any], context: CaseContext) -> Any:
     spec = importlib.util.spec_from_file_location(f"peeklock_{path.stem}", path)
     if spec is None or spec.loader is None or not path.is_file():
         raise VerbFailed(f"no such file: {path}", path=("python",))
+    if str(context.scenario.root) not in sys.path:
+        # so that a check may use the project's own modules, however peeklock was started
+        sys.path.insert(0, str(context.scenario.root))
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -80,8 +84,11 @@ def _module_path(folder: Path, module: str) -> Path:
 
 def _command(arguments: RunArguments, context: CaseContext) -> dict[str, Any]:
     command = list(arguments.command or [])
+    beside = Path(sys.executable).with_name(command[0])
     if command[0] == "python":
         command[0] = sys.executable
+    elif "/" not in command[0] and beside.exists():
+        command[0] = str(beside)
     environment = os.environ | {key: str(value) for key, value in arguments.inputs.items()}
     try:
         done = subprocess.run(
@@ -97,7 +104,11 @@ def _command(arguments: RunArguments, context: CaseContext) -> dict[str, Any]:
         raise VerbFailed(f"no such command: {command[0]}", path=("command",)) from None
     except subprocess.TimeoutExpired:
         raise VerbFailed(f"{command[0]} took longer than {arguments.timeout:g} s", path=("command",)) from None
-    return {"code": done.returncode, "stdout": redact(done.stdout), "stderr": redact(done.stderr)}
+    result: dict[str, Any] = {"code": done.returncode, "stdout": redact(done.stdout), "stderr": redact(done.stderr)}
+    try:
+        return result | {"json": json.loads(done.stdout)}
+    except ValueError:
+        return result
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:  # noqa: ARG001 - the signature of checks

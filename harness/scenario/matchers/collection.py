@@ -1,4 +1,4 @@
-"""What a collection of results must be: `count`, `each`, `items`, `unordered`, `contains`."""
+"""What a collection of results must be: `count`, `each`, `items`, `unordered`, `contains`, `unique`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from harness.scenario.errors import suggestion
 from harness.scenario.matchers.base import Context, DataPath, Matcher, MatcherInvalid, Mismatch, show, step_into
 from harness.scenario.matchers.compiler import compile_matcher
 from harness.scenario.matchers.operators import Contains, Unordered
+from harness.scenario.values import ValueInvalid, dig
 
-_KEYS = ("count", "each", "items", "unordered", "contains")
+_KEYS = ("count", "each", "items", "unordered", "contains", "unique")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,34 @@ class Collection:
         return ", ".join([*parts, *(matcher.describe(context) for matcher in self.whole)])
 
 
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """No two items have the same value at a path."""
+
+    path: str
+    source: DataPath
+
+    def match(self, actual: Any, context: Context, at: str) -> list[Mismatch]:
+        seen: dict[str, int] = {}
+        found: list[Mismatch] = []
+        for index, item in enumerate(actual):
+            try:
+                value = show(dig(item, f".{self.path}"))
+            except ValueInvalid as error:
+                found.append(Mismatch(step_into(at, index), f"a value at {self.path}", str(error), self.source))
+                continue
+            if value in seen:
+                same = f"{value}, as has [{seen[value]}]"
+                found.append(
+                    Mismatch(step_into(step_into(at, index), self.path), "a value of its own", same, self.source)
+                )
+            seen.setdefault(value, index)
+        return found
+
+    def describe(self, context: Context) -> str:
+        return f"each with its own {self.path}"
+
+
 def compile_collection(raw: Any, source: DataPath = ()) -> Matcher:
     """Return the matcher for a list of results. Raises `MatcherInvalid`."""
     if not isinstance(raw, dict) or not raw:
@@ -82,6 +111,10 @@ def compile_collection(raw: Any, source: DataPath = ()) -> Matcher:
     if "contains" in raw:
         here = (*source, "contains")
         whole.append(Contains(compile_matcher(raw["contains"], here), here))
+    if "unique" in raw:
+        if not isinstance(raw["unique"], str):
+            raise MatcherInvalid((*source, "unique"), "a path is needed", expected="for example body.id")
+        whole.append(Unique(raw["unique"], (*source, "unique")))
     count = compile_matcher(raw["count"], (*source, "count")) if "count" in raw else None
     each = compile_matcher(raw["each"], (*source, "each")) if "each" in raw else None
     return Collection(count, each, tuple(whole), source, raw.get("count") == 0)
