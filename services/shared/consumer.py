@@ -128,7 +128,7 @@ class Consumer:
                     self._event("connection_lost"), queue=self.queue, error=type(error).__name__, retry_in=pause
                 )
                 await _set_within(self._stopping, pause)
-                pause = min(pause * 2, 5.0)
+                pause = min(pause * 2, 2.0)
             finally:
                 self._open_lanes.discard(number)
                 self._all_open.clear()
