@@ -237,11 +237,15 @@ class EmbeddedEnvironment:
     def close(self) -> None:
         if self._closed:
             return
+        self._on_close(self)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Stop listening and reading; what the environment is made of stays as it is."""
         self._closed = True
         self._idle.set()
         if self._feed is not None:
             self._feed.close()
-        self._on_close(self)
         if self._services is not None:
             self._services.close()
 

@@ -84,10 +84,13 @@ class ProjectFolder:
             socket_path = Path(json.loads(self.pointer.read_text())["socket"])
         except (OSError, ValueError, KeyError):
             return None
+        client = None
         try:
             client = SupervisorClient.connect(socket_path)
             client.call("hello", timeout=5)
         except (OSError, StackError, TimeoutError):
+            if client is not None:
+                client.close()
             with contextlib.nullcontext() if holding_lock else locked(self.lock):
                 self._remove_stale(socket_path)
             return None

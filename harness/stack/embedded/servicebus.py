@@ -40,6 +40,7 @@ class Control:
         self._port, self._token = port, token
         self._lock = threading.Lock()
         self._connection: http.client.HTTPConnection | None = None
+        self._closed = False
 
     def request(self, method: str, path: str, body: Any = None, wait: float = 0.0) -> Any:
         """The JSON of a 2xx answer (None when it has none). Raises `ControlError`, `OSError`."""
@@ -47,6 +48,8 @@ class Control:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         with self._lock:
             for attempt in (1, 2):
+                if self._closed:
+                    raise ConnectionAbortedError("closed")
                 fresh = self._connection is None
                 if self._connection is None:
                     self._connection = http.client.HTTPConnection("127.0.0.1", self._port)
@@ -76,6 +79,7 @@ class Control:
 
     def close(self) -> None:
         """End it from any thread; a long poll that is under way fails with `OSError`, and closes the socket itself."""
+        self._closed = True
         connection = self._connection
         if connection is not None and connection.sock is not None:
             with contextlib.suppress(OSError):

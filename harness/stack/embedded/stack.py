@@ -310,9 +310,9 @@ class EmbeddedStack:
         if self._closed:
             return
         self._closed = True
-        with self._environments_lock:
-            left = list(self._environments)
         if self.warm:
+            with self._environments_lock:
+                left = list(self._environments)
             for environment in left:
                 environment.close()
             self._release()
@@ -323,6 +323,10 @@ class EmbeddedStack:
     def end(self) -> None:
         """End the stack for good, a warm one too. Templates made in it are kept for the next one."""
         self._closed = True
+        with self._environments_lock:
+            left, self._environments = self._environments, set()
+        for environment in left:
+            environment.let_go()
         with contextlib.suppress(StackError, RequestError):
             for child in self._supervisor.call("children", prefix="env")["children"]:
                 if child["code"] is None:

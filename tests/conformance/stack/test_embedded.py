@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import threading
 import time
@@ -13,8 +14,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-
 from conftest import Project
+
 from harness.servicebus import Client, OutgoingMessage
 from harness.stack.backend import Environment
 from harness.stack.embedded import EmbeddedStack
@@ -29,12 +30,13 @@ def stack(project: Project, nothing_left: Callable[[], None]) -> Iterator[Embedd
         yield found
 
 
-def account(environment: Environment) -> BlobAccount:
+@contextlib.contextmanager
+def account(environment: Environment) -> Iterator[BlobAccount]:
     text = environment.endpoints.blobs_connection_string or ""
     facts = dict(part.split("=", 1) for part in text.strip(";").split(";"))
-    return BlobAccount(
-        int(facts["BlobEndpoint"].split(":")[2].split("/")[0]), facts["AccountName"], facts["AccountKey"]
-    )
+    port = int(facts["BlobEndpoint"].split(":")[2].split("/")[0])
+    with contextlib.closing(BlobAccount(port, facts["AccountName"], facts["AccountKey"])) as found:
+        yield found
 
 
 def ids(environment: Environment) -> list[int]:
@@ -44,27 +46,25 @@ def ids(environment: Environment) -> list[int]:
 
 def test_an_environment_stands_is_used_and_is_empty_again_after_a_reset(stack: EmbeddedStack, project: Project) -> None:
     environment = stack.environment(project.spec())
-    blobs = account(environment)
-    bus = Client(environment.endpoints.servicebus_connection_string or "")
-    with psycopg.connect(environment.endpoints.postgres_url or "") as connection:
-        connection.execute("insert into things values (8)")
-    blobs.put("images", "a", b"x")
-    blobs.create_container("made-by-a-service")
-    bus.send("jobs", [OutgoingMessage(body=b"{}")])
-    entries, _ = environment.ledger(0, 5.0)
-    assert [entry["event"] for entry in entries] == ["enqueued"]
-    assert environment.queues()[0]["active"] == 1
+    bus_url = environment.endpoints.servicebus_connection_string or ""
+    with account(environment) as blobs, Client(bus_url) as bus:
+        with psycopg.connect(environment.endpoints.postgres_url or "") as connection:
+            connection.execute("insert into things values (8)")
+        blobs.put("images", "a", b"x")
+        blobs.create_container("made-by-a-service")
+        bus.send("jobs", [OutgoingMessage(body=b"{}")])
+        entries, _ = environment.ledger(0, 5.0)
+        assert [entry["event"] for entry in entries] == ["enqueued"]
+        assert environment.queues()[0]["active"] == 1
 
-    cursor = environment.reset()
+        cursor = environment.reset()
 
-    assert ids(environment) == [7]
-    assert blobs.containers() == ["images"]
-    with pytest.raises(BlobError):
-        blobs.get("images", "a")
-    assert environment.queues()[0]["active"] == 0
-    assert [e for e in environment.ledger(cursor)[0] if e["event"] == "enqueued"] == []
-    bus.close()
-    blobs.close()
+        assert ids(environment) == [7]
+        assert blobs.containers() == ["images"]
+        with pytest.raises(BlobError):
+            blobs.get("images", "a")
+        assert environment.queues()[0]["active"] == 0
+        assert [e for e in environment.ledger(cursor)[0] if e["event"] == "enqueued"] == []
     print("timings", dict(stack.timings), environment.timings)  # type: ignore[attr-defined]
 
 
@@ -157,16 +157,17 @@ def test_environments_side_by_side_share_nothing(stack: EmbeddedStack, project: 
     assert len({environment.services.url("api") for environment in environments}) == 4
     with psycopg.connect(environments[0].endpoints.postgres_url or "") as connection:
         connection.execute("delete from things")
-    account(environments[0]).put("images", "a", b"x")
     assert ids(environments[1]) == [7]
-    with pytest.raises(BlobError):
-        account(environments[1]).get("images", "a")
-    first = environments[0].endpoints.blobs_connection_string or ""
-    stranger = BlobAccount(
-        int(first.split("127.0.0.1:")[1].split("/")[0]), first.split("AccountName=")[1].split(";")[0], base64.b64encode(b"k" * 32).decode()
-    )  # fmt: skip
-    with pytest.raises(BlobError, match="403"):
-        stranger.containers()
+    with account(environments[0]) as ours, account(environments[1]) as theirs:
+        ours.put("images", "a", b"x")
+        with pytest.raises(BlobError, match="404"):
+            theirs.get("images", "a")
+        wrong_key = base64.b64encode(b"k" * 32).decode()
+        with (
+            contextlib.closing(BlobAccount(ours._port, ours._account, wrong_key)) as stranger,
+            pytest.raises(BlobError, match="403"),
+        ):
+            stranger.containers()
 
 
 def test_an_environment_that_is_given_back_makes_room(stack: EmbeddedStack, project: Project) -> None:
@@ -198,7 +199,7 @@ def test_a_service_that_cannot_start_shows_its_last_lines(stack: EmbeddedStack, 
 
 def test_a_service_that_never_is_ready_is_told_from_one_that_ended(stack: EmbeddedStack, project: Project) -> None:
     service = project.service(ready={"log": "never.said", "within": "300ms"})
-    with pytest.raises(StackError, match="was not ready within 0.3 s"):
+    with pytest.raises(StackError, match=r"was not ready within 0\.3 s"):
         stack.environment(project.spec(services={"api": service}))
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from conftest import Project
+
 from harness.stack.embedded import EmbeddedStack, golden, tools
 from harness.stack.embedded.postgres import PostgresServer
 from harness.stack.errors import StackError

@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable
 
 import pytest
-
 from conftest import Driver
 
 UP = """

@@ -8,8 +8,8 @@ import signal
 from collections.abc import Callable, Iterator
 
 import pytest
-
 from conftest import Driver, Project
+
 from harness.stack import open_stack, warm
 from harness.stack.embedded import EmbeddedStack
 from harness.stack.errors import StackError
