@@ -28,6 +28,12 @@ def servicebus_client(connection_string: str) -> ServiceBusClient:
     )
 
 
+def namespace_of(connection_string: str) -> str:
+    """Return the endpoint that a connection string names, without its key: for logs and pre-flight checks."""
+    named = dict(part.split("=", 1) for part in connection_string.split(";") if "=" in part)
+    return named.get("Endpoint", "").rstrip("/")
+
+
 class Publisher:
     """The sending end of ``queue``. A context manager; entering it does not need the queue to be there."""
 

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 
 from services.intellioptics.api import detectors, image_queries
 from services.intellioptics.api.arrivals import Arrivals
-from services.intellioptics.api.database import UNAVAILABLE, Pool, check_database, connection_pool
+from services.intellioptics.api.database import UNAVAILABLE, Pool, check_database, connection_pool, database_name
 from services.intellioptics.api.query_store import QueryStore
 from services.intellioptics.api.results import ResultHandler
 from services.intellioptics.api.settings import ApiSettings
@@ -22,7 +22,7 @@ from services.shared.consumer import Consumer
 from services.shared.health import Check, health_routes
 from services.shared.http import BearerToken, BodyLimit, RequestLog
 from services.shared.logs import get_logger
-from services.shared.publisher import Publisher, servicebus_client
+from services.shared.publisher import Publisher, namespace_of, servicebus_client
 
 SERVICE = "intellioptics-api"
 # What a multipart form adds to the image it carries.
@@ -39,7 +39,14 @@ def build_app(settings: ApiSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await _open(app, settings, stack, checks)
-            log.info("api.started", queue=settings.image_queries_queue, results_queue=settings.results_queue)
+            log.info(
+                "api.started",
+                database=database_name(settings.database_url.get_secret_value()),
+                blobs=app.state.desk.blobs.location,
+                namespace=namespace_of(settings.azure_servicebus_connection_string.get_secret_value()),
+                queue=settings.image_queries_queue,
+                results_queue=settings.results_queue,
+            )
             yield
             log.info("api.stopping")
         log.info("api.stopped")

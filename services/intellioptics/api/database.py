@@ -43,6 +43,12 @@ def connection_pool(database_url: str) -> Pool:
     return pool
 
 
+def database_name(database_url: str) -> str:
+    """Return 'host:port/database', without user and password: for logs and pre-flight checks."""
+    parts = psycopg.conninfo.conninfo_to_dict(database_url)
+    return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+
+
 async def check_database(pool: Pool) -> None:
     """Raise unless the database answers and holds this service's tables."""
     async with pool.connection(timeout=2) as connection:

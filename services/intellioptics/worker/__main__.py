@@ -18,7 +18,7 @@ from services.intellioptics.worker.settings import WorkerSettings
 from services.shared.consumer import Consumer
 from services.shared.download import Downloader
 from services.shared.logs import configure_logs, get_logger
-from services.shared.publisher import Publisher, servicebus_client
+from services.shared.publisher import Publisher, namespace_of, servicebus_client
 from services.shared.settings import exit_misconfigured, settings_or_exit
 
 SERVICE = "intellioptics-worker"
@@ -104,18 +104,11 @@ async def _announce(settings: WorkerSettings, consumer: Consumer, results: Publi
         "worker.ready",
         queue=settings.image_queries_queue,
         results_queue=settings.results_queue,
-        namespace=_namespace(settings),
+        namespace=namespace_of(settings.azure_servicebus_connection_string.get_secret_value()),
         api_url=str(settings.api_url),
         concurrency=settings.worker_concurrency,
         model_version=model_version,
     )
-
-
-def _namespace(settings: WorkerSettings) -> str:
-    """The Service Bus endpoint, as the connection string spells it."""
-    parts = settings.azure_servicebus_connection_string.get_secret_value().split(";")
-    named = dict(part.split("=", 1) for part in parts if "=" in part)
-    return named.get("Endpoint", "")
 
 
 def main() -> None:
