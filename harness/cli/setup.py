@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from harness.cli.exits import exits
-from harness.stack.embedded.tools import prepare
+from harness.stack.embedded.tools import cache_dir, prepare
 
 
-def setup() -> None:
+def setup(
+    cache_folder: Annotated[bool, typer.Option("--cache-folder", help="only print where things are cached")] = False,
+) -> None:
     """Prepare Postgres, Node and Azurite; does nothing that is done already."""
     with exits():
+        if cache_folder:
+            typer.echo(cache_dir())
+            return
         for tool, where in prepare(lambda text: typer.echo(f"  {text}")).items():
             typer.echo(f"  {tool:<10} {where}")

@@ -50,10 +50,10 @@ def run_case(
     started = time.monotonic()
     try:
         cursor = _reset(environment, case)
-    except StackError as error:
+    except StackError as trouble:
         durations = Durations(setup=time.monotonic() - started)
         return CaseFinished(
-            time.time(), name, "error", durations, reason=str(error), covers=tuple(scenario.covers(case))
+            time.time(), name, "error", durations, reason=str(trouble), covers=tuple(scenario.covers(case))
         )
     setup = time.monotonic() - started
     signal = Signal()

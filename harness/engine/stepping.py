@@ -14,6 +14,7 @@ from harness.engine.events import Event, StepFinished
 from harness.engine.failure import StepFailed, VerbFailed, title
 from harness.engine.verb import Found, Verb
 from harness.engine.waiting import Look, Waited, wait_until
+from harness.scenario.durations import parse_duration
 from harness.scenario.matchers import Context as MatchContext
 from harness.scenario.matchers import Matcher, Mismatch, show
 from harness.scenario.model import Eventually, Step
@@ -197,7 +198,7 @@ class Stepper:
     def _never(self, step: Step) -> None:
         observed = step.steps[0]
         act = self._action(observed)
-        window = step.verb.arguments.model_validate({"for": step.arguments.get("for", "2s")}).duration
+        window = parse_duration(step.arguments.get("for", "2s"))
 
         def look() -> Look[_Seen]:
             seen = self._look(observed, act)

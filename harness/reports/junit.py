@@ -45,11 +45,12 @@ class JUnitReport:
     def _write(self, event: RunFinished) -> None:
         root = ET.Element("testsuites", name="peeklock", time=f"{event.seconds:.3f}")
         for file, cases in self._suites.items():
-            counts = {
+            counts: dict[str, str] = {
                 word: str(sum(case.find(tag) is not None for case in cases))
                 for word, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
             }
-            ET.SubElement(root, "testsuite", name=file, tests=str(len(cases)), **counts).extend(cases)
+            facts = {"name": file, "tests": str(len(cases)), **counts}
+            ET.SubElement(root, "testsuite", facts).extend(cases)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         ET.ElementTree(root).write(self._path, encoding="utf-8", xml_declaration=True)
 

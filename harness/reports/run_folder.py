@@ -23,4 +23,4 @@ def new_run_folder(root: Path) -> Path:
                 continue
             return base / f"run-{number}"
     except OSError as error:
-        raise StackError.from_os_error(error, f"making a folder for artefacts below {base}") from error
+        raise StackError.unwritable(base, error) from error

@@ -69,8 +69,7 @@ def _verb(verb: VerbSpec, definitions: dict[str, Any]) -> dict[str, Any]:
         return {"type": "string", "description": verb.summary}
     if verb.name == "never":
         window = _inline(verb.arguments, definitions)["properties"]["for"]
-        inner = {"type": "object", "description": verb.summary, "properties": {"for": window}}
-        return inner
+        return {"type": "object", "description": verb.summary, "properties": {"for": window}}
     arguments = _tolerant(_inline(verb.arguments, definitions))
     arguments["description"] = verb.summary
     short = [{"type": "string"}] if verb.shorthand("text") != "text" else []

@@ -115,7 +115,7 @@ def _do(action: str, arguments: BlobArguments, blob: BlobClient) -> dict[str, An
     if action == "sign":
         return {}
     properties = blob.get_blob_properties()
-    facts = {
+    facts: dict[str, Any] = {
         "exists": True,
         "size": properties.size,
         "content_type": properties.content_settings.content_type,
@@ -126,8 +126,9 @@ def _do(action: str, arguments: BlobArguments, blob: BlobClient) -> dict[str, An
     body = blob.download_blob().readall()
     facts["sha256"] = hashlib.sha256(body).hexdigest()
     try:
-        facts["text"] = body.decode("utf-8")
-        facts["json"] = json.loads(facts["text"])
+        text = body.decode("utf-8")
+        facts["text"] = text
+        facts["json"] = json.loads(text)
     except ValueError:
         pass
     return facts

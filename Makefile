@@ -1,0 +1,71 @@
+# Two commands on a fresh machine: `make e2e` and `make test`. Both set everything up first, once.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+N ?= 2
+SCENARIOS ?= scenarios
+
+.DEFAULT_GOAL := help
+.PHONY: help setup e2e test check fix bench mutants up down lock schema clean
+
+help: ## what there is
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## everything that the other commands need; they call it themselves
+
+$(READY): requirements.lock pyproject.toml Makefile harness/stack/embedded/azurite/package-lock.json harness/stack/embedded/azurite/bundle.mjs fixtures/models/fetch.py
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: Peeklock needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
+	  echo "  fix: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 3; }
+	@echo "setting up (once): 1/4 a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "error: $(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv." >&2; exit 3; }
+	@echo "setting up (once): 2/4 $$(grep -c '==' requirements.lock) Python packages, as pinned in requirements.lock"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock || { \
+	  echo "error: the Python packages of requirements.lock could not be installed." >&2; \
+	  echo "  checked: the package index that pip is configured for ($$($(BIN)/python -m pip config get global.index-url 2>/dev/null || echo the default one))" >&2; \
+	  echo "  fix: make it reachable (network, proxy, PIP_INDEX_URL, PIP_CERT), then run this again." >&2; exit 3; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "setting up (once): 3/4 Postgres, Node and Azurite"
+	@$(BIN)/peeklock setup
+	@echo "setting up (once): 4/4 the ONNX model that the IntelliOptics worker runs"
+	@$(BIN)/python -m fixtures.models.fetch --to "$$($(BIN)/peeklock setup --cache-folder)/models"
+	@touch $@
+
+e2e: $(READY) ## every scenario against the real stack and services
+	@$(BIN)/peeklock run $(SCENARIOS) -n $(N)
+
+test: $(READY) ## the project's own tests, the fast ones first
+	@$(BIN)/python -m pytest tests -n $(N)
+
+check: $(READY) ## style, types, scenario files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/peeklock check
+
+fix: $(READY) ## put right what a machine can
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/peeklock schema --output docs/reference/scenario.schema.json
+
+bench: $(READY) ## how fast it is, as ratios within one run
+	@$(BIN)/python -m tests.bench
+
+mutants: $(READY) ## break API and worker in known ways: each must be caught at the right step
+	@$(BIN)/python -m pytest tests/mutants -p no:randomly -q
+
+up: $(READY) ## a stack that stays up between runs
+	@$(BIN)/peeklock up
+
+down: ## end it
+	@test ! -x $(BIN)/peeklock || $(BIN)/peeklock down
+
+lock: $(READY) ## pin requirements.lock anew from the ranges in pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade --output-file requirements.lock
+
+clean: down ## remove what was made here
+	@rm -rf $(VENV) .peeklock .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,0 +1,43 @@
+"""The published JSON Schema says what the loader says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from harness.scenario.document import parse
+from harness.scenario.loader import discover
+from harness.scenario.schema import scenario_schema
+from harness.verbs import VOCABULARY
+
+ROOT = Path(__file__).parents[3]
+BAD = Path(__file__).parent / "bad"
+
+
+@pytest.fixture(scope="module")
+def validator() -> Any:
+    schema = scenario_schema(VOCABULARY)
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize("path", discover([ROOT / "scenarios"]), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_scenario_of_the_project_is_valid(path: Path, validator: Any) -> None:
+    assert [error.message for error in validator.iter_errors(parse(path).data)] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["unknown_key", "unknown_key_in_stack", "wrong_type", "unknown_verb", "two_verbs", "invariants", "no_cases"]
+)
+def test_an_editor_marks_what_the_loader_refuses(name: str, validator: Any) -> None:
+    assert list(validator.iter_errors(parse(BAD / f"{name}.yaml").data))
+
+
+def test_the_published_file_is_up_to_date() -> None:
+    """`make fix` writes it anew."""
+    published = json.loads((ROOT / "docs" / "reference" / "scenario.schema.json").read_text(encoding="utf-8"))
+    assert published == json.loads(json.dumps(scenario_schema(VOCABULARY)))
