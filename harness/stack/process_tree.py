@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from typing import NamedTuple
 
 PR_SET_PDEATHSIG = 1
@@ -82,6 +83,25 @@ def send_family(leader: int, number: int) -> None:
     send_group(leader, number)
     for pid in others:
         send(pid, number)
+
+
+def dead_child(bury: Callable[[int], None]) -> tuple[int, int]:
+    """Reap one dead child, calling `bury` before; its pid and wait status, or `(0, 0)` when none is dead.
+
+    Looks first and reaps after: while it is a zombie its pid, and so the number of its group, cannot be given to another.
+    """
+    try:
+        if not hasattr(os, "waitid"):  # macOS before Python 3.13
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            bury(pid)
+            return pid, status
+        dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if dead is None:
+            return 0, 0
+        bury(dead.si_pid)
+        return os.waitpid(dead.si_pid, 0)
+    except ChildProcessError:
+        return 0, 0
 
 
 def kill_below(root: int) -> None:

@@ -140,24 +140,17 @@ class Supervisor:
 
     def _reap(self) -> None:
         while True:
-            try:
-                # Look first, reap after: while it is a zombie its pid, and so its group's number, cannot be reused.
-                dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
+            pid, status = process_tree.dead_child(self._bury)
+            if not pid:
                 return
-            if dead is None:
-                return
-            child = self.by_pid.pop(dead.si_pid, None)
+            child = self.by_pid.pop(pid, None)
             if child is not None:
-                self._bury(child)
-            with contextlib.suppress(ChildProcessError):
-                _, status = os.waitpid(dead.si_pid, 0)
-                if child is not None:
-                    self._announce_end(child, os.waitstatus_to_exitcode(status))
+                self._announce_end(child, os.waitstatus_to_exitcode(status))
 
-    def _bury(self, child: Child) -> None:
-        """Its leader is dead: the rest of its group and of its session must not outlive it."""
-        process_tree.send_family(child.pid, signal.SIGKILL)
+    def _bury(self, pid: int) -> None:
+        """A leader is dead: the rest of its group and of its session must not outlive it."""
+        if pid in self.by_pid:
+            process_tree.send_family(pid, signal.SIGKILL)
 
     def _announce_end(self, child: Child, code: int) -> None:
         if child.pipe != -1:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 NAME = "postgres"
 _TITLE = "Postgres"
 _TRIES = 5
-_KEPT_TEMPLATES = 6
+_KEPT_TEMPLATES = 10
 _ROOM = 512 * 1024 * 1024
 _SETTINGS = (
     # Nothing here outlives the stack, so nothing needs to survive a crash of the machine.

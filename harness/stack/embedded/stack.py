@@ -327,7 +327,7 @@ class EmbeddedStack:
             left, self._environments = self._environments, set()
         for environment in left:
             environment.let_go()
-        with contextlib.suppress(StackError, RequestError):
+        with contextlib.suppress(Exception):  # whatever fails here, the supervisor must be told to end
             for child in self._supervisor.call("children", prefix="env")["children"]:
                 if child["code"] is None:
                     self._supervisor.call("kill", name=child["name"])

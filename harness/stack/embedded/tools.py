@@ -180,6 +180,8 @@ def _build(home: Path, folder: Path, progress: Progress) -> None:
             "--no-fund",
             "--no-progress",
             "--fetch-retries=1",
+            "--fetch-retry-mintimeout=500",
+            "--fetch-retry-maxtimeout=2000",
             "--loglevel=error",
         ]
         code, log = supervisor.run("npm", [*node().npm, "ci", *options], env, work)

@@ -20,6 +20,7 @@ import pytest
 from harness.scenario.topology import Blobs, Postgres, Service, ServiceBus, Stack
 from harness.stack import process_tree
 from harness.stack.backend import Endpoints, EnvironmentSpec
+from harness.stack.embedded import tools
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SERVICE = """
@@ -88,6 +89,19 @@ class Project:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of the tests' own, so that their templates do not push out those of real projects; the bundle is shared."""
+    real, path = tools.cache_dir(), tmp_path_factory.mktemp("cache")
+    tools.azurite()
+    for name in ("azurite", "node-compile-cache"):
+        (real / name).mkdir(exist_ok=True)
+        (path / name).symlink_to(real / name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PEEKLOCK_CACHE", str(path))
+        yield path
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +55,29 @@ def test_a_data_folder_that_does_not_exist(
     with pytest.raises(StackError, match="cannot write: No such file") as caught:
         EmbeddedStack.start(project.root)
     assert "PEEKLOCK_DATA" in str(caught.value)
+
+
+def test_a_disk_that_is_full(
+    project: Project, nothing_left: Callable[[], None], data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = data / "small"
+    small.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "none", small], check=False, capture_output=True
+    ).returncode:
+        small.rmdir()
+        pytest.skip("may not mount a small file system")
+    try:
+        monkeypatch.setenv("PEEKLOCK_DATA", str(small))
+        with (
+            EmbeddedStack.start(project.root) as stack,
+            pytest.raises(StackError, match="no space left while copying the Postgres cluster") as caught,
+        ):
+            stack.wait(["postgres"])
+        assert "MB free" in str(caught.value)
+    finally:
+        subprocess.run(["umount", small], check=True)
+        small.rmdir()
 
 
 def test_an_unknown_backend(project: Project) -> None:
