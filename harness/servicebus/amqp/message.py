@@ -80,8 +80,9 @@ class Envelope:
             code, at = decode.descriptor(raw, pos)
             after = decode.skip(raw, at)
             if code < PROPERTIES:
-                if start >= 0:
-                    raise DecodeError("the sections of the message are out of order")
+                if start >= 0 and rebuilt is None:
+                    # azure-servicebus writes its delivery annotations behind the body: they are taken out of there
+                    rebuilt = [raw[start:pos]]
                 if code == HEADER:
                     self._read_header(raw, at)
                 elif code == DELIVERY_ANNOTATIONS:

@@ -217,7 +217,7 @@ def test_lock_outlives_its_receiver():
     """S-46: a receiver that goes does not unlock; the token still settles, and only expiry brings the message back."""
     bench = Bench(lock_duration=5)
     bench.send("a", "b")
-    a, b = bench.taker.take(2)
+    a, _b = bench.taker.take(2)
     bench.queue.remove_consumer(bench.taker)
     other = Taker(bench.queue, name="other")
     assert other.take() == []
@@ -255,7 +255,7 @@ def test_renewed_locks_do_not_hold_others_up():
     """S-47: the expiry of a later lock is seen though an earlier one was renewed past it."""
     bench = Bench(lock_duration=5)
     bench.send("a", "b")
-    a, b = bench.taker.take(2)
+    a, _b = bench.taker.take(2)
     bench.taker.credit = 0
     bench.advance(3)
     bench.queue.renew(a.token)
@@ -281,7 +281,7 @@ def test_receiving_deferred_is_all_or_nothing():
     """S-28: one missing or locked number, and none is received."""
     bench = Bench()
     bench.send("a", "b")
-    a, b = bench.taker.take(2)
+    a, _b = bench.taker.take(2)
     bench.queue.defer(a.token)
     for numbers in ([1, 2], [1, 99], [1, 1]):
         with pytest.raises(MessageNotFound):
@@ -319,7 +319,7 @@ def test_dead_lettering_by_a_receiver():
     """S-33, S-42, S-51: reason, description and more properties; a new number in the DLQ, with its origin."""
     bench = Bench()
     bench.send("x", "a")
-    x, a = bench.taker.take(2)
+    _x, a = bench.taker.take(2)
     bench.queue.dead_letter(a.token, "why", "words", {"k": 1})
     dead = bench.dead_taker.one()
     assert dead.content.properties == {"DeadLetterReason": "why", "DeadLetterErrorDescription": "words", "k": 1}

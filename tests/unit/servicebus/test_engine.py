@@ -98,7 +98,7 @@ def test_server_header_waits_for_the_client_s():
 def test_every_performative_has_all_of_its_fields():
     """Part B: open 10, begin 8, attach 14, flow 11, transfer 11, disposition 6, detach 3, end 1, close 1."""
     pair = Pair()
-    link, other = pair.link(Receiver)
+    _link, other = pair.link(Receiver)
     other.send(b"x", tag=b"t" * 16)
     other.send(b"x", tag=b"t", message_format=7)
     pair.turn()
@@ -133,7 +133,7 @@ def test_long_messages_go_in_several_transfers(size):
     """S-18: both ways, messages longer than the peer's max-frame-size are split and put together."""
     pair = Pair(max_frame_size=512)
     payload = random.randbytes(size)
-    link, other = pair.link(Receiver)
+    _link, other = pair.link(Receiver)
     other.send(payload, tag=b"t" * 16, settled=True)
     pair.turn()
     (delivery,) = pair.of(pair.client, ev.Delivery)
@@ -247,7 +247,7 @@ def test_counters_wrap():
 def test_one_disposition_covers_a_range():
     """S-45: first..last settles all of them; neighbours with one outcome also go out as a range."""
     pair = Pair()
-    link, other = pair.link(Receiver)
+    _link, other = pair.link(Receiver)
     for number in range(5):
         other.send(b"x", tag=b"t" * 16, context=number)
     pair.turn()
@@ -262,7 +262,7 @@ def test_one_disposition_covers_a_range():
 def test_a_huge_range_costs_nothing():
     """S-45: the range comes from the peer; what is walked is what was sent."""
     pair = Pair()
-    link, other = pair.link(Receiver)
+    _link, other = pair.link(Receiver)
     other.send(b"x", tag=b"t" * 16, context="a")
     pair.turn()
     pair.client.write(frames.disposition(0, True, 0, 2**31 - 1, True, frames.ACCEPTED))
@@ -281,7 +281,7 @@ def test_long_outcomes_are_encoded_whole():
 def test_properties_to_modify_keep_their_types():
     """S-42: the annotations of a modified outcome are read with their exact AMQP types."""
     pair = Pair()
-    link, other = pair.link(Receiver)
+    _link, other = pair.link(Receiver)
     other.send(b"x", tag=b"t" * 16, context=1)
     pair.turn()
     state = described(frames.MODIFIED_CODE, True, False, {Symbol("n"): UInt(5)})
@@ -432,7 +432,7 @@ def test_other_protocols_are_refused(raw):
 def test_mutated_traffic_never_raises():
     """Bounded fuzzing: real traffic with bytes changed, cut and doubled is survived or closed with a reason."""
     pair = Pair()
-    link, other = pair.link()
+    link, _other = pair.link()
     link.send(b"payload", tag=b"t" * 16)
     pair.turn()
     pair.session.settle(True, 0, described(frames.MODIFIED_CODE, True, False, {Symbol("a"): 1}), settled=False)

@@ -1,0 +1,212 @@
+"""`python -m harness.servicebus`: the ready line, the control API, a clean stop, and errors with exit code 2."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+
+from harness.servicebus import Client, OutgoingMessage
+
+TOKEN = "a-control-token"
+
+
+@contextmanager
+def process(*arguments, token=TOKEN):
+    environment = {**os.environ, "PEEKLOCK_CONTROL_TOKEN": token}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "harness.servicebus", *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield child, json.loads(child.stdout.readline())
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def call(port, method, path, body=None, token=TOKEN):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, method=method)
+    request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            raw = answer.read()
+            return answer.status, json.loads(raw) if raw else None
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+@pytest.fixture(scope="module")
+def control():
+    with process("--no-default-namespace") as (_, ready):
+        yield ready["control_port"]
+
+
+def text(port, rule="RootManageSharedAccessKey", key="SAS_KEY_VALUE"):
+    return f"Endpoint=sb://localhost:{port};SharedAccessKeyName={rule};SharedAccessKey={key};UseDevelopmentEmulator=true;"
+
+
+def test_ready_line_and_clean_stop():
+    """The contract: one JSON line when listening, JSON logs on stderr without secrets, SIGTERM ends with 0."""
+    with process("--port", "0") as (child, ready):
+        assert ready["event"] == "servicebus.ready"
+        assert ready["pid"] == child.pid
+        assert ready["amqp_port"]
+        with Client(text(ready["amqp_port"], key="not-the-key-at-all")) as client:
+            with pytest.raises(Exception, match="invalid signature"):
+                client.send("q", [OutgoingMessage(b"x")])
+        child.send_signal(signal.SIGTERM)
+        out, logs = child.communicate(timeout=10)
+        assert child.returncode == 0
+        assert out == ""
+        events = [json.loads(line)["event"] for line in logs.splitlines()]
+        assert events[0] == "namespace.listening"
+        assert events[-1] == "servicebus.stopped"
+        assert "cbs.refused" in events
+        assert not any(secret in logs for secret in ("sig=", "SAS_KEY", "not-the-key", TOKEN))
+
+
+def test_config_file(tmp_path):
+    """--config takes the official Config.json; the default rule is that of the official emulator."""
+    path = tmp_path / "Config.json"
+    queues = [{"Name": "from.config", "Properties": {"MaxDeliveryCount": 2}}]
+    document = {"UserConfig": {"Namespaces": [{"Name": "sbemulatorns", "Queues": queues, "Topics": []}]}}
+    path.write_text("// mine\n" + json.dumps(document))
+    with process("--config", str(path), "--port", "0") as (_, ready), Client(text(ready["amqp_port"])) as client:
+        client.send("from.config", [OutgoingMessage(b"x", message_id="m")])
+        assert client.receive("from.config")[0].message_id == "m"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "token", "words"),
+    [
+        (["--config", "no-such-file.json"], TOKEN, "cannot be read"),
+        (["--host", "0.0.0.0"], TOKEN, "is not loopback"),
+        (["--no-default-namespace"], "", "PEEKLOCK_CONTROL_TOKEN"),
+        (["--prot", "1"], TOKEN, "unrecognized arguments"),
+    ],
+)
+def test_bad_command_lines_exit_with_two(arguments, token, words):
+    """Exit code 2, with what is wrong and how to fix it, for a bad command line or configuration."""
+    command = [sys.executable, "-m", "harness.servicebus", *arguments]
+    environment = {**os.environ, "PEEKLOCK_CONTROL_TOKEN": token}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=10)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_namespace_s_life(control):
+    """PUT, 409 on a second, use, entities, ledger, purge, reset, DELETE: the whole contract in one life."""
+    queues = {"images": {"max_delivery_count": 3, "lock_duration": 5.0}}
+    rules = [{"name": "app", "key": "app-key", "rights": ["Send", "Listen"], "entity": "images"}]
+    status, made = call(control, "PUT", "/namespaces/a", {"queues": queues, "access_rules": rules})
+    assert (status, made["name"]) == (200, "a")
+    assert call(control, "PUT", "/namespaces/a", {})[0] == 409
+    with Client(text(made["port"], "app", "app-key")) as client:
+        client.send("images", [OutgoingMessage(b"\x00body", message_id="m1", application_properties={"k": 1})])
+        (message,) = client.receive("images")
+        _, state = call(control, "GET", "/namespaces/a/entities")
+        (queue,) = state["queues"]
+        assert (queue["active"], queue["locked"], queue["dead_letter"]) == (0, 1, 0)
+        assert queue["receivers"][0]["container_id"].startswith("peeklock-")
+        client.dead_letter(message, "why", "words")
+        _, ledger = call(control, "GET", "/namespaces/a/ledger?after=0&wait=5")
+        events = [(e["queue"], e["event"], e["delivery"]) for e in ledger["entries"]]
+        assert events == [
+            ("images", "enqueued", 1),
+            ("images", "delivered", 1),
+            ("images", "dead_lettered", 1),
+            ("images/$deadletterqueue", "enqueued", 1),
+        ]
+        sent = ledger["entries"][0]["message"]
+        assert sent["body_base64"] == "AGJvZHk="
+        assert sent["application_properties"] == {"k": 1}
+        assert (ledger["entries"][2]["reason"], ledger["entries"][3]["dead_letter_source"]) == ("why", 1)
+        assert ledger["cursor"] == 4
+        assert call(control, "POST", "/namespaces/a/queues/images/$DeadLetterQueue/purge")[1] == {"purged": 1}
+        client.send("images", [OutgoingMessage(b"x")])
+        _, reset = call(control, "POST", "/namespaces/a/reset")
+        _, after = call(control, "GET", f"/namespaces/a/ledger?after={reset['cursor']}")
+        assert after["entries"] == []
+    assert call(control, "DELETE", "/namespaces/a") == (204, None)
+    assert call(control, "GET", "/namespaces/a/entities")[0] == 404
+    with pytest.raises(OSError, match="refused"):
+        Client(text(made["port"])).peek("images")
+
+
+def test_the_ledger_waits_for_news(control):
+    """The long poll answers at once when there is something, when something arrives, or when the wait is over."""
+    _, made = call(control, "PUT", "/namespaces/b", {"queues": {"q": {}}})
+    assert call(control, "GET", "/namespaces/b/ledger?after=0&wait=0.01")[1]["entries"] == []
+    import threading
+
+    seen = []
+    waiting = threading.Thread(target=lambda: seen.append(call(control, "GET", "/namespaces/b/ledger?after=0&wait=30")))
+    waiting.start()
+    with Client(text(made["port"])) as client:
+        client.send("q", [OutgoingMessage(b"x")])
+    waiting.join(10)
+    assert [e["event"] for e in seen[0][1]["entries"]] == ["enqueued"]
+    assert len(call(control, "GET", "/namespaces/b/ledger?after=0&limit=1")[1]["entries"]) == 1
+    call(control, "DELETE", "/namespaces/b")
+
+
+def test_moving_the_clock(control):
+    """POST /clock moves the time of all namespaces: locks run out at once."""
+    _, made = call(control, "PUT", "/namespaces/c", {"queues": {"q": {"lock_duration": 60}}})
+    with Client(text(made["port"])) as client:
+        client.send("q", [OutgoingMessage(b"x")])
+        client.receive("q")
+        assert call(control, "POST", "/clock", {"advance": 61})[0] == 200
+        assert client.receive("q")[0].delivery_count == 1
+    call(control, "DELETE", "/namespaces/c")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("PUT", "/namespaces/x", {"queues": {"q": {"lock": 1}}}, 400),
+        ("PUT", "/namespaces/x", {"topics": {"t": {}}}, 400),
+        ("GET", "/namespaces/none/ledger", None, 404),
+        ("GET", "/nowhere", None, 404),
+        ("POST", "/clock", {}, 400),
+    ],
+)
+def test_control_errors_say_how_to_fix(control, method, path, body, status):
+    """Errors are {"error", "fix"} with a fitting status."""
+    answer = call(control, method, path, body)
+    assert answer[0] == status
+    assert answer[1]["error"]
+    assert answer[1]["fix"]
+
+
+def test_control_needs_its_token(control):
+    """Every path, health too, is closed to callers without the token."""
+    for path in ("/health", "/namespaces/a/ledger"):
+        assert call(control, "GET", path, token="wrong")[0] == 401
+    assert call(control, "GET", "/health")[1]["status"] == "ok"
+
+
+def test_starting_costs_little():
+    """Cold start: none of the heavy modules is loaded, nor anything else of the harness."""
+    code = (
+        "import sys, harness.servicebus.process, harness.servicebus.host;"
+        "print([m for m in sys.modules if m.split('.')[0] in "
+        "('h11','pydantic','typer','rich','azure','httpx','hypothesis','anyio')"
+        " or m.startswith('harness.') and not m.startswith('harness.servicebus')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
+    assert done.stdout.strip() == "[]"
