@@ -54,19 +54,20 @@ class ConsoleReport:
     def _case(self, event: CaseFinished) -> None:
         self._done += 1
         repeat = f" #{event.repeat + 1}" if event.repeat else ""
-        line = Text()
-        line.append(f"{event.outcome.upper():<7}", _STYLES[event.outcome])
-        line.append(f" {event.case}{repeat}  ")
-        line.append(f"{event.durations.total:.2f} s", "dim")
-        self._console.print(line, soft_wrap=True)
         if event.outcome == "failed":
             self._console.print()
-            for text in render_failure(event, max(80, self._console.width)):
+            first, *rest = render_failure(event, max(80, self._console.width))
+            self._line(first.replace(event.case, event.case + repeat), _STYLES["failed"])
+            for text in rest:
                 self._line(text)
             self._console.print()
-        elif event.reason:
-            for text in event.reason.splitlines():
-                self._line(f"        {text}", "yellow" if event.outcome == "skipped" else "")
+            return
+        line = Text(f"{event.outcome.upper():<7}", _STYLES[event.outcome])
+        line.append(f" {event.case}{repeat}  ", "default")
+        line.append(f"{event.durations.total:.2f} s", "dim")
+        self._console.print(line, soft_wrap=True)
+        for text in event.reason.splitlines():
+            self._line(f"        {text}", "yellow" if event.outcome == "skipped" else "")
 
     def _summary(self, event: RunFinished) -> None:
         counts = [

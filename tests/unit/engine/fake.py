@@ -1,0 +1,144 @@
+"""An environment in memory: the same protocol, driven by the test."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.engine.case import CaseOptions, run_case
+from harness.engine.clients import Clients
+from harness.engine.events import CaseFinished, Event
+from harness.scenario.loader import load
+from harness.scenario.model import Scenario
+from harness.stack import Endpoints, Exit, LogLine
+from harness.verbs import VOCABULARY
+
+
+class FakeServices:
+    """Services that run only in words."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        self.lines: list[LogLine] = []
+        self.gone: list[Exit] = []
+        self.done: list[str] = []
+
+    def names(self) -> tuple[str, ...]:
+        return self._names
+
+    def url(self, service: str) -> str:
+        return f"http://127.0.0.1:{9000 + self._names.index(service)}"
+
+    def logs(self, after: int = 0) -> tuple[list[LogLine], int]:
+        return self.lines[after:], len(self.lines)
+
+    def exits(self, after: int = 0) -> tuple[list[Exit], int]:
+        return self.gone[after:], len(self.gone)
+
+    def running(self, service: str) -> int:
+        return 1
+
+    def __getattr__(self, name: str) -> Callable[[str], None]:
+        if name in ("start", "stop", "kill", "pause", "resume"):
+            return lambda service: self.done.append(f"{name} {service}")
+        raise AttributeError(name)
+
+
+class FakeEnvironment:
+    """A namespace whose ledger the test writes."""
+
+    name = "fake"
+    log_dir = Path()
+
+    def __init__(self, *services: str) -> None:
+        self.services = FakeServices(*services)
+        self.endpoints = Endpoints()
+        self.entries: list[dict[str, Any]] = []
+        self.receivers: dict[str, list[str]] = {}
+        self._wakes: list[Callable[[], None]] = []
+        self.resets = 0
+
+    def happen(self, event: str, queue: str = "jobs", sequence: int = 1, **facts: Any) -> None:
+        """Add a ledger entry and wake whoever waits."""
+        body = facts.pop("body", None)
+        entry = {
+            "n": len(self.entries) + 1,
+            "at": time.time(),
+            "queue": queue,
+            "event": event,
+            "sequence": sequence,
+            **facts,
+        }
+        if event in ("enqueued", "scheduled", "duplicate_dropped"):
+            raw = base64.b64encode(json.dumps(body).encode()).decode()
+            entry["message"] = {
+                "message_id": facts.get("message_id"),
+                "correlation_id": facts.get("correlation_id"),
+                "body_base64": raw,
+                "body_type": "data",
+            }
+        self.entries.append(entry)
+        self.wake()
+
+    def log(self, service: str, **record: Any) -> None:
+        """Let a service log a JSON line."""
+        self.services.lines.append(LogLine(service, 0, time.time(), json.dumps(record), record))
+        self.wake()
+
+    def wake(self) -> None:
+        for wake in list(self._wakes):
+            wake()
+
+    def reset(self) -> int:
+        self.resets += 1
+        return len(self.entries)
+
+    def ledger(self, after: int, wait: float = 0.0) -> tuple[list[dict[str, Any]], int]:
+        return self.entries[after:], len(self.entries)
+
+    def queues(self) -> list[dict[str, Any]]:
+        return [{"name": name, "receivers": receivers} for name, receivers in self.receivers.items()]
+
+    def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
+        self._wakes.append(wake)
+        return lambda: self._wakes.remove(wake)
+
+    def close(self) -> None: ...
+
+
+HEADER = """\
+scenario: test
+timeout: 5s
+stack:
+  servicebus:
+    queues:
+      jobs: {consumers: [worker]}
+      results: {}
+services:
+  worker: {run: [python]}
+"""
+
+
+def scenario_of(folder: Path, cases: str, header: str = HEADER) -> Scenario:
+    """Return the scenario of a text."""
+    (folder / "pyproject.toml").touch()
+    path = folder / "test.yaml"
+    path.write_text(header + cases, encoding="utf-8")
+    return load(path, VOCABULARY)
+
+
+def run_one(
+    scenario: Scenario, environment: FakeEnvironment, emit: Callable[[Event], None] = lambda _: None
+) -> CaseFinished:
+    """Run the first case of a scenario on a fake environment."""
+    case = scenario.cases[0]
+    clients: Any = Clients(environment)
+    return run_case(scenario, case, f"test.yaml::{case.name}", environment, clients, emit, CaseOptions())
+
+
+def texts(mapping: Mapping[str, Any]) -> str:
+    return json.dumps(mapping)

@@ -1,0 +1,91 @@
+"""Folding entries into the history of messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.engine.ledger import Ledger
+from tests.unit.engine.fake import FakeEnvironment
+
+
+def fold(environment: FakeEnvironment, after: int = 0) -> Ledger:
+    ledger = Ledger(environment.ledger, after)
+    ledger.refresh()
+    return ledger
+
+
+def views(ledger: Ledger, queue: str = "jobs") -> list[dict[str, Any]]:
+    return [message.view() for message in ledger.messages(queue)]
+
+
+def test_one_message_from_send_to_complete() -> None:
+    world = FakeEnvironment()
+    world.happen("enqueued", message_id="m1", body={"id": 1}, correlation_id="c")
+    world.happen("delivered", delivery=1)
+    world.happen("renewed")
+    world.happen("completed")
+    (view,) = views(fold(world))
+    assert view["message_id"] == "m1"
+    assert view["correlation_id"] == "c"
+    assert view["body"] == {"id": 1}
+    assert (view["deliveries"], view["outcome"]) == (1, "completed")
+    assert view["history"] == ["enqueued", "delivered", "renewed", "completed"]
+    assert "dead_letter_reason" not in view
+
+
+def test_deliveries_count_from_one() -> None:
+    world = FakeEnvironment()
+    world.happen("enqueued", message_id="m")
+    for delivery in (1, 2):
+        world.happen("delivered", delivery=delivery)
+        world.happen("abandoned")
+    (view,) = views(fold(world))
+    assert (view["deliveries"], view["outcome"]) == (2, "active")
+
+
+def test_duplicates_are_messages_of_their_own() -> None:
+    world = FakeEnvironment()
+    world.happen("enqueued", message_id="m")
+    world.happen("duplicate_dropped", sequence=None, message_id="m")
+    world.happen("duplicate_dropped", sequence=None, message_id="m")
+    assert [view["outcome"] for view in views(fold(world))] == [
+        "active",
+        "dropped_as_duplicate",
+        "dropped_as_duplicate",
+    ]
+
+
+def test_a_dead_letter_knows_its_past() -> None:
+    world = FakeEnvironment()
+    world.happen("enqueued", sequence=7, message_id="m", body=1)
+    world.happen("delivered", sequence=7, delivery=1)
+    world.happen("dead_lettered", sequence=7, reason="Bad", description="no id")
+    world.happen("enqueued", queue="jobs/$deadletterqueue", sequence=1, message_id="m", body=1, dead_letter_source=7)
+    ledger = fold(world)
+    (original,), (dead,) = views(ledger), views(ledger, "jobs/$deadletterqueue")
+    assert (original["outcome"], original["dead_letter_reason"]) == ("dead_lettered", "Bad")
+    assert (dead["outcome"], dead["dead_letter_reason"], dead["dead_letter_description"]) == ("active", "Bad", "no id")
+    assert dead["deliveries"] == 1
+
+
+def test_bodies_are_json_or_text_or_base64() -> None:
+    world = FakeEnvironment()
+    world.happen("enqueued", sequence=1, body={"a": 1})
+    world.happen("enqueued", sequence=2)
+    world.happen("enqueued", sequence=3)
+    world.entries[1]["message"]["body_base64"] = "PHhtbC8+"
+    world.entries[2]["message"]["body_base64"] = "/9j/"
+    assert [view["body"] for view in views(fold(world))] == [{"a": 1}, "<xml/>", {"base64": "/9j/"}]
+
+
+def test_it_begins_at_its_cursor() -> None:
+    world = FakeEnvironment()
+    world.happen("enqueued", message_id="of the case before")
+    assert views(fold(world, after=1)) == []
+
+
+def test_receivers_are_remembered() -> None:
+    world = FakeEnvironment()
+    world.happen("enqueued")
+    world.happen("delivered", delivery=1, consumer="worker")
+    assert fold(world).receivers("jobs") == {"worker"}

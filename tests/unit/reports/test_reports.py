@@ -1,0 +1,160 @@
+"""What people and pipelines read."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.engine.events import CaseFinished, Durations, Progress, RunFinished, RunStarted, StackReady
+from harness.engine.failure import Failure, Moment
+from harness.engine.record import Record
+from harness.reports.artefacts import write_artefacts
+from harness.reports.console import ConsoleReport
+from harness.reports.failure_text import render_failure
+from harness.reports.junit import JUnitReport
+from harness.reports.ndjson import NdjsonReport
+from harness.scenario.matchers import Mismatch
+from harness.stack import LogLine
+
+FAILURE = Failure(
+    headline="",
+    step="the result tells why",
+    where="scenarios/intellioptics/pipeline.yaml:61:60",
+    excerpt=(
+        "   61 |   expect: {count: 1, each: {body: {answer: UNCLEAR, reason: download_failed}}}",
+        "      |                                                     ^^^^^^^^^^^^^^^^^^^^^^^",
+    ),
+    mismatches=(Mismatch("body.reason", '"download_failed"', '"internal_error"', ()),),
+    notes=("stopped early after 9 tries in 0.3 s: the case has settled, no further message can come",),
+    timeline=(
+        Moment(100.012, "api", "POST /v1/image-queries → 202"),
+        Moment(100.012, "image-queries", "enqueued seq 4"),
+        Moment(100.031, "image-queries", "delivered 1"),
+        Moment(100.038, "worker", "ERROR KeyError 'reason'", alarming=True),
+        Moment(100.041, "inference-results", "enqueued seq 4"),
+    ),
+    started_at=100.0,
+    likely_cause="worker raised KeyError at worker/result.py:44",
+    also=("no_error_logs: worker logged KeyError",),
+)
+FAILED = CaseFinished(
+    101.0,
+    "scenarios/intellioptics/pipeline.yaml::sas_expired",
+    "failed",
+    Durations(0.1, 0.3, 0.5),
+    failure=FAILURE,
+    covers=("IO-8",),
+)
+PASSED = CaseFinished(101.0, "a.yaml::good", "passed", Durations(0.1, 0.2, 0.3), covers=("IO-1",))
+SKIPPED = CaseFinished(
+    101.0, "a.yaml::later", "skipped", Durations(), reason="the embedded backend has not the ability: clock"
+)
+ERROR = CaseFinished(
+    101.0, "b.yaml::one", "error", Durations(), reason="postgres did not start\n  how to fix: free the disk"
+)
+FINISHED = RunFinished(
+    105.0,
+    "run-1",
+    1,
+    1,
+    1,
+    1,
+    (),
+    4.2,
+    Durations(0.2, 0.5, 0.8),
+    0.5,
+    failed_cases=("scenarios/intellioptics/pipeline.yaml::sas_expired",),
+)
+STARTED = RunStarted(99.0, "run-1", 4, 3, "embedded", "no Docker needed", Path(".peeklock/run-1"))
+
+
+def golden(name: str, text: str) -> None:
+    """Compare with a file beside this one; delete it to have it written anew."""
+    path = Path(__file__).parent / name
+    if not path.exists():
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+def test_a_failure_as_text() -> None:
+    """The output is the contract."""
+    golden("failure.txt", "\n".join(render_failure(FAILED, 160)) + "\n")
+
+
+def test_a_narrow_terminal_gets_a_list() -> None:
+    text = "\n".join(render_failure(FAILED, 70))
+    assert "      38  worker             ERROR KeyError 'reason'" in text
+
+
+def test_a_long_timeline_keeps_both_ends_and_what_is_alarming() -> None:
+    moments = tuple(Moment(100 + n, "worker", f"line {n}", alarming=n == 50) for n in range(100))
+    text = "\n".join(
+        render_failure(
+            CaseFinished(
+                1, "c", "failed", Durations(), failure=Failure("x", "s", "f:1:1", timeline=moments, started_at=100)
+            )
+        )
+    )
+    assert "line 0" in text
+    assert "line 50" in text
+    assert "line 99" in text
+    assert "line 30" not in text
+    assert "59 more" in text
+
+
+def test_the_console_in_full() -> None:
+    output = StringIO()
+    report = ConsoleReport(Console(file=output, width=160, highlight=False))
+    stack = StackReady(99.5, 0.5, False, {"postgres": 0.1, "blobs": 0.5})
+    for event in (STARTED, Progress(99.1, "building Azurite"), stack, PASSED, FAILED, SKIPPED, ERROR, FINISHED):
+        report(event)
+    golden("console.txt", output.getvalue())
+
+
+def test_junit(tmp_path: Path) -> None:
+    report = JUnitReport(tmp_path / "deep" / "junit.xml")
+    for event in (STARTED, PASSED, FAILED, SKIPPED, ERROR, FINISHED):
+        report(event)
+    root = ET.parse(tmp_path / "deep" / "junit.xml").getroot()
+    assert {case.get("name"): [child.tag for child in case] for case in root.iter("testcase")} == {
+        "good": ["properties"],
+        "sas_expired": ["properties", "failure"],
+        "later": ["skipped"],
+        "one": ["error"],
+    }
+    failure = root.find(".//failure")
+    assert failure is not None
+    assert failure.get("message") == 'body.reason: expected "download_failed", actual "internal_error"'
+
+
+def test_ndjson_is_a_line_an_event(tmp_path: Path) -> None:
+    report = NdjsonReport(tmp_path / "events.ndjson")
+    for event in (STARTED, PASSED, FAILED, FINISHED):
+        report(event)
+    lines = [json.loads(line) for line in (tmp_path / "events.ndjson").read_text(encoding="utf-8").splitlines()]
+    assert [line["event"] for line in lines] == ["RunStarted", "CaseFinished", "CaseFinished", "RunFinished"]
+    assert lines[2]["failure"]["mismatches"][0]["path"] == "body.reason"
+
+
+def test_artefacts_hold_no_secret(tmp_path: Path) -> None:
+    """Not in a log line, not in a message, not inside base64."""
+    url = "http://127.0.0.1/a/b.jpg?sp=r&sig=abc%2Fdef&se=1"
+    entry = {"n": 1, "at": 1.0, "queue": "q", "event": "enqueued", "sequence": 1,
+             "message": {"message_id": "m", "body_base64": __import__("base64").b64encode(json.dumps({"url": url, "key": "hunter2hunter2"}).encode()).decode()}}  # fmt: skip
+    line = LogLine("worker", 0, 1.0, f'{{"event": "got {url} hunter2hunter2"}}', {"event": f"got {url} hunter2hunter2"})
+    record = Record((), (entry,), (line,), (), 0.0, frozenset({"hunter2hunter2"}))
+    finished = write_artefacts(
+        CaseFinished(1, "a.yaml::one[x y]", "failed", Durations(), failure=FAILURE, record=record), tmp_path
+    )
+    assert finished.artefacts is not None
+    assert finished.artefacts.name == "a-one-x-y"
+    texts = {path.name: path.read_text(encoding="utf-8") for path in finished.artefacts.iterdir()}
+    assert set(texts) == {"failure.txt", "ledger.ndjson", "timeline.txt", "worker.log"}
+    for text in texts.values():
+        assert "hunter2" not in text
+        assert "abc%2Fdef" not in text
+        assert "body_base64" not in text
