@@ -1,4 +1,8 @@
-"""The golden Postgres cluster in the cache: made by `initdb` once, copied for each stack, grown by templates worth keeping."""
+"""The golden Postgres cluster in the cache: made by `initdb` once, copied for each stack, grown by templates worth keeping.
+
+A golden folder holds `data`, the cluster without the files of its template databases, and `templates/<oid>`, those files: each is
+copied into a stack's cluster only when something asks for it, so that templates of other projects cost a stack nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import pwd
 import secrets
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +23,7 @@ from harness.stack.process_tree import LINUX
 from harness.stack.supervisor_client import SupervisorClient
 
 ROLE = "peeklock"
-_FORMAT = 1
+_FORMAT = 2
 """Raise it when the flags of `initdb` or the files below change: old golden clusters are then left alone and made anew."""
 _ACCESS = f"""\
 # The socket lies in a folder that only the owner of the stack can enter; over TCP the stack's random password is needed.
@@ -33,11 +38,11 @@ def home() -> Path:
 
 
 def ensure(supervisor: SupervisorClient, progress: Progress = silent) -> Path:
-    """The golden data directory, made when absent (about 0.6 s). Copy it; never start a server on it."""
+    """The newest golden folder, made when absent (about 0.6 s). Copy from it; never start a server on it."""
     current = home() / "current"
-    if not (current / "PG_VERSION").exists():
+    if not (current / "data" / "PG_VERSION").exists():
         with locked(home() / "lock"):
-            if not (current / "PG_VERSION").exists():
+            if not (current / "data" / "PG_VERSION").exists():
                 progress("making a Postgres cluster (once)")
                 _initialise(supervisor)
     # Resolved, so that a copy which has begun stays with one cluster when a newer one takes its place.
@@ -48,11 +53,13 @@ def _initialise(supervisor: SupervisorClient) -> None:
     new = home() / f"golden-{secrets.token_hex(4)}"
     supervisor.call("register", path=str(new))
     try:
-        new.mkdir(mode=0o700)
+        new.mkdir(mode=0o711)
+        data = new / "data"
+        data.mkdir(mode=0o700)
         person = Identity.find(supervisor)
-        person.own(new)
+        person.own(data)
         binaries = person.binaries()
-        argv = [str(binaries.bin / "initdb"), "-D", str(new), "-U", ROLE, "--no-sync", "-A", "trust", "-E", "UTF8"]
+        argv = [str(binaries.bin / "initdb"), "-D", str(data), "-U", ROLE, "--no-sync", "-A", "trust", "-E", "UTF8"]
         argv += ["--wal-segsize=1", "--no-instructions"]
         if binaries.major >= 17:
             argv += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
@@ -64,7 +71,7 @@ def _initialise(supervisor: SupervisorClient) -> None:
             if "No space left" in text:
                 raise StackError.full_disk("making a Postgres cluster", new, shutil.disk_usage(home()).free)
             raise StackError.setup_failed("making a Postgres cluster with initdb", log[-12:], "its lines say why")
-        (new / "pg_hba.conf").write_text(_ACCESS)
+        (data / "pg_hba.conf").write_text(_ACCESS)
         _keep(supervisor, new)
     except OSError as error:
         raise StackError.unwritable(error.filename or new, error) from error
@@ -85,12 +92,24 @@ def _make_current(new: Path) -> None:
     link.replace(new.parent / "current")
 
 
-def publish(supervisor: SupervisorClient, data: Path) -> None:
-    """Make a cleanly stopped cluster the golden one: `data` is copied, swapped in atomically; the one before is kept too."""
+def publish(supervisor: SupervisorClient, data: Path, source: Path, templates: Mapping[str, int]) -> None:
+    """Make a cleanly stopped cluster the golden one, swapped in atomically; the one before is kept too.
+
+    `templates`: those to keep, with their oids; files that `data` never needed are taken over from the golden folder `source`.
+    """
     with locked(home() / "lock"):
         new = home() / f"golden-{secrets.token_hex(4)}"
         supervisor.call("register", path=str(new))
-        copy(supervisor, data, new)
+        new.mkdir(mode=0o711)
+        copy(supervisor, data, new / "data")
+        (new / "templates").mkdir(mode=0o711)
+        for oid in templates.values():
+            files = new / "data" / "base" / str(oid)
+            if files.exists():
+                files.rename(new / "templates" / str(oid))
+            elif (source / "templates" / str(oid)).exists():
+                copy(supervisor, source / "templates" / str(oid), new / "templates" / str(oid))
+        (new / "names").write_text("\n".join(sorted(templates)))
         before = (home() / "current").resolve()
         _keep(supervisor, new)
         _make_current(new)
@@ -99,8 +118,14 @@ def publish(supervisor: SupervisorClient, data: Path) -> None:
                 shutil.rmtree(old, ignore_errors=True)
 
 
+def names() -> set[str]:
+    """The templates of the newest golden cluster."""
+    listing = home() / "current" / "names"
+    return set(listing.read_text().split()) if listing.exists() else set()
+
+
 def copy(supervisor: SupervisorClient, source: Path, target: Path) -> None:
-    """Copy a data directory, by `cp` (twice as fast as Python, and it ends with the supervisor). Raises `StackError`."""
+    """Copy a folder, by `cp` (twice as fast as Python, and it ends with the supervisor). Raises `StackError`."""
     flags = ["-a", "--reflink=auto"] if LINUX else ["-a"]
     program = shutil.which("cp") or "/bin/cp"
     argv = [program, *flags, f"{source}/.", str(target)]

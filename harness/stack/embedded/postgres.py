@@ -15,26 +15,25 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.stack.embedded import golden
+from harness.stack.embedded.admin import AdminConnection, PostgresError, literal
 from harness.stack.embedded.tools import Progress, silent
 from harness.stack.errors import StackError
 from harness.stack.readiness import Watcher
 from harness.stack.supervisor_client import SupervisorClient
 
-if TYPE_CHECKING:
-    import psycopg
-
 NAME = "postgres"
 _TITLE = "Postgres"
 _TRIES = 5
 _KEPT_TEMPLATES = 10
+_LONGEST_MIGRATION = 600.0
 _ROOM = 512 * 1024 * 1024
 _SETTINGS = (
     # Nothing here outlives the stack, so nothing needs to survive a crash of the machine.
     "fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0",
-    "shared_buffers=32MB", "jit=off", "max_connections=200", "max_wal_size=256MB",
+    "shared_buffers=32MB", "jit=off", "autovacuum=off", "max_connections=200", "max_wal_size=256MB",
     # The password is 128 random bits: more rounds of hashing would protect nothing and cost 5 ms a connection.
     "scram_iterations=1",
     "timezone=UTC", "log_timezone=UTC", "log_line_prefix=%m [%p] %d ", "lc_messages=C",
@@ -66,7 +65,7 @@ class PostgresServer:
         self.password: str = state["password"]
         self.log_file = Path(state["log"])
         self._admin_lock = threading.Lock()
-        self._admin: psycopg.Connection[Any] | None = None
+        self._admin: AdminConnection | None = None
         self._template_lock = threading.Lock()
 
     @property
@@ -99,7 +98,7 @@ class PostgresServer:
             sockets.mkdir(mode=0o700)
         except OSError as error:
             raise StackError.unwritable(data, error) from error
-        golden.copy(supervisor, source, data)
+        golden.copy(supervisor, source / "data", data)
         if person.drop_to is not None:
             directory.chmod(0o711)
             person.own(data)
@@ -131,42 +130,31 @@ class PostgresServer:
             finally:
                 watcher.close()
             break
-        state = {"port": port, "password": password, "sockets": str(sockets), "data": str(data), "log": str(log)}
+        state = {
+            "port": port,
+            "password": password,
+            "sockets": str(sockets),
+            "data": str(data),
+            "log": str(log),
+            "golden": str(source),
+        }
         server = cls(supervisor, state)
-        with server.admin() as connection:
-            connection.execute(f"ALTER ROLE {golden.ROLE} PASSWORD '{password}'")
-        with server._connect_tcp() as probe:  # ready means that what the services will do works
-            probe.execute("SELECT 1")
+        with server.admin() as connection:  # ready means that it answers, not that a port is open
+            connection.execute(f"ALTER ROLE {golden.ROLE} PASSWORD {literal(password)}")
         return server
 
-    def _connect_tcp(self) -> psycopg.Connection[Any]:
-        import psycopg
-
-        return psycopg.connect(self.url("postgres"), autocommit=True, connect_timeout=10)
-
-    def _connect(self) -> psycopg.Connection[Any]:
-        import psycopg
-
-        return psycopg.connect(
-            host=self._state["sockets"],
-            port=self.port,
-            user=golden.ROLE,
-            dbname="postgres",
-            autocommit=True,
-            connect_timeout=10,
-        )
+    def _connect(self, timeout: float = 60.0) -> AdminConnection:
+        return AdminConnection(Path(self._state["sockets"]), self.port, golden.ROLE, timeout=timeout)
 
     @contextmanager
-    def admin(self) -> Iterator[psycopg.Connection[Any]]:
+    def admin(self) -> Iterator[AdminConnection]:
         """The one administrative connection, for one thread at a time."""
-        import psycopg
-
         with self._admin_lock:
             try:
                 if self._admin is None or self._admin.closed:
                     self._admin = self._connect()
                 yield self._admin
-            except psycopg.OperationalError as error:
+            except (OSError, PostgresError) as error:
                 raise self._lost(error) from error
 
     def _lost(self, error: Exception) -> StackError:
@@ -200,17 +188,36 @@ class PostgresServer:
         if migrations is None and not seeds:
             return "template1"
         name = f"tpl_{digest(migrations, seeds)}"
-        with self._template_lock, self._connect() as own:
-            # Several processes can share a warm stack: the lock ends with this connection, however that happens.
-            own.execute("SELECT pg_advisory_lock(hashtext(%s))", [name])
-            if own.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
-                self._build(own, name, migrations, seeds, root, log_dir, progress)
-            own.execute(f"COMMENT ON DATABASE {name} IS 'used {time.time():.0f}'")
-        own.close()
+        try:
+            with self._template_lock, self._connect(timeout=_LONGEST_MIGRATION) as own:
+                # Several processes can share a warm stack: the lock ends with this connection, however that happens.
+                own.execute(f"SELECT pg_advisory_lock(hashtext({literal(name)}))")
+                found = own.execute(f"SELECT oid FROM pg_database WHERE datname = {literal(name)}")  # noqa: S608  a digest
+                if not found or not self._fetch(own, name, int(found[0][0] or 0)):
+                    self._build(own, name, migrations, seeds, root, log_dir, progress)
+                own.execute(f"COMMENT ON DATABASE {name} IS 'used {time.time():.0f}'")
+        except (OSError, PostgresError) as error:
+            raise self._lost(error) from error
         return name
 
+    def _fetch(self, own: AdminConnection, name: str, oid: int) -> bool:
+        """Make sure that the files of a known template are here; False when they are nowhere, and then it is known no more."""
+        files = Path(self._state["data"]) / "base" / str(oid)
+        kept = Path(self._state["golden"]) / "templates" / str(oid)
+        if not files.exists() and kept.exists():
+            # In one step: a clone that begins now must find all of the files or wait for the lock that we hold.
+            arriving = files.with_name(f"{oid}.new")
+            golden.copy(self._supervisor, kept, arriving)
+            golden.Identity.find(self._supervisor).own(arriving)
+            arriving.rename(files)
+        if files.exists():
+            return True
+        own.execute(f"ALTER DATABASE {name} IS_TEMPLATE false")
+        own.execute(f"DROP DATABASE {name}")
+        return False
+
     def _build(
-        self, own: psycopg.Connection[Any], name: str, migrations: Path | None, seeds: Sequence[Path], root: Path, log_dir: Path,
+        self, own: AdminConnection, name: str, migrations: Path | None, seeds: Sequence[Path], root: Path, log_dir: Path,
         progress: Progress,
     ) -> None:  # fmt: skip
         new = f"{name}_new"
@@ -267,31 +274,23 @@ class PostgresServer:
         """
         with self.admin() as connection:
             rows = connection.execute(
-                "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database WHERE datname NOT IN "
+                "SELECT datname, oid, shobj_description(oid, 'pg_database') FROM pg_database WHERE datname NOT IN "
                 "('postgres', 'template0', 'template1')"
-            ).fetchall()
-            templates = sorted(
-                (row for row in rows if re.fullmatch(r"tpl_[0-9a-f]+", row[0])), key=lambda row: row[1] or ""
             )
-            names = {row[0] for row in templates[-_KEPT_TEMPLATES:]}
-            if names <= golden_templates():
+            templates = sorted(
+                (row for row in rows if re.fullmatch(r"tpl_[0-9a-f]+", row[0] or "")), key=lambda row: row[2] or ""
+            )
+            kept = {str(row[0]): int(row[1] or 0) for row in templates[-_KEPT_TEMPLATES:]}
+            if set(kept) <= golden.names():
                 return
-            for name, _ in rows:
-                if name not in names:
+            for name, *_ in rows:
+                if name not in kept:
                     connection.execute(f'ALTER DATABASE "{name}" IS_TEMPLATE false')
                     connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
             connection.execute(f"ALTER ROLE {golden.ROLE} PASSWORD NULL")
         self.close()
         self._supervisor.call("stop", name=NAME)
-        data = Path(self._state["data"])
-        (data / "templates").write_text("\n".join(sorted(names)))
-        golden.publish(self._supervisor, data)
-
-
-def golden_templates() -> set[str]:
-    """Names of the templates in the golden cluster."""
-    listing = golden.home() / "current" / "templates"
-    return set(listing.read_text().split()) if listing.exists() else set()
+        golden.publish(self._supervisor, Path(self._state["data"]), Path(self._state["golden"]), kept)
 
 
 def digest(migrations: Path | None, seeds: Sequence[Path]) -> str:

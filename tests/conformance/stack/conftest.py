@@ -153,7 +153,7 @@ class Driver:
             [
                 sys.executable,
                 "-c",
-                f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n{code}",
+                code,
                 str(project.root),
             ],
             stdout=subprocess.PIPE,

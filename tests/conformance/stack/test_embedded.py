@@ -14,7 +14,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import Project
 
 from harness.servicebus import Client, OutgoingMessage
 from harness.stack.backend import Environment
@@ -22,6 +21,7 @@ from harness.stack.embedded import EmbeddedStack
 from harness.stack.embedded.blob_http import BlobAccount, BlobError
 from harness.stack.embedded.stack import KINDS
 from harness.stack.errors import StackError
+from tests.conformance.stack.conftest import Project
 
 
 @pytest.fixture

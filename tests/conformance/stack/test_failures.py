@@ -9,13 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Project
 
 from harness.stack.embedded import EmbeddedStack, golden, tools
 from harness.stack.embedded.postgres import PostgresServer
 from harness.stack.errors import StackError
 from harness.stack.open import open_stack
 from harness.stack.supervisor_client import SupervisorClient
+from tests.conformance.stack.conftest import Project
 
 
 @pytest.mark.parametrize(("kind", "title"), [("postgres", "Postgres"), ("blobs", "Azurite")])

@@ -9,12 +9,13 @@ import socket
 from collections.abc import Callable
 
 import pytest
-from conftest import Driver
+
+from tests.conformance.stack.conftest import Driver
 
 UP = """
 import json, sys
 from pathlib import Path
-from conftest import Project
+from tests.conformance.stack.conftest import Project
 from harness.stack.embedded import EmbeddedStack
 root = Path(sys.argv[1])
 project = Project.__new__(Project)

@@ -8,17 +8,17 @@ import signal
 from collections.abc import Callable, Iterator
 
 import pytest
-from conftest import Driver, Project
 
 from harness.stack import open_stack, warm
 from harness.stack.embedded import EmbeddedStack
 from harness.stack.errors import StackError
 from harness.stack.project import ProjectFolder
+from tests.conformance.stack.conftest import Driver, Project
 
 RUN = """
 import json, os, sys
 from pathlib import Path
-from conftest import Project
+from tests.conformance.stack.conftest import Project
 from harness.stack import open_stack
 project = Project.__new__(Project)
 project.root = Path(sys.argv[1])
