@@ -69,9 +69,9 @@ class CaseContext:
             self.secrets.add(value)
         return value
 
-    def note(self, actor: str, text: str, *, alarming: bool = False) -> None:
-        """Add a moment to the timeline."""
-        self.moments.append(Moment(time.time(), actor, text, alarming))
+    def note(self, actor: str, text: str, *, alarming: bool = False, at: float | None = None) -> None:
+        """Add a moment to the timeline, now or at a Unix time."""
+        self.moments.append(Moment(time.time() if at is None else at, actor, text, alarming))
 
     def queue_names(self) -> list[str]:
         """Return the declared queues."""

@@ -112,7 +112,7 @@ def _send(arguments: HttpArguments, context: CaseContext) -> dict[str, Any]:
         if value is not None:
             headers[key.lower()] = value
     shown = f"{arguments.method.upper()} {redact(url.split('?')[0] if '?' in url else url)}"
-    started = time.monotonic()
+    started, began_at = time.monotonic(), time.time()
     try:
         with _files(arguments) as files:
             response = context.clients.http.request(
@@ -128,13 +128,12 @@ def _send(arguments: HttpArguments, context: CaseContext) -> dict[str, Any]:
             )
     except httpx.HTTPError as error:
         reason = str(error) or type(error).__name__
-        context.note(actor, f"{shown}: {reason}", alarming=True)
+        context.note(actor, f"{shown}: {reason}", alarming=True, at=began_at)
         raise VerbFailed(f"{shown}: no answer: {redact(reason)}") from None
     seconds = time.monotonic() - started
     path = httpx.URL(url).path
-    context.note(
-        actor, f"{arguments.method.upper()} {path} → {response.status_code}", alarming=response.status_code >= 500
-    )
+    told = f"{arguments.method.upper()} {path} → {response.status_code}"
+    context.note(actor, told, alarming=response.status_code >= 500, at=began_at)
     return _facts(response, seconds)
 
 
