@@ -249,7 +249,10 @@ class Connection:
         self._finish(AmqpError(FRAMING_ERROR, "the first bytes are not the header of AMQP 1.0 or its SASL layer"))
 
     def _on_frame(self, kind: int, channel: int, raw: bytes) -> None:
-        code, pos = decode.descriptor(raw, 0)
+        if raw[:2] == b"\x00\x53" and len(raw) > 3:
+            code, pos = raw[2], 3
+        else:
+            code, pos = decode.descriptor(raw, 0)
         if kind == 1:
             self._on_sasl(code, decode.fields(raw, pos)[0])
             return

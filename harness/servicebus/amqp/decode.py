@@ -262,13 +262,12 @@ def descriptor(buf: bytes, pos: int) -> tuple[int, int]:
     try:
         if buf[pos] != 0:
             raise DecodeError("a described value was expected")
-        kind = buf[pos + 1]
-        if kind == 0x53:
+        if buf[pos + 1] == 0x53:
             return buf[pos + 2], pos + 3
-        code, pos = _PLAIN[kind](buf, pos + 2, 0)
-    except (IndexError, struct.error):
+    except IndexError:
         raise DecodeError(_SHORT) from None
-    if not isinstance(code, int) or code > 0xFF or code < 0:
+    code, pos = plain(buf, pos + 1)
+    if not isinstance(code, int) or not 0 <= code <= 0xFF:
         raise DecodeError("the descriptor is not one of AMQP 1.0")
     return code, pos
 
@@ -310,6 +309,12 @@ def fields(buf: bytes, pos: int) -> tuple[list[Any], int]:
             elif code == 0x70:
                 add(_u32(buf, at + 1)[0])
                 at += 5
+            elif code == 0xA0:
+                start = at + 2
+                at = start + buf[at + 1]
+                if at > end:
+                    raise DecodeError(_SHORT)
+                add(buf[start:at])
             else:
                 item, at = _PLAIN[code](buf, at + 1, 1)
                 add(item)
@@ -322,31 +327,54 @@ def fields(buf: bytes, pos: int) -> tuple[list[Any], int]:
     return items, end
 
 
-_WIDTH = {0x4: 0, 0x5: 1, 0x6: 2, 0x7: 4, 0x8: 8, 0x9: 16}
+_WIDTHS = {code: {0x4: 0, 0x5: 1, 0x6: 2, 0x7: 4, 0x8: 8, 0x9: 16}[code >> 4] for code in range(0x40, 0xA0)}
+_SHORT_SIZED = frozenset(code for group in (0xA0, 0xC0, 0xE0) for code in range(group, group + 16))
+_LONG_SIZED = frozenset(code for group in (0xB0, 0xD0, 0xF0) for code in range(group, group + 16))
 
 
 def skip(buf: bytes, pos: int) -> int:
     """Return the position after the value at `pos` without building it. Raises `DecodeError`."""
     try:
-        for _ in range(MAX_NESTING):
-            code = buf[pos]
-            if code:
-                break
-            pos = skip(buf, pos + 1)
-        group = code >> 4
-        if group in _WIDTH:
-            end = pos + 1 + _WIDTH[group]
-        elif group in (0xA, 0xC, 0xE):
+        code = buf[pos]
+        if code in _SHORT_SIZED:
             end = pos + 2 + buf[pos + 1]
-        elif group in (0xB, 0xD, 0xF):
+        elif code in _LONG_SIZED:
             end = pos + 5 + int(_u32(buf, pos + 1)[0])
+        elif code:
+            end = pos + 1 + _WIDTHS[code]
         else:
-            raise DecodeError(_NO_READER.format(code))
+            end = _skip_described(buf, pos)
+    except KeyError:
+        raise DecodeError(_NO_READER.format(buf[pos])) from None
     except (IndexError, struct.error, RecursionError):
         raise DecodeError(_SHORT) from None
     if end > len(buf):
         raise DecodeError(_SHORT)
     return end
+
+
+def _skip_described(buf: bytes, pos: int) -> int:
+    for _ in range(MAX_NESTING):
+        if buf[pos]:
+            return skip(buf, pos)
+        pos = skip(buf, pos + 1)
+    raise DecodeError(f"values are nested deeper than {MAX_NESTING}")
+
+
+def first_item(buf: bytes, pos: int) -> tuple[int, int]:
+    """Return where the first item of the list at `pos` begins, and how many there are. Raises `DecodeError`."""
+    try:
+        kind = buf[pos]
+        if kind == 0x45:
+            return pos + 1, 0
+        if kind not in (0xC0, 0xD0):
+            raise DecodeError("a list was expected")
+        start, end, count = _bounds(buf, pos + 1, 1 if kind == 0xC0 else 4)
+    except (IndexError, struct.error):
+        raise DecodeError(_SHORT) from None
+    if count and start >= end:
+        raise DecodeError(_SHORT)
+    return start, count
 
 
 def slices(buf: bytes, pos: int) -> tuple[list[bytes], int]:

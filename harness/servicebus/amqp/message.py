@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import uuid
+from functools import lru_cache
 from typing import Any
 
 from . import decode
@@ -38,6 +39,7 @@ _LOCKED = encode(Symbol("x-opt-locked-until")) + b"\x83"
 _ORIGIN = encode(Symbol("x-opt-enqueue-sequence-number")) + b"\x81"
 _STAMP = struct.Struct(f">{len(_ENQUEUED)}sq{len(_SEQUENCE)}sq{len(_STATE)}si").pack
 _i64 = struct.Struct(">q").pack
+_REPEATED = (DATA, SEQUENCE)
 _DEFAULT_HEADER = b"\x40\x40\x40\x40"
 _PLAIN_FIELDS = (
     "message_id", "user_id", "to", "subject", "reply_to", "correlation_id", "content_type", "content_encoding",
@@ -60,7 +62,7 @@ class Envelope:
 
     __slots__ = (
         "_annotations", "_bare", "_delivery_annotations", "_header", "_offsets",
-        "message_id", "scheduled_at", "session_id", "size", "ttl",
+        "message_id", "scheduled_at", "size", "ttl",
     )  # fmt: skip
 
     def __init__(self, raw: bytes) -> None:
@@ -70,12 +72,10 @@ class Envelope:
         self._header = _DEFAULT_HEADER
         self._annotations: tuple[bytes, int] = (b"", 0)
         self._delivery_annotations = b""
-        # where the value of properties, of application-properties and the first body section begin in the bare message
-        properties = application = body = -1
-        start = -1
-        pos, end = 0, len(raw)
+        # where the sections of properties and application-properties and the first of the body begin in the bare message
+        properties = application = body = start = -1
+        pos, end, last = 0, len(raw), 0
         rebuilt: list[bytes] | None = None
-        seen_body = False
         while pos < end:
             code, at = decode.descriptor(raw, pos)
             after = decode.skip(raw, at)
@@ -83,15 +83,11 @@ class Envelope:
                 if start >= 0 and rebuilt is None:
                     # azure-servicebus writes its delivery annotations behind the body: they are taken out of there
                     rebuilt = [raw[start:pos]]
-                if code == HEADER:
-                    self._read_header(raw, at)
-                elif code == DELIVERY_ANNOTATIONS:
-                    self._delivery_annotations = b"\x00\x53\x71" + raw[at:after]
-                elif code == MESSAGE_ANNOTATIONS:
-                    self._read_annotations(raw, at)
-                else:
-                    raise DecodeError(f"0x{code:02x} is not a message section")
-            elif code <= FOOTER:
+                self._read_head(code, raw, at, after)
+            else:
+                if code > FOOTER or code < last or (code == last and code not in _REPEATED):
+                    raise DecodeError(f"section 0x{code:02x} has no place after 0x{last:02x} in a message")
+                last = code
                 if start < 0:
                     start = pos
                 if at - pos != 3 and rebuilt is None:
@@ -103,24 +99,20 @@ class Envelope:
                     properties = pos
                 elif code == APPLICATION_PROPERTIES:
                     application = pos
-                elif not seen_body and code != FOOTER:
-                    body, seen_body = pos, True
-            else:
-                raise DecodeError(f"0x{code:02x} is not a message section")
+                elif body < 0 and code != FOOTER:
+                    body = pos
             pos = after
-        if start < 0:
-            start = end
-        self.session_id: str | None = None
         self._bare: bytes
         self._offsets: tuple[int, int, int]
         self.message_id: str
         if rebuilt is not None:
             other = Envelope(b"".join(rebuilt))
             self._bare, self._offsets, self.message_id = other._bare, other._offsets, other.message_id
-            self.session_id = other.session_id
             if self.ttl is None:
                 self.ttl = other.ttl
             return
+        if start < 0:
+            start = end
         self._bare = raw[start:] if start else raw
         self._offsets = (
             properties - start if properties >= 0 else -1,
@@ -130,6 +122,18 @@ class Envelope:
         self.message_id = self._read_properties()
 
     # -- reading
+
+    def _read_head(self, code: int, raw: bytes, at: int, after: int) -> None:
+        if code == HEADER:
+            # most clients send a header of nulls
+            if raw.count(b"\x40", at + 3, after) < after - at - 3 or raw[at] == 0xD0:
+                self._read_header(raw, at)
+        elif code == DELIVERY_ANNOTATIONS:
+            self._delivery_annotations = b"\x00\x53\x71" + raw[at:after]
+        elif code == MESSAGE_ANNOTATIONS:
+            self._read_annotations(raw, at)
+        else:
+            raise DecodeError(f"0x{code:02x} is not a message section")
 
     def _read_header(self, raw: bytes, at: int) -> None:
         parts, _ = decode.slices(raw, at)
@@ -153,24 +157,35 @@ class Envelope:
         self._annotations = (b"".join(kept), len(kept))
 
     def _read_properties(self) -> str:
+        """Read what the broker needs now: the message-id, and a time to live that only the properties tell."""
         at = self._offsets[0]
         parts: list[bytes] = []
         if at >= 0:
+            first, count = decode.first_item(self._bare, at + 3)
+            if self.ttl is None and count > 8 and self._bare.find(b"\x83", first) >= 0:
+                self._read_expiry(at)
+            if count and self._bare[first] != 0x40:
+                return text_of(decode.plain(self._bare, first)[0])
             parts, _ = decode.slices(self._bare, at + 3)
-            if len(parts) > 8 and self.ttl is None:
-                expiry, created = decode.plain(parts[8])[0], decode.plain(parts[9])[0] if len(parts) > 9 else None
-                if isinstance(expiry, int) and isinstance(created, int):
-                    self.ttl = max(0, expiry - created) / 1000
-            if len(parts) > 10:
-                session = decode.plain(parts[10])[0]
-                self.session_id = None if session is None else str(session)
-            if parts and parts[0] != b"\x40":
-                return text_of(decode.plain(parts[0])[0])
         # @azure/service-bus needs an id on every message that it receives
         message_id = uuid.uuid4().hex
         parts = [encode(message_id), *parts[1:]]
         self._replace(0, PROPERTIES, compound(0xC0, parts))
         return message_id
+
+    def _read_expiry(self, at: int) -> None:
+        parts, _ = decode.slices(self._bare, at + 3)
+        if parts[8] == b"\x40":
+            return
+        expiry, created = decode.plain(parts[8])[0], decode.plain(parts[9])[0] if len(parts) > 9 else None
+        if isinstance(expiry, int) and isinstance(created, int):
+            self.ttl = max(0, expiry - created) / 1000
+
+    @property
+    def session_id(self) -> str | None:
+        """The group-id, which Service Bus calls session id."""
+        raw = self.raw_property(10)
+        return None if raw == b"\x40" else str(decode.plain(raw)[0])
 
     def _replace(self, index: int, code: int, value: bytes) -> None:
         """Put `value` in place of the section at offset `index` (0 properties, 1 application-properties)."""
@@ -248,6 +263,9 @@ class Envelope:
     def limit_ttl(self, seconds: float) -> None:
         """Set a shorter time to live, in the header too (S-35)."""
         self.ttl = seconds
+        if self._header == _DEFAULT_HEADER:
+            self._header = _header_of(seconds)
+            return
         second = decode.skip(self._header, decode.skip(self._header, 0))
         self._header = self._header[:second] + encode(UInt(min(int(seconds * 1000), 0xFFFFFFFF))) + b"\x40"
 
@@ -257,7 +275,10 @@ class Envelope:
         for name in Envelope.__slots__:
             setattr(copy, name, getattr(self, name))
         at = self._offsets[1]
-        parts = decode.slices(self._bare, at + 3)[0] if at >= 0 else []
+        try:
+            parts = decode.slices(self._bare, at + 3)[0] if at >= 0 else []
+        except DecodeError:
+            parts = []  # nobody could have read them; the message must still find its way to the dead letters
         fresh = {encode(str(key)): encode(value) for key, value in properties.items()}
         kept = [p for i in range(0, len(parts) - 1, 2) if parts[i] not in fresh for p in parts[i : i + 2]]
         for key, value in fresh.items():
@@ -305,6 +326,12 @@ class Envelope:
         return b"".join(
             (bytes((0, 0x53, 0x70, 0xC0, size + 1, 5)), header, counted, annotations, head, stamp, pairs, self._bare)
         )
+
+
+@lru_cache(maxsize=64)
+def _header_of(ttl: float) -> bytes:
+    """Encode the first four fields of a header that has nothing but a time to live; queues repeat their default."""
+    return b"\x40\x40" + encode(UInt(min(int(ttl * 1000), 0xFFFFFFFF))) + b"\x40"
 
 
 def described_map(code: int, items: dict[Any, Any]) -> bytes:

@@ -11,10 +11,13 @@ class Content(Protocol):
     """What was sent, opaque to the broker but for what its rules need."""
 
     message_id: str
-    session_id: str | None
     size: int
     ttl: float | None
     scheduled_at: float | None
+
+    @property
+    def session_id(self) -> str | None:
+        """The session that the message belongs to."""
 
     def limit_ttl(self, seconds: float) -> None:
         """Take over a shorter time to live: that of the entity (S-35, S-50)."""

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from harness.servicebus.amqp import Receiver, Sender, frames
 from harness.servicebus.amqp.encode import described, encode
-from harness.servicebus.amqp.errors import NOT_ALLOWED
+from harness.servicebus.amqp.errors import NOT_ALLOWED, NOT_FOUND, UNAUTHORIZED
 from harness.servicebus.amqp.message import BATCH_FORMAT
 from harness.servicebus.amqp.types import Array, Described, Int, Long, Symbol, UByte, UInt, ULong
 from harness.servicebus.gateway.access import make_token
@@ -50,7 +50,7 @@ class Client:
         self._timeout = timeout
         self._lock = threading.RLock()
         self._channel: Channel | None = None
-        self._token_until = 0.0
+        self._tokens: dict[str, float] = {}
         self._senders: dict[str, Sender] = {}
         self._receivers: dict[tuple[str, str], Receiver] = {}
 
@@ -71,6 +71,7 @@ class Client:
             if self._channel is not None:
                 self._channel.close()
             self._channel = None
+            self._tokens.clear()
             self._senders.clear()
             self._receivers.clear()
 
@@ -92,7 +93,7 @@ class Client:
             else:
                 channel.send(link, payloads)
 
-        self._run(run)
+        self._run(queue, run)
 
     def schedule(self, queue: str, message: OutgoingMessage, at: datetime) -> int:
         """Let a message appear at a time; return the sequence number to cancel it by."""
@@ -119,7 +120,7 @@ class Client:
                 link = self._receivers[key] = channel.attach_receiver(queue, settled=mode == "receive_and_delete")
             return self._collect(channel, link, queue, max_messages, wait)
 
-        return self._run(run)
+        return self._run(queue, run)
 
     def _collect(
         self, channel: Channel, link: Receiver, queue: str, max_messages: int, wait: float
@@ -216,29 +217,29 @@ class Client:
 
     # -- connection
 
-    def _run(self, action: Callable[[Channel], T]) -> T:
-        """Run an action on a connection that is up. It is never run twice: a send might be doubled."""
+    def _run(self, queue: str, action: Callable[[Channel], T]) -> T:
+        """Run an action on a connection that is up and may use `queue`. It is never run twice: a send might be doubled."""
         with self._lock:
-            return action(self._ready())
+            return action(self._ready(queue))
 
-    def _ready(self) -> Channel:
-        """Return a connection whose token holds for some time to come."""
+    def _ready(self, queue: str) -> Channel:
+        """Return a connection whose token for the queue holds for some time to come."""
         if self._channel is None or not self._channel.poll():
             self.close()
             self._channel = Channel(self._host, self._port, tls=not self._emulator, timeout=self._timeout)
-            self._token_until = 0.0
-        if self._token_until < time.time() + 300:
+        scope = queue.lower()
+        if self._tokens.get(scope, 0.0) < time.time() + 300:
             # the emulator's clock may be moved by months: its tokens must outlive that
             expires = int(time.time()) + (_TEN_YEARS if self._emulator else _HOUR)
-            uri = f"sb://{self._host}/"
+            uri = f"sb://{self._host}/{queue}"
             token = make_token(uri, self._rule, self._key, expires)
             fields = {"operation": "put-token", "type": "servicebus.windows.net:sastoken", "name": uri}
             try:
                 self._channel.request("$cbs", fields, encode(token), codes=("status-code", "status-description"))
             except ServiceBusError as error:
-                self.close()
-                raise ServiceBusError("amqp:unauthorized-access", error.description) from None
-            self._token_until = float(expires)
+                condition = {"status:404": NOT_FOUND, "status:401": UNAUTHORIZED}.get(error.condition, error.condition)
+                raise ServiceBusError(condition, error.description) from None
+            self._tokens[scope] = float(expires)
         return self._channel
 
     def _manage(self, queue: str, operation: str, arguments: dict[str, Any]) -> Any:
@@ -252,7 +253,7 @@ class Client:
             codes = ("statusCode", "statusDescription")
             return channel.request(queue + _MANAGEMENT, fields, value, codes=codes)[1]
 
-        return self._run(run)
+        return self._run(queue, run)
 
 
 def _modified(undeliverable_here: bool, properties: dict[str, Any] | None) -> bytes:

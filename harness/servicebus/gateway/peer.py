@@ -52,6 +52,7 @@ class Peer(asyncio.Protocol):
         self.had_link = False
         now = server.loop.time()
         self.connected_at = self.active_at = now
+        self.active = False
         self._timer: asyncio.TimerHandle | None = None
 
     # -- asyncio
@@ -109,7 +110,7 @@ class Peer(asyncio.Protocol):
         self.unsent = 0
         if raw:
             transport.write(raw)
-            if transport.get_write_buffer_size() > UNREAD_LIMIT:
+            if self.paused and transport.get_write_buffer_size() > UNREAD_LIMIT:
                 self.server.log("connection.aborted", reason="the client does not read", peer=self.name)
                 transport.abort()
                 return
@@ -161,8 +162,7 @@ class Peer(asyncio.Protocol):
                 self._schedule_tick(0.0)
             elif isinstance(event, ev.Closed) and event.error is not None:
                 self.server.log("connection.closed", peer=self.name, condition=event.error.condition)
-        if events:
-            self.active_at = self.server.loop.time()
+        self.active = self.active or bool(events)
 
     def _authenticate(self, event: ev.SaslInit) -> None:
         if event.mechanism == "PLAIN":
@@ -318,6 +318,8 @@ class Peer(asyncio.Protocol):
         if self.transport is None:
             return
         now = self.server.loop.time()
+        if self.active:
+            self.active, self.active_at = False, now
         due = self.amqp.tick(now)
         limits = self.server.limits
         idle = self._idle_limit()

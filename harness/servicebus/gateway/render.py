@@ -33,13 +33,16 @@ def json_safe(value: Any) -> Any:
 def describe(content: Envelope) -> dict[str, Any]:
     """Render a message for the ledger: properties, application properties and body (base64 of its bytes; a value or
     sequence body is rendered as JSON text first)."""
-    properties = content.properties()
-    correlation = properties.get("correlation_id")
+    properties: dict[str, Any] = {}
+    session_id = None
     try:
+        properties = content.properties()
+        session_id = content.session_id
         application = json_safe(content.application_properties())
         kind, parts = content.body()
     except DecodeError as error:
         application, kind, parts = {"": str(error)}, "data", []
+    correlation = properties.get("correlation_id")
     if kind in ("data", "none"):
         body = b"".join(part for part in parts if isinstance(part, bytes))
     elif kind == "value" and isinstance(parts[0], str | bytes):
@@ -51,11 +54,11 @@ def describe(content: Envelope) -> dict[str, Any]:
     return {
         "message_id": content.message_id,
         "correlation_id": None if correlation is None else text_of(correlation),
-        "session_id": content.session_id,
-        "subject": properties.get("subject"),
-        "content_type": properties.get("content_type"),
-        "to": properties.get("to"),
-        "reply_to": properties.get("reply_to"),
+        "session_id": session_id,
+        "subject": json_safe(properties.get("subject")),
+        "content_type": json_safe(properties.get("content_type")),
+        "to": json_safe(properties.get("to")),
+        "reply_to": json_safe(properties.get("reply_to")),
         "time_to_live": content.ttl,
         "application_properties": application,
         "body_base64": base64.b64encode(body).decode(),

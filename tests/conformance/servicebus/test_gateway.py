@@ -30,7 +30,9 @@ RULES = (AccessRule(), AccessRule("listen", "lk", ("Listen",)), AccessRule("send
 
 @pytest.fixture(scope="module")
 def bus():
-    topology = Topology(queues={"q": Queue(lock_duration=5), "small": Queue(max_size_in_megabytes=1)}, access_rules=RULES)
+    topology = Topology(
+        queues={"q": Queue(lock_duration=5), "small": Queue(max_size_in_megabytes=1)}, access_rules=RULES
+    )
     with Emulator(topology, clock=ManualClock()) as emulator:
         yield emulator
 
@@ -62,7 +64,9 @@ def test_without_a_token_nothing_can_be_read_or_written(bus, channel):
         lambda: channel.attach_sender("q"),
         lambda: channel.attach_receiver("q", settled=False),
         lambda: channel.attach_receiver("nope", settled=False),
-        lambda: channel.request("q/$management", {"operation": "com.microsoft:peek-message"}, encode({}), codes=("a", "b")),
+        lambda: channel.request(
+            "q/$management", {"operation": "com.microsoft:peek-message"}, encode({}), codes=("a", "b")
+        ),
     ):
         assert refused(attach).condition == "amqp:unauthorized-access"
 
@@ -107,11 +111,18 @@ def test_refusals_name_their_condition(bus, channel):
     put_token(channel, bus)
     assert refused(lambda: channel.attach_sender("nope")).condition == "amqp:not-found"
     assert refused(lambda: channel.attach_sender("q/$DeadLetterQueue")).condition == "amqp:not-allowed"
-    assert refused(lambda: channel.attach_receiver("t/Subscriptions/s", settled=False)).condition == "amqp:not-implemented"
+    assert (
+        refused(lambda: channel.attach_receiver("t/Subscriptions/s", settled=False)).condition == "amqp:not-implemented"
+    )
     coordinator = Described(ULong(0x30), [None])
     for source, target, kind, condition in (
         (frames.source("x"), coordinator, Sender, "amqp:not-implemented"),
-        (frames.source("q", filters={Symbol("com.microsoft:session-filter"): None}), frames.target("x"), Receiver, "amqp:not-allowed"),
+        (
+            frames.source("q", filters={Symbol("com.microsoft:session-filter"): None}),
+            frames.target("x"),
+            Receiver,
+            "amqp:not-allowed",
+        ),
         (frames.source(None), frames.target(None), Sender, "amqp:invalid-field"),
     ):
         link = channel.session.attach(kind, f"l{condition}{kind}", source=source, target=target)
@@ -185,6 +196,7 @@ def test_lock_expired_under_a_receiver(bus, channel):
 
 def test_reset_keeps_links_and_credit(bus):
     """Reset: connections, links and credit stay; a message of the old life cannot be settled in the new one."""
+    bus.reset()
     with Client(bus.connection_string()) as one, Client(bus.connection_string()) as two:
         one.send("q", [OutgoingMessage(b"old")])
         (old,) = one.receive("q")
@@ -226,7 +238,13 @@ def test_plain_mechanism(bus):
 
 def test_hostile_bytes_do_no_harm(bus):
     """Bounded: garbage, cut frames and impatient peers are answered or dropped, and the next client is served."""
-    for data in (b"\x00" * 64, b"GET / HTTP/1.1\r\n\r\n", frames.SASL_HEADER + b"\xff" * 64, b"AMQP", b"\x16\x03\x01\x02"):
+    for data in (
+        b"\x00" * 64,
+        b"GET / HTTP/1.1\r\n\r\n",
+        frames.SASL_HEADER + b"\xff" * 64,
+        b"AMQP",
+        b"\x16\x03\x01\x02",
+    ):
         with socket.create_connection(("127.0.0.1", bus.port), 5) as raw:
             raw.sendall(data)
             raw.shutdown(socket.SHUT_WR)
@@ -306,4 +324,6 @@ def test_management_errors(bus, channel):
     assert ask("get-message-sessions", {}).condition == "amqp:not-implemented"
     assert "not supported yet" in ask("add-rule", {}).description
     assert ask("cancel-scheduled-message", {"sequence-numbers": [99]}).condition == "com.microsoft:message-not-found"
-    assert ask("update-disposition", {"disposition-status": "odd", "lock-tokens": ["x"]}).condition.endswith("argument-error")
+    assert ask("update-disposition", {"disposition-status": "odd", "lock-tokens": ["x"]}).condition.endswith(
+        "argument-error"
+    )

@@ -55,7 +55,9 @@ def control():
 
 
 def text(port, rule="RootManageSharedAccessKey", key="SAS_KEY_VALUE"):
-    return f"Endpoint=sb://localhost:{port};SharedAccessKeyName={rule};SharedAccessKey={key};UseDevelopmentEmulator=true;"
+    return (
+        f"Endpoint=sb://localhost:{port};SharedAccessKeyName={rule};SharedAccessKey={key};UseDevelopmentEmulator=true;"
+    )
 
 
 def test_ready_line_and_clean_stop():

@@ -8,7 +8,7 @@ import uuid
 import warnings
 
 import pytest
-from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusMessageState
+from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusMessageState, _version
 from azure.servicebus.amqp import AmqpAnnotatedMessage, AmqpMessageBodyType
 from azure.servicebus.exceptions import (
     MessageAlreadySettled,
@@ -183,6 +183,9 @@ def test_renew_lock(bus, sender, receiver):
     assert events(bus)[-2:] == ["renewed", "completed"]
 
 
+@pytest.mark.skipif(
+    _version.VERSION < "7.15", reason="before 7.15 the SDK does not wait for the outcome, nor see the loss"
+)
 def test_lock_survives_the_connection(bus):
     """S-39, S-46: after a lost connection the message settles by its token over $management."""
 
@@ -218,7 +221,7 @@ def test_peek(bus, sender, receiver):
     states = [ServiceBusMessageState.DEFERRED, ServiceBusMessageState.ACTIVE, ServiceBusMessageState.SCHEDULED]
     assert [message.state for message in found] == states
     assert found[2].scheduled_enqueue_time_utc == at.replace(microsecond=at.microsecond // 1000 * 1000)
-    with pytest.raises(ValueError, match="lock|peek|settle|receive"):
+    with pytest.raises(ValueError, match=r"lock|peek|settle|receive"):
         receiver.complete_message(found[1])
     receiver.complete_message(second)
     sender.cancel_scheduled_messages(numbers)
@@ -246,7 +249,7 @@ def test_schedule_and_cancel(bus, sender, receiver):
 
 def test_deferred_messages_of_unknown_numbers(bus, receiver):
     """S-28: an unknown sequence number is message-not-found."""
-    with pytest.raises((MessageNotFoundError, ServiceBusError), match="not exist|not-found|not found"):
+    with pytest.raises((MessageNotFoundError, ServiceBusError), match=r"not exist|not-found|not found"):
         receiver.receive_deferred_messages([123_456])
 
 
@@ -254,7 +257,9 @@ def test_batch_is_all_its_messages(bus, sender, receiver):
     """S-65: a batch arrives as its messages, in order, each with its own properties."""
     batch = sender.create_message_batch()
     for number in range(20):
-        batch.add_message(ServiceBusMessage(b"%d" % number, message_id=str(number), application_properties={"n": number}))
+        batch.add_message(
+            ServiceBusMessage(b"%d" % number, message_id=str(number), application_properties={"n": number})
+        )
     sender.send_messages(batch)
     messages = receive(receiver, 20)
     assert [message.application_properties[b"n"] for message in messages] == list(range(20))

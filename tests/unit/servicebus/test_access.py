@@ -13,7 +13,8 @@ from harness.servicebus.gateway.access import Gatekeeper, TokenRefused, covers, 
 
 CLOCK = ManualClock(1_000_000.0)
 KEEPER = Gatekeeper(
-    [AccessRule("root", "secret=="), AccessRule("q", "k", ("Send",), "Orders"), AccessRule("m", "k", ("Manage",))], CLOCK
+    [AccessRule("root", "secret=="), AccessRule("q", "k", ("Send",), "Orders"), AccessRule("m", "k", ("Manage",))],
+    CLOCK,
 )
 
 
@@ -77,7 +78,9 @@ def test_no_refusal_tells_a_secret():
 
 def test_entity_rules_cover_their_entity_only():
     """S-23: a rule of one entity is refused for another and for the namespace; below its own it holds."""
-    assert KEEPER.verify(make_token("sb://h/orders", "q", "k", 1_000_100), "sb://h/orders/$DeadLetterQueue").rights == {"Send"}
+    assert KEEPER.verify(make_token("sb://h/orders", "q", "k", 1_000_100), "sb://h/orders/$DeadLetterQueue").rights == {
+        "Send"
+    }
     for audience in ("sb://h/ordersx", "sb://h/"):
         assert refusal(make_token("sb://h/", "q", "k", 1_000_100), audience)[0] == 401
 

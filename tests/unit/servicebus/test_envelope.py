@@ -12,6 +12,7 @@ from harness.servicebus.amqp import DecodeError, Envelope, decode
 from harness.servicebus.amqp import types as t
 from harness.servicebus.amqp.encode import described, encode
 from harness.servicebus.amqp.message import batch, build, described_map
+from harness.servicebus.gateway.render import describe
 
 PROPERTIES = ["id-1", None, None, "subject", None, "corr", t.Symbol("text/plain"), None, None, None, "s", None, None]
 
@@ -141,6 +142,13 @@ def test_annotations_behind_the_body_are_moved():
     assert wire.endswith(bare)
 
 
+def test_unreadable_properties_still_dead_letter_and_render():
+    """S-33: application properties that are no map are replaced by the reason; the ledger shows what can be shown."""
+    envelope = Envelope(build(properties=["id"]) + b"\x00\x53\x74\xc1\x03\x01\x40\x40" + b"\x00\x53\x75\xa0\x01x")
+    assert describe(envelope)["message_id"] == "id"
+    assert envelope.updated({"DeadLetterReason": "r"}).application_properties() == {"DeadLetterReason": "r"}
+
+
 def test_batch_is_one_message_a_data_section():
     """S-65: the envelope of a batch holds one whole message a data section."""
     inner = [build(properties=[f"m{n}"], data=b"%d" % n) for n in range(3)]
@@ -157,9 +165,7 @@ def test_any_bytes_are_a_message_or_refused(raw):
             read(raw)
 
 
-@pytest.mark.parametrize(
-    "raw", [b"\x00\x53\x75", b"\x00\x53\x99\x40", b"\x00\x53\x60\x45", b"abc"]
-)
+@pytest.mark.parametrize("raw", [b"\x00\x53\x75", b"\x00\x53\x99\x40", b"\x00\x53\x60\x45", b"abc"])
 def test_broken_messages_are_refused(raw):
     """Truncated, unknown and misplaced sections are decode errors."""
     with pytest.raises(DecodeError):
