@@ -8,7 +8,7 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -54,7 +54,6 @@ class EmbeddedStack:
         self._environments: set[EmbeddedEnvironment] = set()
         self._environments_lock = threading.Lock()
         self._closed = False
-        self._stop_azurite_kindly = False
 
     # -- making one ----------------------------------------------------------------------------------------------------
 
@@ -150,7 +149,6 @@ class EmbeddedStack:
                     **self._state["plan"]["postgres"],
                 )  # fmt: skip
             elif kind == "blobs":
-                self._stop_azurite_kindly = not _compiled(self._progress)
                 server = BlobServer.start(
                     self._supervisor, self.log_dir, progress=self._progress, **self._state["plan"]["blobs"]
                 )
@@ -331,15 +329,18 @@ class EmbeddedStack:
             for child in self._supervisor.call("children", prefix="env")["children"]:
                 if child["code"] is None:
                     self._supervisor.call("kill", name=child["name"])
-            future = self._parts.get("postgres") or (
-                "postgres" in self._state.get("found", {}) and self._part("postgres")
-            )
-            if future and future.done() and future.exception() is None:
-                future.result().keep_templates()
-            if self._stop_azurite_kindly:
-                self._supervisor.call("stop", name=azurite.NAME)
+            if self._stands("postgres"):
+                self.postgres().keep_templates()
+            if self._stands("blobs") and not _compiled():
+                self._supervisor.call("stop", name=azurite.NAME)  # kindly, so that Node keeps what it compiled
         self._release()
         self._supervisor.shutdown(graceful=False)
+
+    def _stands(self, kind: str) -> bool:
+        future = self._parts.get(kind)
+        if future is None:
+            return kind in self._state.get("found", {})
+        return future.done() and future.exception() is None
 
     def _release(self) -> None:
         for future in self._parts.values():
@@ -354,7 +355,7 @@ class EmbeddedStack:
         self.close()
 
 
-def _compiled(progress: Callable[[str], None]) -> bool:
+def _compiled() -> bool:
     """Whether Node has already kept what it compiled of Azurite (it does when it exits by itself, not when it is killed)."""
-    folder = azurite_bundle(progress).compile_cache
+    folder = azurite_bundle().compile_cache
     return folder.is_dir() and any(folder.iterdir())

@@ -155,7 +155,7 @@ def azurite(progress: Progress = silent) -> Azurite:
     found = Azurite(
         folder / "azurite-blob.cjs",
         folder / "NOTICES.txt",
-        cache_dir() / "node-compile-cache" / f"node-{node().version}",
+        cache_dir() / "node-compile-cache" / f"node-{node().version}-{folder.name}",
     )
     if not found.script.exists():
         with locked(home / "build.lock"):

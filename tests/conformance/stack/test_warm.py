@@ -128,6 +128,19 @@ def test_the_socket_of_a_dead_supervisor_is_recognised_and_removed(up: warm.Stat
     assert warm.up(project.root).up
 
 
+def test_down_keeps_the_templates_for_the_next_stack(
+    project: Project, nothing_left: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.root / "migrations" / "3.sql").write_text(f"-- {project.root}")  # no other test has made this one
+    said: list[str] = []
+    for _ in range(2):
+        warm.up(project.root)
+        with open_stack(project.root, progress=said.append) as stack:  # type: ignore[attr-defined]
+            stack.environment(project.spec(services={}, key="k"))
+        warm.down(project.root)
+    assert said == ["migrating a template database (migrations)"]
+
+
 def test_reset_without_a_stack_says_so(project: Project) -> None:
     with pytest.raises(StackError, match="no stack is up"):
         warm.reset(project.root)
