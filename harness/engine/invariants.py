@@ -22,7 +22,7 @@ def broken(context: CaseContext) -> list[str]:
     names = [name for name in context.scenario.header.always if name not in context.case.header.allow]
     # messages in flight come to rest first, so that the others see the end of the story
     names.sort(key=lambda name: name != "no_stuck_messages")
-    return [f"{name}: {sentence}" for name in names for sentence in _CHECKS[name](context)]
+    return [f"{name}: {sentence}" for name in names for sentence in CHECKS[name](context)]
 
 
 def no_stuck_messages(context: CaseContext) -> list[str]:
@@ -102,7 +102,7 @@ def correlation_unbroken(context: CaseContext) -> list[str]:
     ][:5]
 
 
-_CHECKS: dict[str, Callable[[CaseContext], list[str]]] = {
+CHECKS: dict[str, Callable[[CaseContext], list[str]]] = {
     check.__name__: check
     for check in (
         no_stuck_messages,

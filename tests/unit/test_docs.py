@@ -1,0 +1,54 @@
+"""What the documentation says is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from harness.engine.invariants import CHECKS
+from harness.scenario.document import parse_text
+from harness.scenario.matchers.operators import OPERATORS
+from harness.scenario.matchers.words import WORDS
+from harness.scenario.model import Invariant
+from harness.scenario.values import FUNCTIONS
+from harness.verbs import VOCABULARY
+
+ROOT = Path(__file__).parents[2]
+LANGUAGE = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
+
+
+def test_the_reference_names_every_word_of_the_language() -> None:
+    for word in (*WORDS, *OPERATORS, *(f"`{name}" for name in VOCABULARY), *(f"{name}(" for name in FUNCTIONS)):
+        assert word in LANGUAGE, word
+
+
+def test_the_reference_names_every_argument_of_every_verb() -> None:
+    for verb in VOCABULARY.values():
+        for name, field in verb.arguments.model_fields.items():
+            assert re.search(rf"\b{field.alias or name}\b", LANGUAGE), f"{verb.name}: {field.alias or name}"
+
+
+def test_every_invariant_is_checked_and_explained() -> None:
+    assert set(get_args(Invariant)) == set(CHECKS)
+    for name in CHECKS:
+        assert f"`{name}`" in LANGUAGE
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("services/**/*.md"), *ROOT.glob("fixtures/**/*.md")],
+    ids=lambda page: page.name,
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_yaml_on_the_pages_is_yaml() -> None:
+    for page in (ROOT / "README.md", ROOT / "docs" / "scenarios.md"):
+        for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            if not all(line.startswith("#") for line in block.splitlines()):
+                parse_text(block, page)
