@@ -1,0 +1,179 @@
+"""The known ways to break IntelliOptics, and what must be said about each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HAPPY_PATH = "scenarios/intellioptics/pipeline.yaml::happy_path"
+DUPLICATE = "scenarios/intellioptics/pipeline.yaml::duplicate_inside_the_window"
+COUNTED = "scenarios/intellioptics/pipeline.yaml::people_are_counted"
+DETECTORS = "scenarios/intellioptics/api.yaml::detectors"
+NO_TOKEN = "scenarios/intellioptics/api.yaml::without_a_token"
+REFUSED = "scenarios/intellioptics/sas.yaml::sas_failure[expired]"
+MINTED = "scenarios/intellioptics/sas.yaml::minted_by_the_api"
+VIOLATION = "scenarios/intellioptics/contract.yaml::violations[no_detector]"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One textual change to one file, the case that must catch it, and where and how that must be told."""
+
+    id: str
+    file: str
+    old: str
+    """Occurs exactly once in `file`."""
+    new: str
+    case: str
+    step: str
+    """The title of the step at which the case fails."""
+    told: tuple[str, ...]
+    """Texts of the failure, which name the cause."""
+
+
+_DETECTORS = "services/intellioptics/api/detectors.py"
+_DIRECTORY = "services/intellioptics/worker/detector_directory.py"
+_HANDLER = "services/intellioptics/worker/handler.py"
+_ANSWERS = "services/intellioptics/worker/answers.py"
+_CONSUMER = "services/shared/consumer.py"
+_PUBLISHER = "services/shared/publisher.py"
+_DOWNLOAD = "services/shared/download.py"
+_BLOBS = "services/shared/blobs.py"
+_HTTP = "services/shared/http.py"
+_BASE = "scenarios/intellioptics/base.yaml"
+
+MUTATIONS = (
+    Mutation(
+        "api_reads_det_as_uuid",
+        _DETECTORS,
+        'return "public_id = %(id)s" if detector_id.startswith("det_") else "lower(id::text) = lower(%(id)s)"',
+        'return "id = %(id)s::uuid"',
+        DETECTORS,
+        "by its own id",
+        ("status", "expected 200", "actual   500", 'invalid input syntax for type uuid: "det_'),
+    ),
+    Mutation(
+        "worker_reads_det_as_uuid",
+        _DIRECTORY,
+        "quote(detector_id, safe='')",
+        "__import__('uuid').UUID(detector_id)",
+        HAPPY_PATH,
+        "the result comes back",
+        ("worker.handler_failed", "badly formed hexadecimal UUID string"),
+    ),
+    Mutation(
+        "api_asks_for_query_text",
+        _DETECTORS,
+        '_COLUMNS = "public_id AS id, name, query, confidence_threshold, status"',
+        '_COLUMNS = "public_id AS id, name, query_text, confidence_threshold, status"',
+        DETECTORS,
+        "http post /v1/detectors",
+        ("expected 201", "actual   500", "query_text"),
+    ),
+    Mutation(
+        "worker_completes_before_it_publishes",
+        _CONSUMER,
+        "                await self._handled(receiver, message)\n",
+        "                await receiver.complete_message(message)\n"
+        "                await self._handled(receiver, message)\n"
+        '                log.info(self._event("completed"), **facts)\n'
+        "                return\n",
+        HAPPY_PATH,
+        "the query is settled once, after its result",
+        ("settled_at", "expected at least", "completed seq"),
+    ),
+    Mutation(
+        "worker_forgets_model_version",
+        _HANDLER,
+        '            "model_version": self.model.version,\n',
+        "",
+        HAPPY_PATH,
+        "the result comes back",
+        ("worker.handler_failed", "ContractViolation", "model_version"),
+    ),
+    Mutation(
+        "result_without_model_version",
+        _HANDLER,
+        '            "model_version": self.model.version,\n        }\n        INFERENCE_RESULT.check(result)\n',
+        "        }\n",
+        HAPPY_PATH,
+        "the result comes back",
+        ("body.model_version", "ContractViolation", "model_version: is required"),
+    ),
+    Mutation(
+        "worker_retries_on_403",
+        _DOWNLOAD,
+        "frozenset({408, 429,",
+        "frozenset({403, 408, 429,",
+        REFUSED,
+        "the result tells why",
+        ("HTTP 403", "MaxDeliveryCountExceeded"),
+    ),
+    Mutation(
+        "api_mints_container_sas",
+        _BLOBS,
+        "signature = generate_blob_sas(\n"
+        "            account_name=str(self._service.account_name),\n"
+        "            container_name=self._container.container_name,\n"
+        "            blob_name=name,\n",
+        "signature = __import__('azure.storage.blob').storage.blob.generate_container_sas(\n"
+        "            account_name=str(self._service.account_name),\n"
+        "            container_name=self._container.container_name,\n",
+        MINTED,
+        "an image is taken in",
+        ("expected 202", "actual   500", "blob_url", "a container SAS (sr=c)"),
+    ),
+    Mutation(
+        "api_mints_a_writing_sas",
+        _BLOBS,
+        "BlobSasPermissions(read=True)",
+        "BlobSasPermissions(read=True, write=True)",
+        MINTED,
+        "the worker is sent a read-only signature for this one blob",
+        ("body.blob_url", "sp=rw"),
+    ),
+    Mutation(
+        "duplicate_detection_is_off",
+        _BASE,
+        "        duplicate_detection_window: 10m\n        consumers: [worker]\n",
+        "        consumers: [worker]\n",
+        DUPLICATE,
+        "the second one is dropped by the queue",
+        ("dropped_as_duplicate", "completed"),
+    ),
+    Mutation(
+        "dead_letter_reason_is_lost",
+        _CONSUMER,
+        "await receiver.dead_letter_message(message, reason=reason, error_description=description)",
+        "await receiver.dead_letter_message(message)",
+        VIOLATION,
+        "dead-lettered at its first delivery, with the field named",
+        ("dead_letter_reason", "ContractViolation", "absent"),
+    ),
+    Mutation(
+        "worker_drops_the_correlation_id",
+        _PUBLISHER,
+        "            correlation_id=correlation_id,\n",
+        "            correlation_id=None,\n",
+        HAPPY_PATH,
+        "one correlation id from the message through the worker to the result",
+        ("correlation_id", "happy_path", "absent"),
+    ),
+    Mutation(
+        "worker_counts_one_too_few",
+        _ANSWERS,
+        'len(seen) if word == "COUNT"',
+        'len(seen) - 1 if word == "COUNT"',
+        COUNTED,
+        "three of them",
+        ("body.count", "expected 3", "actual   2"),
+    ),
+    Mutation(
+        "token_is_not_checked",
+        _HTTP,
+        "if not hmac.compare_digest(given, self._expected):",
+        "if not hmac.compare_digest(given, given):",
+        NO_TOKEN,
+        "nothing is told",
+        ("expected 401", "actual   200"),
+    ),
+)

@@ -1,0 +1,84 @@
+"""A suite is worth what it catches: each known way to break IntelliOptics fails at the right step, with its cause."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from tests.mutants.mutations import MUTATIONS, Mutation
+from tests.mutants.project import CauseNotToldError, MutantDoesNotApplyError, Outcome, apply, copy_project, run
+
+AT_ONCE = 3
+"""A run waits for services that start for most of its time; more at once than this gain nothing on two cores."""
+
+Run = Callable[[Mutation | None], Outcome]
+
+CAUSE_NOT_TOLD_YET = {
+    "api_reads_det_as_uuid": "the failure is told before the API has logged its traceback",
+    "api_asks_for_query_text": "of an error message of several lines only the last one is told",
+    "worker_retries_on_403": "of a message whose deliveries are spent it is not told what its consumer said",
+    "api_mints_container_sas": "the failure is told before the API has logged its traceback",
+}
+"""Caught at the right step, but the output does not name the cause."""
+
+
+@pytest.fixture(scope="session")
+def mutants(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Run a mutation's case in a copy of its own, None for the unbroken control; those selected run side by side."""
+
+    def do(mutation: Mutation | None) -> Outcome:
+        project = copy_project(tmp_path_factory.mktemp(mutation.id if mutation else "control"))
+        if mutation is None:
+            return run(project, sorted({each.case for each in MUTATIONS}))
+        apply(mutation, project)
+        return run(project, [mutation.case])
+
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        yield do
+        return
+    chosen = [item.callspec.params.get("mutation") for item in request.session.items if hasattr(item, "callspec")]
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="mutant") as pool:
+        started: dict[Mutation | None, Future[Outcome]] = {
+            mutation: pool.submit(do, mutation) for mutation in [None, *(each for each in chosen if each)]
+        }
+        try:
+            yield lambda mutation: started[mutation].result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def test_the_unbroken_copy_passes(mutants: Run) -> None:
+    """Whatever a mutant fails of is its mutation's doing: the same cases pass in an unchanged copy."""
+    outcome = mutants(None)
+    assert outcome.code == 0, outcome.output
+
+
+def _parameter(mutation: Mutation) -> ParameterSet:
+    reason = CAUSE_NOT_TOLD_YET.get(mutation.id)
+    marks = [pytest.mark.xfail(reason=reason, raises=CauseNotToldError)] if reason else []
+    return pytest.param(mutation, id=mutation.id, marks=marks)
+
+
+@pytest.mark.parametrize("mutation", [_parameter(mutation) for mutation in MUTATIONS])
+def test_a_mutant_is_caught(mutation: Mutation, mutants: Run) -> None:
+    """Exit code 1; the case fails at the step that watches over what was broken, and names the cause."""
+    outcome = mutants(mutation)
+    assert outcome.code == 1, outcome.output
+    failures = [text for name, text in outcome.failures().items() if name.startswith(mutation.case)]
+    assert failures, outcome.output
+    assert f'step "{mutation.step}"' in failures[0], outcome.output
+    assert "sig=" not in outcome.output.replace("sig=***", "")
+    if missing := [text for text in mutation.told if text not in failures[0]]:
+        raise CauseNotToldError(f"not told: {missing}\n{outcome.output}")
+
+
+def test_a_mutation_that_no_longer_applies_is_told(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A mutation whose text is gone would pass for one that is caught; it fails loudly instead."""
+    project = copy_project(tmp_path_factory.mktemp("moved_on"))
+    moved = Mutation("moved_on", "pyproject.toml", "text that is nowhere", "", "", "", ())
+    with pytest.raises(MutantDoesNotApplyError, match="the mutant no longer applies: moved_on"):
+        apply(moved, project)
