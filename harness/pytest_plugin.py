@@ -45,7 +45,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     if file_path.suffix != ".yaml" or file_path.name.startswith("."):
         return None
     # a suite without scenarios should not pay for these imports
-    from harness.scenario.loader import is_scenario_file  # noqa: PLC0415
+    from harness.scenario.loader import is_scenario_file
 
     if not is_scenario_file(file_path):
         return None
@@ -57,9 +57,9 @@ class ScenarioFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Yield its cases; a file that is not well written is a collection error with all its problems."""
-        from harness.engine.plan import load_all  # noqa: PLC0415 - as above
-        from harness.scenario.errors import ScenarioInvalid  # noqa: PLC0415
-        from harness.verbs import VOCABULARY  # noqa: PLC0415
+        from harness.engine.plan import load_all
+        from harness.scenario.errors import ScenarioInvalid
+        from harness.verbs import VOCABULARY
 
         try:
             scenarios = load_all([self.path], VOCABULARY)
@@ -94,7 +94,7 @@ class CaseItem(pytest.Item):
         if finished.outcome == "error":
             raise CaseFailed(finished.reason)
         if finished.outcome == "failed":
-            from harness.reports.failure_text import render_failure  # noqa: PLC0415
+            from harness.reports.failure_text import render_failure
 
             raise CaseFailed("\n".join(render_failure(finished)))
 
@@ -126,9 +126,9 @@ class _Held:
 
     def stack(self) -> Stack:
         if self._stack is None:
-            from harness.scenario.loader import project_root  # noqa: PLC0415
-            from harness.stack import open_stack  # noqa: PLC0415
-            from harness.stack.choice import choose_backend  # noqa: PLC0415
+            from harness.scenario.loader import project_root
+            from harness.stack import open_stack
+            from harness.stack.choice import choose_backend
 
             backend, _why = choose_backend(self._config.getoption("--peeklock-backend"))
             self._stack = open_stack(project_root(self._config.rootpath / "pyproject.toml"), backend)
@@ -140,11 +140,11 @@ class _Held:
         self._current = scenario
 
     def run(self, scenario: Scenario, case: Case) -> CaseFinished:
-        from harness.engine.case import CaseOptions  # noqa: PLC0415
-        from harness.engine.session import Session  # noqa: PLC0415
-        from harness.reports.artefacts import write_artefacts  # noqa: PLC0415
-        from harness.reports.run_folder import new_run_folder  # noqa: PLC0415
-        from harness.stack.embedded.tools import cache_dir  # noqa: PLC0415
+        from harness.engine.case import CaseOptions
+        from harness.engine.session import Session
+        from harness.reports.artefacts import write_artefacts
+        from harness.reports.run_folder import new_run_folder
+        from harness.stack.embedded.tools import cache_dir
 
         if self._session is None:
             self._session = Session(self.stack, lambda _event: None, CaseOptions(cache=cache_dir()))
@@ -175,12 +175,14 @@ def stack(pytestconfig: pytest.Config) -> Stack:
 @pytest.fixture(scope="session")
 def servicebus_factory() -> Iterator[Callable[..., Emulator]]:
     """Start Service Bus emulators with the queues you name: `servicebus_factory("jobs", results={"max_delivery_count": 3})`."""
-    from harness.servicebus import Emulator, Queue, Topology  # noqa: PLC0415
+    from harness.servicebus import Emulator, Queue, Topology
 
     running: list[Emulator] = []
 
     def start(*queues: str, **described: dict[str, Any]) -> Emulator:
-        topology = Topology(queues={name: Queue() for name in queues} | {name: Queue(**facts) for name, facts in described.items()})
+        topology = Topology(
+            queues={name: Queue() for name in queues} | {name: Queue(**facts) for name, facts in described.items()}
+        )
         emulator = Emulator(topology)
         running.append(emulator.__enter__())
         return emulator

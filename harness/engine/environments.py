@@ -27,6 +27,8 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
     def scope(service: str, endpoints: Endpoints, ports: Mapping[str, int]) -> Scope:
         names = engine_names(scenario, endpoints, ports, cache)
         names |= file_variables(scenario, names) | {"service": {"name": service, "port": ports.get(service)}}
+        own = endpoints.service_identities.get(service, endpoints.servicebus_connection_string)
+        names["servicebus"] = {**names["servicebus"], "connection_string": own}
         return Scope(names, scenario.path.parent)
 
     def variables(endpoints: Endpoints, ports: Mapping[str, int]) -> dict[str, dict[str, str]]:
@@ -107,6 +109,7 @@ def secrets_of(endpoints: Endpoints) -> set[str]:
         endpoints.blobs_connection_string,
         endpoints.servicebus_connection_string,
         *endpoints.access_rules.values(),
+        *endpoints.service_identities.values(),
     ]
     facts = [connection_facts(string or "") for string in strings]
     keys = {fact[key] for fact in facts for key in ("AccountKey", "SharedAccessKey") if key in fact}

@@ -20,6 +20,8 @@ class Endpoints:
     servicebus_connection_string: str | None = None
     access_rules: Mapping[str, str] = field(default_factory=dict)
     """Connection string by the name of an access rule of the scenario."""
+    service_identities: Mapping[str, str] = field(default_factory=dict)
+    """Service Bus connection string by service: each has a rule of its own, so that the ledger tells who did what."""
 
 
 @dataclass(frozen=True, slots=True)

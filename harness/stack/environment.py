@@ -16,7 +16,13 @@ from harness.stack.backend import Endpoints, EnvironmentSpec, Services
 from harness.stack.embedded.blobs import BlobServer
 from harness.stack.embedded.ledger_feed import LedgerFeed
 from harness.stack.embedded.postgres import PostgresServer
-from harness.stack.embedded.servicebus import ROOT_RULE, ServiceBusServer, connection_string, control_topology
+from harness.stack.embedded.servicebus import (
+    ROOT_RULE,
+    ServiceBusServer,
+    connection_string,
+    control_topology,
+    service_rule,
+)
 from harness.stack.errors import StackError
 from harness.stack.services import ProcessServices
 from harness.stack.supervisor_client import SupervisorClient
@@ -148,15 +154,20 @@ class EmbeddedEnvironment:
                 if planned
                 else self._parts.blobs().connection_string(record.slot)
             )
-        bus, rules = None, {}
+        bus, rules, identities = None, {}, {}
         if stack.servicebus is not None and record.namespace_port is not None:
             bus = connection_string(record.namespace_port, ROOT_RULE, record.keys[ROOT_RULE])
             rules = {
                 name: connection_string(record.namespace_port, name, record.keys[name])
                 for name in stack.servicebus.access_rules
             }
+            identities = {
+                service: connection_string(record.namespace_port, rule, record.keys[rule])
+                for service in self._spec.services
+                if (rule := service_rule(service)) in record.keys
+            }
         postgres = self._parts.postgres().url(record.database) if stack.postgres is not None else None
-        return Endpoints(postgres, blobs, bus, rules)
+        return Endpoints(postgres, blobs, bus, rules, identities)
 
     def _reset_database(self, progress: Callable[[str], None]) -> None:
         postgres = self._spec.stack.postgres
@@ -173,7 +184,8 @@ class EmbeddedEnvironment:
         bus = self._spec.stack.servicebus
         if bus is None:
             return
-        for name in (ROOT_RULE, *bus.access_rules):
+        services = [service_rule(service) for service in self._spec.services]
+        for name in (ROOT_RULE, *bus.access_rules, *services):
             self.record.keys.setdefault(name, secrets.token_urlsafe(32))
         server = self._parts.servicebus()
         server.delete_namespace(self.record.namespace)  # left by a run that was killed while it made it

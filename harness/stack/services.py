@@ -205,7 +205,7 @@ class ProcessServices:
         watcher = Watcher(self._supervisor, name, title=title, log_file=log_file, secrets=secrets)
         try:
             self._supervisor.spawn(
-                name, argv, self._environment(ports[service], own), cwd, log=str(log_file), secrets=secrets, layer=_LAYER,
+                name, argv, self._environment(service, ports[service], own), cwd, log=str(log_file), secrets=secrets, layer=_LAYER,
                 grace=definition.stop_grace, meta={"service": service, "replica": replica, "source": source},
             )  # fmt: skip
             ready = definition.ready
@@ -224,15 +224,16 @@ class ProcessServices:
             watcher.close()
         self.ready_after[service] = time.monotonic() - began
 
-    def _environment(self, port: int, own: Mapping[str, str]) -> dict[str, str]:
+    def _environment(self, service: str, port: int, own: Mapping[str, str]) -> dict[str, str]:
         env = {name: value for name, value in os.environ.items() if not name.startswith("PEEKLOCK_")}
         env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"
         env["PYTHONUNBUFFERED"] = "1"
         env["PORT"] = str(port)
+        identities, shared = self._endpoints.service_identities, self._endpoints.servicebus_connection_string
         for name, value in (
             ("DATABASE_URL", self._endpoints.postgres_url),
             ("AZURE_STORAGE_CONNECTION_STRING", self._endpoints.blobs_connection_string),
-            ("AZURE_SERVICEBUS_CONNECTION_STRING", self._endpoints.servicebus_connection_string),
+            ("AZURE_SERVICEBUS_CONNECTION_STRING", identities.get(service, shared)),
         ):
             env.pop(name, None)  # never the caller's own, which may be production's
             if value is not None:

@@ -22,6 +22,8 @@ from harness.stack.supervisor_client import SupervisorClient
 NAME = "servicebus"
 _TITLE = "the Service Bus emulator"
 ROOT_RULE = "RootManageSharedAccessKey"
+SERVICE_RULE = "service-"
+"""What the name of a service's own rule begins with."""
 _PACKAGES = Path(__file__).resolve().parents[3]
 
 
@@ -146,7 +148,7 @@ class ServiceBusServer:
         from harness.servicebus import Client, OutgoingMessage
 
         key = secrets.token_urlsafe(32)
-        port = self.create_namespace("probe", {"queues": {"probe": {}}, "access_rules": [_root_rule(key)]})
+        port = self.create_namespace("probe", {"queues": {"probe": {}}, "access_rules": [_full_rule(ROOT_RULE, key)]})
         try:
             with Client(connection_string(port, ROOT_RULE, key)) as client:
                 client.send("probe", [OutgoingMessage(body=b"ready")])
@@ -209,14 +211,20 @@ def connection_string(port: int, rule: str, key: str) -> str:
     )
 
 
-def _root_rule(key: str) -> dict[str, Any]:
-    return {"name": ROOT_RULE, "key": key, "rights": ["Manage", "Send", "Listen"], "entity": None}
+def _full_rule(name: str, key: str) -> dict[str, Any]:
+    return {"name": name, "key": key, "rights": ["Manage", "Send", "Listen"], "entity": None}
+
+
+def service_rule(service: str) -> str:
+    """The name of the rule that a service signs with."""
+    return f"{SERVICE_RULE}{service}"
 
 
 def control_topology(spec: ServiceBus, keys: Mapping[str, str]) -> dict[str, Any]:
     """The control API's form of a scenario's namespace; `keys` by the name of the rule, the root rule among them."""
     queues = {name: queue.model_dump(exclude={"message_schema", "consumers"}) for name, queue in spec.queues.items()}
-    rules = [_root_rule(keys[ROOT_RULE])]
+    own = [name for name in keys if name == ROOT_RULE or name.startswith(SERVICE_RULE)]
+    rules = [_full_rule(name, keys[name]) for name in own]
     rules += [
         {"name": name, "key": keys[name], "rights": list(rule.rights), "entity": rule.queue}
         for name, rule in spec.access_rules.items()
