@@ -81,7 +81,10 @@ class Topology:
         built = []
         for index, rule in enumerate(rules):
             values = dict(_object(rule, f"access_rules[{index}]"))
-            values["rights"] = tuple(values.get("rights", RIGHTS))
+            rights = values.get("rights", list(RIGHTS))
+            if not isinstance(rights, list) or not all(isinstance(right, str) for right in rights):
+                raise TopologyError(f"access_rules[{index}].rights: expected a list of names", f"use {list(RIGHTS)}")
+            values["rights"] = tuple(rights)
             built.append(_settings(AccessRule, values, f"access_rules[{index}]"))
         return cls(queues=queues, access_rules=tuple(built), port=port)
 

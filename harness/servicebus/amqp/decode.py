@@ -315,6 +315,12 @@ def fields(buf: bytes, pos: int) -> tuple[list[Any], int]:
                 if at > end:
                     raise DecodeError(_SHORT)
                 add(buf[start:at])
+            elif code == 0 and buf[at + 1] == 0x53 and buf[at + 3] == 0x45:
+                add(t.Described(buf[at + 2], []))  # an outcome without fields: accepted or released
+                at += 4
+            elif code == 0 and buf[at + 1] == 0x53 and buf[at + 3 : at + 6] == b"\xc0\x01\x00":
+                add(t.Described(buf[at + 2], []))
+                at += 6
             else:
                 item, at = _PLAIN[code](buf, at + 1, 1)
                 add(item)

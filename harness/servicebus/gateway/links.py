@@ -85,6 +85,8 @@ class Outlet(Consumer):
         if link.credit <= 0 or link.session.remote_window <= 0 or link.detach_sent:
             return False
         peer = self.peer
+        if peer.transport is None or peer.amqp.close_sent:
+            return False  # what is handed over now would be locked for nobody
         if peer.paused or peer.unsent > UNSENT_LIMIT:
             peer.stalled = True
             return False

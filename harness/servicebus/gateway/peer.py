@@ -36,7 +36,7 @@ _MANAGEMENT = "/$management"
 STANDARD_MESSAGE_KILOBYTES = 256
 
 
-class Peer(asyncio.Protocol):
+class Peer(asyncio.BufferedProtocol):
     """Feeds the engine, acts on its events, and writes once a turn."""
 
     def __init__(self, server: Server) -> None:
@@ -84,9 +84,13 @@ class Peer(asyncio.Protocol):
         self.paused = False
         self.unstall()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+        """Lend the server's one read buffer: asyncio fills it and calls `buffer_updated` before it asks again."""
+        return self.server.read_buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Parse all frames that are there, act on them, and write once on every connection that has something to say."""
-        self.handle(self.amqp.receive(data))
+        self.handle(self.amqp.receive(bytes(self.server.read_buffer[:nbytes])))
         self.server.flush(self)
 
     def eof_received(self) -> None:

@@ -16,6 +16,7 @@ from .peer import Peer
 from .render import describe
 
 Log = Callable[..., None]
+READ_SIZE = 256 << 10
 _LONGEST_SLEEP = 3600.0
 
 
@@ -57,6 +58,7 @@ class Server:
         self.container_id = f"peeklock-{name}-{uuid.uuid4().hex[:8]}"
         self.peers: set[Peer] = set()
         self.dirty: list[Peer] = []
+        self.read_buffer = memoryview(bytearray(READ_SIZE))
         self.port = 0
         self._host = host
         self._listener: asyncio.Server | None = None

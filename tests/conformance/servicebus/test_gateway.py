@@ -292,13 +292,13 @@ def test_a_slow_reader_is_not_flooded():
 
 def test_premium_sizes_go_through():
     """S-16, S-18: a queue that takes 20 MB messages gets and gives them in many transfers."""
-    with Emulator(Topology(queues={"q": Queue(max_message_size_in_kilobytes=20 << 10)})) as bus:
-        with Client(bus.connection_string()) as client:
-            body = bytes(range(256)) * (4 << 12)
-            client.send("q", [OutgoingMessage(body)])
-            (message,) = client.receive("q", wait=20)
-            assert message.body == body
-            client.complete(message)
+    topology = Topology(queues={"q": Queue(max_message_size_in_kilobytes=20 << 10)})
+    with Emulator(topology) as bus, Client(bus.connection_string()) as client:
+        body = bytes(range(256)) * (4 << 12)
+        client.send("q", [OutgoingMessage(body)])
+        (message,) = client.receive("q", wait=20)
+        assert message.body == body
+        client.complete(message)
 
 
 def test_batch_refused_as_a_whole(bus, channel):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from harness.servicebus import Client, OutgoingMessage
+from harness.servicebus import Client, OutgoingMessage, ServiceBusError
 
 TOKEN = "a-control-token"
 
@@ -66,9 +66,10 @@ def test_ready_line_and_clean_stop():
         assert ready["event"] == "servicebus.ready"
         assert ready["pid"] == child.pid
         assert ready["amqp_port"]
-        with Client(text(ready["amqp_port"], key="not-the-key-at-all")) as client:
-            with pytest.raises(Exception, match="invalid signature"):
-                client.send("q", [OutgoingMessage(b"x")])
+        client = Client(text(ready["amqp_port"], key="not-the-key-at-all"))
+        with pytest.raises(ServiceBusError, match="invalid signature"):
+            client.send("q", [OutgoingMessage(b"x")])
+        client.close()
         child.send_signal(signal.SIGTERM)
         out, logs = child.communicate(timeout=10)
         assert child.returncode == 0

@@ -85,11 +85,9 @@ def test_bad_key(bus):
     async def scenario():
         text = bus.connection_string().replace("SAS_KEY_VALUE", "wrong")
         async with ServiceBusClient.from_connection_string(text, retry_total=0) as client:
+            sender = client.get_queue_sender("aio")
             with pytest.raises(ServiceBusAuthenticationError):
-                sender = client.get_queue_sender("aio")
-                try:
-                    await sender.send_messages(ServiceBusMessage(b"x"))
-                finally:
-                    await sender.close()
+                await sender.send_messages(ServiceBusMessage(b"x"))
+            await sender.close()
 
     run(scenario())

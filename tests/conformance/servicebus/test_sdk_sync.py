@@ -196,12 +196,12 @@ def test_lock_survives_the_connection(bus):
 
     with Client(bus.connection_string()) as raw:
         raw.send("other", [OutgoingMessage(b"x")])
-    with ServiceBusClient.from_connection_string(bus.connection_string(), retry_backoff_factor=0.01) as client:
-        with client.get_queue_receiver("other", max_wait_time=5) as own:
-            (message,) = receive(own)
-            bus.call(cut)
-            assert bus.entities()[1]["locked"] == 1
-            own.complete_message(message)
+    client = ServiceBusClient.from_connection_string(bus.connection_string(), retry_backoff_factor=0.01)
+    with client, client.get_queue_receiver("other", max_wait_time=5) as own:
+        (message,) = receive(own)
+        bus.call(cut)
+        assert bus.entities()[1]["locked"] == 1
+        own.complete_message(message)
     assert events(bus, "other")[-1] == "completed"
     del own, message, client
     with warnings.catch_warnings():
@@ -339,20 +339,26 @@ def test_missing_entity(bus, client):
 def test_bad_key(bus):
     """S-22, S-25: a wrong key is an authentication error, and nothing is sent."""
     text = bus.connection_string().replace("SAS_KEY_VALUE", "wrong")
-    with ServiceBusClient.from_connection_string(text, retry_total=0) as client:
-        with pytest.raises(ServiceBusAuthenticationError):
-            send_once(client, "plain")
+    with (
+        ServiceBusClient.from_connection_string(text, retry_total=0) as client,
+        pytest.raises(ServiceBusAuthenticationError),
+    ):
+        send_once(client, "plain")
     assert events(bus) == []
 
 
 def test_missing_rights(bus):
     """S-23: Listen cannot send and Send cannot receive: the link is detached with unauthorized-access."""
-    with ServiceBusClient.from_connection_string(bus.connection_string("listener"), retry_total=0) as client:
-        with pytest.raises(ServiceBusAuthorizationError, match="Send"):
-            send_once(client, "plain")
-    with ServiceBusClient.from_connection_string(bus.connection_string("sender"), retry_total=0) as client:
-        with pytest.raises(ServiceBusAuthorizationError, match="Listen"):
-            receive_once(client)
+    with (
+        ServiceBusClient.from_connection_string(bus.connection_string("listener"), retry_total=0) as client,
+        pytest.raises(ServiceBusAuthorizationError, match="Send"),
+    ):
+        send_once(client, "plain")
+    with (
+        ServiceBusClient.from_connection_string(bus.connection_string("sender"), retry_total=0) as client,
+        pytest.raises(ServiceBusAuthorizationError, match="Listen"),
+    ):
+        receive_once(client)
 
 
 def test_entity_rule_opens_only_its_entity(bus):

@@ -112,6 +112,8 @@ def test_missing_file_is_told(tmp_path):
         ({"access_rules": [{"name": "r", "key": 5}]}, "the value of a key"),
         ({"access_rules": [{"name": "r", "key": "k", "rights": ["Sned"]}]}, "Sned"),
         ({"access_rules": [{"name": "r", "key": "k", "entity": "q"}]}, "no queue 'q'"),
+        ({"access_rules": [{"name": "r", "key": "k", "rights": 5}]}, "access_rules[0].rights: expected a list"),
+        ({"access_rules": ["r"]}, "access_rules[0]: expected an object"),
         ({"port": "x"}, "port: expected int"),
     ],
 )
