@@ -121,6 +121,8 @@ def _status(root: Path, took: float | None) -> Status:
             in_use=len(held),
             took=took,
         )
+    except StackError:  # it ended while it was asked
+        return DOWN
     finally:
         supervisor.close()
 

@@ -61,6 +61,9 @@ def _initialise(supervisor: SupervisorClient) -> None:
         binaries = person.binaries()
         argv = [str(binaries.bin / "initdb"), "-D", str(data), "-U", ROLE, "--no-sync", "-A", "trust", "-E", "UTF8"]
         argv += ["--wal-segsize=1", "--no-instructions"]
+        if binaries.major >= 16:
+            # In a file of the folder, not in /dev/shm, where it would stay behind when initdb is killed.
+            argv += ["-c", "dynamic_shared_memory_type=mmap"]
         if binaries.major >= 17:
             argv += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         else:
