@@ -12,6 +12,9 @@ from typing import Any
 
 DEAD_LETTER_SUFFIX = "/$deadletterqueue"
 
+SERVICE_RULE = "service-"
+"""What the names of the services' own access rules begin with."""
+
 _OUTCOMES = {
     "enqueued": "active",
     "activated": "active",
@@ -99,8 +102,13 @@ class Ledger:
         return list(self._messages.values())
 
     def receivers(self, queue: str) -> set[str]:
-        """Return who has received from a queue."""
-        return {entry["consumer"] for entry in self.entries if entry["queue"] == queue and entry.get("consumer")}
+        """Return the services that have received from a queue; whoever is none by the rule that it signed with."""
+        rules = {
+            entry["consumer"].partition("@")[0]
+            for entry in self.entries
+            if entry["queue"] == queue and entry.get("consumer")
+        }
+        return {service_of(rule) or rule for rule in rules}
 
     def _fold(self, entry: dict[str, Any]) -> None:
         event, queue = entry["event"], entry["queue"]
@@ -111,11 +119,13 @@ class Ledger:
         message = self._messages.get(key)
         if message is None:
             facts = entry.get("message") or {"message_id": entry.get("message_id")}
-            message = Message(queue, entry.get("sequence"), facts, sender=entry.get("sender"), enqueued_at=entry["at"])
+            message = Message(queue, entry.get("sequence"), facts, enqueued_at=entry["at"])
             self._messages[key] = message
             self._join_dead_letter(message, entry)
         message.history.append(event)
         message.outcome = _OUTCOMES.get(event, message.outcome)
+        if entry.get("sender"):
+            message.sender = service_of(entry["sender"])
         if event in ("delivered", "received_and_deleted"):
             message.deliveries = max(message.deliveries + 1, int(entry.get("delivery") or 0))
         if event == "activated":
@@ -133,6 +143,11 @@ class Ledger:
         if original is not None:
             message.original, original.dead_letter = original, message
             message.reason, message.description = original.reason, original.description
+
+
+def service_of(rule: str) -> str | None:
+    """Return the service whose own access rule this is; None for a rule of somebody else, as of the test."""
+    return rule.removeprefix(SERVICE_RULE) if rule.startswith(SERVICE_RULE) else None
 
 
 def body_of(facts: Mapping[str, Any]) -> Any:

@@ -57,18 +57,20 @@ def text_of(identifier: Any) -> str:
 class Envelope:
     """One message as the broker holds it. Raises `DecodeError` when `raw` is not an AMQP message.
 
-    `ttl` is in seconds (None: unset), `scheduled_at` in epoch seconds (None: at once), `size` in encoded bytes.
+    `ttl` is in seconds (None: unset), `scheduled_at` in epoch seconds (None: at once), `size` in encoded bytes;
+    `sender` is for the broker, which knows who sent it.
     """
 
     __slots__ = (
         "_annotations", "_bare", "_delivery_annotations", "_header", "_offsets",
-        "message_id", "scheduled_at", "size", "ttl",
+        "message_id", "scheduled_at", "sender", "size", "ttl",
     )  # fmt: skip
 
     def __init__(self, raw: bytes) -> None:
         self.size = len(raw)
         self.ttl: float | None = None
         self.scheduled_at: float | None = None
+        self.sender: str | None = None
         self._header = _DEFAULT_HEADER
         self._annotations: tuple[bytes, int] = (b"", 0)
         self._delivery_annotations = b""

@@ -5,19 +5,27 @@ from __future__ import annotations
 from .message import Message
 
 
+def consumer_name(principal: str, container_id: str, link_name: str) -> str:
+    """Return what the ledger calls a receiver."""
+    return f"{principal}@{container_id}/{link_name}"
+
+
 class Consumer:
     """A receiver as the broker sees it; the gateway's links derive from it.
 
-    `peek_lock` False means receive-and-delete. `name` is "<container id>/<link name>".
+    `peek_lock` False means receive-and-delete. `name` is "<principal>@<container id>/<link name>", the principal being the
+    access rule that it signed with.
     """
 
     __slots__ = ("client_id", "container_id", "link_name", "name", "peek_lock", "waiting")
 
-    def __init__(self, container_id: str, link_name: str, *, peek_lock: bool, client_id: str | None = None) -> None:
+    def __init__(
+        self, container_id: str, link_name: str, *, peek_lock: bool, client_id: str | None = None, principal: str = ""
+    ) -> None:
         self.container_id = container_id
         self.link_name = link_name
         self.client_id = client_id
-        self.name = f"{container_id}/{link_name}"
+        self.name = consumer_name(principal, container_id, link_name)
         self.peek_lock = peek_lock
         self.waiting = False
         """True while the entity keeps this consumer among those to be served."""

@@ -101,4 +101,5 @@ class Ledger:
             entry.update(details)
         if content is not None and self._describe is not None:
             entry["message"] = self._describe(content)
+            entry["sender"] = content.sender
         return entry

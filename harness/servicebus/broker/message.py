@@ -14,6 +14,8 @@ class Content(Protocol):
     size: int
     ttl: float | None
     scheduled_at: float | None
+    sender: str | None
+    """The name of the access rule that its sender signed with."""
 
     @property
     def session_id(self) -> str | None:

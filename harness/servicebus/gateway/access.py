@@ -38,11 +38,12 @@ def covers(scope: str, path: str) -> bool:
 
 
 class Claim:
-    """What one token allows: `rights` on everything below `scope`, until `expires` (epoch seconds)."""
+    """What one token allows: `rights` on everything below `scope`, until `expires` (epoch seconds), by the rule `principal`."""
 
-    __slots__ = ("expires", "rights", "scope")
+    __slots__ = ("expires", "principal", "rights", "scope")
 
-    def __init__(self, scope: str, rights: Iterable[str], expires: float) -> None:
+    def __init__(self, scope: str, rights: Iterable[str], expires: float, principal: str) -> None:
+        self.principal = principal
         self.scope = scope
         granted = set(rights)
         if "Manage" in granted:
@@ -81,13 +82,13 @@ class Gatekeeper:
             raise TokenRefused(401, "InvalidAudience: The authorization header contains a token with a wrong audience.")
         for rule in rules:
             if covers((rule.entity or "").lower(), path):
-                return Claim(path, rule.rights, float(expires))
+                return Claim(path, rule.rights, float(expires), rule.name)
         raise TokenRefused(401, "Put token failed. The rule that signed the token has no rights on this entity.")
 
     def password(self, user: str, password: str) -> list[Claim]:
         """Check SASL PLAIN: a rule's name and key; return the claims, none when they are wrong."""
         return [
-            Claim((rule.entity or "").lower(), rule.rights, float("inf"))
+            Claim((rule.entity or "").lower(), rule.rights, float("inf"), rule.name)
             for rule in self._rules.get(user, [])
             if hmac.compare_digest(rule.key.encode(), password.encode("utf-8", "replace"))
         ]

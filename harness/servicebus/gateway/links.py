@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.servicebus.amqp import DecodeError, Envelope, Sender, frames
@@ -37,8 +38,9 @@ def wire(message: Message, *, locked: bool, token: Any = None) -> bytes:
 class Inlet:
     """A client's sender: every message goes to one queue."""
 
-    def __init__(self, peer: Peer, queue: Queue) -> None:
+    def __init__(self, peer: Peer, queue: Queue, principal: str) -> None:
         self.peer = peer
+        self.principal = principal
         self.queue = queue
 
     def on_delivery(self, event: ev.Delivery) -> None:
@@ -48,10 +50,12 @@ class Inlet:
         try:
             if payload is None:
                 raise AmqpError(SIZE_EXCEEDED, f"The message is longer than {event.link.max_message_size} bytes.")
-            if event.message_format == BATCH_FORMAT:
-                self.queue.send(batch(payload))
-            else:
-                self.queue.send((Envelope(payload),))
+            contents: Sequence[Envelope] = (
+                batch(payload) if event.message_format == BATCH_FORMAT else (Envelope(payload),)
+            )
+            for content in contents:
+                content.sender = self.principal
+            self.queue.send(contents)
         except BrokerError as error:
             state = frames.rejected(AmqpError(error.condition, error.description))
         except DecodeError as error:
@@ -70,9 +74,13 @@ class Outlet(Consumer):
 
     __slots__ = ("link", "peer", "queue", "used")
 
-    def __init__(self, peer: Peer, link: Sender, queue: Queue, *, client_id: str | None) -> None:
+    def __init__(self, peer: Peer, link: Sender, queue: Queue, *, client_id: str | None, principal: str) -> None:
         super().__init__(
-            peer.amqp.remote_container_id, link.name, peek_lock=link.snd_settle_mode != 1, client_id=client_id
+            peer.amqp.remote_container_id,
+            link.name,
+            peek_lock=link.snd_settle_mode != 1,
+            client_id=client_id,
+            principal=principal,
         )
         self.peer = peer
         self.link = link

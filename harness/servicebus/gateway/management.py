@@ -11,6 +11,7 @@ from harness.servicebus.amqp import Envelope
 from harness.servicebus.amqp.encode import encode
 from harness.servicebus.amqp.types import Array, Int, Symbol
 from harness.servicebus.broker import BrokerError, Queue
+from harness.servicebus.broker.consumer import consumer_name
 from harness.servicebus.broker.errors import ArgumentError, NotImplementedYet
 
 from . import links
@@ -40,6 +41,7 @@ class ManagementRequests(RequestLink):
         super().__init__(peer, node)
         self.path = path
         self.queue = queue
+        self._principal = ""
         self._operations: dict[str, tuple[str, Callable[[dict[Any, Any], str | None], bytes | None]]] = {
             "renew-lock": ("Listen", self._renew),
             "peek-message": ("Listen", self._peek),
@@ -59,12 +61,15 @@ class ManagementRequests(RequestLink):
                     f"The operation '{operation}' is not supported{' yet' * (operation in _LATER)}."
                 )
             right, run = self._operations[operation]
-            if not self.peer.allows(self.path, right):
+            principal = self.peer.principal(self.path, right)
+            if principal is None:
                 raise Unauthorized(f"Unauthorized access. '{right}' claim(s) are required to perform this operation.")
             link_name = fields.get("associated-link-name")
-            consumer = f"{self.peer.amqp.remote_container_id}/{link_name or '$management'}"
+            container = self.peer.amqp.remote_container_id
+            consumer = consumer_name(principal, container, str(link_name or "$management"))
             _, body = request.body(exact=True)
             arguments = body[0] if body and isinstance(body[0], dict) else {}
+            self._principal = principal
             value = run(arguments, consumer)
         except BrokerError as error:
             properties = {
@@ -101,7 +106,9 @@ class ManagementRequests(RequestLink):
             raw = item.get("message") if isinstance(item, dict) else None
             if not isinstance(raw, bytes):
                 raise ArgumentError("Each of 'messages' needs a 'message' of binary.")
-            contents.append(Envelope(raw))
+            content = Envelope(raw)
+            content.sender = self._principal
+            contents.append(content)
         return encode({"sequence-numbers": Array.longs(self.queue.schedule(contents))})
 
     def _cancel(self, arguments: dict[Any, Any], consumer: str | None) -> bytes:

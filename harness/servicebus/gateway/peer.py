@@ -215,14 +215,17 @@ class Peer(asyncio.BufferedProtocol):
             self.had_link = True
             return
         right = "Listen" if link.is_sender else "Send"
-        if not self.allows(path, right):
+        principal = self.principal(path, right)
+        if principal is None:
             raise self._unauthorized(right, path)
         queue = self.server.namespace.entity(path)
         self.had_link = True
         if isinstance(link, Sender):
             self._check_filters(link)
             client_id = link.properties.get("com.microsoft:receiver-name")
-            outlet = links.Outlet(self, link, queue, client_id=None if client_id is None else str(client_id))
+            outlet = links.Outlet(
+                self, link, queue, client_id=None if client_id is None else str(client_id), principal=principal
+            )
             link.context = outlet
             link.accept()
             queue.add_consumer(outlet)
@@ -230,7 +233,7 @@ class Peer(asyncio.BufferedProtocol):
         elif isinstance(link, Receiver):
             if queue.is_dead_letter:
                 raise AmqpError(NOT_ALLOWED, f"You cannot send to a dead-letter queue: '{queue.name}'.")
-            link.context = links.Inlet(self, queue)
+            link.context = links.Inlet(self, queue, principal)
             kilobytes = queue.settings.max_message_size_in_kilobytes
             extra = (
                 {"com.microsoft:max-message-batch-size": UInt(1 << 20)}
@@ -274,11 +277,16 @@ class Peer(asyncio.BufferedProtocol):
 
     def allows(self, path: str, right: str) -> bool:
         """True when a token that still holds gives `right` on the entity at `path`."""
+        return self.principal(path, right) is not None
+
+    def principal(self, path: str, right: str) -> str | None:
+        """Return the name of the rule by which `right` is given on the entity at `path`; None where it is not."""
         now = self.server.namespace.clock.now()
         lowered = path.lower()
-        return any(
-            right in claim.rights and claim.expires > now and covers(claim.scope, lowered) for claim in self.claims
-        )
+        for claim in self.claims:
+            if right in claim.rights and claim.expires > now and covers(claim.scope, lowered):
+                return claim.principal
+        return None
 
     def add_claim(self, claim: Claim) -> None:
         """Keep a claim; it takes the place of an earlier one for the same scope."""

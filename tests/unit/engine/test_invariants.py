@@ -35,13 +35,13 @@ def stuck(world: FakeEnvironment) -> None:
 
 def consumer(world: FakeEnvironment) -> None:
     world.happen("enqueued", message_id="m")
-    world.happen("delivered", delivery=1, consumer="intruder")
+    world.happen("delivered", delivery=1, consumer="service-intruder@container/link")
     world.happen("completed")
 
 
 def correlation(world: FakeEnvironment) -> None:
     world.happen(
-        "enqueued", queue="results", message_id="m", sender="worker", correlation_id="from nowhere", body={"id": 1}
+        "enqueued", queue="results", message_id="m", sender="service-worker", correlation_id="from nowhere", body={"id": 1}
     )
 
 

@@ -87,5 +87,5 @@ def test_it_begins_at_its_cursor() -> None:
 def test_receivers_are_remembered() -> None:
     world = FakeEnvironment()
     world.happen("enqueued")
-    world.happen("delivered", delivery=1, consumer="worker")
+    world.happen("delivered", delivery=1, consumer="service-worker@c/l")
     assert fold(world).receivers("jobs") == {"worker"}

@@ -28,6 +28,7 @@ class Body:
     message_id: str = "m"
     ttl: float | None = None
     scheduled_at: float | None = None
+    sender: str | None = None
     size: int = 100
     session_id: str | None = None
     properties: dict[str, Any] = field(default_factory=dict)
@@ -558,7 +559,7 @@ def test_ledger_tells_a_message_s_life():
     assert [e["event"] for e in entries] == ["enqueued", "delivered", "renewed", "completed"]
     assert entries[0]["message"] == {"message_id": "a"}
     assert entries[1]["locked_until"] == bench.clock.now() + 5
-    assert {e["consumer"] for e in entries[1:]} == {"container/link"}
+    assert {e["consumer"] for e in entries[1:]} == {"@container/link"}
     assert {(e["queue"], e["sequence"], e["message_id"]) for e in entries} == {("q", 1, "a")}
     assert bench.namespace.ledger.entries(after=2, limit=1) == [entries[2]]
 
