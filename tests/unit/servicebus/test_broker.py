@@ -28,10 +28,10 @@ class Body:
     message_id: str = "m"
     ttl: float | None = None
     scheduled_at: float | None = None
-    sender: str | None = None
     size: int = 100
     session_id: str | None = None
     properties: dict[str, Any] = field(default_factory=dict)
+    sender: str | None = None
 
     def limit_ttl(self, seconds):
         self.ttl = seconds
