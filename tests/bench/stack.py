@@ -1,0 +1,57 @@
+"""How fast the stack comes up, and how fast an environment is reset: through the API of `harness.stack`, in this process."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from harness.engine.environments import environment_spec
+from harness.engine.plan import Choice, Target, make_plan
+from harness.stack import open_stack
+from harness.stack.embedded.stack import KINDS, EmbeddedStack
+from harness.stack.embedded.tools import cache_dir
+from harness.verbs import VOCABULARY
+
+
+def up(root: Path, *kinds: str) -> float:
+    """Return the seconds from nothing until all of `kinds` have answered."""
+    began = time.monotonic()
+    stack = open_stack(root, warm="never", kinds=kinds)
+    try:
+        assert isinstance(stack, EmbeddedStack)
+        stack.wait(kinds)
+        return time.monotonic() - began
+    finally:
+        stack.close()
+
+
+def together_and_alone(root: Path, rounds: int) -> tuple[list[float], dict[str, list[float]]]:
+    """Return the seconds of all three at once and of each alone; a round measures all four, so that noise meets all."""
+    together: list[float] = []
+    alone: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    for _ in range(rounds):
+        together.append(up(root, *KINDS))
+        for kind in KINDS:
+            alone[kind].append(up(root, kind))
+    return together, alone
+
+
+def resets(root: Path, target: str, rounds: int) -> list[float]:
+    """Return the seconds of each reset of the environment of a scenario file, its services running, on the warm stack."""
+    scenario, _ = make_plan([Target.parse(str(root / target))], Choice(), VOCABULARY)[0]
+    stack = open_stack(root)
+    try:
+        environment = stack.environment(environment_spec(scenario, cache_dir()))
+        try:
+            return [_reset(environment.reset) for _ in range(rounds)]
+        finally:
+            environment.close()
+    finally:
+        stack.close()
+
+
+def _reset(reset: object) -> float:
+    assert callable(reset)
+    began = time.monotonic()
+    reset()
+    return time.monotonic() - began
