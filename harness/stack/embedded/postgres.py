@@ -55,6 +55,17 @@ def data_home() -> Path:
     return Path(tempfile.gettempdir())
 
 
+_SEND_AWAY = """\
+DO $$ BEGIN
+  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = NAME;
+  FOR look IN 1..200 LOOP
+    PERFORM pg_stat_clear_snapshot();
+    EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = NAME);
+    PERFORM pg_sleep(0.001);
+  END LOOP;
+END $$"""
+
+
 class PostgresServer:
     """A running server, started here or found through the supervisor's state. Thread-safe."""
 
@@ -171,12 +182,20 @@ class PostgresServer:
     def clone(self, database: str, template: str) -> None:
         """Make `database` a fresh copy of `template`; whoever is connected to the old one is thrown out. About 20 ms."""
         with self.admin() as connection:
-            connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+            self._drop(connection, database)
             connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}" STRATEGY=FILE_COPY')
 
     def drop(self, database: str) -> None:
         with self.admin() as connection:
-            connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+            self._drop(connection, database)
+
+    def _drop(self, connection: AdminConnection, database: str) -> None:
+        """Drop a database, if it is there. FORCE alone looks every 100 ms whether the others have gone; this looks every one."""
+        name = literal(database)
+        if connection.execute(f"SELECT 1 FROM pg_database WHERE datname = {name}"):  # noqa: S608  our own name
+            connection.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false')  # pools come back at once
+            connection.execute(_SEND_AWAY.replace("NAME", name))
+            connection.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
 
     def template(
         self, migrations: Path | None, seeds: Sequence[Path], root: Path, log_dir: Path, progress: Progress = silent
