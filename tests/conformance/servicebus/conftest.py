@@ -20,6 +20,8 @@ WANTED = os.environ.get("PEEKLOCK_SERVICEBUS_SDK", "")
 QUEUES = {
     "plain": Queue(max_delivery_count=3, lock_duration=30),
     "other": Queue(),
+    "cut": Queue(),
+    "buffered": Queue(),
     "aio": Queue(max_delivery_count=3),
     "dups": Queue(duplicate_detection_window=600),
     "guarded": Queue(),

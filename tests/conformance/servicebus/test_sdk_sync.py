@@ -191,18 +191,18 @@ def test_lock_survives_the_connection(bus):
 
     def cut(server):
         for peer in list(server.peers):
-            if any(consumer.peer is peer for consumer in server.namespace.entity("other").consumers):
+            if any(consumer.peer is peer for consumer in server.namespace.entity("cut").consumers):
                 peer.transport.abort()
 
     with Client(bus.connection_string()) as raw:
-        raw.send("other", [OutgoingMessage(b"x")])
+        raw.send("cut", [OutgoingMessage(b"x")])
     client = ServiceBusClient.from_connection_string(bus.connection_string(), retry_backoff_factor=0.01)
-    with client, client.get_queue_receiver("other", max_wait_time=5) as own:
+    with client, client.get_queue_receiver("cut", max_wait_time=5) as own:
         (message,) = receive(own)
         bus.call(cut)
-        assert bus.entities()[1]["locked"] == 1
+        assert next(q for q in bus.entities() if q["name"] == "cut")["locked"] == 1
         own.complete_message(message)
-    assert events(bus, "other")[-1] == "completed"
+    assert events(bus, "cut")[-1] == "completed"
     del own, message, client
     with warnings.catch_warnings():
         # the SDK forgets the socket that it lost; it shall not warn in another test
@@ -317,14 +317,14 @@ def test_annotated_sequence_of_dead_letters(bus, sender, receiver, dead_receiver
 
 def test_closing_a_receiver_releases_what_it_prefetched(bus, client, sender):
     """S-13, S-42: messages that the SDK buffered and gives back are not counted as deliveries."""
-    with client.get_queue_sender("other") as own:
+    with client.get_queue_sender("buffered") as own:
         own.send_messages([ServiceBusMessage(b"%d" % n) for n in range(5)])
-    with client.get_queue_receiver("other", prefetch_count=5, max_wait_time=5) as first:
+    with client.get_queue_receiver("buffered", prefetch_count=5, max_wait_time=5) as first:
         (message,) = first.receive_messages(max_message_count=1)
         first.complete_message(message)
     with Client(bus.connection_string()) as raw:
         bus.advance(61)
-        left = raw.receive("other", 10, wait=5)
+        left = raw.receive("buffered", 10, wait=5)
         assert len(left) == 4
         for item in left:
             raw.complete(item)
