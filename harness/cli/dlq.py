@@ -14,7 +14,6 @@ from rich.text import Text
 
 from harness.cli.exits import FAILED, INVALID, NO_STACK
 from harness.engine.ledger import decode_body
-from harness.servicebus import Client, OutgoingMessage, ServiceBusError
 from harness.stack.redact import redact
 
 dlq = typer.Typer(help="Look into dead-letter queues and send messages back.", no_args_is_help=True)
@@ -86,7 +85,9 @@ def resubmit(
         raise typer.Exit(FAILED)
 
 
-def _again(message: Any) -> OutgoingMessage:
+def _again(message: Any) -> Any:
+    from harness.servicebus import OutgoingMessage
+
     properties = {
         key: value for key, value in message.application_properties.items() if key not in _DEAD_LETTER_PROPERTIES
     }
@@ -121,10 +122,13 @@ def _facts(message: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def _client(connection_string: str) -> Iterator[Client]:
+def _client(connection_string: str) -> Iterator[Any]:
     if not connection_string:
         typer.echo("which namespace? say --connection-string, or set AZURE_SERVICEBUS_CONNECTION_STRING", err=True)
         raise typer.Exit(INVALID)
+    # the other commands, which load this file for its options, need not load the client
+    from harness.servicebus import Client, ServiceBusError
+
     try:
         with Client(connection_string) as client:
             yield client

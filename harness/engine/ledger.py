@@ -116,6 +116,10 @@ class Ledger:
             return
         self.entries.append(entry)
         key = (queue, f"n{entry['n']}" if event == "duplicate_dropped" else entry.get("sequence"))
+        if event == "activated" and (waited := self._messages.pop((queue, entry.get("scheduled_sequence")), None)):
+            # a scheduled message gets a new number when its time has come (Service Bus semantics S-54)
+            waited.sequence = entry["sequence"]
+            self._messages[key] = waited
         message = self._messages.get(key)
         if message is None:
             facts = entry.get("message") or {"message_id": entry.get("message_id")}

@@ -41,7 +41,12 @@ def consumer(world: FakeEnvironment) -> None:
 
 def correlation(world: FakeEnvironment) -> None:
     world.happen(
-        "enqueued", queue="results", message_id="m", sender="service-worker", correlation_id="from nowhere", body={"id": 1}
+        "enqueued",
+        queue="results",
+        message_id="m",
+        sender="service-worker",
+        correlation_id="from nowhere",
+        body={"id": 1},
     )
 
 

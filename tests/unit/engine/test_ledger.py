@@ -89,3 +89,13 @@ def test_receivers_are_remembered() -> None:
     world.happen("enqueued")
     world.happen("delivered", delivery=1, consumer="service-worker@c/l")
     assert fold(world).receivers("jobs") == {"worker"}
+
+
+def test_a_scheduled_message_stays_one_message_when_it_is_activated() -> None:
+    """S-54: it gets a new sequence number then."""
+    world = FakeEnvironment()
+    world.happen("scheduled", sequence=1, message_id="m", body=1)
+    world.happen("activated", sequence=2, scheduled_sequence=1, message_id="m")
+    (view,) = views(fold(world))
+    assert (view["sequence"], view["outcome"], view["body"]) == (2, "active", 1)
+    assert view["history"] == ["scheduled", "activated"]
