@@ -118,8 +118,7 @@ def _run(root: Path, plan: Plan, options: RunOptions, console: Console, junit: P
             last = event
     assert isinstance(last, RunFinished)
     (root / ".peeklock" / "last-run.json").write_text(json.dumps({"failed": last.failed_cases}), encoding="utf-8")
-    if not last.failed and not last.errors and not any(options.folder.glob("*/")):
-        _prune(options.folder)
+    _prune(options.folder)
     if last.errors:
         return NO_STACK
     if last.flaky and set(last.failed_cases) == set(last.flaky):

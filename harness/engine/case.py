@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from harness.engine.clients import Clients
 from harness.engine.context import CaseContext, slug_of
 from harness.engine.environments import engine_names, file_variables, secrets_of
-from harness.engine.events import CaseFinished, CaseStarted, Durations, Event
+from harness.engine.events import CaseFinished, CaseStarted, Durations, Event, Outcome
 from harness.engine.failure import Failure, Moment, StepFailed, locate, title
 from harness.engine.invariants import broken
 from harness.engine.ledger import Ledger
@@ -22,7 +22,7 @@ from harness.engine.timeline import likely_cause, timeline
 from harness.engine.waiting import Deadline, Signal
 from harness.scenario.matchers import Mismatch
 from harness.scenario.model import Case, Scenario
-from harness.scenario.values import ValueInvalid, resolve
+from harness.scenario.values import resolve
 from harness.stack import Environment, StackError
 from harness.stack.redact import Redactor
 
@@ -48,14 +48,37 @@ def run_case(
     """Run one case on an environment that nobody else uses meanwhile, and return how it ended."""
     emit(CaseStarted(time.time(), name))
     started = time.monotonic()
+    covers = tuple(scenario.covers(case))
     try:
         cursor = _reset(environment, case)
+        setup = time.monotonic() - started
+        context, error, also = _act(scenario, case, name, environment, clients, cursor, emit, options)
+        if error or also:
+            environment.check()
+        record = _record(context)
     except StackError as trouble:
+        # what the case stands on has gone: that says nothing about the case
         durations = Durations(setup=time.monotonic() - started)
-        return CaseFinished(
-            time.time(), name, "error", durations, reason=str(trouble), covers=tuple(scenario.covers(case))
-        )
-    setup = time.monotonic() - started
+        return CaseFinished(time.time(), name, "error", durations, reason=str(trouble), covers=covers)
+    total = time.monotonic() - started
+    durations = Durations(setup, context.waiting, max(0.0, total - setup - context.waiting))
+    failure = None
+    if error or also:
+        failure = _redacted(_failure(context, error, also, record), Redactor(context.secrets))
+    outcome: Outcome = "failed" if failure else "passed"
+    return CaseFinished(time.time(), name, outcome, durations, failure=failure, covers=covers, record=record)
+
+
+def _act(
+    scenario: Scenario,
+    case: Case,
+    name: str,
+    environment: Environment,
+    clients: Clients,
+    cursor: int,
+    emit: Callable[[Event], None],
+    options: CaseOptions,
+) -> tuple[CaseContext, StepFailed | None, list[str]]:
     signal = Signal()
     stop_listening = environment.on_change(signal.wake)
     try:
@@ -63,21 +86,7 @@ def run_case(
         error, also = _steps(context, emit)
     finally:
         stop_listening()
-    total = time.monotonic() - started
-    durations = Durations(setup, context.waiting, max(0.0, total - setup - context.waiting))
-    record = _record(context)
-    failure = None
-    if error or also:
-        failure = _redacted(_failure(context, error, also, record), Redactor(context.secrets))
-    return CaseFinished(
-        time.time(),
-        name,
-        "failed" if failure else "passed",
-        durations,
-        failure=failure,
-        covers=tuple(scenario.covers(case)),
-        record=record,
-    )
+    return context, error, also
 
 
 def _reset(environment: Environment, case: Case) -> int:
@@ -147,13 +156,10 @@ def _steps(context: CaseContext, emit: Callable[[Event], None]) -> tuple[StepFai
             stepper.run(step)
         except StepFailed as failed:
             also.append(f'finally "{title(step)}": {failed}')
-    try:
-        if error is None:
-            also += broken(context)
-        elif (gone := context.unexpected_exit()) and "no_service_exit" not in context.case.header.allow:
-            also.append(gone)
-    except (StackError, ValueInvalid) as trouble:
-        also.append(str(trouble))
+    if error is None:
+        also += broken(context)
+    elif (gone := context.unexpected_exit()) and "no_service_exit" not in context.case.header.allow:
+        also.append(gone)
     return error, also
 
 

@@ -16,7 +16,7 @@ from harness.engine.events import CaseFinished, Durations, Event, Progress, RunF
 from harness.engine.plan import Plan
 from harness.engine.session import Session, case_id
 from harness.scenario.model import Case, Scenario
-from harness.stack import Stack
+from harness.stack import Stack, StackError
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,16 @@ class Runner:
             self._stopping.set()
             self._events.put(error)
         finally:
+            self._end()
+
+    def _end(self) -> None:
+        try:
             self._session.close()
+        except StackError as error:
+            self._progress(f"while ending: {error}")
+        except BaseException as error:  # noqa: BLE001 - as above
+            self._events.put(error)
+        finally:
             self._events.put(None)
 
     def _file(self, scenario: Scenario, cases: list[Case]) -> None:

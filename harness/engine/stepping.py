@@ -157,6 +157,7 @@ class Stepper:
             return "what `fail_if` says has come true"
         if seen.found.final:
             return seen.found.final
+        self._context.environment.check()
         if "no_service_exit" not in self._context.case.header.allow and (gone := self._context.unexpected_exit()):
             return gone
         if step.verb.name in ("messages", "queue") and self._context.settled():

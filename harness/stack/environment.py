@@ -6,7 +6,7 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,8 @@ from harness.stack.errors import StackError
 from harness.stack.services import ProcessServices
 from harness.stack.supervisor_client import SupervisorClient
 
+KINDS = ("postgres", "blobs", "servicebus")
+
 
 class Parts(Protocol):
     """The dependencies of the stack that an environment is on; each waits until its part stands. Raises `StackError`."""
@@ -35,6 +37,7 @@ class Parts(Protocol):
     def blobs(self) -> BlobServer: ...
     def servicebus(self) -> ServiceBusServer: ...
     def planned_postgres_url(self, database: str) -> str: ...
+    def check(self, kinds: Iterable[str]) -> None: ...
     def planned_blobs(self, slot: int) -> str: ...
 
 
@@ -232,6 +235,9 @@ class EmbeddedEnvironment:
         if self._spec.stack.servicebus is None:
             return []
         return self._parts.servicebus().entities(self.record.namespace)
+
+    def check(self) -> None:
+        self._parts.check([kind for kind in KINDS if getattr(self._spec.stack, kind) is not None])
 
     def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
         ends = [self._services.on_change(wake)] if self._services is not None else []

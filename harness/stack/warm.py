@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.stack.embedded.stack import KINDS, EmbeddedStack
+from harness.stack.embedded.stack import EmbeddedStack
 from harness.stack.embedded.tools import Progress, locked, silent
+from harness.stack.environment import KINDS
 from harness.stack.errors import StackError
 from harness.stack.project import ProjectFolder
 from harness.stack.supervisor_client import SupervisorClient

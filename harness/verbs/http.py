@@ -113,6 +113,8 @@ def _send(arguments: HttpArguments, context: CaseContext) -> dict[str, Any]:
             headers[key.lower()] = value
     shown = f"{arguments.method.upper()} {redact(url.split('?')[0] if '?' in url else url)}"
     started, began_at = time.monotonic(), time.time()
+    if context.deadline.passed:
+        raise VerbFailed(f"{shown}: not sent, the case has used up its {context.deadline.seconds:g} s")
     try:
         with _files(arguments) as files:
             response = context.clients.http.request(
@@ -120,7 +122,7 @@ def _send(arguments: HttpArguments, context: CaseContext) -> dict[str, Any]:
                 url,
                 params=arguments.query or None,
                 headers=headers,
-                timeout=arguments.timeout,
+                timeout=min(arguments.timeout, max(context.deadline.left, 0.1)),
                 json=arguments.json_,
                 content=_content(arguments),
                 data=arguments.form or None,
@@ -129,9 +131,12 @@ def _send(arguments: HttpArguments, context: CaseContext) -> dict[str, Any]:
     except httpx.HTTPError as error:
         reason = str(error) or type(error).__name__
         context.note(actor, f"{shown}: {reason}", alarming=True, at=began_at)
+        context.environment.check()
         raise VerbFailed(f"{shown}: no answer: {redact(reason)}") from None
     seconds = time.monotonic() - started
     path = httpx.URL(url).path
+    if response.status_code >= 500:
+        context.environment.check()
     told = f"{arguments.method.upper()} {path} → {response.status_code}"
     context.note(actor, told, alarming=response.status_code >= 500, at=began_at)
     return _facts(response, seconds)

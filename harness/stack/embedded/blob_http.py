@@ -95,11 +95,12 @@ class BlobAccount:
                     response = self._connection.getresponse()
                     answer = response.read()
                     break
-                except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
-                    # Azurite closes a connection that was idle for 5 s; every request here may be repeated.
+                except (OSError, http.client.HTTPException) as error:
                     self._connection.close()
                     self._connection = None
-                    if attempt == 2:
+                    # Azurite closes a connection that was idle for 5 s; every request here may be repeated.
+                    was_idle = isinstance(error, http.client.RemoteDisconnected | BrokenPipeError | ConnectionResetError)
+                    if attempt == 2 or not was_idle:
                         raise
         if not 200 <= response.status < 300:
             raise BlobError(response.status, f"{method} {path}", answer)

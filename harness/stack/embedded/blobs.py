@@ -32,6 +32,9 @@ def new_accounts(count: int) -> list[dict[str, str]]:
 class BlobServer:
     """A running Azurite, started here or found through the supervisor's state. Thread-safe."""
 
+    PROCESS = NAME
+    """Its name at the supervisor."""
+
     def __init__(self, supervisor: SupervisorClient, state: Mapping[str, Any]) -> None:
         self._supervisor = supervisor
         self._state = dict(state)
@@ -117,6 +120,10 @@ class BlobServer:
             client.reset(list(containers))
         except (OSError, BlobError) as error:
             raise self._lost(error) from error
+
+    def lost(self) -> StackError:
+        """The error that tells of its end, with its last words."""
+        return self._lost(ConnectionError("its process has ended"))
 
     def _lost(self, error: Exception) -> StackError:
         child = next(iter(self._supervisor.call("children", prefix=NAME)["children"]), None)

@@ -69,6 +69,9 @@ END $$"""
 class PostgresServer:
     """A running server, started here or found through the supervisor's state. Thread-safe."""
 
+    PROCESS = NAME
+    """Its name at the supervisor."""
+
     def __init__(self, supervisor: SupervisorClient, state: Mapping[str, Any]) -> None:
         self._supervisor = supervisor
         self._state = dict(state)
@@ -167,6 +170,10 @@ class PostgresServer:
                 yield self._admin
             except (OSError, PostgresError) as error:
                 raise self._lost(error) from error
+
+    def lost(self) -> StackError:
+        """The error that tells of its end, with its last words."""
+        return self._lost(ConnectionError("its process has ended"))
 
     def _lost(self, error: Exception) -> StackError:
         children = {c["name"]: c for c in self._supervisor.call("children", prefix=NAME)["children"]}

@@ -97,6 +97,9 @@ class Control:
 class ServiceBusServer:
     """A running emulator, started here or found through the supervisor's state. Thread-safe."""
 
+    PROCESS = NAME
+    """Its name at the supervisor."""
+
     def __init__(self, supervisor: SupervisorClient, state: Mapping[str, Any]) -> None:
         self._supervisor = supervisor
         self._state = dict(state)
@@ -190,6 +193,10 @@ class ServiceBusServer:
             return (control or self._control).request(method, path, body, wait)
         except OSError as error:
             raise self._lost(error) from error
+
+    def lost(self) -> StackError:
+        """The error that tells of its end, with its last words."""
+        return self._lost(ConnectionError("its process has ended"))
 
     def _lost(self, error: Exception) -> StackError:
         child = next(iter(self._supervisor.call("children", prefix=NAME)["children"]), None)

@@ -20,13 +20,12 @@ from harness.stack.embedded.postgres import PostgresServer, data_home
 from harness.stack.embedded.servicebus import ServiceBusServer
 from harness.stack.embedded.tools import Progress, silent
 from harness.stack.embedded.tools import azurite as azurite_bundle
-from harness.stack.environment import EmbeddedEnvironment, Record, as_record
+from harness.stack.environment import KINDS, EmbeddedEnvironment, Record, as_record
 from harness.stack.errors import StackError
 from harness.stack.project import ProjectFolder
 from harness.stack.services import replicas
 from harness.stack.supervisor_client import RequestError, SupervisorClient
 
-KINDS = ("postgres", "blobs", "servicebus")
 SLOTS = 32
 """How many environments can stand at once: Azurite is told its accounts when it starts."""
 _STATE = "stack"
@@ -187,6 +186,15 @@ class EmbeddedStack:
         """Until all of these answer. Raises the first `StackError`."""
         for future in [self._part(kind) for kind in kinds]:
             future.result()
+
+    def check(self, kinds: Iterable[str]) -> None:
+        """Raise the `StackError` that tells of the end of one of these."""
+        children = self._supervisor.call("children", prefix="")["children"]
+        ended = {child["name"] for child in children if child["code"] is not None}
+        for kind in kinds:
+            server = self._part(kind).result()
+            if server.PROCESS in ended:
+                raise server.lost()
 
     # -- environments --------------------------------------------------------------------------------------------------
 

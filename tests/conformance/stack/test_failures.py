@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -145,3 +147,24 @@ def test_templates_survive_a_stack_that_ends_in_order(
         with EmbeddedStack.start(project.root, progress=said.append) as stack:
             stack.environment(spec)
     assert said == ["making a Postgres cluster (once)", "migrating a template database (migrations)"]
+
+
+@pytest.mark.parametrize(
+    ("process", "title"), [("postgres", "Postgres"), ("azurite", "Azurite"), ("servicebus", "the Service Bus emulator")]
+)
+def test_a_dependency_that_dies_under_an_environment(
+    project: Project, nothing_left: Callable[[], None], process: str, title: str
+) -> None:
+    """`check` is silent while all is well, then tells which has died; a reset fails with the same words, and all can be ended."""
+    with EmbeddedStack.start(project.root) as stack:
+        environment = stack.environment(project.spec())
+        environment.check()
+        children = {child["name"]: child for child in stack._supervisor.call("children", prefix="")["children"]}
+        gone = threading.Event()
+        stack._supervisor.listen(process, lambda push: gone.set() if push["push"] == "exit" else None)
+        os.kill(children[process]["pid"], signal.SIGKILL)
+        assert gone.wait(10)
+        for ask in (environment.check, environment.reset):
+            with pytest.raises(StackError, match=f"{title} is no longer there: killed by SIGKILL"):
+                ask()
+        environment.close()

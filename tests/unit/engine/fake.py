@@ -107,6 +107,8 @@ class FakeEnvironment:
         self._wakes.append(wake)
         return lambda: self._wakes.remove(wake)
 
+    def check(self) -> None: ...
+
     def close(self) -> None: ...
 
 

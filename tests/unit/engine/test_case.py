@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from harness.engine.events import CaseStarted, Event, StepFinished
-from harness.stack import Exit
+from harness.stack import Exit, StackError
 from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
 
 
@@ -174,3 +174,18 @@ def test_secrets_are_redacted_in_a_failure(tmp_path: Path) -> None:
     failure = run_one(scenario_of(tmp_path, cases, header), world).failure
     assert "hunter2" not in str(failure)
     assert "***" in str(failure)
+
+
+def test_a_stack_that_dies_in_the_middle_is_an_error_and_no_failure(tmp_path: Path) -> None:
+    """It says nothing about the case; the run goes on with the next one."""
+    cases = "cases: {one: {steps: [{messages: {queue: jobs}, expect: {count: 1}}]}}\n"
+    world = FakeEnvironment("worker")
+
+    def gone(after: int, wait: float = 0.0) -> tuple[list[dict[str, object]], int]:
+        raise StackError("Service Bus has ended with code -9", fix="look into its log")
+
+    world.ledger = gone  # type: ignore[method-assign]
+    finished = run_one(scenario_of(tmp_path, cases), world)
+    assert finished.outcome == "error"
+    assert finished.reason.startswith("Service Bus has ended with code -9")
+    assert finished.failure is None
