@@ -189,6 +189,12 @@ class Envelope:
         raw = self.raw_property(10)
         return None if raw == b"\x40" else str(decode.plain(raw)[0])
 
+    @property
+    def partition_key(self) -> str | None:
+        """The annotation that names a partition; of a session's message it is the session id (S-63)."""
+        key = self.annotations().get("x-opt-partition-key")
+        return None if key is None else str(key)
+
     def _replace(self, index: int, code: int, value: bytes) -> None:
         """Put `value` in place of the section at offset `index` (0 properties, 1 application-properties)."""
         section = bytes((0, 0x53, code)) + value
@@ -228,6 +234,12 @@ class Envelope:
         if at < 0:
             return {}
         values = decode.plain(self._bare, at + 3)[0]
+        return values if isinstance(values, dict) else {}
+
+    def typed_application_properties(self) -> dict[str, Any]:
+        """Decode the application properties; numbers, times and symbols keep their AMQP types."""
+        at = self._offsets[1]
+        values = decode.value(self._bare, at + 3)[0] if at >= 0 else {}
         return values if isinstance(values, dict) else {}
 
     def annotations(self) -> dict[str, Any]:
@@ -271,11 +283,50 @@ class Envelope:
         second = decode.skip(self._header, decode.skip(self._header, 0))
         self._header = self._header[:second] + encode(UInt(min(int(seconds * 1000), 0xFFFFFFFF))) + b"\x40"
 
-    def updated(self, properties: dict[str, Any]) -> Envelope:
-        """Return a copy with application properties added or replaced; all others keep their exact bytes."""
+    def copy(self) -> Envelope:
+        """Return a copy for another entity; both share their bytes, until one is changed."""
         copy = Envelope.__new__(Envelope)
         for name in Envelope.__slots__:
             setattr(copy, name, getattr(self, name))
+        return copy
+
+    def revised(self, application: dict[str, Any], system: dict[str, Any]) -> Envelope:
+        """Return a copy with these application properties (all of them), and with some properties, `x-opt-` annotations
+        and the `time_to_live` (seconds) changed; None unsets."""
+        copy = self.copy()
+        at = self._offsets[0]
+        parts = decode.slices(self._bare, at + 3)[0] if at >= 0 else []
+        parts += [b"\x40"] * (len(_PLAIN_FIELDS) - len(parts))
+        for name, value in system.items():
+            if name == "time_to_live":
+                copy.limit_ttl(value)
+            elif name.startswith("x-opt-"):
+                copy.annotate(name, value)
+            else:
+                parts[_PLAIN_FIELDS.index(name)] = encode(Symbol(value) if name == "content_type" and value else value)
+                copy.message_id = value if name == "message_id" else copy.message_id
+        copy._replace(0, PROPERTIES, compound(0xC0, parts))
+        copy._replace(1, APPLICATION_PROPERTIES, encode(application))
+        copy.size = self.size + len(copy._bare) - len(self._bare)  # noqa: SLF001 -- a copy of itself
+        return copy
+
+    def annotate(self, name: str, value: Any) -> None:
+        """Set one message annotation, or take it away with None; all others keep their exact bytes."""
+        raw, count = self._annotations
+        key, pos, kept = encode(Symbol(name)), 0, []
+        while pos < len(raw):
+            middle = decode.skip(raw, pos)
+            end = decode.skip(raw, middle)
+            if raw[pos:middle] != key:
+                kept += [raw[pos:middle], raw[middle:end]]
+            pos = end
+        if value is not None:
+            kept += [key, encode(value)]
+        self._annotations = (b"".join(kept), len(kept))
+
+    def updated(self, properties: dict[str, Any]) -> Envelope:
+        """Return a copy with application properties added or replaced; all others keep their exact bytes."""
+        copy = self.copy()
         at = self._offsets[1]
         try:
             parts = decode.slices(self._bare, at + 3)[0] if at >= 0 else []

@@ -19,6 +19,7 @@ from .duplicates import DuplicateHistory
 from .ledger import Ledger
 from .message import ACTIVE, DEFERRED, GONE, LOCKED, SCHEDULED, Content, Message
 from .sequence import SequenceIndex
+from .session import MessageSession, Sessions
 
 _NEVER = float("inf")
 _random_bits = random.getrandbits
@@ -37,6 +38,8 @@ class Settings(Protocol):
     def default_time_to_live(self) -> float | None: ...
     @property
     def dead_lettering_on_expiration(self) -> bool: ...
+    @property
+    def requires_session(self) -> bool: ...
     @property
     def max_size_in_megabytes(self) -> int: ...
     @property
@@ -81,6 +84,9 @@ class Entity:
         window = settings.duplicate_detection_window
         self._history = None if window is None or self.is_dead_letter else DuplicateHistory(window)
         self._lock_duration = settings.lock_duration
+        self.sessions: Sessions | None = None
+        if settings.requires_session and not is_dead_letter:
+            self.sessions = Sessions(self, settings.lock_duration, clock, ledger)
         self._max_bytes = settings.max_size_in_megabytes << 20
         self._max_message_bytes = settings.max_message_size_in_kilobytes << 10
 
@@ -106,7 +112,10 @@ class Entity:
                 expires_at = born + ttl
         message = Message(content, number, born, expires_at)
         self._index.add(message)
-        self._fresh.append(message)
+        if self.sessions is None:
+            self._fresh.append(message)
+        else:
+            self.sessions.add(message)
         self.size_in_bytes += content.size
         self.active += 1
         carried = None if event == "activated" else content
@@ -146,12 +155,17 @@ class Entity:
     def remove_consumer(self, consumer: Consumer) -> None:
         """A receiver has gone. What it holds stays locked until its time is over (S-46)."""
         self.consumers.discard(consumer)
+        if self.sessions is not None:
+            self.sessions.leave(consumer)
         if consumer.waiting:
             consumer.waiting = False
             self._waiting.remove(consumer)
 
     def wake(self, consumer: Consumer) -> None:
         """A receiver can take more: serve it now, or remember that it waits."""
+        if self.sessions is not None:
+            self.sessions.wake(consumer)
+            return
         if not consumer.waiting and consumer.ready:
             consumer.waiting = True
             self._waiting.append(consumer)
@@ -162,6 +176,8 @@ class Entity:
         """Hand ready messages to waiting receivers, in sequence order, one each in turn (S-56)."""
         waiting = self._waiting
         if not waiting:
+            if self.sessions is not None:
+                self.sessions.pump(self._now())
             return
         now = self._now()
         while waiting:
@@ -170,20 +186,31 @@ class Entity:
                 waiting.popleft()
                 consumer.waiting = False
                 continue
-            message = self._next_ready(now)
+            message = self._next_ready(now, self._fresh, self._returned)
             if message is None:
                 return
             if len(waiting) > 1:
                 waiting.rotate(-1)
-            if consumer.peek_lock:
-                self._lock(message, consumer.name, now)
-            else:
-                self._record(now, "received_and_deleted", message, consumer.name)
-                self._forget(message)
-            consumer.deliver(message)
+            self._hand_over(message, consumer, now)
 
-    def _next_ready(self, now: float) -> Message | None:
-        fresh, returned = self._fresh, self._returned
+    def serve_session(self, session: MessageSession, now: float) -> None:
+        """Hand the ready messages of a session to its holder, in sequence order (S-62)."""
+        holder = session.holder
+        while holder is not None and holder.ready and session.filled:
+            message = self._next_ready(now, session.fresh, session.returned)
+            if message is None:
+                return
+            self._hand_over(message, holder, now)
+
+    def _hand_over(self, message: Message, consumer: Consumer, now: float) -> None:
+        if consumer.peek_lock:
+            self._lock(message, consumer.name, now)
+        else:
+            self._record(now, "received_and_deleted", message, consumer.name)
+            self._forget(message)
+        consumer.deliver(message)
+
+    def _next_ready(self, now: float, fresh: deque[Message], returned: list[Message]) -> Message | None:
         while True:
             if returned and (not fresh or returned[0].sequence < fresh[0].sequence):
                 message = heapq.heappop(returned)
@@ -207,7 +234,7 @@ class Entity:
 
     def _lock(self, message: Message, consumer: str | None, now: float) -> None:
         message.state = LOCKED
-        until = now + self._lock_duration
+        until = now + self._lock_duration if self.sessions is None else self.sessions.lock(message)
         message.locked_until = until
         message.token = token = _random_bits(128).to_bytes(16, "big")
         message.consumer = consumer
@@ -232,6 +259,15 @@ class Entity:
         else:
             self._give_back(message, now)
 
+    def take_back(self, message: Message, now: float, *, failed: bool) -> None:
+        """End the lock of a session's message: with the session's lock (`failed`), or because its holder has left."""
+        del self._locks[message.token]
+        self._record(now, "lock_expired" if failed else "released", message, message.consumer)
+        if failed:
+            self._fail(message, now)
+        else:
+            self._give_back(message, now)
+
     def _give_back(self, message: Message, now: float) -> None:
         if message.deferred:
             message.deferred = False
@@ -246,7 +282,10 @@ class Entity:
                 return
             self._expiries.add(message.expires_at, message)
             self.arm(message.expires_at)
-        heapq.heappush(self._returned, message)
+        if self.sessions is None:
+            heapq.heappush(self._returned, message)
+        else:
+            self.sessions.give_back(message)
 
     def _bury(
         self,
@@ -290,6 +329,8 @@ class Entity:
     def expire_due(self) -> None:
         """Do what the clock asks for: lost locks, scheduled messages, messages past their time to live."""
         now = self._now()
+        if self.sessions is not None:
+            self.sessions.expire_due(now)
         locks = self._locks
         while locks:
             message = next(iter(locks.values()))
@@ -309,6 +350,8 @@ class Entity:
         due = _NEVER
         if self._locks:
             due = next(iter(self._locks.values())).locked_until
+        if self.sessions is not None:
+            due = min(due, self.sessions.next_due())
         for other in (self._schedule.next_due(), self._expiries.next_due()):
             if other is not None and other < due:
                 due = other
@@ -328,14 +371,28 @@ class Entity:
         self._add(content, now, "activated", details, since=content.scheduled_at)
 
     def _expire(self, message: Message, now: float, *, popped: bool = False) -> None:
-        if not popped:
-            self._gone_in_fresh += 1
         if self.settings.dead_lettering_on_expiration and self.dead_letters is not None:
             text = "The message expired and was dead lettered."
             self._bury(message, now, "TTLExpiredException", text, message.delivery_count + 1)
         else:
             self._record(now, "expired", message, details={"reason": "TTLExpiredException"})
             self._forget(message)
+        if not popped:
+            self._leave_gap(message)
+
+    def _drop_ready(self, message: Message) -> None:
+        """Remove a message that waits for a receiver, wherever it stands."""
+        if message.expires_at is not None:
+            self._expiries.discard()
+        self._forget(message)
+        self._leave_gap(message)
+
+    def _leave_gap(self, message: Message) -> None:
+        """A message has gone from the middle of the queue; when many have, close the gaps."""
+        if self.sessions is not None:
+            self.sessions.gone(message)
+            return
+        self._gone_in_fresh += 1
         if self._gone_in_fresh > 1024 and self._gone_in_fresh * 2 > len(self._fresh):
             self._fresh = deque(m for m in self._fresh if m.state is ACTIVE)
             self._gone_in_fresh = 0
@@ -362,6 +419,8 @@ class Entity:
         self._gone_in_fresh = self._scheduled = self.active = self.deferred = self.size_in_bytes = 0
         if self._history is not None:
             self._history.clear()
+        if self.sessions is not None:
+            self.sessions.purge()
         if count:
             self._ledger.record(self._now(), self.name, "purged", 0, "", 0, None, None, {"count": count})
         return count

@@ -28,6 +28,38 @@ class MessageLockLost(BrokerError):
         super().__init__(description)
 
 
+class SessionLockLost(BrokerError):
+    """The session is not locked (any more) by the link that asks (S-31, S-61)."""
+
+    condition = "com.microsoft:session-lock-lost"
+    status = 410
+
+    def __init__(self) -> None:
+        super().__init__("The session lock has expired on the MessageSession. Accept a new MessageSession.")
+
+
+class SessionCannotBeLocked(BrokerError):
+    """Somebody else holds the session (S-59)."""
+
+    condition = "com.microsoft:session-cannot-be-locked"
+    status = 410
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            f"The requested session '{session_id}' cannot be accepted. It may be locked by another receiver."
+        )
+
+
+class SessionTimeout(BrokerError):
+    """No session became available in time (S-59)."""
+
+    condition = "com.microsoft:timeout"
+    status = 408
+
+    def __init__(self, patience: float) -> None:
+        super().__init__(f"No session became available within {patience:g} s.")
+
+
 class MessageNotFound(BrokerError):
     """No message has that sequence number in the state that the operation needs (S-28, S-54)."""
 

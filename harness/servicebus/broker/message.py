@@ -21,6 +21,10 @@ class Content(Protocol):
     def session_id(self) -> str | None:
         """The session that the message belongs to."""
 
+    @property
+    def partition_key(self) -> str | None:
+        """The partition that its sender asked for."""
+
     def limit_ttl(self, seconds: float) -> None:
         """Take over a shorter time to live: that of the entity (S-35, S-50)."""
 
@@ -41,6 +45,7 @@ class Message:
         "locked_until",
         "origin",
         "sequence",
+        "session_id",
         "state",
         "token",
     )
@@ -60,6 +65,8 @@ class Message:
         self.consumer: str | None = None
         self.origin: int | None = None
         """The sequence number that a dead-lettered message had before."""
+        self.session_id: str | None = None
+        """The session that it stands in; None where the entity has no sessions."""
 
     def __lt__(self, other: Message) -> bool:
         return self.sequence < other.sequence

@@ -7,9 +7,9 @@ from typing import Any
 
 from .clock import Clock
 from .entity import Entity, Settings
-from .errors import MessageLockLost, MessageNotFound, MessageTooLarge, NotAllowed, QuotaExceeded
+from .errors import MessageLockLost, MessageNotFound, MessageTooLarge, NotAllowed, QuotaExceeded, SessionLockLost
 from .ledger import Ledger
-from .message import DEFERRED, LOCKED, SCHEDULED, Content, Message
+from .message import ACTIVE, DEFERRED, LOCKED, SCHEDULED, Content, Message
 
 DEAD_LETTER_SUFFIX = "/$deadletterqueue"
 
@@ -42,13 +42,15 @@ class Queue(Entity):
                 self._add_scheduled(content, content.scheduled_at, now)
             elif self._is_new(content, now):
                 self._add(content, now)
-        if self._waiting:
+        if self._waiting or self.sessions is not None:
             self.pump()
 
     def check(self, contents: Sequence[Content]) -> None:
         """Raise what `send` would raise for these messages, without taking them."""
         if self.is_dead_letter:
             raise NotAllowed(f"You cannot send to a dead-letter queue: '{self.name}'.")
+        if self.sessions is not None:
+            self.sessions.check(contents)
         total = 0
         for content in contents:
             total += content.size
@@ -110,22 +112,46 @@ class Queue(Entity):
                 self._forget(message)
         return found
 
-    def peek(self, start: int, count: int) -> list[Message]:
-        """Return up to `count` messages from sequence number `start` on, whatever their state; changes nothing (S-55)."""
+    def peek(self, start: int, count: int, session_id: str | None = None) -> list[Message]:
+        """Return up to `count` messages from sequence number `start` on, whatever their state, of all sessions or of
+        one; changes nothing (S-55)."""
         found: list[Message] = []
         for message in self._index.scan(start):
             if len(found) >= count:
                 break
-            found.append(message)
+            if session_id is None or message.content.session_id == session_id:
+                found.append(message)
         return found
+
+    def delete(self, count: int, enqueued_before: float, session_id: str | None = None) -> int:
+        """Delete the oldest messages, at most `count`, that were enqueued before a moment (epoch seconds) and that
+        nobody has locked; return how many went (S-28)."""
+        self.expire_due()
+        now = self._now()
+        chosen: list[Message] = []
+        for message in self._index.scan(0):
+            if len(chosen) >= count:
+                break
+            if message.state is not ACTIVE or message.enqueued_at >= enqueued_before:
+                continue
+            if session_id is None or message.session_id == session_id:
+                chosen.append(message)
+        for message in chosen:
+            self._record(now, "deleted", message)
+            self._drop_ready(message)
+        return len(chosen)
 
     def _unlock(self, token: bytes, now: float) -> Message:
         message = self._locks.get(token)
         if message is None or message.locked_until <= now:
             if message is not None:
                 self.expire_due()
+                if self.sessions is not None:
+                    raise SessionLockLost
             raise MessageLockLost
         del self._locks[token]
+        if self.sessions is not None:
+            self.sessions.unlock(message)
         return message
 
     def complete(self, token: bytes) -> None:
@@ -179,6 +205,8 @@ class Queue(Entity):
     def renew(self, token: bytes) -> float:
         """Lock a message for another full lock duration; return until when (S-47)."""
         now = self._now()
+        if self.sessions is not None:
+            raise NotAllowed("Messages of a session are locked with it: renew the lock of the session.")
         message = self._unlock(token, now)
         message.locked_until = now + self._lock_duration
         self._locks[token] = message  # at the end again: the locks stay ordered by their expiry
