@@ -312,7 +312,7 @@ class Envelope:
 
     def annotate(self, name: str, value: Any) -> None:
         """Set one message annotation, or take it away with None; all others keep their exact bytes."""
-        raw, count = self._annotations
+        raw, _ = self._annotations
         key, pos, kept = encode(Symbol(name)), 0, []
         while pos < len(raw):
             middle = decode.skip(raw, pos)
