@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -17,12 +19,14 @@ from services.intellioptics.api.database import UNAVAILABLE, Pool, check_databas
 from services.intellioptics.api.query_store import QueryStore
 from services.intellioptics.api.results import ResultHandler
 from services.intellioptics.api.settings import ApiSettings
-from services.shared.blobs import Blobs
 from services.shared.consumer import Consumer
 from services.shared.health import Check, health_routes
 from services.shared.http import BearerToken, BodyLimit, RequestLog
 from services.shared.logs import get_logger
 from services.shared.publisher import Publisher, namespace_of, servicebus_client
+
+if TYPE_CHECKING:
+    from services.shared.blobs import Blobs
 
 SERVICE = "intellioptics-api"
 # What a multipart form adds to the image it carries.
@@ -69,12 +73,36 @@ async def _open(app: FastAPI, settings: ApiSettings, stack: AsyncExitStack, chec
     database_url = settings.database_url.get_secret_value()
     pool: Pool = connection_pool(database_url)
     await stack.enter_async_context(pool)
-    blobs = Blobs(settings.azure_storage_connection_string.get_secret_value(), settings.blob_container)
-    await stack.enter_async_context(blobs)
     client = servicebus_client(settings.azure_servicebus_connection_string.get_secret_value())
     publisher = await stack.enter_async_context(Publisher(client, settings.image_queries_queue))
 
     queries, arrivals, stopping = QueryStore(pool), Arrivals(), asyncio.Event()
+    if settings.results_concurrency:
+        consumer = Consumer(
+            client,
+            settings.results_queue,
+            ResultHandler(queries, arrivals),
+            service=SERVICE,
+            name="results",
+            concurrency=settings.results_concurrency,
+            grace=settings.shutdown_grace_seconds,
+        )
+        consuming = asyncio.create_task(consumer.run())
+
+        async def stop_consumer() -> None:
+            consumer.stop()
+            await consuming
+
+        stack.push_async_callback(stop_consumer)
+        checks["results"] = consumer.ready
+    opening = asyncio.create_task(publisher.ready())
+    # `/ready` tells of a queue that is away; here its error is only looked at, so that asyncio does not report it as lost.
+    opening.add_done_callback(lambda task: task.cancelled() or task.exception())
+    stack.push_async_callback(_cancelled, opening)
+    # Opening a link takes the SDK half a second, nearly all of it asleep: time to load the storage SDK, which takes as long.
+    storage = await asyncio.to_thread(importlib.import_module, "services.shared.blobs")
+    blobs: Blobs = storage.Blobs(settings.azure_storage_connection_string.get_secret_value(), settings.blob_container)
+    await stack.enter_async_context(blobs)
     app.state.detectors = detectors.DetectorStore(pool)
     app.state.desk = image_queries.ImageQueryDesk(
         store=queries,
@@ -100,24 +128,6 @@ async def _open(app: FastAPI, settings: ApiSettings, stack: AsyncExitStack, chec
         await check_database(pool)
 
     checks.update(postgres=check_postgres, blobs=blobs.check, servicebus=publisher.ready)
-    if settings.results_concurrency:
-        consumer = Consumer(
-            client,
-            settings.results_queue,
-            ResultHandler(queries, arrivals),
-            service=SERVICE,
-            name="results",
-            concurrency=settings.results_concurrency,
-            grace=settings.shutdown_grace_seconds,
-        )
-        consuming = asyncio.create_task(consumer.run())
-
-        async def stop_consumer() -> None:
-            consumer.stop()
-            await consuming
-
-        stack.push_async_callback(stop_consumer)
-        checks["results"] = consumer.ready
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

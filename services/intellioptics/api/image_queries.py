@@ -6,7 +6,7 @@ import asyncio
 import mimetypes
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from azure.core.exceptions import AzureError
 from fastapi import APIRouter, File, Header, HTTPException, Query, Request, Response, UploadFile
@@ -18,10 +18,12 @@ from services.intellioptics.api.detectors import DetectorStore, found
 from services.intellioptics.api.query_store import QueryStore
 from services.intellioptics.contracts import IMAGE_QUERY
 from services.intellioptics.identifiers import new_image_query_id
-from services.shared.blobs import Blobs
 from services.shared.correlation import current_correlation_id
 from services.shared.logs import get_logger
 from services.shared.publisher import Publisher, PublishError
+
+if TYPE_CHECKING:
+    from services.shared.blobs import Blobs
 
 log = get_logger()
 
