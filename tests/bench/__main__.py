@@ -55,7 +55,9 @@ def _told(what: str, rows: Rows) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - whatever it is, the other measurements are wanted
-        if not isinstance(error, CannotMeasureError):
+        if isinstance(error, CannotMeasureError):
+            print(error, file=sys.stderr)
+        else:
             traceback.print_exc()
         rows.append(Missing(what, str(error)))
 

@@ -48,6 +48,6 @@ def render(rows: Sequence[Row | Missing]) -> Iterator[str]:
     yield f"{'':{widest}}  {'measured':>10}  {'bar':>10}  {'':7}"
     for row in rows:
         if isinstance(row, Missing):
-            yield f"{row.what:{widest}}  {'-':>10}  {'':>10}  {'':7}  could not be measured: {row.why}"
+            yield f"{row.what:{widest}}  {'-':>10}  {'':>10}  {'':7}  could not be measured: {row.why.splitlines()[0]}"
         else:
             yield f"{row.what:{widest}}  {row.measured:>10}  {row.limit:>10}  {row.verdict:7}  {row.note}".rstrip()
