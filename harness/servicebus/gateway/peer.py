@@ -90,7 +90,11 @@ class Peer(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Parse all frames that are there, act on them, and write once on every connection that has something to say."""
-        self.handle(self.amqp.receive(bytes(self.server.read_buffer[:nbytes])))
+        self.feed(bytes(self.server.read_buffer[:nbytes]))
+
+    def feed(self, data: bytes) -> None:
+        """Act on bytes that the client has sent."""
+        self.handle(self.amqp.receive(data))
         self.server.flush(self)
 
     def eof_received(self) -> None:

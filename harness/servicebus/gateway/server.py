@@ -12,6 +12,7 @@ from harness.servicebus.broker import Clock, Namespace
 from harness.servicebus.topology import Topology
 
 from .access import Gatekeeper
+from .doorway import Doorway
 from .peer import Peer
 from .render import describe
 
@@ -26,12 +27,14 @@ def _silent(event: str, **fields: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Idle limits in seconds (S-4, S-5): no link within `unauthenticated`, nothing done for `connection`,
-    and the idle-time-out that is advertised as `heartbeat`."""
+    """Idle limits in seconds (S-4, S-5): no link within `unauthenticated`, nothing done for `connection` or on one
+    `link`, and the idle-time-out that is advertised as `heartbeat`; and how many receivers an entity takes."""
 
     unauthenticated: float = 60.0
     connection: float = 300.0
+    link: float = 600.0
     heartbeat: float = 240.0
+    receivers: int = 5_000
 
 
 class Server:
@@ -57,6 +60,8 @@ class Server:
         self.log: Log = log or _silent
         self.container_id = f"peeklock-{name}-{uuid.uuid4().hex[:8]}"
         self.peers: set[Peer] = set()
+        self.waiting: set[asyncio.Transport] = set()
+        """Connections that speak no AMQP (yet)."""
         self.dirty: list[Peer] = []
         self.read_buffer = memoryview(bytearray(READ_SIZE))
         self.port = 0
@@ -69,7 +74,7 @@ class Server:
     async def start(self) -> int:
         """Listen; return the port. Raises `OSError` when the port is taken."""
         self._listener = await self.loop.create_server(
-            lambda: Peer(self), self._host, self.topology.port, backlog=1024, reuse_address=True
+            lambda: Doorway(self), self._host, self.topology.port, backlog=1024, reuse_address=True
         )
         self.port = self._listener.sockets[0].getsockname()[1]
         return self.port
@@ -82,6 +87,8 @@ class Server:
             self._listener.close()
         for peer in list(self.peers):
             peer.shut_down()
+        for transport in list(self.waiting):
+            transport.abort()
         for _ in range(3):  # let the transports tell their protocols
             await asyncio.sleep(0)
 

@@ -1,0 +1,59 @@
+"""Looks at the first bytes of a connection: AMQP, or HTTP for the REST data plane, on one port."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from .peer import Peer
+from .rest import RestConnection
+
+if TYPE_CHECKING:
+    from .server import Server
+
+_METHODS = (b"GET ", b"PUT ", b"POST", b"DELE", b"HEAD", b"OPTI", b"PATC")
+
+
+class Doorway(asyncio.Protocol):
+    """Hands a connection over to who understands it as soon as four bytes have come."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._first = b""
+        self._transport: asyncio.Transport | None = None
+        self._patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the first bytes, no longer than for any peer that does not authenticate (S-5)."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._server.waiting.add(transport)
+        self._patience = self._server.loop.call_later(self._server.limits.unauthenticated, transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """Whoever it was has gone without a word."""
+        self._leave()
+
+    def data_received(self, data: bytes) -> None:
+        """Decide, and hand over what has come."""
+        self._first += data
+        transport = self._transport
+        if len(self._first) < 4 or transport is None:
+            return
+        self._leave()
+        if self._first.startswith(_METHODS):
+            rest = RestConnection(self._server)
+            transport.set_protocol(rest)
+            rest.connection_made(transport)
+            rest.data_received(self._first)
+            return
+        peer = Peer(self._server)
+        transport.set_protocol(peer)
+        peer.connection_made(transport)
+        peer.feed(self._first)
+
+    def _leave(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+        if self._transport is not None:
+            self._server.waiting.discard(self._transport)

@@ -1,0 +1,432 @@
+"""The REST data plane: send, receive and settle over HTTP with a SAS token (S-78 to S-80)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote
+
+from harness.servicebus.amqp import Envelope
+from harness.servicebus.amqp.message import build, text_of
+from harness.servicebus.amqp.types import Symbol, Timestamp, UInt
+from harness.servicebus.broker import BrokerError, Consumer, Message, Queue
+
+from .access import TokenRefused
+from .render import json_safe
+from .tracking import tracked
+
+if TYPE_CHECKING:
+    import h11
+
+    from .server import Server
+
+MAX_BODY = 1 << 20
+MAX_WAIT = 60.0
+MAX_HEADERS = 64 << 10
+_BATCH = "application/vnd.microsoft.servicebus.json"
+_NOT_PROPERTIES = frozenset(
+    [
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "brokerproperties",
+        "connection",
+        "content-length",
+        "content-type",
+        "date",
+        "expect",
+        "host",
+        "traceparent",
+        "transfer-encoding",
+        "user-agent",
+    ]
+)
+
+
+class RestRefused(Exception):
+    """An HTTP error in Service Bus's form: status and detail (S-80)."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+class _Taker(Consumer):
+    """Receives one message."""
+
+    __slots__ = ("_closed", "taken")
+
+    def __init__(self, principal: str, *, peek_lock: bool) -> None:
+        super().__init__("rest", uuid.uuid4().hex, peek_lock=peek_lock, principal=principal)
+        self.taken: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self._closed = False
+
+    @property
+    def ready(self) -> bool:
+        """True until it has its message."""
+        return not self.taken.done()
+
+    def deliver(self, message: Message) -> None:
+        """Take the message."""
+        self.taken.set_result(message)
+
+
+class RestConnection(asyncio.Protocol):
+    """One HTTP connection; its requests are answered one after the other."""
+
+    def __init__(self, server: Server) -> None:
+        # h11 is loaded by the first HTTP client: the emulator's start does not pay for it
+        import h11
+
+        self._server = server
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADERS)
+        self._transport: asyncio.Transport | None = None
+        self._request: h11.Request | None = None
+        self._body = bytearray()
+        self._task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport over."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._server.waiting.add(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """The client has gone; a receive that waits for it ends."""
+        if self._transport is not None:
+            self._server.waiting.discard(self._transport)
+        self._transport = None
+        if self._task is not None:
+            self._task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; answer when a request is whole."""
+        self._http.receive_data(data)
+        if self._task is None:
+            self._read()
+
+    def eof_received(self) -> None:
+        """Close with the client."""
+
+    def _read(self) -> None:
+        import h11
+
+        try:
+            while True:
+                event = self._http.next_event()
+                if isinstance(event, h11.Request):
+                    self._request, self._body = event, bytearray()
+                elif isinstance(event, h11.Data):
+                    self._body += event.data
+                    if len(self._body) > MAX_BODY:
+                        self._send(_error(RestRefused(413, f"The body is longer than {MAX_BODY} bytes.")))
+                        self._close()
+                        return
+                elif isinstance(event, h11.EndOfMessage) and self._request is not None:
+                    self._task = self._server.loop.create_task(self._respond(self._request, bytes(self._body)))
+                    return
+                else:
+                    if isinstance(event, h11.ConnectionClosed):
+                        self._close()
+                    return
+        except h11.RemoteProtocolError as error:
+            if self._http.our_state is h11.IDLE:
+                self._send(_error(RestRefused(400, f"Not an HTTP request: {error}")))
+            self._close()
+
+    async def _respond(self, request: h11.Request, body: bytes) -> None:
+        import h11
+
+        try:
+            answer = await RestRequest(self._server, request, body).answer()
+        except RestRefused as refused:
+            self._server.log(
+                "rest.refused", status=refused.status, path=request.target.decode("latin-1").partition("?")[0]
+            )
+            answer = _error(refused)
+        except BrokerError as error:
+            status = {401: 401, 403: 403, 404: 404, 410: 410, 503: 503}.get(error.status, 400)
+            answer = _error(RestRefused(status, error.description))
+        self._send(answer)
+        self._task = None
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+            self._read()
+        else:
+            self._close()
+
+    def _send(self, answer: Answer) -> None:
+        import h11
+
+        if self._transport is None:
+            return
+        fields = [*answer.headers, ("content-length", str(len(answer.body))), ("server", "Microsoft-HTTPAPI/2.0")]
+        out = self._http.send(h11.Response(status_code=answer.status, headers=fields)) or b""
+        out += self._http.send(h11.Data(data=answer.body)) or b""
+        out += self._http.send(h11.EndOfMessage()) or b""
+        self._transport.write(out)
+
+    def _close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+class RestRequest:
+    """One request: who asks, what for, and the answer."""
+
+    def __init__(self, server: Server, request: h11.Request, body: bytes) -> None:
+        path, _, query = request.target.decode("latin-1").partition("?")
+        self._server = server
+        self._method = request.method.decode()
+        self._parts = [unquote(part) for part in path.strip("/").split("/")]
+        self._query = parse_qs(query)
+        self._headers = {
+            bytes(name).decode("latin-1").lower(): bytes(value).decode("latin-1") for name, value in request.headers
+        }
+        self._raw_headers = [(bytes(n).decode("latin-1"), bytes(v).decode("latin-1")) for n, v in request.headers]
+        self._body = body
+
+    async def answer(self) -> Answer:
+        """Do what is asked for. Raises `RestRefused` or `BrokerError`."""
+        lowered = [part.lower() for part in self._parts]
+        if "messages" not in lowered[1:]:
+            raise RestRefused(404, "No service is hosted at the specified address.")
+        at = len(lowered) - 1 - lowered[::-1].index("messages")
+        entity, rest = "/".join(self._parts[:at]), self._parts[at + 1 :]
+        match [self._method, *(part.lower() if part.lower() == "head" else part for part in rest)]:
+            case ["POST"]:
+                return self._post(entity)
+            case ["POST", "head"]:
+                return await self._receive(entity, peek_lock=True)
+            case ["DELETE", "head"]:
+                return await self._receive(entity, peek_lock=False)
+            case ["PUT" | "DELETE" | "POST", _, lock]:
+                return self._settle(entity, lock)
+        raise RestRefused(400, f"The specified HTTP verb ({self._method}) is not valid.")
+
+    def _authorize(self, entity: str, right: str) -> str:
+        """Return the name of the rule that allows it; authorisation comes before existence (S-22)."""
+        token = self._headers.get("authorization", "")
+        if not token:
+            raise RestRefused(401, "MissingToken: the authorization header is missing.")
+        try:
+            claim = self._server.gatekeeper.verify(token, entity)
+        except TokenRefused as refused:
+            detail = str(refused.description)
+            if detail.startswith("InvalidSignature"):
+                detail = "Invalid authorization token signature"
+            raise RestRefused(401, self._tracked(detail, entity)) from None
+        if right not in claim.rights:
+            raise RestRefused(401, self._tracked(f"Unauthorized access. '{right}' claim(s) are required.", entity))
+        return claim.principal
+
+    def _tracked(self, detail: str, entity: str) -> str:
+        return tracked(detail, self._server.namespace.name, entity)
+
+    def _queue(self, entity: str) -> Any:
+        return self._server.namespace.entity(entity)
+
+    def _post(self, entity: str) -> Answer:
+        principal = self._authorize(entity, "Send")
+        queue = self._queue(entity)
+        if self._headers.get("content-type", "").partition(";")[0].strip().lower() == _BATCH:
+            contents = [_envelope(*item) for item in self._batch()]
+        else:
+            broker = _json_object(self._headers.get("brokerproperties", "{}"), "the header BrokerProperties")
+            own = {n: _property(v) for n, v in self._raw_headers if n.lower() not in _NOT_PROPERTIES}
+            contents = [_envelope(self._body, broker, own, self._headers.get("content-type"))]
+        for content in contents:
+            content.sender = principal
+        queue.send(contents)
+        self._server.flush()
+        return Answer(201, (("content-type", "application/xml; charset=utf-8"),))
+
+    def _batch(self) -> list[tuple[bytes, dict[str, Any], dict[str, Any], str | None]]:
+        try:
+            items = json.loads(self._body)
+        except ValueError as error:
+            raise RestRefused(400, f"The batch is not JSON: {error}") from None
+        if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
+            raise RestRefused(400, "The batch is not a JSON array of {Body, BrokerProperties, UserProperties}.")
+        result = []
+        for item in items:
+            broker, user = item.get("BrokerProperties") or {}, item.get("UserProperties") or {}
+            if not isinstance(broker, dict) or not isinstance(user, dict):
+                raise RestRefused(400, "BrokerProperties and UserProperties are JSON objects.")
+            result.append((str(item.get("Body", "")).encode(), broker, user, broker.get("ContentType")))
+        return result
+
+    async def _receive(self, entity: str, *, peek_lock: bool) -> Answer:
+        principal = self._authorize(entity, "Listen")
+        queue: Queue = self._queue(entity)
+        taker = _Taker(principal, peek_lock=peek_lock)
+        try:
+            seconds = min(max(float(self._query.get("timeout", ["60"])[0]), 0.0), MAX_WAIT)
+        except ValueError:
+            raise RestRefused(400, "'timeout' is a number of seconds.") from None
+        queue.add_consumer(taker)
+        queue.wake(taker)
+        try:
+            message = await asyncio.wait_for(asyncio.shield(taker.taken), seconds)
+        except TimeoutError:
+            return Answer(204)
+        finally:
+            queue.remove_consumer(taker)
+            self._server.flush()
+        return self._rendered(message, entity, peek_lock=peek_lock)
+
+    def _rendered(self, message: Message, entity: str, *, peek_lock: bool) -> Answer:
+        content: Envelope = message.content
+        properties = content.properties()
+        facts: dict[str, Any] = {
+            "DeliveryCount": message.delivery_count + 1,
+            "EnqueuedSequenceNumber": 0,
+            "EnqueuedTimeUtc": _http_date(message.enqueued_at),
+            "MessageId": content.message_id,
+            "SequenceNumber": message.sequence,
+            "State": "Active",
+        }
+        named = {"CorrelationId": "correlation_id", "Label": "subject", "To": "to", "ReplyTo": "reply_to"}
+        facts |= {name: text_of(properties[key]) for name, key in named.items() if properties.get(key) is not None}
+        if content.session_id is not None:
+            facts["SessionId"] = content.session_id
+        if content.ttl is not None:
+            facts["TimeToLive"] = content.ttl
+        headers = [("content-type", text_of(properties.get("content_type") or "application/octet-stream"))]
+        if peek_lock:
+            token = str(uuid.UUID(bytes_le=bytes(message.token)))
+            facts |= {"LockToken": token, "LockedUntilUtc": _http_date(message.locked_until)}
+            headers.append(
+                (
+                    "location",
+                    f"http://{self._headers.get('host', 'localhost')}/{entity}/messages/{message.sequence}/{token}",
+                )
+            )
+        headers += [
+            (name, json.dumps(json_safe(value)))
+            for name, value in content.application_properties().items()
+            if _is_token(name)
+        ]
+        headers.append(("BrokerProperties", json.dumps(facts)))
+        kind, parts = content.body()
+        body = b"".join(part for part in parts if isinstance(part, bytes))
+        if kind == "value" and isinstance(parts[0], str):
+            body = parts[0].encode()
+        return Answer(201 if peek_lock else 200, tuple(headers), body)
+
+    def _settle(self, entity: str, lock: str) -> Answer:
+        self._authorize(entity, "Listen")
+        queue: Queue = self._queue(entity)
+        try:
+            token = uuid.UUID(lock).bytes_le
+        except ValueError:
+            raise RestRefused(400, f"The lock token '{lock}' is no UUID.") from None
+        {"PUT": queue.abandon, "DELETE": queue.complete, "POST": queue.renew}[self._method](token)
+        self._server.flush()
+        return Answer(200)
+
+
+def _envelope(body: bytes, broker: Mapping[str, Any], user: Mapping[str, Any], content_type: str | None) -> Envelope:
+    def text(name: str) -> str | None:
+        value = broker.get(name)
+        return None if value is None else str(value)
+
+    kind = content_type or text("ContentType")
+    properties = [
+        text("MessageId") or uuid.uuid4().hex, None, text("To"), text("Label"), text("ReplyTo"), text("CorrelationId"),
+        Symbol(kind) if kind else None, None, None, None, text("SessionId"), None, text("ReplyToSessionId"),
+    ]  # fmt: skip
+    annotations: dict[str, Any] = {}
+    if (at := text("ScheduledEnqueueTimeUtc")) is not None:
+        annotations["x-opt-scheduled-enqueue-time"] = Timestamp(round(_moment(at).timestamp() * 1000))
+    if (key := text("PartitionKey")) is not None:
+        annotations["x-opt-partition-key"] = key
+    header = None
+    if (ttl := _time_to_live(broker)) is not None:
+        header = [None, None, UInt(min(int(ttl * 1000), 0xFFFFFFFF)), None, None]
+    return Envelope(
+        build(
+            properties=properties, application_properties=dict(user), annotations=annotations, data=body, header=header
+        )
+    )
+
+
+def _time_to_live(broker: Mapping[str, Any]) -> float | None:
+    if "TimeToLive" in broker:
+        try:
+            return float(broker["TimeToLive"])
+        except (TypeError, ValueError):
+            raise RestRefused(400, "TimeToLive is a number of seconds.") from None
+    span = broker.get("TimeToLiveTimeSpan")
+    if span is None:
+        return None
+    days, _, clock = (
+        str(span).rpartition(".")
+        if str(span).count(":") == 2 and "." in str(span).split(":")[0]
+        else ("0", "", str(span))
+    )
+    try:
+        hours, minutes, seconds = (float(part) for part in clock.split(":"))
+        return int(days) * 86400 + hours * 3600 + minutes * 60 + seconds
+    except ValueError:
+        raise RestRefused(400, f"TimeToLiveTimeSpan '{span}' is no time span ([d.]hh:mm:ss).") from None
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(text)
+        except ValueError:
+            raise RestRefused(400, f"ScheduledEnqueueTimeUtc '{text}' is no point in time.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _json_object(text: str, what: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise RestRefused(400, f"{what} is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise RestRefused(400, f"{what} is not a JSON object.")
+    return value
+
+
+def _property(text: str) -> Any:
+    """Read a header as an application property: JSON where it is a JSON scalar, else text."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str | int | float | bool) or value is None else text
+
+
+def _is_token(name: str) -> bool:
+    return bool(name) and all(char.isalnum() or char in "!#$%&'*+-.^_`|~" for char in name) and name.isascii()
+
+
+def _http_date(seconds: float) -> str:
+    return format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True)
+
+
+def _error(refused: RestRefused) -> Answer:
+    detail = refused.detail.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    body = f"<Error><Code>{refused.status}</Code><Detail>{detail}</Detail></Error>".encode()
+    return Answer(refused.status, (("content-type", "application/xml; charset=utf-8"),), body)
