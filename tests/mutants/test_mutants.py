@@ -30,8 +30,10 @@ CAUSE_NOT_TOLD_YET = {
 def mutants(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Run a mutation's case in a copy of its own, None for the unbroken control; those selected run side by side."""
 
+    folder = tmp_path_factory.mktemp("mutants")
+
     def do(mutation: Mutation | None) -> Outcome:
-        project = copy_project(tmp_path_factory.mktemp(mutation.id if mutation else "control"))
+        project = copy_project(folder / (mutation.id if mutation else "control"))
         if mutation is None:
             return run(project, sorted({each.case for each in MUTATIONS}))
         apply(mutation, project)
