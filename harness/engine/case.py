@@ -22,7 +22,7 @@ from harness.engine.timeline import likely_cause, timeline
 from harness.engine.waiting import Deadline, Signal
 from harness.scenario.matchers import Mismatch
 from harness.scenario.model import Case, Scenario
-from harness.scenario.values import resolve
+from harness.scenario.values import ValueInvalid, resolve
 from harness.stack import Environment, StackError
 from harness.stack.redact import Redactor
 
@@ -36,108 +36,97 @@ class CaseOptions:
     """Where tools and models are cached: `${project.cache}`."""
 
 
-def run_case(
-    scenario: Scenario,
-    case: Case,
-    name: str,
-    environment: Environment,
-    clients: Clients,
-    emit: Callable[[Event], None],
-    options: CaseOptions,
-) -> CaseFinished:
-    """Run one case on an environment that nobody else uses meanwhile, and return how it ended."""
-    emit(CaseStarted(time.time(), name))
-    started = time.monotonic()
-    covers = tuple(scenario.covers(case))
-    try:
-        cursor = _reset(environment, case)
-        setup = time.monotonic() - started
-        context, error, also = _act(scenario, case, name, environment, clients, cursor, emit, options)
+@dataclass(frozen=True)
+class CaseRun:
+    """One run of one case, on an environment that nobody else uses meanwhile."""
+
+    scenario: Scenario
+    case: Case
+    name: str
+    """`file.yaml::case`."""
+    environment: Environment
+    clients: Clients
+    emit: Callable[[Event], None]
+    options: CaseOptions
+
+    def run(self) -> CaseFinished:
+        """Run the case to its end, well or not."""
+        self.emit(CaseStarted(time.time(), self.name))
+        started = time.monotonic()
+        covers = tuple(self.scenario.covers(self.case))
+        try:
+            cursor = self._reset()
+            setup = time.monotonic() - started
+            context, error, also = self._act(cursor)
+            if error or also:
+                self.environment.check()
+            record = _record(context)
+        except StackError as trouble:
+            # what the case stands on has gone: that says nothing about the case
+            durations = Durations(setup=time.monotonic() - started)
+            return CaseFinished(time.time(), self.name, "error", durations, reason=str(trouble), covers=covers)
+        total = time.monotonic() - started
+        durations = Durations(setup, context.waiting, max(0.0, total - setup - context.waiting))
+        failure = None
         if error or also:
-            environment.check()
-        record = _record(context)
-    except StackError as trouble:
-        # what the case stands on has gone: that says nothing about the case
-        durations = Durations(setup=time.monotonic() - started)
-        return CaseFinished(time.time(), name, "error", durations, reason=str(trouble), covers=covers)
-    total = time.monotonic() - started
-    durations = Durations(setup, context.waiting, max(0.0, total - setup - context.waiting))
-    failure = None
-    if error or also:
-        failure = _redacted(_failure(context, error, also, record), Redactor(context.secrets))
-    outcome: Outcome = "failed" if failure else "passed"
-    return CaseFinished(time.time(), name, outcome, durations, failure=failure, covers=covers, record=record)
+            failure = _redacted(_failure(context, error, also, record), Redactor(context.secrets))
+        outcome: Outcome = "failed" if failure else "passed"
+        return CaseFinished(time.time(), self.name, outcome, durations, failure=failure, covers=covers, record=record)
 
+    def _reset(self) -> int:
+        if self.case.header.isolation == "fresh":
+            for service in self.environment.services.names():
+                self.environment.services.stop(service)
+        return self.environment.reset()
 
-def _act(
-    scenario: Scenario,
-    case: Case,
-    name: str,
-    environment: Environment,
-    clients: Clients,
-    cursor: int,
-    emit: Callable[[Event], None],
-    options: CaseOptions,
-) -> tuple[CaseContext, StepFailed | None, list[str]]:
-    signal = Signal()
-    stop_listening = environment.on_change(signal.wake)
-    try:
-        context = _context(scenario, case, name, environment, clients, cursor, signal, options)
-        error, also = _steps(context, emit)
-    finally:
-        stop_listening()
-    return context, error, also
+    def _act(self, cursor: int) -> tuple[CaseContext, StepFailed | None, list[str]]:
+        signal = Signal()
+        stop_listening = self.environment.on_change(signal.wake)
+        try:
+            context = self._context(cursor, signal)
+            try:
+                self._define_names(context)
+            except ValueInvalid as wrong:
+                return context, None, [f"{wrong} {wrong.fix}".strip()]
+            error, also = _steps(context, self.emit)
+        finally:
+            stop_listening()
+        return context, error, also
 
+    def _context(self, cursor: int, signal: Signal) -> CaseContext:
+        slug = f"{slug_of(self.case.name)}-{uuid.uuid4().hex[:8]}"
+        services, endpoints = self.environment.services, self.environment.endpoints
+        ports = {service: urlsplit(services.url(service)).port or 0 for service in services.names()}
+        names = engine_names(self.scenario, endpoints, ports, self.options.cache)
+        names["case"] = {"id": slug, "name": self.case.name}
+        context = CaseContext(
+            scenario=self.scenario,
+            case=self.case,
+            id=self.name,
+            slug=slug,
+            environment=self.environment,
+            clients=self.clients,
+            ledger=Ledger(self.environment.ledger, cursor),
+            signal=signal,
+            deadline=Deadline(self.scenario.timeout(self.case)),
+            names=names,
+            secrets=secrets_of(endpoints),
+            update_snapshots=self.options.update_snapshots,
+        )
+        _, context.log_cursor = services.logs(1 << 62)
+        _, context.exit_cursor = services.exits(1 << 62)
+        return context
 
-def _reset(environment: Environment, case: Case) -> int:
-    if case.header.isolation == "fresh":
-        for service in environment.services.names():
-            environment.services.stop(service)
-    return environment.reset()
-
-
-def _context(
-    scenario: Scenario,
-    case: Case,
-    name: str,
-    environment: Environment,
-    clients: Clients,
-    cursor: int,
-    signal: Signal,
-    options: CaseOptions,
-) -> CaseContext:
-    slug = f"{slug_of(case.name)}-{uuid.uuid4().hex[:8]}"
-    services = environment.services
-    ports = {service: urlsplit(services.url(service)).port or 0 for service in services.names()}
-    names = engine_names(scenario, environment.endpoints, ports, options.cache) | {
-        "case": {"id": slug, "name": case.name}
-    }
-    context = CaseContext(
-        scenario=scenario,
-        case=case,
-        id=name,
-        slug=slug,
-        environment=environment,
-        clients=clients,
-        ledger=Ledger(lambda after: environment.ledger(after), cursor),
-        signal=signal,
-        deadline=Deadline(scenario.timeout(case)),
-        names=names,
-        secrets=secrets_of(environment.endpoints),
-        update_snapshots=options.update_snapshots,
-    )
-    _, context.log_cursor = environment.services.logs(1 << 62)
-    _, context.exit_cursor = environment.services.exits(1 << 62)
-    folder = scenario.path.parent
-    variables = file_variables(scenario, context.names)
-    context.names |= variables
-    context.file_names = dict(context.names)
-    for secret in scenario.header.secrets:
-        context.secret(str(variables[secret]))
-    context.names |= resolve(dict(case.row), context.scope(folder))
-    for key, raw in case.header.vars.items():
-        context.names[key] = resolve(raw, context.scope(folder))
-    return context
+    def _define_names(self, context: CaseContext) -> None:
+        folder = self.scenario.path.parent
+        variables = file_variables(self.scenario, context.names)
+        context.names |= variables
+        context.file_names = dict(context.names)
+        for secret in self.scenario.header.secrets:
+            context.secret(str(variables[secret]))
+        context.names |= resolve(dict(self.case.row), context.scope(folder))
+        for key, raw in self.case.header.vars.items():
+            context.names[key] = resolve(raw, context.scope(folder))
 
 
 def _steps(context: CaseContext, emit: Callable[[Event], None]) -> tuple[StepFailed | None, list[str]]:

@@ -61,7 +61,9 @@ def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Mapping[str, i
         },
         "servicebus": {
             "connection_string": endpoints.servicebus_connection_string,
-            "url": connection_facts(endpoints.servicebus_connection_string or "").get("Endpoint", "").replace("sb://", "http://"),
+            "url": connection_facts(endpoints.servicebus_connection_string or "")
+            .get("Endpoint", "")
+            .replace("sb://", "http://"),
             "rules": dict(endpoints.access_rules),
         },
     }

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.engine.case import CaseOptions, run_case
+from harness.engine.case import CaseOptions, CaseRun
 from harness.engine.clients import Clients
 from harness.engine.environments import environment_spec
 from harness.engine.events import CaseFinished, Durations, EnvironmentReady, Event, StackReady
@@ -83,7 +83,7 @@ class Session:
             return CaseFinished(time.time(), name, "error", durations, reason=str(error), covers=covers)
         brought_up = time.monotonic() - started
         with self._case_lock(case):
-            finished = run_case(scenario, case, name, held.environment, held.clients, self._emit, self._options)
+            finished = CaseRun(scenario, case, name, held.environment, held.clients, self._emit, self._options).run()
         return replace(finished, durations=finished.durations + Durations(setup=brought_up))
 
     def finish(self, scenario: Scenario) -> None:

@@ -7,12 +7,11 @@ from typing import Any
 from pydantic import Field
 
 from harness.engine.context import CaseContext
-from harness.engine.failure import VerbFailed
 from harness.engine.verb import Found, Verb
 from harness.scenario.matchers import Context as MatchContext
-from harness.scenario.matchers import MatcherInvalid, compile_matcher
 from harness.scenario.topology import Model
 from harness.scenario.vocabulary import Complaint, Facts, undeclared
+from harness.verbs.where import check_where, compile_where
 
 
 class LogsArguments(Model):
@@ -28,10 +27,7 @@ class LogsArguments(Model):
 def run(arguments: LogsArguments, context: CaseContext) -> Found:
     """Return the lines, each as its JSON keys with `service`, `replica` and `text` besides."""
     lines, _ = context.environment.services.logs(context.log_cursor)
-    try:
-        matcher = compile_matcher(arguments.where)
-    except MatcherInvalid as error:
-        raise VerbFailed(f"where: {error}", path=("where", *error.path)) from None
+    matcher = compile_where(arguments.where)
     found = [
         {**(line.record or {}), "service": line.service, "replica": line.replica, "text": line.text}
         for line in lines
@@ -45,11 +41,7 @@ def run(arguments: LogsArguments, context: CaseContext) -> Found:
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
     complaints = undeclared("service", raw["service"], facts.services, ("service",)) if raw.get("service") else []
-    try:
-        compile_matcher(raw.get("where", {}))
-    except MatcherInvalid as error:
-        complaints.append(Complaint(("where", *error.path), str(error), error.expected, error.fix))
-    return complaints
+    return complaints + check_where(raw)
 
 
 VERB = Verb(

@@ -7,13 +7,13 @@ from typing import Any
 from pydantic import Field
 
 from harness.engine.context import CaseContext
-from harness.engine.failure import VerbFailed
 from harness.engine.ledger import DEAD_LETTER_SUFFIX, Message
 from harness.engine.verb import Found, Verb
 from harness.scenario.matchers import Context as MatchContext
-from harness.scenario.matchers import MatcherInvalid, Mismatch, compile_matcher, show
+from harness.scenario.matchers import Mismatch, show
 from harness.scenario.topology import Model
 from harness.scenario.vocabulary import Complaint, Facts, undeclared
+from harness.verbs.where import check_where, compile_where
 
 
 class MessagesArguments(Model):
@@ -29,10 +29,7 @@ def run(arguments: MessagesArguments, context: CaseContext) -> Found:
     context.ledger.refresh()
     name = arguments.queue + (DEAD_LETTER_SUFFIX if arguments.dead_letter else "")
     messages = list(context.ledger.messages(name))
-    try:
-        matcher = compile_matcher(arguments.where)
-    except MatcherInvalid as error:
-        raise VerbFailed(f"where: {error}", path=("where", *error.path)) from None
+    matcher = compile_where(arguments.where)
     matching = MatchContext(folder=context.folder)
     judged = [(message, message.view(), matcher.match(message.view(), matching, "")) for message in messages]
     hits = [view for _, view, mismatches in judged if not mismatches]
@@ -51,11 +48,7 @@ def _nearest(judged: list[tuple[Message, dict[str, Any], list[Mismatch]]]) -> st
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
     queues = facts.stack.servicebus.queues if facts.stack.servicebus else {}
     complaints = undeclared("queue", raw.get("queue"), queues, ("queue",))
-    try:
-        compile_matcher(raw.get("where", {}))
-    except MatcherInvalid as error:
-        complaints.append(Complaint(("where", *error.path), str(error), error.expected, error.fix))
-    return complaints
+    return complaints + check_where(raw)
 
 
 VERB = Verb(

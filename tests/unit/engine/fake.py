@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.engine.case import CaseOptions, run_case
+from harness.engine.case import CaseOptions, CaseRun
 from harness.engine.clients import Clients
 from harness.engine.events import CaseFinished, Event
 from harness.scenario.loader import load
@@ -139,7 +139,7 @@ def run_one(
     """Run the first case of a scenario on a fake environment."""
     case = scenario.cases[0]
     clients: Any = Clients(environment)
-    return run_case(scenario, case, f"test.yaml::{case.name}", environment, clients, emit, CaseOptions())
+    return CaseRun(scenario, case, f"test.yaml::{case.name}", environment, clients, emit, CaseOptions()).run()
 
 
 def texts(mapping: Mapping[str, Any]) -> str:
