@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .broker import ManualClock, SystemClock
     from .client import Client, OutgoingMessage, ReceivedMessage, ServiceBusError
     from .emulator import Emulator
-    from .topology import AccessRule, Queue, Topology, TopologyError
+    from .topology import AccessRule, Queue, Rule, Subscription, Topic, Topology, TopologyError
 
 _HOMES = {
     "AccessRule": "topology",
@@ -21,8 +21,11 @@ _HOMES = {
     "OutgoingMessage": "client",
     "Queue": "topology",
     "ReceivedMessage": "client",
+    "Rule": "topology",
     "ServiceBusError": "client",
+    "Subscription": "topology",
     "SystemClock": "broker",
+    "Topic": "topology",
     "Topology": "topology",
     "TopologyError": "topology",
 }
@@ -35,8 +38,11 @@ __all__ = [
     "OutgoingMessage",
     "Queue",
     "ReceivedMessage",
+    "Rule",
     "ServiceBusError",
+    "Subscription",
     "SystemClock",
+    "Topic",
     "Topology",
     "TopologyError",
 ]

@@ -164,9 +164,17 @@ class Emulator:
 
         self.call(move)
 
+    def set_status(self, path: str, status: str) -> None:
+        """Set the status of a queue, topic or subscription: Active, Disabled, SendDisabled, ReceiveDisabled (S-77)."""
+        self.call(lambda server: server.set_status(path, status))
+
     def entities(self) -> list[dict[str, Any]]:
         """Return counts and receivers of every queue."""
         return self.call(lambda server: server.entities())
+
+    def topics(self) -> list[dict[str, Any]]:
+        """Return topics with their subscriptions, with counts and receivers."""
+        return self.call(lambda server: server.topics())
 
 
 def connection_string(host: str, port: int, rule: AccessRule) -> str:

@@ -1,15 +1,20 @@
-"""What stands in a namespace: queues and the rules that give access to them."""
+"""What stands in a namespace: queues, topics with their subscriptions, and the rules that give access to them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from .broker.rules import Filter
+    from .broker.rules import Rule as BrokerRule
 
 DEFAULT_RULE = "RootManageSharedAccessKey"
 DEFAULT_KEY = "SAS_KEY_VALUE"
 RIGHTS = ("Manage", "Send", "Listen")
+STATUSES = ("Active", "Disabled", "SendDisabled", "ReceiveDisabled")
 _ENTITY_NAME = re.compile(r"[A-Za-z0-9]|[A-Za-z0-9][\w\-./]*[A-Za-z0-9]")
 
 
@@ -34,6 +39,91 @@ class Queue:
     requires_session: bool = False
     max_size_in_megabytes: int = 1024
     max_message_size_in_kilobytes: int = 256
+    forward_to: str | None = None
+    forward_dead_lettered_messages_to: str | None = None
+    status: str = "Active"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of a subscription: one filter and perhaps an action (S-69 to S-72).
+
+    `sql` is an expression with its `parameters`; `correlation` has some of correlation_id, message_id, to, reply_to,
+    subject, session_id, reply_to_session_id, content_type and properties (a map); `matches` True or False is for every
+    message or none. `action` is SQL: SET and REMOVE.
+    """
+
+    sql: str | None = None
+    correlation: Mapping[str, Any] | None = None
+    matches: bool | None = None
+    action: str | None = None
+    parameters: Mapping[str, Any] | None = None
+
+    def build(self, name: str) -> BrokerRule:
+        """Return the broker's rule. Raises `TopologyError`, or `broker.rules.RuleInvalid` for a wrong expression."""
+        from .broker import rules
+        from .broker.rules.actions import SqlAction
+
+        given = [kind for kind in ("sql", "correlation", "matches") if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise TopologyError(
+                f"rule {name!r}: has {' and '.join(given) or 'no filter'}", "give one of sql, correlation and matches"
+            )
+        condition: Filter
+        if self.sql is not None:
+            condition = rules.SqlFilter(self.sql, self.parameters)
+        elif self.correlation is not None:
+            system = dict(self.correlation)
+            properties = system.pop("properties", None)
+            condition = rules.CorrelationFilter(system, properties)
+        else:
+            condition = rules.TrueFilter() if self.matches else rules.FalseFilter()
+        action = None if self.action is None else SqlAction(self.action, self.parameters)
+        return rules.Rule(name, condition, action)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subscription's settings; durations in seconds. `rules` None is the one rule $Default, for every message (S-69)."""
+
+    duplicate_detection_window: ClassVar[float | None] = None
+    max_size_in_megabytes: ClassVar[int] = 1 << 20
+    max_message_size_in_kilobytes: ClassVar[int] = 1 << 20
+
+    max_delivery_count: int = 10
+    lock_duration: float = 60.0
+    default_time_to_live: float | None = None
+    dead_lettering_on_expiration: bool = False
+    dead_lettering_on_filter_evaluation_exceptions: bool = True
+    requires_session: bool = False
+    forward_to: str | None = None
+    forward_dead_lettered_messages_to: str | None = None
+    status: str = "Active"
+    rules: Mapping[str, Rule] | None = None
+
+    def build_rules(self) -> list[BrokerRule]:
+        """Return the broker's rules. Raises as `Rule.build` does."""
+        given = {"$Default": Rule(matches=True)} if self.rules is None else self.rules
+        return [rule.build(name) for name, rule in given.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic's settings and its subscriptions by name; durations in seconds, None for "none"."""
+
+    max_delivery_count: ClassVar[int] = 10
+    lock_duration: ClassVar[float] = 60.0
+    dead_lettering_on_expiration: ClassVar[bool] = False
+    requires_session: ClassVar[bool] = False
+    forward_to: ClassVar[str | None] = None
+    forward_dead_lettered_messages_to: ClassVar[str | None] = None
+
+    subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
+    duplicate_detection_window: float | None = None
+    default_time_to_live: float | None = None
+    max_size_in_megabytes: int = 1024
+    max_message_size_in_kilobytes: int = 256
+    status: str = "Active"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +141,13 @@ class AccessRule:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Queues by name, access rules (the root rule of the official emulator when none is given), and a port (0: free)."""
+    """Queues and topics by name, access rules (the root rule of the official emulator when none is given), and a port
+    (0: free)."""
 
     queues: Mapping[str, Queue] = field(default_factory=dict)
     access_rules: tuple[AccessRule, ...] = (AccessRule(),)
     port: int = 0
+    topics: Mapping[str, Topic] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check(self)
@@ -64,20 +156,21 @@ class Topology:
     def from_json(cls, body: Any) -> Topology:
         """Read the control API's topology. Raises `TopologyError` with the path of what is wrong."""
         document = _object(body, "the topology")
-        _known(document, ("queues", "access_rules", "port"), "the topology")
-        for absent in ("topics",):
-            if absent in document:
-                raise TopologyError(f"{absent}: not supported yet", "use queues")
+        _known(document, ("queues", "topics", "access_rules", "port"), "the topology")
         queues = {
             str(name): _settings(Queue, settings, f"queues.{name}")
             for name, settings in _object(document.get("queues", {}), "queues").items()
+        }
+        topics = {
+            str(name): _topic(settings, f"topics.{name}")
+            for name, settings in _object(document.get("topics", {}), "topics").items()
         }
         rules = document.get("access_rules")
         if rules is not None and not isinstance(rules, list):
             raise TopologyError(f"access_rules: expected a list, got {type(rules).__name__}", "write [{...}]")
         port = _typed(document.get("port", 0), "int", "port")
         if rules is None:
-            return cls(queues=queues, port=port)
+            return cls(queues=queues, topics=topics, port=port)
         built = []
         for index, rule in enumerate(rules):
             values = dict(_object(rule, f"access_rules[{index}]"))
@@ -86,20 +179,24 @@ class Topology:
                 raise TopologyError(f"access_rules[{index}].rights: expected a list of names", f"use {list(RIGHTS)}")
             values["rights"] = tuple(rights)
             built.append(_settings(AccessRule, values, f"access_rules[{index}]"))
-        return cls(queues=queues, access_rules=tuple(built), port=port)
+        return cls(queues=queues, topics=topics, access_rules=tuple(built), port=port)
 
 
 def check(topology: Topology) -> None:
     """Raise `TopologyError` for names and numbers that Service Bus would refuse, and for what is not built yet."""
-    for name, queue in topology.queues.items():
-        if not _ENTITY_NAME.fullmatch(name) or len(name) > 260:
+    names = [*topology.queues, *topology.topics]
+    for kind, name, queue in _entities(topology):
+        last = name.rpartition("/Subscriptions/")[2] if kind == "subscription" else name
+        if not _ENTITY_NAME.fullmatch(last) or len(last) > (50 if kind == "subscription" else 260):
             raise TopologyError(
-                f"queue {name!r}: the name is not allowed",
-                "use letters, digits, '-', '_', '.' and '/', at most 260, with a letter or digit at both ends",
+                f"{kind} {name!r}: the name is not allowed",
+                "use letters, digits, '-', '_', '.' and '/', at most 260 (50 for a subscription), with a letter or digit "
+                "at both ends",
             )
+        _check_forwards(kind, name, queue, names)
         if queue.requires_session:
             raise TopologyError(
-                f"queue {name!r}: requires_session is not supported yet: sessions come with a later release",
+                f"{kind} {name!r}: requires_session is not supported yet: sessions come with a later release",
                 "leave requires_session out",
             )
         for label, value, least in (
@@ -111,19 +208,107 @@ def check(topology: Topology) -> None:
             ("max_message_size_in_kilobytes", queue.max_message_size_in_kilobytes, 1),
         ):
             if value is not None and value < least:
-                raise TopologyError(f"queue {name!r}: {label} is {value}, expected {least} or more", "give it more")
-    lowered = [name.lower() for name in topology.queues]
+                raise TopologyError(f"{kind} {name!r}: {label} is {value}, expected {least} or more", "give it more")
+    lowered = [name.lower() for name in names]
+    for topic_name, topic in topology.topics.items():
+        lowered += [f"{topic_name}/subscriptions/{name}".lower() for name in topic.subscriptions]
+    seen: set[str] = set()
     for name in lowered:
-        if lowered.count(name) > 1:
-            raise TopologyError(f"queue {name!r} is there twice: names are case-insensitive", "rename one of them")
+        if name in seen:
+            raise TopologyError(f"{name!r} is there twice: names are case-insensitive", "rename one of them")
+        seen.add(name)
     for rule in topology.access_rules:
         if not rule.name or not rule.key:
             raise TopologyError("an access rule has no name or no key", "give both")
         unknown = [right for right in rule.rights if right not in RIGHTS]
         if unknown or not rule.rights:
             raise TopologyError(f"access rule {rule.name!r}: rights {list(rule.rights)}", f"use some of {list(RIGHTS)}")
-        if rule.entity is not None and rule.entity.lower() not in lowered:
-            raise TopologyError(f"access rule {rule.name!r}: there is no queue {rule.entity!r}", "name a queue")
+        if rule.entity is not None and rule.entity.lower() not in seen:
+            raise TopologyError(
+                f"access rule {rule.name!r}: there is no queue {rule.entity!r}, nor a topic", "name a queue or a topic"
+            )
+
+
+def _entities(topology: Topology) -> Iterator[tuple[str, str, Queue | Topic | Subscription]]:
+    for name, queue in topology.queues.items():
+        yield "queue", name, queue
+    for name, topic in topology.topics.items():
+        yield "topic", name, topic
+        for subscription_name, subscription in topic.subscriptions.items():
+            yield "subscription", f"{name}/Subscriptions/{subscription_name}", subscription
+
+
+def _check_forwards(kind: str, name: str, settings: Queue | Topic | Subscription, names: list[str]) -> None:
+    """Raise `TopologyError` for a status that is none, a forward that leads nowhere, and a rule that cannot be (S-67)."""
+    if settings.status not in STATUSES:
+        raise TopologyError(f"{kind} {name!r}: status is {settings.status!r}", f"use one of {', '.join(STATUSES)}")
+    for setting in ("forward_to", "forward_dead_lettered_messages_to"):
+        target = getattr(settings, setting)
+        if target is None:
+            continue
+        local = target.rpartition("://")[2].partition("/")[2] if "://" in target else target
+        if local.strip("/").lower() not in [known.lower() for known in names]:
+            raise TopologyError(
+                f"{kind} {name!r}: {setting} is {target!r}, which is no queue or topic here",
+                "name one, or leave it out",
+            )
+        if local.strip("/").lower() == name.lower():
+            raise TopologyError(f"{kind} {name!r}: {setting} is the {kind} itself", "name another one")
+    if settings.forward_to is not None and settings.requires_session:
+        raise TopologyError(f"{kind} {name!r}: has both forward_to and requires_session", "leave one of them out")
+    if isinstance(settings, Subscription) and settings.rules:
+        _check_rules(name, settings.rules)
+
+
+def _check_rules(name: str, given: Mapping[str, Rule]) -> None:
+    from .broker.rules import RuleInvalid
+
+    for rule_name, rule in given.items():
+        try:
+            rule.build(rule_name)
+        except RuleInvalid as error:
+            raise TopologyError(f"subscription {name!r}, rule {rule_name!r}: {error.problem}", error.fix) from None
+        except TopologyError as error:
+            raise TopologyError(f"subscription {name!r}, {error.problem}", error.fix) from None
+    lowered = [rule_name.lower() for rule_name in given]
+    if len(set(lowered)) < len(lowered):
+        raise TopologyError(f"subscription {name!r}: two rules have one name", "names are case-insensitive: rename one")
+
+
+def _topic(settings: Any, where: str) -> Topic:
+    values = dict(_object(settings, where))
+    subscriptions = _object(values.pop("subscriptions", {}), f"{where}.subscriptions")
+    topic: Topic = _settings(Topic, values, where)
+    built = {str(name): _subscription(item, f"{where}.subscriptions.{name}") for name, item in subscriptions.items()}
+    return replace(topic, subscriptions=built)
+
+
+def _subscription(settings: Any, where: str) -> Subscription:
+    values = dict(_object(settings, where))
+    given = values.pop("rules", None)
+    subscription: Subscription = _settings(Subscription, values, where)
+    if given is None:
+        return subscription
+    built = {str(name): _rule(item, f"{where}.rules.{name}") for name, item in _object(given, f"{where}.rules").items()}
+    return replace(subscription, rules=built)
+
+
+def _rule(settings: Any, where: str) -> Rule:
+    if isinstance(settings, bool):
+        return Rule(matches=settings)
+    values = dict(_object(settings, where))
+    maps: dict[str, Any] = {}
+    for key in ("correlation", "parameters"):
+        if values.get(key) is not None:
+            maps[key] = dict(_object(values.pop(key), f"{where}.{key}"))
+    correlation = maps.get("correlation", {})
+    if correlation.get("properties") is not None:
+        correlation["properties"] = dict(_object(correlation["properties"], f"{where}.correlation.properties"))
+    for key, value in correlation.items():
+        if key != "properties" and not isinstance(value, str | None):
+            raise TopologyError(f"{where}.correlation.{key}: expected text, got {value!r}", "write it in quotes")
+    rule: Rule = _settings(Rule, values, where)
+    return replace(rule, **maps)
 
 
 def _object(value: Any, where: str) -> Mapping[str, Any]:
@@ -135,7 +320,7 @@ def _object(value: Any, where: str) -> Mapping[str, Any]:
 def _known(document: Mapping[str, Any], names: Iterable[str], where: str) -> None:
     allowed = list(names)
     for key in document:
-        if key not in allowed and key != "topics":
+        if key not in allowed:
             raise TopologyError(f"{where}: {key!r} is not a known setting", f"known: {', '.join(allowed)}")
 
 

@@ -16,6 +16,7 @@ from .clock import Clock
 from .consumer import Consumer
 from .deadlines import Deadlines
 from .duplicates import DuplicateHistory
+from .forwarding import Forwarder
 from .ledger import Ledger
 from .message import ACTIVE, DEFERRED, GONE, LOCKED, SCHEDULED, Content, Message
 from .sequence import SequenceIndex
@@ -40,6 +41,12 @@ class Settings(Protocol):
     def dead_lettering_on_expiration(self) -> bool: ...
     @property
     def requires_session(self) -> bool: ...
+    @property
+    def forward_to(self) -> str | None: ...
+    @property
+    def forward_dead_lettered_messages_to(self) -> str | None: ...
+    @property
+    def status(self) -> str: ...
     @property
     def max_size_in_megabytes(self) -> int: ...
     @property
@@ -84,6 +91,7 @@ class Entity:
         window = settings.duplicate_detection_window
         self._history = None if window is None or self.is_dead_letter else DuplicateHistory(window)
         self._lock_duration = settings.lock_duration
+        self.forwarder: Forwarder | None = None
         self.sessions: Sessions | None = None
         if settings.requires_session and not is_dead_letter:
             self.sessions = Sessions(self, settings.lock_duration, clock, ledger)
@@ -175,6 +183,8 @@ class Entity:
     def pump(self) -> None:
         """Hand ready messages to waiting receivers, in sequence order, one each in turn (S-56)."""
         waiting = self._waiting
+        if self.forwarder is not None:
+            self.forwarder.run()
         if not waiting:
             if self.sessions is not None:
                 self.sessions.pump(self._now())
@@ -207,8 +217,31 @@ class Entity:
             self._lock(message, consumer.name, now)
         else:
             self._record(now, "received_and_deleted", message, consumer.name)
-            self._forget(message)
+            self._remove_taken(message)
         consumer.deliver(message)
+
+    def take_next(self, now: float) -> Message | None:
+        """Take the next ready message out, for a forwarder: `put_back` returns it, `forwarded` lets it go."""
+        return self._next_ready(now, self._fresh, self._returned) if self.active else None
+
+    def put_back(self, message: Message, now: float) -> None:
+        """Return a message that `take_next` gave out."""
+        self._give_back(message, now)
+
+    def forwarded(self, message: Message, now: float, target: str) -> None:
+        """Forget a message that `take_next` gave out: it goes to `target` (S-67)."""
+        self._record(now, "forwarded", message, None, {"to": target})
+        self._remove_taken(message)
+
+    def bury_taken(self, message: Message, now: float, reason: str, text: str) -> None:
+        """Move a message that `take_next` gave out to the dead-letter queue."""
+        message.state = LOCKED
+        self._bury(message, now, reason, text, message.delivery_count + 1)
+
+    def _remove_taken(self, message: Message) -> None:
+        """Forget a message that `_next_ready` gave out: it is not counted as active any more."""
+        message.state = LOCKED
+        self._forget(message)
 
     def _next_ready(self, now: float, fresh: deque[Message], returned: list[Message]) -> Message | None:
         while True:

@@ -74,6 +74,20 @@ class EntityNotFound(BrokerError):
     status = 404
 
 
+class EntityDisabled(BrokerError):
+    """The entity's status does not allow the operation (S-77)."""
+
+    condition = "com.microsoft:entity-disabled"
+    status = 400
+
+
+class EntityExists(BrokerError):
+    """There is one of that name already (S-28)."""
+
+    condition = "com.microsoft:entity-already-exists"
+    status = 409
+
+
 class NotAllowed(BrokerError):
     """The entity does not take this operation (S-51, S-60)."""
 
@@ -85,6 +99,13 @@ class ArgumentError(BrokerError):
     """A request with a missing or impossible argument."""
 
     condition = "com.microsoft:argument-error"
+    status = 400
+
+
+class ArgumentOutOfRange(BrokerError):
+    """A number in a request that is too low or too high."""
+
+    condition = "com.microsoft:argument-out-of-range"
     status = 400
 
 

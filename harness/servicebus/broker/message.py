@@ -28,6 +28,12 @@ class Content(Protocol):
     def limit_ttl(self, seconds: float) -> None:
         """Take over a shorter time to live: that of the entity (S-35, S-50)."""
 
+    def copy(self) -> Content:
+        """Return a copy for another entity."""
+
+    def annotate(self, name: str, value: Any) -> None:
+        """Set one message annotation."""
+
     def updated(self, properties: dict[str, Any]) -> Content:
         """Return the same content with application properties added or replaced."""
 
@@ -42,6 +48,7 @@ class Message:
         "delivery_count",
         "enqueued_at",
         "expires_at",
+        "hops",
         "locked_until",
         "origin",
         "sequence",
@@ -64,7 +71,9 @@ class Message:
         """True when a lost or given-up lock brings the message back to the deferred ones (S-48)."""
         self.consumer: str | None = None
         self.origin: int | None = None
-        """The sequence number that a dead-lettered message had before."""
+        """The sequence number that a dead-lettered, forwarded or published message had before."""
+        self.hops = 0
+        """How often it was forwarded (S-67)."""
         self.session_id: str | None = None
         """The session that it stands in; None where the entity has no sessions."""
 

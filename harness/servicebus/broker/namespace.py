@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from .clock import Clock
 from .entity import Settings
-from .errors import EntityNotFound, NotImplementedYet
+from .errors import EntityNotFound
+from .forwarding import Forwarder, local_name
 from .ledger import Describe, Ledger
-from .queue import DEAD_LETTER_SUFFIX, Queue
+from .queue import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Queue
+
+if TYPE_CHECKING:
+    from .subscription import Subscription
+    from .topic import Topic, TopicSettings
+
+
+_SUBSCRIPTIONS = "/subscriptions/"
 
 
 class Namespace:
-    """Queues by name (case-insensitive). `on_deadline` is called with an epoch second whenever the earliest moment at
+    """Queues and topics by name (case-insensitive). `on_deadline` is called with an epoch second whenever the earliest moment at
     which `run_due` is needed has become earlier."""
 
     def __init__(
@@ -22,6 +31,7 @@ class Namespace:
         queues: Mapping[str, Settings],
         clock: Clock,
         *,
+        topics: Mapping[str, TopicSettings] | None = None,
         describe: Describe | None = None,
         ledger_cap: int | None = None,
     ) -> None:
@@ -35,33 +45,92 @@ class Namespace:
             queue_name.lower(): Queue(queue_name, settings, clock, self.ledger, self._arm)
             for queue_name, settings in queues.items()
         }
+        self.topics: dict[str, Topic] = {}
+        for topic_name, topic_settings in (topics or {}).items():
+            self._add_topic(topic_name, topic_settings)
+        for entity in list(self.entities()):
+            self._open(entity)
+
+    def _add_topic(self, name: str, settings: TopicSettings) -> None:
+        from .topic import Topic  # here: a namespace without topics loads nothing of rules
+
+        topic = Topic(name, settings, self.clock, self.ledger, self._arm)
+        self.topics[name.lower()] = topic
+        for subscription_name, subscription in settings.subscriptions.items():
+            topic.subscribe(subscription_name, subscription)
+
+    def _open(self, entity: Queue) -> None:
+        """Give an entity its status, and the targets to which it forwards (S-67, S-68, S-77)."""
+        settings, dead = entity.settings, entity.dead_letters
+        if settings.status != "Active":
+            entity.set_status(settings.status)
+        if settings.forward_to:
+            target = local_name(settings.forward_to)
+            entity.forwarder = Forwarder(entity, target, self._forward_target, self.clock)
+        if settings.forward_dead_lettered_messages_to and dead is not None:
+            target = local_name(settings.forward_dead_lettered_messages_to)
+            dead.forwarder = Forwarder(dead, target, self._forward_target, self.clock, dead_letter_source=entity.name)
+
+    def _forward_target(self, name: str) -> Queue:
+        return self._main(name.lower(), name)
+
+    def entities(self) -> Iterator[Queue]:
+        """Yield every queue, topic and subscription; their dead-letter queues hang on them."""
+        yield from self.queues.values()
+        for topic in self.topics.values():
+            yield topic
+            yield from topic.subscriptions.values()
+
+    def subscription(self, path: str) -> Subscription:
+        """Find a subscription by its path. Raises `EntityNotFound`."""
+        topic_name, _, name = path.strip("/").lower().partition(_SUBSCRIPTIONS)
+        topic = self.topics.get(topic_name)
+        found = topic.subscriptions.get(name) if topic is not None else None
+        if found is None:
+            raise self._missing(path)
+        return found
 
     def entity(self, path: str) -> Queue:
-        """Find a queue or a dead-letter queue by its path. Raises `EntityNotFound`, or `NotImplementedYet` by name."""
+        """Find a queue, a topic, a subscription, or one of their dead-letter queues by its path, such as `q`,
+        `t/Subscriptions/s/$DeadLetterQueue` or `q/$Transfer/$DeadLetterQueue` (S-51). Raises `EntityNotFound`."""
         lowered = path.strip("/").lower()
         if lowered.endswith(DEAD_LETTER_SUFFIX):
             base = lowered[: -len(DEAD_LETTER_SUFFIX)]
-            if base.endswith("/$transfer"):
-                raise NotImplementedYet(f"'{path}': transfer dead-letter queues are not supported yet.")
-            dead = self._queue(base, path).dead_letters
-            assert dead is not None
+            if base.endswith(TRANSFER_SUFFIX):
+                return self._transfer(self._main(base[: -len(TRANSFER_SUFFIX)], path))
+            dead = self._main(base, path).dead_letters
+            if dead is None:
+                raise self._missing(path)
             return dead
-        if "/subscriptions/" in lowered:
-            raise NotImplementedYet(f"'{path}': topics and subscriptions are not supported yet; use queues.")
-        return self._queue(lowered, path)
+        return self._main(lowered, path)
 
-    def _queue(self, lowered: str, path: str) -> Queue:
-        queue = self.queues.get(lowered)
-        if queue is None:
-            raise EntityNotFound(f"The messaging entity 'sb://{self.name}/{path}' could not be found.")
-        return queue
+    def _main(self, lowered: str, path: str) -> Queue:
+        found: Queue | None = self.queues.get(lowered)
+        if found is None and self.topics:
+            found = self.topics.get(lowered)
+            if found is None and _SUBSCRIPTIONS in lowered:
+                return self.subscription(path if lowered == path.strip("/").lower() else lowered)
+        if found is None:
+            raise self._missing(path)
+        return found
+
+    def _transfer(self, owner: Queue) -> Queue:
+        if owner.transfer_dead_letters is None:
+            name = owner.name + TRANSFER_SUFFIX + DEAD_LETTER_SUFFIX
+            owner.transfer_dead_letters = Queue(
+                name, owner.settings, self.clock, self.ledger, self._arm, is_dead_letter=True
+            )
+        return owner.transfer_dead_letters
+
+    def _missing(self, path: str) -> EntityNotFound:
+        return EntityNotFound(f"The messaging entity 'sb://{self.name}/{path}' could not be found.")
 
     def reset(self) -> int:
         """Empty every entity and forget the duplicate histories; returns the ledger's cursor: later entries are new."""
-        for queue in self.queues.values():
-            queue.purge()
-            if queue.dead_letters is not None:
-                queue.dead_letters.purge()
+        for entity in self.entities():
+            for part in (entity, entity.dead_letters, entity.transfer_dead_letters):
+                if part is not None:
+                    part.purge()
         return self.ledger.cursor
 
     def run_due(self) -> None:

@@ -7,17 +7,32 @@ from typing import Any
 
 from .clock import Clock
 from .entity import Entity, Settings
-from .errors import MessageLockLost, MessageNotFound, MessageTooLarge, NotAllowed, QuotaExceeded, SessionLockLost
+from .errors import (
+    ArgumentError,
+    EntityDisabled,
+    MessageLockLost,
+    MessageNotFound,
+    MessageTooLarge,
+    NotAllowed,
+    QuotaExceeded,
+    SessionLockLost,
+)
 from .ledger import Ledger
 from .message import ACTIVE, DEFERRED, LOCKED, SCHEDULED, Content, Message
 
 DEAD_LETTER_SUFFIX = "/$deadletterqueue"
+TRANSFER_SUFFIX = "/$transfer"
+STATUSES = ("Active", "Disabled", "SendDisabled", "ReceiveDisabled")
+SESSION_NEEDED_TEXT = "Session enabled entity doesn't allow a message whose session identifier is null."
 
 
 class Queue(Entity):
     """One queue and, unless it is one itself, its dead-letter queue."""
 
     dead_letters: Queue | None
+    transfer_dead_letters: Queue | None = None
+    kind = "Queue"
+    has_dead_letters = True
 
     def __init__(
         self,
@@ -30,7 +45,10 @@ class Queue(Entity):
         is_dead_letter: bool = False,
     ) -> None:
         super().__init__(name, settings, clock, ledger, arm, is_dead_letter=is_dead_letter)
-        if not is_dead_letter:
+        self.status = "Active"
+        self.receivable = True
+        self._sendable = not is_dead_letter
+        if self.has_dead_letters and not is_dead_letter:
             self.dead_letters = Queue(name + DEAD_LETTER_SUFFIX, settings, clock, ledger, arm, is_dead_letter=True)
 
     def send(self, contents: Sequence[Content]) -> None:
@@ -42,13 +60,13 @@ class Queue(Entity):
                 self._add_scheduled(content, content.scheduled_at, now)
             elif self._is_new(content, now):
                 self._add(content, now)
-        if self._waiting or self.sessions is not None:
+        if self._waiting or self.sessions is not None or self.forwarder is not None:
             self.pump()
 
     def check(self, contents: Sequence[Content]) -> None:
         """Raise what `send` would raise for these messages, without taking them."""
-        if self.is_dead_letter:
-            raise NotAllowed(f"You cannot send to a dead-letter queue: '{self.name}'.")
+        if not self._sendable:
+            self.admit_sender()
         if self.sessions is not None:
             self.sessions.check(contents)
         total = 0
@@ -58,11 +76,61 @@ class Queue(Entity):
                 raise MessageTooLarge(
                     f"The received message (size {content.size}) exceeds the limit ({self._max_message_bytes}) of '{self.name}'."
                 )
-        if self.size_in_bytes + total > self._max_bytes:
+        if self.stored_bytes() + total > self._max_bytes:
             raise QuotaExceeded(
-                "The maximum entity size has been reached or exceeded for Queue: "
-                f"'{self.name}'. Size of entity in bytes:{self.size_in_bytes}, Max entity size in bytes:{self._max_bytes}."
+                "The maximum entity size has been reached or exceeded for "
+                f"{self.kind}: '{self.name}'. Size of entity in bytes:{self.stored_bytes()}, Max entity size in bytes:{self._max_bytes}."
             )
+
+    def stored_bytes(self) -> int:
+        """Return how much of the entity's quota is used (S-66)."""
+        return self.size_in_bytes
+
+    def admit_sender(self) -> None:
+        """Raise what forbids sending here, if anything does: `NotAllowed` or `EntityDisabled` (S-51, S-77)."""
+        if self.is_dead_letter:
+            raise NotAllowed(f"You cannot send to a dead-letter queue: '{self.name}'.")
+        if not self._sendable:
+            raise EntityDisabled(f"Messaging entity '{self.name}' is currently disabled for sending.")
+
+    def admit_receiver(self) -> None:
+        """Raise what forbids receiving from here, if anything does: `NotAllowed` or `EntityDisabled` (S-67, S-77)."""
+        if not self.receivable:
+            raise EntityDisabled(f"Messaging entity '{self.name}' is currently disabled for receiving.")
+        if self.forwarder is not None and not self.is_dead_letter:
+            raise NotAllowed(
+                f"A receiver cannot be created on '{self.name}': it forwards its messages to '{self.forwarder.target}'."
+            )
+
+    def set_status(self, status: str) -> None:
+        """Open or close the entity for senders and receivers; messages are kept (S-77). Raises `ArgumentError`."""
+        if status not in STATUSES:
+            raise ArgumentError(f"'{status}' is not a status of an entity: {', '.join(STATUSES)}.")
+        self.status = status
+        self.receivable = status in ("Active", "SendDisabled")
+        self._sendable = status in ("Active", "ReceiveDisabled") and not self.is_dead_letter
+        if self.receivable:
+            self.pump()
+
+    def take_forwarded(self, content: Content, origin: int, hops: int, details: dict[str, Any]) -> None:
+        """Take a message that another entity forwards; `check` has passed. It is new here, but for `origin` (S-67)."""
+        now = self._now()
+        if self.sessions is not None and content.session_id is None:
+            self.bury_at_birth(content, now, origin, "Session ID is null.", SESSION_NEEDED_TEXT)
+        elif self._is_new(content, now):
+            message = self._add(content, now, "enqueued", details)
+            message.origin, message.hops = origin, hops
+            self.pump()
+
+    def bury_at_birth(self, content: Content, now: float, origin: int | None, reason: str, text: str) -> None:
+        """Put a message that cannot stand here into the dead-letter queue, with a number as if it had (S-52)."""
+        assert self.dead_letters is not None
+        message = Message(content, self._next_sequence, now, None)
+        self._next_sequence += 1
+        message.origin = origin
+        self._record(now, "dead_lettered", message, None, {"reason": reason, "description": text})
+        properties = {"DeadLetterReason": reason, "DeadLetterErrorDescription": text}
+        self.dead_letters.accept_dead(message, content.updated(properties), now)
 
     def schedule(self, contents: Sequence[Content], default_at: float | None = None) -> list[int]:
         """Keep messages until their `scheduled_at`; return their sequence numbers (S-54); 0 for a dropped duplicate."""
@@ -88,13 +156,20 @@ class Queue(Entity):
                 self._record(now, "cancelled", message)
                 self._forget(message)
 
-    def receive_deferred(self, numbers: Sequence[int], consumer: str | None, *, peek_lock: bool) -> list[Message]:
-        """Take deferred messages by sequence number, all or none (S-48). Raises `MessageNotFound`."""
+    def receive_deferred(
+        self, numbers: Sequence[int], consumer: str | None, *, peek_lock: bool, session_id: str | None = None
+    ) -> list[Message]:
+        """Take deferred messages (of that session) by sequence number, all or none (S-48). Raises `MessageNotFound`."""
         self.expire_due()
         found = []
         for number in numbers:
             message = self._index.get(number)
-            if message is None or message.state is not DEFERRED or message in found:
+            if (
+                message is None
+                or message.state is not DEFERRED
+                or message in found
+                or session_id not in (None, message.session_id)
+            ):
                 raise MessageNotFound(
                     f"Failed to lock one or more specified messages. The message with sequence number {number} does not exist "
                     "or is not deferred."

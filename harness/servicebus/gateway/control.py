@@ -150,7 +150,12 @@ class ControlApi:
             case ["GET", "namespaces", name, "ledger"]:
                 return 200, await self._ledger(self._server(name), query)
             case ["GET", "namespaces", name, "entities"]:
-                return 200, {"queues": self._server(name).entities()}
+                server = self._server(name)
+                return 200, {"queues": server.entities(), "topics": server.topics()}
+            case ["PUT", "namespaces", name, "status", *path] if path:
+                status = document.get("status") if isinstance(document, dict) else None
+                self._server(name).set_status("/".join(path), str(status))
+                return 200, {"status": status}
             case ["POST", "namespaces", name, "queues", *queue, "purge"] if queue:
                 server = self._server(name)
                 return 200, {"purged": server.namespace.entity("/".join(queue)).purge()}

@@ -17,7 +17,8 @@ from harness.servicebus.amqp.errors import (
 from harness.servicebus.amqp.frames import COORDINATOR
 from harness.servicebus.amqp.link import address_of
 from harness.servicebus.amqp.types import Described, UInt
-from harness.servicebus.broker import BrokerError
+from harness.servicebus.broker import BrokerError, Queue
+from harness.servicebus.broker.errors import EntityDisabled
 
 from . import links
 from .access import Claim, covers, path_of
@@ -225,6 +226,7 @@ class Peer(asyncio.BufferedProtocol):
         queue = self.server.namespace.entity(path)
         self.had_link = True
         if isinstance(link, Sender):
+            queue.admit_receiver()
             self._check_filters(link)
             client_id = link.properties.get("com.microsoft:receiver-name")
             outlet = links.Outlet(
@@ -235,8 +237,7 @@ class Peer(asyncio.BufferedProtocol):
             queue.add_consumer(outlet)
             outlet.on_credit()
         elif isinstance(link, Receiver):
-            if queue.is_dead_letter:
-                raise AmqpError(NOT_ALLOWED, f"You cannot send to a dead-letter queue: '{queue.name}'.")
+            queue.admit_sender()
             link.context = links.Inlet(self, queue, principal)
             kilobytes = queue.settings.max_message_size_in_kilobytes
             extra = (
@@ -276,6 +277,18 @@ class Peer(asyncio.BufferedProtocol):
         context, link.context = link.context, None
         if context is not None:
             context.close()
+
+    def detach_receivers(self, queue: Queue) -> None:
+        """Detach the receivers of an entity that was disabled (S-77)."""
+        for session in list(self.amqp.sessions.values()):
+            for link in list(session.links.values()):
+                if isinstance(link.context, links.Outlet) and link.context.queue is queue:
+                    self._close_link(link)
+                    text = f"Messaging entity '{queue.name}' is currently disabled for receiving."
+                    link.detach(
+                        AmqpError(EntityDisabled.condition, tracked(text, self.server.namespace.name, queue.name))
+                    )
+        self.touch()
 
     # -- claims
 

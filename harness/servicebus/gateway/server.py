@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from harness.servicebus.broker import Clock, Namespace
+from harness.servicebus.broker import Clock, Namespace, Queue
 from harness.servicebus.topology import Topology
 
 from .access import Gatekeeper
@@ -52,7 +52,9 @@ class Server:
         ledger_cap: int | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
-        self.namespace = Namespace(name, topology.queues, clock, describe=describe, ledger_cap=ledger_cap)
+        self.namespace = Namespace(
+            name, topology.queues, clock, topics=topology.topics, describe=describe, ledger_cap=ledger_cap
+        )
         self.namespace.on_deadline = self._wake_at
         self.topology = topology
         self.gatekeeper = Gatekeeper(topology.access_rules, clock)
@@ -142,22 +144,45 @@ class Server:
 
     def entities(self) -> list[dict[str, Any]]:
         """Count what every queue holds, and name who receives from it."""
-        result = []
-        for queue in self.namespace.queues.values():
-            dead = queue.dead_letters
-            assert dead is not None
-            result.append(
-                {
-                    "name": queue.name,
-                    "active": queue.active,
-                    "locked": queue.locked_count,
-                    "scheduled": queue.scheduled_count,
-                    "deferred": queue.deferred,
-                    "dead_letter": dead.active + dead.locked_count + dead.deferred,
-                    "receivers": [
-                        {"link": c.link_name, "container_id": c.container_id, "client_id": c.client_id}
-                        for c in queue.consumers
-                    ],
-                }
-            )
-        return result
+        return [_counts(queue) for queue in self.namespace.queues.values()]
+
+    def topics(self) -> list[dict[str, Any]]:
+        """Tell of every topic what is scheduled on it, and of its subscriptions what `entities` tells of queues."""
+        return [
+            {
+                "name": topic.name,
+                "scheduled": topic.scheduled_count,
+                "status": topic.status,
+                "subscriptions": [
+                    {**_counts(subscription), "rules": [rule.name for rule in subscription.listed_rules()]}
+                    for subscription in topic.subscriptions.values()
+                ],
+            }
+            for topic in self.namespace.topics.values()
+        ]
+
+    def set_status(self, path: str, status: str) -> None:
+        """Open or close an entity; receivers that may no longer receive are detached (S-77). Raises `BrokerError`."""
+        entity = self.namespace.entity(path)
+        entity.set_status(status)
+        if not entity.receivable:
+            for peer in list(self.peers):
+                peer.detach_receivers(entity)
+        self.flush()
+
+
+def _counts(queue: Queue) -> dict[str, Any]:
+    dead = queue.dead_letters
+    assert dead is not None
+    return {
+        "name": queue.name,
+        "active": queue.active,
+        "locked": queue.locked_count,
+        "scheduled": queue.scheduled_count,
+        "deferred": queue.deferred,
+        "dead_letter": dead.active + dead.locked_count + dead.deferred,
+        "status": queue.status,
+        "receivers": [
+            {"link": c.link_name, "container_id": c.container_id, "client_id": c.client_id} for c in queue.consumers
+        ],
+    }

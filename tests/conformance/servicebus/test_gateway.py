@@ -112,7 +112,7 @@ def test_refusals_name_their_condition(bus, channel):
     assert refused(lambda: channel.attach_sender("nope")).condition == "amqp:not-found"
     assert refused(lambda: channel.attach_sender("q/$DeadLetterQueue")).condition == "amqp:not-allowed"
     assert (
-        refused(lambda: channel.attach_receiver("t/Subscriptions/s", settled=False)).condition == "amqp:not-implemented"
+        refused(lambda: channel.attach_receiver("t/Subscriptions/s", settled=False)).condition == "amqp:not-found"
     )
     coordinator = Described(ULong(0x30), [None])
     for source, target, kind, condition in (

@@ -16,7 +16,6 @@ from harness.servicebus.broker.errors import (
     MessageNotFound,
     MessageTooLarge,
     NotAllowed,
-    NotImplementedYet,
     QuotaExceeded,
 )
 
@@ -517,13 +516,26 @@ def test_entities_are_found_without_regard_to_case():
         bench.namespace.entity("nope")
 
 
-def test_what_is_not_built_is_refused_by_name():
-    """Topics and transfer dead-letter queues say that they are not supported yet."""
+def test_each_entity_has_a_transfer_dead_letter_queue():
+    """S-51: `<entity>/$Transfer/$DeadLetterQueue`, which cannot be sent to."""
     bench = Bench()
-    with pytest.raises(NotImplementedYet, match="topics"):
-        bench.namespace.entity("t/Subscriptions/s")
-    with pytest.raises(NotImplementedYet, match="transfer"):
-        bench.namespace.entity("q/$Transfer/$DeadLetterQueue")
+    transfer = bench.namespace.entity("Q/$Transfer/$DeadLetterQueue")
+    assert transfer is bench.namespace.entity("q/$transfer/$deadletterqueue")
+    with pytest.raises(NotAllowed, match="dead-letter queue"):
+        transfer.send([Body()])
+    with pytest.raises(EntityNotFound):
+        bench.namespace.entity("nope/$Transfer/$DeadLetterQueue")
+
+
+def test_receive_and_delete_counts_each_message_once():
+    """S-40: what is left after a receive-and-delete still reaches the next receiver."""
+    bench = Bench()
+    taker = Taker(bench.queue, peek_lock=False)
+    bench.send("a", "b", "c")
+    taker.one()
+    assert bench.queue.active == 2
+    taker.one()
+    assert taker.one().content.message_id == "c"
 
 
 def test_reset_empties_everything_but_receivers():

@@ -102,7 +102,7 @@ def test_missing_file_is_told(tmp_path):
     [
         ([], "expected an object"),
         ({"queue": {}}, "'queue' is not a known setting"),
-        ({"topics": {}}, "topics: not supported yet"),
+        ({"topics": []}, "topics: expected an object"),
         ({"queues": {"q": {"lock_duration": "5"}}}, "queues.q.lock_duration: expected float, got '5'"),
         ({"queues": {"q": {"max_delivery_count": True}}}, "expected int"),
         ({"queues": {"q": {"max_delivery_count": 0}}}, "max_delivery_count is 0"),

@@ -89,7 +89,7 @@ class Compiler:
         if name == "compare":
             compare = values.COMPARISONS[str(parts[1])]
             left, right = self.value(parts[0]), self.value(parts[2])
-            return lambda facts: compare(left(facts), right(facts))  # type: ignore[no-any-return]
+            return lambda facts: compare(left(facts), right(facts))
         if name in ("is_null", "is_not_null"):
             subject = self.value(parts[0])
             wanted = name == "is_null"
@@ -104,14 +104,14 @@ class Compiler:
         return _negated(test) if negated else test
 
     def _junction(self, name: str, tree: Any) -> Evaluate:
-        decisive = name == "or"
+        decisive: bool = name == "or"
         tests = [self.condition(part) for part in _spine(name, tree)]
 
         def evaluate(facts: Facts) -> bool | None:
             result: bool | None = not decisive
             for test in tests:
                 found = test(facts)
-                if found is decisive:
+                if found is not None and bool(found) is decisive:
                     return decisive
                 if found is None:
                     result = None

@@ -59,7 +59,10 @@ class Facts:
     def user(self) -> dict[str, tuple[str, Any]]:
         """Return the application properties by their names in lower case, each with its name as it was sent."""
         if self._user is None:
-            found = self.content.typed_application_properties()
+            try:
+                found = self.content.typed_application_properties()
+            except ValueError as error:
+                raise FilterException(f"The message's application properties cannot be read: {error}.") from None
             self._user = {str(name).lower(): (str(name), value) for name, value in found.items()}
         return self._user
 
@@ -68,7 +71,10 @@ class Facts:
         that does not exist (S-71)."""
         if (field := _SECTION.get(name)) is not None:
             if self._section is None:
-                self._section = self.content.properties()
+                try:
+                    self._section = self.content.properties()
+                except ValueError as error:
+                    raise FilterException(f"The message's properties cannot be read: {error}.") from None
             return self._section.get(field)
         content = self.content
         if name == "messageid":

@@ -1,0 +1,107 @@
+"""A subscription: a queue that a topic fills, as its rules say (S-69)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+from .clock import Clock
+from .entity import Settings
+from .errors import EntityExists, EntityNotFound, NotAllowed
+from .ledger import Ledger
+from .message import Content
+from .queue import SESSION_NEEDED_TEXT, Queue
+from .rules import DEFAULT_RULE_NAME, Facts, FilterException, Rule
+
+
+class SubscriptionSettings(Settings, Protocol):
+    """What a subscription needs to know about itself (`topology.Subscription` has it)."""
+
+    @property
+    def dead_lettering_on_filter_evaluation_exceptions(self) -> bool: ...
+    def build_rules(self) -> Sequence[Rule]:
+        """Return the rules that it begins with."""
+
+
+class Subscription(Queue):
+    """One subscription of a topic; its name is `topic/Subscriptions/name`."""
+
+    kind = "Subscription"
+    settings: SubscriptionSettings
+
+    def __init__(
+        self,
+        name: str,
+        settings: SubscriptionSettings,
+        clock: Clock,
+        ledger: Ledger,
+        arm: Callable[[Any, float], None],
+    ) -> None:
+        super().__init__(name, settings, clock, ledger, arm)
+        self._sendable = False
+        self.rules: dict[str, Rule] = {}
+        for rule in settings.build_rules():
+            rule.created_at = rule.created_at or clock.now()
+            self.add_rule(rule)
+
+    def admit_sender(self) -> None:
+        """Refuse: messages come from the topic only."""
+        raise NotAllowed(f"You cannot send to a subscription: '{self.name}'. Send to its topic.")
+
+    def set_status(self, status: str) -> None:
+        """Open or close it for receivers; copies go on to accumulate (S-77)."""
+        super().set_status(status)
+        self._sendable = False
+
+    def add_rule(self, rule: Rule) -> None:
+        """Add a rule for messages to come. Raises `EntityExists` (S-28)."""
+        if rule.name.lower() in self.rules:
+            raise EntityExists(f"The rule '{rule.name}' exists in '{self.name}' already.")
+        self.rules[rule.name.lower()] = rule
+
+    def remove_rule(self, name: str) -> None:
+        """Remove a rule. Raises `EntityNotFound` (S-28)."""
+        if self.rules.pop(name.lower(), None) is None:
+            raise EntityNotFound(f"The messaging entity '{self.name}/rules/{name}' could not be found.")
+
+    def listed_rules(self) -> Iterable[Rule]:
+        """Return the rules as lists show them: $Default first, then by name (S-86)."""
+        return sorted(self.rules.values(), key=lambda rule: (rule.name != DEFAULT_RULE_NAME, rule.name))
+
+    def offer(self, facts: Facts, now: float, since: float, origin: int, hops: int) -> int:
+        """Take the copies of a message that the rules ask for; return how many (S-69). `pump` is the caller's.
+
+        A rule that cannot be evaluated does not match, and does not keep the others from matching; the message goes to
+        the dead-letter queue once, too, when the subscription is set so (S-71).
+        """
+        copies: list[tuple[str, Any]] = []
+        plain: str | None = None
+        failed: tuple[Rule, Exception] | None = None
+        for rule in self.rules.values():
+            if rule.action is None and plain is not None:
+                continue
+            try:
+                if not rule.filter.matches(facts):
+                    continue
+                if rule.action is None:
+                    plain = rule.name
+                else:
+                    copies.append((rule.name, rule.changed(facts)))
+            except (FilterException, ValueError) as error:
+                failed = failed or (rule, error)
+        if plain is not None:
+            copies.insert(0, (plain, facts.content.copy()))
+        for rule_name, content in copies:
+            self._take(content, rule_name, now, since, origin, hops)
+        if failed is not None and self.settings.dead_lettering_on_filter_evaluation_exceptions:
+            text = f"Rule '{failed[0].name}': {failed[1]}"
+            self.bury_at_birth(facts.content.copy(), now, origin, FilterException.__name__, text)
+        return len(copies)
+
+    def _take(self, content: Content, rule: str, now: float, since: float, origin: int, hops: int) -> None:
+        if self.sessions is not None and content.session_id is None:
+            self.bury_at_birth(content, now, origin, "Session ID is null.", SESSION_NEEDED_TEXT)
+            return
+        details = {"topic_sequence": origin, "rule": rule}
+        message = self._add(content, now, "enqueued", details, since=since)
+        message.origin, message.hops = origin, hops

@@ -1,0 +1,102 @@
+"""A topic: what is sent to it goes to the subscriptions whose rules match (S-69)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from .consumer import Consumer
+from .entity import Settings
+from .errors import EntityExists, EntityNotFound, NotAllowed
+from .message import Content, Message
+from .queue import Queue
+from .rules import Facts
+from .subscription import Subscription, SubscriptionSettings
+
+
+class TopicSettings(Settings, Protocol):
+    """What a topic needs to know about itself (`topology.Topic` has it)."""
+
+    @property
+    def subscriptions(self) -> Mapping[str, Any]:
+        """Settings of the subscriptions that it begins with, by name."""
+
+
+class Topic(Queue):
+    """Keeps scheduled messages and the duplicate history; everything else is passed on at once."""
+
+    kind = "Topic"
+    has_dead_letters = False
+    settings: TopicSettings
+
+    def __init__(self, name: str, settings: TopicSettings, *rest: Any) -> None:
+        super().__init__(name, settings, *rest)
+        self.subscriptions: dict[str, Subscription] = {}
+        self._rest = rest
+
+    def subscribe(self, name: str, settings: SubscriptionSettings) -> Subscription:
+        """Add a subscription for messages to come. Raises `EntityExists`."""
+        if name.lower() in self.subscriptions:
+            raise EntityExists(f"The subscription '{name}' of '{self.name}' exists already.")
+        subscription = Subscription(f"{self.name}/Subscriptions/{name}", settings, *self._rest)
+        self.subscriptions[name.lower()] = subscription
+        return subscription
+
+    def unsubscribe(self, name: str) -> Subscription:
+        """Remove a subscription with its messages; return what it was. Raises `EntityNotFound`."""
+        subscription = self.subscriptions.pop(name.lower(), None)
+        if subscription is None:
+            raise EntityNotFound(f"The messaging entity '{self.name}/Subscriptions/{name}' could not be found.")
+        return subscription
+
+    def admit_receiver(self) -> None:
+        """Refuse: messages are received from subscriptions."""
+        raise NotAllowed(f"You cannot receive from a topic: '{self.name}'. Receive from one of its subscriptions.")
+
+    def add_consumer(self, consumer: Consumer) -> None:  # noqa: ARG002 -- the entity's
+        """Refuse, as `admit_receiver` does."""
+        self.admit_receiver()
+
+    def stored_bytes(self) -> int:
+        """Return the size of what is scheduled and of the fullest subscription: a message counts once, not once a copy."""
+        return self.size_in_bytes + max((s.size_in_bytes for s in self.subscriptions.values()), default=0)
+
+    def take_forwarded(self, content: Content, origin: int, hops: int, details: dict[str, Any]) -> None:
+        """Take a message that another entity forwards (S-67)."""
+        now = self._now()
+        if self._is_new(content, now):
+            self._publish(content, now, "enqueued", details, now, origin, hops)
+
+    def _add(
+        self,
+        content: Content,
+        now: float,
+        event: str = "enqueued",
+        details: dict[str, Any] | None = None,
+        since: float | None = None,
+    ) -> Message:
+        return self._publish(content, now, event, details, now if since is None else since, None, 0)
+
+    def _publish(
+        self,
+        content: Content,
+        now: float,
+        event: str,
+        details: dict[str, Any] | None,
+        since: float,
+        origin: int | None,
+        hops: int,
+    ) -> Message:
+        """Number a message and give it to the subscriptions."""
+        number = self._next_sequence
+        self._next_sequence = number + 1
+        default = self.settings.default_time_to_live
+        if default is not None and (content.ttl is None or default < content.ttl):
+            content.limit_ttl(default)
+        carried = None if event == "activated" else content
+        self._ledger.record(now, self.name, event, number, content.message_id, 1, None, carried, details)
+        facts = Facts(content, number, since)
+        for subscription in list(self.subscriptions.values()):
+            if subscription.offer(facts, now, since, number if origin is None else origin, hops):
+                subscription.pump()
+        return Message(content, number, since, None)
