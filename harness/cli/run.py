@@ -139,9 +139,9 @@ def _interrupts(stop: Callable[[], None]) -> Iterator[None]:
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        typer.echo("ending after the running cases; once more to end at once", err=True)
+        signal.signal(number, signal.SIG_DFL)  # before anything is said: the second may come while the first is told of
         stop()
-        signal.signal(number, signal.SIG_DFL)
+        typer.echo("ending after the running cases; once more to end at once", err=True)
 
     for number in previous:
         signal.signal(number, handle)

@@ -26,6 +26,11 @@ from harness.scenario.values import ValueInvalid, resolve
 from harness.stack import Environment, StackError
 from harness.stack.redact import Redactor
 
+SILENCE = 0.15
+"""Seconds without a word after which services are taken to have said all about a failure."""
+LONGEST_WORDS = 0.6
+"""Seconds after which nobody is listened to any more."""
+
 
 @dataclass(frozen=True)
 class CaseOptions:
@@ -89,6 +94,8 @@ class CaseRun:
             except ValueInvalid as wrong:
                 return context, None, [f"{wrong} {wrong.fix}".strip()]
             error, also = _steps(context, self.emit)
+            if error or also:
+                _hear_out(signal)
         finally:
             stop_listening()
         return context, error, also
@@ -127,6 +134,13 @@ class CaseRun:
         context.names |= resolve(dict(self.case.row), context.scope(folder))
         for key, raw in self.case.header.vars.items():
             context.names[key] = resolve(raw, context.scope(folder))
+
+
+def _hear_out(signal: Signal) -> None:
+    """Let services finish what they are saying: a traceback is often logged right after the answer that failed a step."""
+    deadline = Deadline(LONGEST_WORDS)
+    while not deadline.passed and signal.wait(signal.count, SILENCE):
+        pass
 
 
 def _steps(context: CaseContext, emit: Callable[[Event], None]) -> tuple[StepFailed | None, list[str]]:

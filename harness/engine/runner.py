@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +17,8 @@ from harness.engine.case import CaseOptions
 from harness.engine.events import CaseFinished, Durations, Event, Progress, RunFinished, RunStarted, StackReady
 from harness.engine.plan import Plan
 from harness.engine.session import Session, case_id
-from harness.scenario.model import Case, Scenario
+from harness.engine.verb import Verb
+from harness.scenario.model import Case, Scenario, Step
 from harness.stack import Stack, StackError
 
 
@@ -56,6 +59,7 @@ class Runner:
         yield RunStarted(
             time.time(), options.folder.name, cases, len(self._plan), options.backend, options.why, options.folder
         )
+        threading.Thread(target=_load, args=(_modules(self._plan),), name="loader", daemon=True).start()
         thread = threading.Thread(target=self._run, name="runner", daemon=True)
         thread.start()
         while (event := self._events.get()) is not None:
@@ -140,3 +144,24 @@ class Runner:
             self._stopping.is_set() and not self._options.until_fail,
             failed,
         )
+
+
+def _modules(plan: Plan) -> list[str]:
+    """Return what the verbs of a plan load."""
+
+    def of(steps: Iterable[Step]) -> Iterator[str]:
+        for step in steps:
+            yield from step.verb.loads if isinstance(step.verb, Verb) else ()
+            yield from of(step.steps)
+
+    every = (
+        step for scenario, cases in plan for step in (*scenario.background, *(s for case in cases for s in case.steps))
+    )
+    return list(dict.fromkeys(of(every)))
+
+
+def _load(modules: list[str]) -> None:
+    for module in modules:
+        # a module that is not there is told by the step that needs it
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)

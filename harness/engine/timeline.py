@@ -12,6 +12,9 @@ ALARMING_LEVELS = frozenset({"error", "critical", "fatal"})
 _DULL_LEVELS = frozenset({"debug", "trace"})
 _DULL_KEYS = frozenset({"timestamp", "level", "event", "service", "correlation_id", "logger", "exception", "stack"})
 _LONGEST = 60
+_LONGEST_MESSAGE = 300
+_FOREIGN = ("/site-packages/", "/lib/python", "<frozen ")
+"""In the path of code that is not the service's own."""
 
 
 def timeline(
@@ -76,14 +79,28 @@ def likely_cause(entries: Iterable[Mapping[str, Any]], lines: Iterable[LogLine],
         if not gone.expected:
             how = f"signal {-gone.code}" if gone.code < 0 else f"code {gone.code}"
             return f"{gone.service} exited by itself with {how}"
+    lines = list(lines)
     errors = [line for line in lines if is_error(line)]
     if errors:
-        return _error_sentence(errors[-1])
+        with_traceback = [line for line in errors if (line.record or {}).get("exception")]
+        return _error_sentence((with_traceback or errors)[-1])
     lettered = [entry for entry in entries if entry["event"] == "dead_lettered"]
     if lettered:
         entry = lettered[-1]
         why = ": ".join(str(part) for part in (entry.get("reason"), entry.get("description")) if part)
+        if entry.get("reason") == "MaxDeliveryCountExceeded":
+            why += _last_word(str(entry.get("message_id")), lines)
         return f"{entry['queue']} dead-lettered {entry.get('message_id')}: {why}"
+    return ""
+
+
+def _last_word(message_id: str, lines: list[LogLine]) -> str:
+    """Return what a service last said of a message when it gave it back: the broker knows only how often that was."""
+    for line in reversed(lines):
+        record = line.record or {}
+        told = record.get("reason") or record.get("error") or record.get("detail")
+        if told and record.get("message_id") == message_id:
+            return f" {line.service} logged {record.get('event', line.text)}: {told}"
     return ""
 
 
@@ -92,11 +109,21 @@ def _error_sentence(line: LogLine) -> str:
     said = str(record.get("event", line.text))
     exception = str(record.get("exception", "")).strip().splitlines()
     if exception:
-        places = [text.strip() for text in exception if text.strip().startswith("File ")]
-        where = f" at {_place(places[-1])}" if places else ""
-        return f"{line.service} logged {said}: {exception[-1].strip()}{where}"
+        message, where = _of_traceback(exception)
+        return f"{line.service} logged {said}: {message}{where}"
     detail = record.get("error") or record.get("reason") or record.get("detail")
     return f"{line.service} logged {said}" + (f": {detail}" if detail else "")
+
+
+def _of_traceback(text: list[str]) -> tuple[str, str]:
+    """Return the message, all of its lines as one, and the place: the innermost of the service's own code."""
+    begin = max((n for n, part in enumerate(text) if part.startswith("Traceback ")), default=-1)
+    end = next((n for n in range(begin + 1, len(text)) if not text[n].startswith(" ")), len(text) - 1)
+    frames = [part.strip() for part in text[begin + 1 : end] if part.strip().startswith("File ")]
+    own = [frame for frame in frames if not any(part in frame for part in _FOREIGN)]
+    message = " ".join(part.strip() for part in text[end:] if part.strip())
+    shortened = message if len(message) <= _LONGEST_MESSAGE else message[: _LONGEST_MESSAGE - 1] + "…"
+    return shortened, f" at {_place((own or frames)[-1])}" if frames else ""
 
 
 def _place(line: str) -> str:

@@ -31,4 +31,6 @@ class Verb(VerbSpec):
     """
 
     run: Callable[[Any, CaseContext], Found] = field(default=lambda _arguments, _context: Found({}))
+    loads: tuple[str, ...] = ()
+    """Modules that `run` imports and that take their time: a run that has such steps loads them while its stack comes up."""
     run_many: Callable[[Sequence[Any], CaseContext], Found] | None = None

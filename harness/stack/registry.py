@@ -41,8 +41,11 @@ class Registry:
         return {"keys": [k for k in self.state if k.startswith(request.get("prefix", ""))]}
 
     def op_lease(self, connection: Connection, request: dict[str, Any]) -> dict[str, Any]:
-        holder = self.leases.setdefault(request["key"], connection)
-        return {"granted": holder is connection}
+        # Not to its holder again either: two files that one run works on side by side must not share an environment.
+        if request["key"] in self.leases:
+            return {"granted": False}
+        self.leases[request["key"]] = connection
+        return {"granted": True}
 
     def op_release(self, connection: Connection, request: dict[str, Any]) -> None:
         if self.leases.get(request["key"]) is connection:

@@ -200,4 +200,5 @@ VERB = Verb(
     observes=lambda raw: isinstance(raw, dict) and any(action in raw for action in ("get", "head", "list")),
     check=_check,
     run=run,
+    loads=("azure.storage.blob",),
 )

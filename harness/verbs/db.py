@@ -73,4 +73,5 @@ VERB = Verb(
     observes=lambda raw: isinstance(raw, dict) and "query" in raw,
     shorthand=lambda raw: {"query": raw} if isinstance(raw, str) else raw,
     run=run,
+    loads=("psycopg",),
 )

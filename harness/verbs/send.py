@@ -96,4 +96,12 @@ def _check(raw: Any, facts: Facts) -> list[Complaint]:
     return undeclared("queue", raw.get("queue"), queues, ("queue",))
 
 
-VERB = Verb("send", SendArguments, "messages onto a queue", check=_check, run=run, run_many=run_many)
+VERB = Verb(
+    "send",
+    SendArguments,
+    "messages onto a queue",
+    check=_check,
+    run=run,
+    loads=("harness.servicebus",),
+    run_many=run_many,
+)

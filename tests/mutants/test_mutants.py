@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from tests.mutants.mutations import MUTATIONS, Mutation
 from tests.mutants.project import CauseNotToldError, MutantDoesNotApplyError, Outcome, apply, copy_project, run
@@ -16,14 +15,6 @@ AT_ONCE = 3
 """A run waits for services that start for most of its time; more at once than this gain nothing on two cores."""
 
 Run = Callable[[Mutation | None], Outcome]
-
-CAUSE_NOT_TOLD_YET = {
-    "api_reads_det_as_uuid": "the failure is told before the API has logged its traceback",
-    "api_asks_for_query_text": "of an error message of several lines only the last one is told",
-    "worker_retries_on_403": "of a message whose deliveries are spent it is not told what its consumer said",
-    "api_mints_container_sas": "the failure is told before the API has logged its traceback",
-}
-"""Caught at the right step, but the output does not name the cause."""
 
 
 @pytest.fixture(scope="session")
@@ -59,13 +50,7 @@ def test_the_unbroken_copy_passes(mutants: Run) -> None:
     assert outcome.code == 0, outcome.output
 
 
-def _parameter(mutation: Mutation) -> ParameterSet:
-    reason = CAUSE_NOT_TOLD_YET.get(mutation.id)
-    marks = [pytest.mark.xfail(reason=reason, raises=CauseNotToldError)] if reason else []
-    return pytest.param(mutation, id=mutation.id, marks=marks)
-
-
-@pytest.mark.parametrize("mutation", [_parameter(mutation) for mutation in MUTATIONS])
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.id)
 def test_a_mutant_is_caught(mutation: Mutation, mutants: Run) -> None:
     """Exit code 1; the case fails at the step that watches over what was broken, and names the cause."""
     outcome = mutants(mutation)

@@ -99,7 +99,9 @@ class BlobAccount:
                     self._connection.close()
                     self._connection = None
                     # Azurite closes a connection that was idle for 5 s; every request here may be repeated.
-                    was_idle = isinstance(error, http.client.RemoteDisconnected | BrokenPipeError | ConnectionResetError)
+                    was_idle = isinstance(
+                        error, http.client.RemoteDisconnected | BrokenPipeError | ConnectionResetError
+                    )
                     if attempt == 2 or not was_idle:
                         raise
         if not 200 <= response.status < 300:

@@ -66,6 +66,19 @@ def test_runs_in_parallel_get_environments_of_their_own(up: warm.Status, project
     assert warm.status(project.root).in_use == 0
 
 
+def test_files_of_one_run_get_environments_of_their_own(up: warm.Status, project: Project) -> None:
+    """Two files with the same stack and services, side by side in one process: they share the stack and nothing else."""
+    with open_stack(project.root) as stack:
+        first = stack.environment(project.spec(key="same"))
+        second = stack.environment(project.spec(key="same"))
+        assert first.endpoints.postgres_url != second.endpoints.postgres_url
+        assert first.services.url("api") != second.services.url("api")
+        third_url = first.endpoints.postgres_url
+        first.close()
+        third = stack.environment(project.spec(key="same"))
+        assert third.endpoints.postgres_url == third_url  # what was given back is taken up again
+
+
 def test_a_run_that_is_killed_frees_its_environment(
     up: warm.Status, project: Project, driver: Callable[[str], Driver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
