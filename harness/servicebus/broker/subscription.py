@@ -40,6 +40,8 @@ class Subscription(Queue):
         super().__init__(name, settings, clock, ledger, arm)
         self._sendable = False
         self.rules: dict[str, Rule] = {}
+        self.admit_rule: Callable[[Rule], None] | None = None
+        """Raises when the topic has no room for one more rule (S-73)."""
         for rule in settings.build_rules():
             rule.created_at = rule.created_at or clock.now()
             self.add_rule(rule)
@@ -54,9 +56,11 @@ class Subscription(Queue):
         self._sendable = False
 
     def add_rule(self, rule: Rule) -> None:
-        """Add a rule for messages to come. Raises `EntityExists` (S-28)."""
+        """Add a rule for messages to come. Raises `EntityExists` or `QuotaExceeded` (S-28, S-73)."""
         if rule.name.lower() in self.rules:
             raise EntityExists(f"The rule '{rule.name}' exists in '{self.name}' already.")
+        if self.admit_rule is not None:
+            self.admit_rule(rule)
         self.rules[rule.name.lower()] = rule
 
     def remove_rule(self, name: str) -> None:

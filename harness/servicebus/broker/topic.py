@@ -7,11 +7,15 @@ from typing import Any, Protocol
 
 from .consumer import Consumer
 from .entity import Settings
-from .errors import EntityExists, EntityNotFound, NotAllowed
+from .errors import EntityExists, EntityNotFound, NotAllowed, QuotaExceeded
 from .message import Content, Message
 from .queue import Queue
-from .rules import Facts
+from .rules import CorrelationFilter, Facts, Rule, SqlFilter
 from .subscription import Subscription, SubscriptionSettings
+
+MAX_SUBSCRIPTIONS = 2_000
+MAX_FILTERS: dict[type[Any], int] = {SqlFilter: 2_000, CorrelationFilter: 100_000}
+"""How many rules of a kind the subscriptions of one topic may have together (S-73)."""
 
 
 class TopicSettings(Settings, Protocol):
@@ -35,12 +39,24 @@ class Topic(Queue):
         self._rest = rest
 
     def subscribe(self, name: str, settings: SubscriptionSettings) -> Subscription:
-        """Add a subscription for messages to come. Raises `EntityExists`."""
+        """Add a subscription for messages to come. Raises `EntityExists` or `QuotaExceeded`."""
         if name.lower() in self.subscriptions:
             raise EntityExists(f"The subscription '{name}' of '{self.name}' exists already.")
+        if len(self.subscriptions) >= MAX_SUBSCRIPTIONS:
+            raise QuotaExceeded(f"The topic '{self.name}' has {MAX_SUBSCRIPTIONS} subscriptions: no more are taken.")
         subscription = Subscription(f"{self.name}/Subscriptions/{name}", settings, *self._rest)
         self.subscriptions[name.lower()] = subscription
+        subscription.admit_rule = self._admit_rule
         return subscription
+
+    def _admit_rule(self, rule: Rule) -> None:
+        kind = type(rule.filter)
+        most = MAX_FILTERS.get(kind)
+        if most is None:
+            return
+        counts = (sum(type(r.filter) is kind for r in s.rules.values()) for s in self.subscriptions.values())
+        if sum(counts) >= most:
+            raise QuotaExceeded(f"The topic '{self.name}' has {most} rules with a {kind.__name__}: no more are taken.")
 
     def unsubscribe(self, name: str) -> Subscription:
         """Remove a subscription with its messages; return what it was. Raises `EntityNotFound`."""

@@ -16,6 +16,7 @@ from harness.servicebus.broker.errors import ArgumentError, NotImplementedYet
 
 from . import links
 from .responder import RequestLink, Response
+from .rule_requests import RuleRequests
 
 if TYPE_CHECKING:
     from .peer import Peer
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 _PREFIX = "com.microsoft:"
 MAX_PEEK = 1_000
 MAX_PEEK_BYTES = 4 << 20
-_LATER = ("renew-session-lock", "set-session-state", "get-session-state", "get-message-sessions", "add-rule",
-          "remove-rule", "enumerate-rules", "batch-delete-messages")  # fmt: skip
+_LATER = ("renew-session-lock", "set-session-state", "get-session-state", "get-message-sessions", "batch-delete-messages")  # fmt: skip
 
 
 class Unauthorized(BrokerError):
@@ -49,6 +49,7 @@ class ManagementRequests(RequestLink):
             "cancel-scheduled-message": ("Send", self._cancel),
             "receive-by-sequence-number": ("Listen", self._receive),
             "update-disposition": ("Listen", self._dispose),
+            **RuleRequests(self).operations(),
         }
 
     def execute(self, request: Envelope) -> Response:
