@@ -38,7 +38,7 @@ e2e: $(READY) ## every scenario against the real stack and services
 	@$(BIN)/peeklock run $(SCENARIOS) -n $(N)
 
 test: $(READY) ## the project's own tests, the fast ones first
-	@$(BIN)/python -m pytest tests --ignore tests/mutants -n $(N)
+	@$(BIN)/python -m pytest tests -n $(N)
 
 check: $(READY) ## style, types, scenario files
 	@$(BIN)/ruff check .

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
 from harness.servicebus.amqp import Envelope
-from harness.servicebus.amqp.message import build, text_of
-from harness.servicebus.amqp.types import Symbol, Timestamp, UInt
+from harness.servicebus.amqp.message import text_of
 from harness.servicebus.broker import BrokerError, Consumer, Message, Queue
 
 from .access import TokenRefused
+from .broker_properties import RestRefused, envelope, json_object, property_of
 from .render import json_safe
 from .tracking import tracked
 
@@ -47,15 +46,6 @@ _NOT_PROPERTIES = frozenset(
         "user-agent",
     ]
 )
-
-
-class RestRefused(Exception):
-    """An HTTP error in Service Bus's form: status and detail (S-80)."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,11 +236,11 @@ class RestRequest:
         principal = self._authorize(entity, "Send")
         queue = self._queue(entity)
         if self._headers.get("content-type", "").partition(";")[0].strip().lower() == _BATCH:
-            contents = [_envelope(*item) for item in self._batch()]
+            contents = [envelope(*item) for item in self._batch()]
         else:
-            broker = _json_object(self._headers.get("brokerproperties", "{}"), "the header BrokerProperties")
-            own = {n: _property(v) for n, v in self._raw_headers if n.lower() not in _NOT_PROPERTIES}
-            contents = [_envelope(self._body, broker, own, self._headers.get("content-type"))]
+            broker = json_object(self._headers.get("brokerproperties", "{}"), "the header BrokerProperties")
+            own = {n: property_of(v) for n, v in self._raw_headers if n.lower() not in _NOT_PROPERTIES}
+            contents = [envelope(self._body, broker, own, self._headers.get("content-type"))]
         for content in contents:
             content.sender = principal
         queue.send(contents)
@@ -340,82 +330,6 @@ class RestRequest:
         {"PUT": queue.abandon, "DELETE": queue.complete, "POST": queue.renew}[self._method](token)
         self._server.flush()
         return Answer(200)
-
-
-def _envelope(body: bytes, broker: Mapping[str, Any], user: Mapping[str, Any], content_type: str | None) -> Envelope:
-    def text(name: str) -> str | None:
-        value = broker.get(name)
-        return None if value is None else str(value)
-
-    kind = content_type or text("ContentType")
-    properties = [
-        text("MessageId") or uuid.uuid4().hex, None, text("To"), text("Label"), text("ReplyTo"), text("CorrelationId"),
-        Symbol(kind) if kind else None, None, None, None, text("SessionId"), None, text("ReplyToSessionId"),
-    ]  # fmt: skip
-    annotations: dict[str, Any] = {}
-    if (at := text("ScheduledEnqueueTimeUtc")) is not None:
-        annotations["x-opt-scheduled-enqueue-time"] = Timestamp(round(_moment(at).timestamp() * 1000))
-    if (key := text("PartitionKey")) is not None:
-        annotations["x-opt-partition-key"] = key
-    header = None
-    if (ttl := _time_to_live(broker)) is not None:
-        header = [None, None, UInt(min(int(ttl * 1000), 0xFFFFFFFF)), None, None]
-    return Envelope(
-        build(
-            properties=properties, application_properties=dict(user), annotations=annotations, data=body, header=header
-        )
-    )
-
-
-def _time_to_live(broker: Mapping[str, Any]) -> float | None:
-    if "TimeToLive" in broker:
-        try:
-            return float(broker["TimeToLive"])
-        except (TypeError, ValueError):
-            raise RestRefused(400, "TimeToLive is a number of seconds.") from None
-    span = broker.get("TimeToLiveTimeSpan")
-    if span is None:
-        return None
-    days, _, clock = (
-        str(span).rpartition(".")
-        if str(span).count(":") == 2 and "." in str(span).split(":")[0]
-        else ("0", "", str(span))
-    )
-    try:
-        hours, minutes, seconds = (float(part) for part in clock.split(":"))
-        return int(days) * 86400 + hours * 3600 + minutes * 60 + seconds
-    except ValueError:
-        raise RestRefused(400, f"TimeToLiveTimeSpan '{span}' is no time span ([d.]hh:mm:ss).") from None
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
-            raise RestRefused(400, f"ScheduledEnqueueTimeUtc '{text}' is no point in time.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _json_object(text: str, what: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise RestRefused(400, f"{what} is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise RestRefused(400, f"{what} is not a JSON object.")
-    return value
-
-
-def _property(text: str) -> Any:
-    """Read a header as an application property: JSON where it is a JSON scalar, else text."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, str | int | float | bool) or value is None else text
 
 
 def _is_token(name: str) -> bool:
