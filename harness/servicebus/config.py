@@ -91,10 +91,6 @@ def _queue(reader: _Reader, properties: dict[str, Any], where: str) -> Queue:
             raise reader.error(
                 f"{where}.{key}", '"": forwarding is not supported yet', repr(values[key]), "leave it out"
             )
-    if reader.flag(values, "RequiresSession", where):
-        raise reader.error(
-            f"{where}.RequiresSession", "false: sessions are not supported yet", "true", "set it to false"
-        )
     count = values["MaxDeliveryCount"]
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise reader.error(f"{where}.MaxDeliveryCount", "a whole number from 1 on", repr(count), "use 3")
@@ -105,6 +101,7 @@ def _queue(reader: _Reader, properties: dict[str, Any], where: str) -> Queue:
         duplicate_detection_window=window if reader.flag(values, "RequiresDuplicateDetection", where) else None,
         default_time_to_live=reader.duration(values, "DefaultMessageTimeToLive", where),
         dead_lettering_on_expiration=reader.flag(values, "DeadLetteringOnMessageExpiration", where),
+        requires_session=reader.flag(values, "RequiresSession", where),
     )
 
 

@@ -194,11 +194,6 @@ def check(topology: Topology) -> None:
                 "at both ends",
             )
         _check_forwards(kind, name, queue, names)
-        if queue.requires_session:
-            raise TopologyError(
-                f"{kind} {name!r}: requires_session is not supported yet: sessions come with a later release",
-                "leave requires_session out",
-            )
         for label, value, least in (
             ("max_delivery_count", queue.max_delivery_count, 1),
             ("lock_duration", queue.lock_duration, 0.001),

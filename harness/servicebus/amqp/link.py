@@ -96,6 +96,9 @@ class Link:
         """Close the link from our side; what still arrives on it is ignored until the peer has answered."""
         if self.detach_sent:
             return
+        if not self.attach_sent:
+            # the attach was never answered; a detach alone would name a handle that the peer does not know (S-11)
+            self.send_attach(None, None, None, 0)
         self.detach_sent = True
         self.session.connection.flush_dispositions()
         self.session.write(described(frames.DETACH, UInt(self.handle), True, frames.error(failure)))

@@ -184,7 +184,7 @@ class Session:
 
     def write_flow(self, link: Sender | Receiver, credit: int, *, drain: bool = False, echo: bool = False) -> None:
         """Write a flow for one link; it also opens our incoming window again."""
-        if link.detach_sent or self.end_sent:
+        if link.detach_sent or self.end_sent or not link.attach_sent:
             return
         self.incoming_window = WINDOW
         state = (link.handle, link.delivery_count, credit, None, drain)

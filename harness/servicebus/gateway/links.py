@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SENDER_CREDIT = 10_000
 UNSENT_LIMIT = 1 << 20
+STANDARD_MESSAGE_KILOBYTES = 256
+"""What the Standard tier takes; entities with more are Premium."""
 _STATE_CODES = {"active": 0, "locked": 0, "deferred": 1, "scheduled": 2, "gone": 0}
 
 
@@ -100,6 +102,11 @@ class Outlet(Consumer):
             return False
         return True
 
+    @property
+    def held_up(self) -> bool:
+        """True while messages have to wait for the session's window or the connection's output: a drain waits, too."""
+        return self.peer.stalled or self.link.session.remote_window <= 0
+
     def deliver(self, message: Message) -> None:
         """Write the message to the connection; it goes out at the end of this turn."""
         peer = self.peer
@@ -116,8 +123,9 @@ class Outlet(Consumer):
     def on_credit(self) -> None:
         """The client asked for more, or to have its credit used up."""
         self.queue.wake(self)
-        if self.link.drain:
-            self.link.drained()
+        link = self.link
+        if link.drain and not (link.credit > 0 and self.held_up):
+            link.drained()
 
     def close(self) -> None:
         """Leave the queue; locks stay until they expire (S-46)."""

@@ -12,11 +12,12 @@ from harness.servicebus.amqp.encode import encode
 from harness.servicebus.amqp.types import Array, Int, Symbol
 from harness.servicebus.broker import BrokerError, Queue
 from harness.servicebus.broker.consumer import consumer_name
-from harness.servicebus.broker.errors import ArgumentError, NotImplementedYet
+from harness.servicebus.broker.errors import ArgumentError, ArgumentOutOfRange, NotImplementedYet
 
 from . import links
 from .responder import RequestLink, Response
 from .rule_requests import RuleRequests
+from .session_requests import SessionRequests
 
 if TYPE_CHECKING:
     from .peer import Peer
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _PREFIX = "com.microsoft:"
 MAX_PEEK = 1_000
 MAX_PEEK_BYTES = 4 << 20
-_LATER = ("renew-session-lock", "set-session-state", "get-session-state", "get-message-sessions", "batch-delete-messages")  # fmt: skip
+MAX_DELETE, MAX_DELETE_PREMIUM = 500, 4_000
 
 
 class Unauthorized(BrokerError):
@@ -41,7 +42,10 @@ class ManagementRequests(RequestLink):
         super().__init__(peer, node)
         self.path = path
         self.queue = queue
+        self.link_name: str | None = None
+        """The link on whose behalf the request at hand is made."""
         self._principal = ""
+        self._sessions = SessionRequests(self)
         self._operations: dict[str, tuple[str, Callable[[dict[Any, Any], str | None], bytes | None]]] = {
             "renew-lock": ("Listen", self._renew),
             "peek-message": ("Listen", self._peek),
@@ -50,6 +54,8 @@ class ManagementRequests(RequestLink):
             "receive-by-sequence-number": ("Listen", self._receive),
             "update-disposition": ("Listen", self._dispose),
             **RuleRequests(self).operations(),
+            "batch-delete-messages": ("Listen", self._delete),
+            **self._sessions.operations(),
         }
 
     def execute(self, request: Envelope) -> Response:
@@ -58,14 +64,13 @@ class ManagementRequests(RequestLink):
         operation = str(fields.get("operation") or "").removeprefix(_PREFIX)
         try:
             if operation not in self._operations:
-                raise NotImplementedYet(
-                    f"The operation '{operation}' is not supported{' yet' * (operation in _LATER)}."
-                )
+                raise NotImplementedYet(f"The operation '{operation}' is not supported.")
             right, run = self._operations[operation]
             principal = self.peer.principal(self.path, right)
             if principal is None:
                 raise Unauthorized(f"Unauthorized access. '{right}' claim(s) are required to perform this operation.")
             link_name = fields.get("associated-link-name")
+            self.link_name = None if link_name is None else str(link_name)
             container = self.peer.amqp.remote_container_id
             consumer = consumer_name(principal, container, str(link_name or "$management"))
             _, body = request.body(exact=True)
@@ -93,7 +98,7 @@ class ManagementRequests(RequestLink):
         count = _integer(arguments, "message-count")
         found: list[dict[str, bytes]] = []
         size = 0
-        for message in self.queue.peek(start, min(count, MAX_PEEK)):
+        for message in self.queue.peek(start, min(count, MAX_PEEK), _text(arguments.get("session-id"))):
             raw = links.wire(message, locked=False)
             size += len(raw)
             if found and size > MAX_PEEK_BYTES:
@@ -120,7 +125,8 @@ class ManagementRequests(RequestLink):
         numbers = [_whole(number) for number in _sequence(arguments, "sequence-numbers")]
         peek_lock = _integer(arguments, "receiver-settle-mode") == 1
         found = []
-        for message in self.queue.receive_deferred(numbers, consumer, peek_lock=peek_lock):
+        session_id = self._sessions.required(arguments)
+        for message in self.queue.receive_deferred(numbers, consumer, peek_lock=peek_lock, session_id=session_id):
             token = uuid.UUID(bytes_le=message.token) if peek_lock else uuid.UUID(int=0)
             found.append({"lock-token": token, "message": links.wire(message, locked=peek_lock, token=token)})
         return encode({"messages": found})
@@ -130,6 +136,7 @@ class ManagementRequests(RequestLink):
         properties = arguments.get("properties-to-modify")
         if not isinstance(properties, dict):
             properties = None
+        self._sessions.check(arguments)
         for token in _tokens(arguments):
             if status == "completed":
                 self.queue.complete(token)
@@ -145,6 +152,16 @@ class ManagementRequests(RequestLink):
             else:
                 raise ArgumentError(f"The disposition-status '{status}' is not known.")
         return encode({})
+
+    def _delete(self, arguments: dict[Any, Any], consumer: str | None) -> bytes | None:
+        count = _integer(arguments, "message-count")
+        before = _integer(arguments, "enqueued-time-utc") / 1000
+        premium = self.queue.settings.max_message_size_in_kilobytes > links.STANDARD_MESSAGE_KILOBYTES
+        most = MAX_DELETE_PREMIUM if premium else MAX_DELETE
+        if not 0 < count <= most:
+            raise ArgumentOutOfRange(f"'message-count' is {count}; this tier deletes 1 to {most} messages at once.")
+        deleted = self.queue.delete(count, before, _text(arguments.get("session-id")))
+        return encode({"message-count": Int(deleted)}) if deleted else None
 
 
 def _text(value: Any) -> str | None:

@@ -9,8 +9,8 @@ from harness.servicebus.amqp import Connection, Link, Receiver, Sender
 from harness.servicebus.amqp import events as ev
 from harness.servicebus.amqp.errors import (
     CONNECTION_FORCED,
-    NOT_ALLOWED,
     NOT_IMPLEMENTED,
+    RESOURCE_LIMIT,
     UNAUTHORIZED,
     AmqpError,
 )
@@ -25,6 +25,7 @@ from .access import Claim, covers, path_of
 from .cbs import CbsRequests
 from .management import ManagementRequests
 from .responder import MAX_REQUEST_SIZE, REQUEST_CREDIT, RequestLink, ResponseLink
+from .sessions import SessionOutlet, wants_session
 from .tracking import tracked
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ if TYPE_CHECKING:
 
 HIGH_WATER = 1 << 20
 UNREAD_LIMIT = 64 << 20
-_SESSION_FILTER = "com.microsoft:session-filter"
 _MANAGEMENT = "/$management"
-STANDARD_MESSAGE_KILOBYTES = 256
 
 
 class Peer(asyncio.BufferedProtocol):
@@ -136,7 +135,7 @@ class Peer(asyncio.BufferedProtocol):
         for session in list(self.amqp.sessions.values()):
             for link in list(session.links.values()):
                 if isinstance(link.context, links.Outlet):
-                    link.context.queue.wake(link.context)
+                    link.context.on_credit()
         self.server.flush(self)
 
     @property
@@ -198,11 +197,12 @@ class Peer(asyncio.BufferedProtocol):
             self._connect(link, path_of(address))
         except BrokerError as error:
             text = tracked(error.description, self.server.namespace.name, path_of(address_of(terminus) or ""))
-            self._refuse(link, AmqpError(error.condition, text))
+            self.refuse(link, AmqpError(error.condition, text))
         except AmqpError as error:
-            self._refuse(link, error)
+            self.refuse(link, error)
 
-    def _refuse(self, link: Link, error: AmqpError) -> None:
+    def refuse(self, link: Link, error: AmqpError) -> None:
+        """Answer an attach with the reason why not (S-7)."""
         self.server.log("link.refused", peer=self.name, link=link.name, condition=error.condition)
         link.refuse(error)
 
@@ -227,11 +227,19 @@ class Peer(asyncio.BufferedProtocol):
         self.had_link = True
         if isinstance(link, Sender):
             queue.admit_receiver()
-            self._check_filters(link)
+            if len(queue.consumers) >= self.server.limits.receivers:
+                raise AmqpError(
+                    RESOURCE_LIMIT, f"'{queue.name}' has {len(queue.consumers)} receivers: no more are taken."
+                )
+            kind = SessionOutlet if wants_session(link, queue) else links.Outlet
             client_id = link.properties.get("com.microsoft:receiver-name")
-            outlet = links.Outlet(
+            outlet = kind(
                 self, link, queue, client_id=None if client_id is None else str(client_id), principal=principal
             )
+            if isinstance(outlet, SessionOutlet):
+                outlet.open()
+                link.context = outlet
+                return
             link.context = outlet
             link.accept()
             queue.add_consumer(outlet)
@@ -242,7 +250,7 @@ class Peer(asyncio.BufferedProtocol):
             kilobytes = queue.settings.max_message_size_in_kilobytes
             extra = (
                 {"com.microsoft:max-message-batch-size": UInt(1 << 20)}
-                if kilobytes > STANDARD_MESSAGE_KILOBYTES
+                if kilobytes > links.STANDARD_MESSAGE_KILOBYTES
                 else None
             )
             link.accept(max_message_size=kilobytes << 10, properties=extra)
@@ -257,16 +265,6 @@ class Peer(asyncio.BufferedProtocol):
             link.context = handler
             link.accept(max_message_size=MAX_REQUEST_SIZE)
             link.grant(REQUEST_CREDIT, auto=True)
-
-    @staticmethod
-    def _check_filters(link: Link) -> None:
-        source = link.source.value
-        filters = source[7] if len(source) > 7 else None
-        if isinstance(filters, dict) and _SESSION_FILTER in filters:
-            raise AmqpError(
-                NOT_ALLOWED,
-                "A sessionful message receiver cannot be created on an entity that does not require sessions.",
-            )
 
     def _unauthorized(self, right: str, path: str) -> AmqpError:
         server = self.server
@@ -371,8 +369,8 @@ class Peer(asyncio.BufferedProtocol):
             return limits.unauthenticated
         for session in self.amqp.sessions.values():
             for link in session.links.values():
-                if isinstance(link.context, links.Outlet) and link.context.link.credit > 0:
-                    return float("inf")  # a receiver that waits for messages is not idle
+                if isinstance(link.context, links.Outlet) and (link.context.link.credit > 0 or not link.attach_sent):
+                    return float("inf")  # a receiver that waits for messages, or for a session, is not idle
         return limits.connection
 
     def force_close(self, limit: float) -> None:

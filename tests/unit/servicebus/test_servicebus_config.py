@@ -66,7 +66,7 @@ PROPERTIES = [*NAMESPACE, "Queues", 0, "Properties"]
         ([*NAMESPACE, "Queues"], {}, ["Namespaces[0].Queues", "expected: a list", "fix:"]),
         ([*PROPERTIES, "LockDuration"], "1m", ["Queues[0].Properties.LockDuration", "ISO 8601", "'1m'", "PT1M"]),
         ([*PROPERTIES, "MaxDeliveryCount"], 0, ["MaxDeliveryCount", "from 1 on", "0"]),
-        ([*PROPERTIES, "RequiresSession"], True, ["RequiresSession", "sessions are not supported yet"]),
+        ([*PROPERTIES, "RequiresSession"], "true", ["RequiresSession", "true or false", "no quotes"]),
         ([*PROPERTIES, "ForwardTo"], "x", ["ForwardTo", "forwarding is not supported yet"]),
         ([*PROPERTIES, "RequiresDuplicateDetection"], "yes", ["true or false", "'yes'"]),
         ([*PROPERTIES, "Surprise"], 1, ["Properties.Surprise", "known:"]),
@@ -83,6 +83,13 @@ def test_bad_config_says_where_what_and_how(path, value, parts):
     assert "my.json" in str(caught.value)
     for part in parts:
         assert part in str(caught.value)
+
+
+def test_sessions_can_be_asked_for_in_both_files():
+    """S-60: RequiresSession of Config.json and requires_session of the control API."""
+    read = parse_config(change([*PROPERTIES, "RequiresSession"], True), "my.json")
+    assert [queue.requires_session for queue in read.queues.values()] == [True]
+    assert Topology.from_json({"queues": {"q": {"requires_session": True}}}).queues["q"].requires_session
 
 
 def test_bad_json_names_line_and_column():
@@ -106,7 +113,7 @@ def test_missing_file_is_told(tmp_path):
         ({"queues": {"q": {"lock_duration": "5"}}}, "queues.q.lock_duration: expected float, got '5'"),
         ({"queues": {"q": {"max_delivery_count": True}}}, "expected int"),
         ({"queues": {"q": {"max_delivery_count": 0}}}, "max_delivery_count is 0"),
-        ({"queues": {"q": {"requires_session": True}}}, "sessions come with a later release"),
+        ({"queues": {"q": {"requires_session": "yes"}}}, "requires_session: expected bool, got 'yes'"),
         ({"queues": {"q": {}, "Q": {}}}, "twice"),
         ({"queues": {"-q": {}}}, "not allowed"),
         ({"access_rules": [{"name": "r", "key": 5}]}, "the value of a key"),

@@ -1,0 +1,97 @@
+"""A client's receiver on one message session: its attach is answered when there is a session for it (S-58 to S-61)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.servicebus.amqp import Link
+from harness.servicebus.amqp.errors import INVALID_FIELD, NOT_ALLOWED, AmqpError
+from harness.servicebus.amqp.types import Described, Long, Symbol
+from harness.servicebus.broker import BrokerError, Queue
+from harness.servicebus.broker.session import SessionConsumer
+
+from .links import Outlet
+from .tracking import tracked
+
+FILTER = "com.microsoft:session-filter"
+_LOCKED_UNTIL = "com.microsoft:locked-until-utc"
+_TIMEOUT = "com.microsoft:timeout"
+_FILTERS = 7  # where a source has its filters
+_EPOCH_TICKS = 621_355_968_000_000_000
+_TICKS = 10_000_000
+
+
+def ticks(when: float) -> int:
+    """Return a .NET time: tenths of microseconds since the year 1."""
+    return _EPOCH_TICKS + int(when * _TICKS)
+
+
+def wants_session(link: Link, queue: Queue) -> bool:
+    """Tell whether a receiver asks for a session. Raises `AmqpError` when that does not fit its entity (S-60)."""
+    wanted = FILTER in _filters(link)
+    if wanted and queue.sessions is None:
+        raise AmqpError(
+            NOT_ALLOWED, "A sessionful message receiver cannot be created on an entity that does not require sessions."
+        )
+    if not wanted and queue.sessions is not None:
+        raise AmqpError(
+            NOT_ALLOWED,
+            "It is not possible for an entity that requires sessions to create a non-sessionful message receiver.",
+        )
+    return wanted
+
+
+def _filters(link: Link) -> dict[Any, Any]:
+    fields = link.source.value if isinstance(link.source, Described) else []
+    filters = fields[_FILTERS] if len(fields) > _FILTERS else None
+    return filters if isinstance(filters, dict) else {}
+
+
+class SessionOutlet(Outlet, SessionConsumer):
+    """A receiver that holds one session, or waits for one with its attach unanswered."""
+
+    __slots__ = ()
+
+    def open(self) -> None:
+        """Ask for the session. Raises `BrokerError` or `AmqpError` when it cannot be had."""
+        wanted = _filters(self.link)[FILTER]
+        session_id = wanted.value if isinstance(wanted, Described) else wanted
+        if session_id is not None and not isinstance(session_id, str):
+            raise AmqpError(INVALID_FIELD, "A session filter is a string, or null for the next available session.")
+        patience = self.link.properties.get(_TIMEOUT)
+        seconds = patience / 1000 if isinstance(patience, int | float) and patience > 0 else None
+        assert self.queue.sessions is not None
+        self.queue.sessions.accept(self, session_id, seconds)
+
+    def session_accepted(self, session_id: str, locked_until: float) -> None:
+        """Answer the attach: the filter has the real id, the rest of the source is as it came (S-8, S-9, S-58)."""
+        link = self.link
+        source = list(link.source.value)
+        wanted = source[_FILTERS][FILTER]
+        chosen = Described(wanted.descriptor, session_id) if isinstance(wanted, Described) else session_id
+        source[_FILTERS] = {**source[_FILTERS], Symbol(FILTER): chosen}
+        link.accept(
+            source=Described(link.source.descriptor, source), properties={_LOCKED_UNTIL: Long(ticks(locked_until))}
+        )
+        self.peer.touch()
+
+    def session_refused(self, error: BrokerError) -> None:
+        """Answer the attach with the reason; it is the client that asks again."""
+        self.link.context = None
+        self.peer.refuse(self.link, self._failure(error))
+        self.peer.touch()
+
+    def session_lock_lost(self, error: BrokerError) -> None:
+        """Detach the link (S-61)."""
+        self.link.context = None
+        self.queue.remove_consumer(self)
+        self.link.detach(self._failure(error))
+        self.peer.touch()
+
+    def on_credit(self) -> None:
+        """The client asked for more, or to have its credit used up; before its session is there it gets nothing."""
+        if self.link.attach_sent:
+            super().on_credit()
+
+    def _failure(self, error: BrokerError) -> AmqpError:
+        return AmqpError(error.condition, tracked(error.description, self.peer.server.namespace.name, self.queue.name))
