@@ -29,6 +29,7 @@ _OUTCOMES = {
     "expired": "expired",
     "scheduled": "scheduled",
     "cancelled": "cancelled",
+    "deleted": "deleted",
     "duplicate_dropped": "dropped_as_duplicate",
 }
 OPEN = frozenset({"active", "locked", "scheduled"})
@@ -115,6 +116,8 @@ class Ledger:
         if event == "purged":
             return
         self.entries.append(entry)
+        if event.startswith("session_"):
+            return  # about who holds a message session, not about a message
         key = (queue, f"n{entry['n']}" if event == "duplicate_dropped" else entry.get("sequence"))
         if event == "activated" and (waited := self._messages.pop((queue, entry.get("scheduled_sequence")), None)):
             # a scheduled message gets a new number when its time has come (Service Bus semantics S-54)

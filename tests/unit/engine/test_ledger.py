@@ -99,3 +99,14 @@ def test_a_scheduled_message_stays_one_message_when_it_is_activated() -> None:
     (view,) = views(fold(world))
     assert (view["sequence"], view["outcome"], view["body"]) == (2, "active", 1)
     assert view["history"] == ["scheduled", "activated"]
+
+
+def test_sessions_are_no_messages() -> None:
+    world = FakeEnvironment()
+    world.happen("session_accepted", sequence=0, session_id="s")
+    world.happen("enqueued", message_id="m")
+    world.happen("session_released", sequence=0, session_id="s")
+    world.happen("deleted")
+    ledger = fold(world)
+    assert [view["outcome"] for view in views(ledger)] == ["deleted"]
+    assert len(ledger.entries) == 4
