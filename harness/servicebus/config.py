@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .topology import AccessRule, Queue, Topology, TopologyError
+from .topology import AccessRule, Queue, Topic, Topology, TopologyError
 
 _COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _DURATION = re.compile(
     r"P(?!$)(?:(?P<days>\d+)D)?(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
 )
-_QUEUE_DEFAULTS: dict[str, Any] = {
+QUEUE_DEFAULTS: dict[str, Any] = {
     "DeadLetteringOnMessageExpiration": False,
     "DefaultMessageTimeToLive": "PT1H",
     "DuplicateDetectionHistoryTimeWindow": "PT20S",
@@ -47,65 +48,44 @@ def parse_config(text: str, origin: str = "Config.json", *, port: int = 5672) ->
             f"{origin}:{error.lineno}:{error.colno}: is not JSON: {error.msg}",
             "check commas and quotes on that line; // comments are fine",
         ) from None
-    reader = _Reader(origin)
+    reader = ConfigReader(origin)
     user = reader.object(reader.object(document, "$").get("UserConfig"), "UserConfig")
     namespaces = reader.list(user.get("Namespaces"), "UserConfig.Namespaces")
     if len(namespaces) != 1:
         raise reader.error("UserConfig.Namespaces", "exactly one namespace", f"{len(namespaces)}", "keep one")
     where = "UserConfig.Namespaces[0]"
     namespace = reader.object(namespaces[0], where)
-    topics = reader.list(namespace.get("Topics", []), f"{where}.Topics")
-    if topics:
-        raise reader.error(
-            f"{where}.Topics",
-            "no topics: topics and subscriptions are not supported yet",
-            f"{len(topics)} topic(s)",
-            "remove them, or use queues until a release with topics",
-        )
-    queues: dict[str, Queue] = {}
-    for index, item in enumerate(reader.list(namespace.get("Queues", []), f"{where}.Queues")):
-        at = f"{where}.Queues[{index}]"
-        entry = reader.object(item, at)
-        name = entry.get("Name")
-        if not isinstance(name, str) or not name:
-            raise reader.error(f"{at}.Name", "the queue's name", repr(name), 'add "Name": "my-queue"')
-        if name.lower() in {known.lower() for known in queues}:
-            raise reader.error(f"{at}.Name", "a name of its own", repr(name), "rename one of the two queues")
-        queues[name] = _queue(
-            reader, reader.object(entry.get("Properties", {}), f"{at}.Properties"), f"{at}.Properties"
-        )
+    queues = {
+        name: _queue(reader, reader.properties(entry, at), f"{at}.Properties")
+        for name, entry, at in reader.named(namespace, "Queues", where, "queue")
+    }
+    topics: dict[str, Topic] = {}
+    if namespace.get("Topics"):
+        from .config_topics import read_topics
+
+        topics = read_topics(reader, namespace, where)
     try:
-        return Topology(queues=queues, access_rules=(AccessRule(),), port=port)
+        return Topology(queues=queues, topics=topics, access_rules=(AccessRule(),), port=port)
     except TopologyError as error:
         raise TopologyError(f"{origin}: {error.problem}", error.fix) from None
 
 
-def _queue(reader: _Reader, properties: dict[str, Any], where: str) -> Queue:
-    for key in properties:
-        if key not in _QUEUE_DEFAULTS:
-            known = ", ".join(sorted(_QUEUE_DEFAULTS))
-            raise reader.error(f"{where}.{key}", "a known property", repr(key), f"known: {known}")
-    values = {**_QUEUE_DEFAULTS, **properties}
-    for key in ("ForwardTo", "ForwardDeadLetteredMessagesTo"):
-        if values[key]:
-            raise reader.error(
-                f"{where}.{key}", '"": forwarding is not supported yet', repr(values[key]), "leave it out"
-            )
-    count = values["MaxDeliveryCount"]
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise reader.error(f"{where}.MaxDeliveryCount", "a whole number from 1 on", repr(count), "use 3")
+def _queue(reader: ConfigReader, properties: dict[str, Any], where: str) -> Queue:
+    values = reader.known(properties, QUEUE_DEFAULTS, where)
     window = reader.duration(values, "DuplicateDetectionHistoryTimeWindow", where)
     return Queue(
-        max_delivery_count=count,
+        max_delivery_count=reader.count(values, "MaxDeliveryCount", where),
         lock_duration=reader.duration(values, "LockDuration", where),
         duplicate_detection_window=window if reader.flag(values, "RequiresDuplicateDetection", where) else None,
         default_time_to_live=reader.duration(values, "DefaultMessageTimeToLive", where),
         dead_lettering_on_expiration=reader.flag(values, "DeadLetteringOnMessageExpiration", where),
+        forward_to=reader.target(values, "ForwardTo", where),
+        forward_dead_lettered_messages_to=reader.target(values, "ForwardDeadLetteredMessagesTo", where),
         requires_session=reader.flag(values, "RequiresSession", where),
     )
 
 
-class _Reader:
+class ConfigReader:
     """Checks kinds, and says where in which file something is wrong."""
 
     def __init__(self, origin: str) -> None:
@@ -123,6 +103,50 @@ class _Reader:
         if not isinstance(value, list):
             raise self.error(where, "a list", "nothing" if value is None else repr(value), "write [ ... ]")
         return value
+
+    def named(
+        self, parent: dict[str, Any], key: str, where: str, kind: str
+    ) -> Iterator[tuple[str, dict[str, Any], str]]:
+        """Yield name, object and path of the entries of a list; each needs a name of its own."""
+        seen: set[str] = set()
+        for index, item in enumerate(self.list(parent.get(key, []), f"{where}.{key}")):
+            at = f"{where}.{key}[{index}]"
+            entry = self.object(item, at)
+            name = entry.get("Name")
+            if not isinstance(name, str) or not name:
+                raise self.error(f"{at}.Name", f"the {kind}'s name", repr(name), f'add "Name": "my-{kind}"')
+            if name.lower() in seen:
+                raise self.error(f"{at}.Name", "a name of its own", repr(name), f"rename one of the two {kind}s")
+            seen.add(name.lower())
+            yield name, entry, at
+
+    def properties(self, entry: dict[str, Any], where: str) -> dict[str, Any]:
+        return self.object(entry.get("Properties", {}), f"{where}.Properties")
+
+    def known(self, values: dict[str, Any], defaults: dict[str, Any], where: str) -> dict[str, Any]:
+        """Return the values on top of the defaults; refuse others."""
+        for key in values:
+            if key not in defaults:
+                raise self.error(
+                    f"{where}.{key}", "a known property", repr(key), f"known: {', '.join(sorted(defaults))}"
+                )
+        return {**defaults, **values}
+
+    def count(self, values: dict[str, Any], key: str, where: str) -> int:
+        count = values[key]
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise self.error(f"{where}.{key}", "a whole number from 1 on", repr(count), "use 3")
+        return count
+
+    def text(self, values: dict[str, Any], key: str, where: str) -> str:
+        if not isinstance(values.get(key), str):
+            actual = repr(values[key]) if key in values else "nothing"
+            raise self.error(f"{where}.{key}", "text", actual, "write it in quotes")
+        return str(values[key])
+
+    def target(self, values: dict[str, Any], key: str, where: str) -> str | None:
+        """Read the name of an entity to forward to; "" is none."""
+        return self.text(values, key, where) or None
 
     def flag(self, values: dict[str, Any], key: str, where: str) -> bool:
         if not isinstance(values[key], bool):

@@ -187,11 +187,12 @@ def check(topology: Topology) -> None:
     names = [*topology.queues, *topology.topics]
     for kind, name, queue in _entities(topology):
         last = name.rpartition("/Subscriptions/")[2] if kind == "subscription" else name
-        if not _ENTITY_NAME.fullmatch(last) or len(last) > (50 if kind == "subscription" else 260):
+        part = kind == "subscription"
+        if not _ENTITY_NAME.fullmatch(last) or len(last) > (50 if part else 260) or (part and "/" in last):
             raise TopologyError(
                 f"{kind} {name!r}: the name is not allowed",
-                "use letters, digits, '-', '_', '.' and '/', at most 260 (50 for a subscription), with a letter or digit "
-                "at both ends",
+                "use letters, digits, '-', '_' and '.', at most 260 (50 for a subscription), with a letter or digit at both "
+                "ends; '/' may stand in the names of queues and topics",
             )
         _check_forwards(kind, name, queue, names)
         for label, value, least in (

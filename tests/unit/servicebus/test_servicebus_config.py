@@ -62,12 +62,13 @@ PROPERTIES = [*NAMESPACE, "Queues", 0, "Properties"]
 @pytest.mark.parametrize(
     ("path", "value", "parts"),
     [
-        ([*NAMESPACE, "Topics"], [{"Name": "t"}], ["Namespaces[0].Topics", "not supported yet", "1 topic", "fix:"]),
+        ([*NAMESPACE, "Topics"], {"Name": "t"}, ["Namespaces[0].Topics", "expected: a list", "fix:"]),
         ([*NAMESPACE, "Queues"], {}, ["Namespaces[0].Queues", "expected: a list", "fix:"]),
         ([*PROPERTIES, "LockDuration"], "1m", ["Queues[0].Properties.LockDuration", "ISO 8601", "'1m'", "PT1M"]),
         ([*PROPERTIES, "MaxDeliveryCount"], 0, ["MaxDeliveryCount", "from 1 on", "0"]),
         ([*PROPERTIES, "RequiresSession"], "true", ["RequiresSession", "true or false", "no quotes"]),
-        ([*PROPERTIES, "ForwardTo"], "x", ["ForwardTo", "forwarding is not supported yet"]),
+        ([*PROPERTIES, "ForwardTo"], "x", ["forward_to is 'x', which is no queue or topic here"]),
+        ([*PROPERTIES, "ForwardTo"], 5, ["ForwardTo", "expected: text", "5"]),
         ([*PROPERTIES, "RequiresDuplicateDetection"], "yes", ["true or false", "'yes'"]),
         ([*PROPERTIES, "Surprise"], 1, ["Properties.Surprise", "known:"]),
         ([*NAMESPACE, "Queues", 0, "Name"], "a~b", ["'a~b'", "not allowed"]),
