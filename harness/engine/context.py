@@ -73,11 +73,6 @@ class CaseContext:
         """Add a moment to the timeline, now or at a Unix time."""
         self.moments.append(Moment(time.time() if at is None else at, actor, text, alarming))
 
-    def queue_names(self) -> list[str]:
-        """Return the declared queues."""
-        servicebus = self.scenario.header.stack.servicebus
-        return list(servicebus.queues) if servicebus else []
-
     def worked_queues(self) -> list[str]:
         """Return the queues that somebody empties: declared consumers, a receiver now, or one during this case."""
         servicebus = self.scenario.header.stack.servicebus
@@ -86,7 +81,7 @@ class CaseContext:
         attached = {queue["name"] for queue in self.environment.queues() if queue.get("receivers")}
         return [
             name
-            for name, queue in servicebus.queues.items()
+            for name, queue in servicebus.receivable().items()
             if (queue.consumers if queue.consumers is not None else name in attached or self.ledger.receivers(name))
         ]
 

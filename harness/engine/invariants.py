@@ -64,7 +64,7 @@ def contracts_hold(context: CaseContext) -> list[str]:
     servicebus = context.scenario.header.stack.servicebus
     context.ledger.refresh()
     found: list[str] = []
-    for name, queue in (servicebus.queues if servicebus else {}).items():
+    for name, queue in (servicebus.receivable() if servicebus else {}).items():
         if queue.message_schema is None:
             continue
         schema = json.loads(Path(queue.message_schema).read_text(encoding="utf-8"))
@@ -80,7 +80,7 @@ def no_unexpected_consumers(context: CaseContext) -> list[str]:
     context.ledger.refresh()
     return [
         f"{name} has the consumer {consumer}; declared: {', '.join(queue.consumers) or 'none'}"
-        for name, queue in (servicebus.queues if servicebus else {}).items()
+        for name, queue in (servicebus.receivable() if servicebus else {}).items()
         if queue.consumers is not None
         for consumer in sorted(context.ledger.receivers(name) - set(queue.consumers))
     ]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.engine.rule_check import rule_problems
 from harness.engine.session import case_id
 from harness.scenario.errors import Problem, ScenarioInvalid, suggestion
 from harness.scenario.loader import discover, load
@@ -51,7 +52,9 @@ def load_all(paths: Iterable[Path], vocabulary: Vocabulary) -> list[Scenario]:
     problems: list[Problem] = []
     for path in discover(paths):
         try:
-            scenarios.append(load(path, vocabulary))
+            scenario = load(path, vocabulary)
+            scenarios.append(scenario)
+            problems += rule_problems(scenario)
         except ScenarioInvalid as error:
             problems += error.problems
     if problems:

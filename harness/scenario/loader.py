@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from harness.scenario.errors import Problem, ScenarioInvalid, suggestion
 from harness.scenario.model import Case, CaseHeader, FragmentHeader, Header, Scenario, Step
 from harness.scenario.names import check_fragment, check_scenario
 from harness.scenario.steps import StepReader
-from harness.scenario.topology import Stack
+from harness.scenario.topology import Receivable, Stack
 from harness.scenario.validation import validate
 from harness.scenario.vocabulary import Facts, Vocabulary
 
@@ -169,15 +169,22 @@ def _service_problems(header: Header, document: Document) -> list[Problem]:
             unknown(other, ("services", name, "depends_on", index))
     if header.defaults.http.service:
         unknown(header.defaults.http.service, ("defaults", "http", "service"))
-    for queue, spec in _queues(header.stack).items():
-        for index, consumer in enumerate(spec.consumers or []):
-            unknown(consumer, ("stack", "servicebus", "queues", queue, "consumers", index))
+    for path, receivable in _receivable(header.stack):
+        for index, consumer in enumerate(receivable.consumers or []):
+            unknown(consumer, (*path, "consumers", index))
     problems += _cycles(header, document)
     return problems
 
 
-def _queues(stack: Stack) -> Mapping[str, Any]:
-    return stack.servicebus.queues if stack.servicebus else {}
+def _receivable(stack: Stack) -> Iterator[tuple[DataPath, Receivable]]:
+    if stack.servicebus is None:
+        return
+    base = ("stack", "servicebus")
+    for name, queue in stack.servicebus.queues.items():
+        yield (*base, "queues", name), queue
+    for topic, facts in stack.servicebus.topics.items():
+        for name, subscription in facts.subscriptions.items():
+            yield (*base, "topics", topic, "subscriptions", name), subscription
 
 
 def _cycles(header: Header, document: Document) -> list[Problem]:

@@ -45,21 +45,64 @@ class Blobs(Model):
     containers: list[str] = Field([], description="containers that exist, empty, when a case begins")
 
 
-class Queue(Model):
-    """A queue; what is not written has Azure's default."""
+class Receivable(Model):
+    """What messages are received from; what is not written has Azure's default."""
 
     max_delivery_count: int = Field(10, ge=1)
     lock_duration: Duration = Field(60.0, gt=0, le=300)
-    duplicate_detection_window: Duration | None = Field(None, gt=0, description="absent: no duplicate detection")
     default_time_to_live: Duration | None = Field(None, gt=0)
     dead_lettering_on_expiration: bool = False
     requires_session: bool = False
+    forward_to: str | None = Field(None, description="a queue or topic that every message goes on to")
+    forward_dead_lettered_messages_to: str | None = None
     consumers: list[str] | None = Field(
         None, description="the services that may receive from it; absent: not checked; []: only the test reads it"
     )
     message_schema: FilePath | None = Field(
         None, alias="schema", description="JSON Schema that `contracts_hold` holds every message body to"
     )
+
+
+class Queue(Receivable):
+    """A queue."""
+
+    duplicate_detection_window: Duration | None = Field(None, gt=0, description="absent: no duplicate detection")
+
+
+class Rule(Model):
+    """A rule of a subscription: one filter, and perhaps an action."""
+
+    sql: str | None = Field(None, description="an SQL filter, as in: quantity > 5 AND sys.Label LIKE 'a%'")
+    correlation: dict[str, Any] | None = Field(
+        None,
+        description="equality: correlation_id, subject, to, reply_to, session_id, content_type, message_id, properties",
+    )
+    action: str | None = Field(None, description="SQL: SET and REMOVE")
+
+    @model_validator(mode="after")
+    def _one(self) -> Rule:
+        if (self.sql is None) == (self.correlation is None):
+            raise ValueError("say exactly one of sql or correlation; or write true or false instead of a mapping")
+        return self
+
+
+class Subscription(Receivable):
+    """A subscription of a topic."""
+
+    rules: dict[str, Rule | bool] | None = Field(None, description="absent: every message; a rule may be true or false")
+
+
+class Topic(Model):
+    """A topic."""
+
+    duplicate_detection_window: Duration | None = Field(None, gt=0, description="absent: no duplicate detection")
+    default_time_to_live: Duration | None = Field(None, gt=0)
+    subscriptions: dict[str, Subscription] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, data: Any) -> Any:
+        return _filled(data, "subscriptions")
 
 
 class AccessRule(Model):
@@ -73,15 +116,27 @@ class ServiceBus(Model):
     """A Service Bus namespace of its own for each scenario file."""
 
     queues: dict[str, Queue] = {}
+    topics: dict[str, Topic] = {}
     access_rules: dict[str, AccessRule] = {}
 
     @model_validator(mode="before")
     @classmethod
-    def _bare_queues(cls, data: Any) -> Any:
-        """`queues: {jobs: }` means a queue with every default."""
-        if isinstance(data, dict) and isinstance(data.get("queues"), dict):
-            return {**data, "queues": {name: {} if queue is None else queue for name, queue in data["queues"].items()}}
-        return data
+    def _bare(cls, data: Any) -> Any:
+        return _filled(_filled(data, "queues"), "topics")
+
+    def receivable(self) -> dict[str, Receivable]:
+        """Return everything that messages are received from, a subscription by its path `topic/Subscriptions/name`."""
+        found: dict[str, Receivable] = dict(self.queues)
+        for topic, facts in self.topics.items():
+            found |= {f"{topic}/Subscriptions/{name}": each for name, each in facts.subscriptions.items()}
+        return found
+
+
+def _filled(data: Any, key: str) -> Any:
+    """Let `queues: {jobs: }` mean a queue with every default."""
+    if isinstance(data, dict) and isinstance(data.get(key), dict):
+        return {**data, key: {name: {} if value is None else value for name, value in data[key].items()}}
+    return data
 
 
 class Stack(Model):

@@ -17,7 +17,7 @@ from harness.verbs.where import check_where, compile_where
 
 
 class MessagesArguments(Model):
-    """Which messages: those of a queue, or of its dead-letter queue, that a matcher takes."""
+    """Which messages: those of a queue (or `topic/Subscriptions/name`), or of its dead-letter queue, that a matcher takes."""
 
     queue: str
     dead_letter: bool = Field(False, description="those in the dead-letter queue")
@@ -46,7 +46,7 @@ def _nearest(judged: list[tuple[Message, dict[str, Any], list[Mismatch]]]) -> st
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
-    queues = facts.stack.servicebus.queues if facts.stack.servicebus else {}
+    queues = facts.stack.servicebus.receivable() if facts.stack.servicebus else {}
     complaints = undeclared("queue", raw.get("queue"), queues, ("queue",))
     return complaints + check_where(raw)
 

@@ -26,7 +26,7 @@ def run(arguments: QueueArguments, context: CaseContext) -> Found:
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
-    queues = facts.stack.servicebus.queues if facts.stack.servicebus else {}
+    queues = facts.stack.servicebus.receivable() if facts.stack.servicebus else {}
     return undeclared("queue", raw.get("name"), queues, ("name",))
 
 

@@ -13,14 +13,15 @@ from harness.engine.context import CaseContext
 from harness.engine.failure import VerbFailed
 from harness.engine.verb import Found, Verb
 from harness.scenario.durations import Duration
-from harness.scenario.topology import FilePath, Model
+from harness.scenario.topology import FilePath, Model, ServiceBus
 from harness.scenario.vocabulary import Complaint, Facts, undeclared
 
 
 class SendArguments(Model):
     """A message, or `times` of them."""
 
-    queue: str
+    queue: str | None = None
+    topic: str | None = None
     json_: Any = Field(None, alias="json")
     text: str | None = None
     file: FilePath | None = None
@@ -39,6 +40,8 @@ class SendArguments(Model):
 
     @model_validator(mode="after")
     def _one_body(self) -> SendArguments:
+        if (self.queue is None) == (self.topic is None):
+            raise ValueError("say exactly one of queue or topic")
         if sum(body is not None for body in (self.json_, self.text, self.file)) > 1:
             raise ValueError("a message has one body: say one of json, text or file")
         return self
@@ -54,12 +57,12 @@ def run_many(each: Sequence[SendArguments], context: CaseContext) -> Found:
     from harness.servicebus import ServiceBusError
 
     messages = [_outgoing(one, context) for one in each]
-    queue = each[0].queue
+    entity = str(each[0].queue or each[0].topic)
     try:
-        context.clients.servicebus.send(queue, messages, batch=each[0].batch)
+        context.clients.servicebus.send(entity, messages, batch=each[0].batch)
     except ServiceBusError as error:
-        raise VerbFailed(f"send to {queue}: {error}") from None
-    context.note("test", f"send {len(messages)} to {queue}")
+        raise VerbFailed(f"send to {entity}: {error}") from None
+    context.note("test", f"send {len(messages)} to {entity}")
     return Found({"count": len(messages), "message_ids": [message.message_id for message in messages]})
 
 
@@ -92,8 +95,10 @@ def _outgoing(arguments: SendArguments, context: CaseContext) -> Any:
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
-    queues = facts.stack.servicebus.queues if facts.stack.servicebus else {}
-    return undeclared("queue", raw.get("queue"), queues, ("queue",))
+    servicebus = facts.stack.servicebus or ServiceBus()
+    if "topic" in raw:
+        return undeclared("topic", raw["topic"], servicebus.topics, ("topic",))
+    return undeclared("queue", raw.get("queue"), servicebus.queues, ("queue",))
 
 
 VERB = Verb(

@@ -43,7 +43,7 @@ def run(arguments: SettleArguments, context: CaseContext) -> Found:
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
-    declared = facts.stack.servicebus.queues if facts.stack.servicebus else {}
+    declared = facts.stack.servicebus.receivable() if facts.stack.servicebus else {}
     wanted = raw.get("queues") if isinstance(raw.get("queues"), list) else []
     return [c for index, name in enumerate(wanted) for c in undeclared("queue", name, declared, ("queues", index))]
 

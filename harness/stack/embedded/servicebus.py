@@ -163,8 +163,12 @@ class ServiceBusServer:
             self.delete_namespace("probe")
 
     def create_namespace(self, name: str, topology: Mapping[str, Any]) -> int:
-        """Make a namespace; the port of its own AMQP listener."""
-        return int(self._ask("PUT", f"/namespaces/{name}", topology)["port"])
+        """Make a namespace; the port of its own AMQP listener. Raises `StackError` for a topology that it does not take."""
+        try:
+            return int(self._ask("PUT", f"/namespaces/{name}", topology)["port"])
+        except ControlError as error:
+            what = f"{_TITLE} does not take the topology of the scenario"
+            raise StackError(what, actual=error.text, fix=error.fix) from error
 
     def delete_namespace(self, name: str) -> None:
         try:
@@ -178,7 +182,9 @@ class ServiceBusServer:
         return int(self._ask("POST", f"/namespaces/{name}/reset")["cursor"])
 
     def entities(self, name: str) -> list[dict[str, Any]]:
-        return list(self._ask("GET", f"/namespaces/{name}/entities")["queues"])
+        """Counts and receivers of every queue and, by its path, every subscription."""
+        found = self._ask("GET", f"/namespaces/{name}/entities")
+        return [*found["queues"], *(each for topic in found.get("topics", ()) for each in topic["subscriptions"])]
 
     def ledger(
         self, name: str, after: int, wait: float, control: Control | None = None
@@ -229,11 +235,16 @@ def service_rule(service: str) -> str:
 
 def control_topology(spec: ServiceBus, keys: Mapping[str, str]) -> dict[str, Any]:
     """The control API's form of a scenario's namespace; `keys` by the name of the rule, the root rule among them."""
-    queues = {name: queue.model_dump(exclude={"message_schema", "consumers"}) for name, queue in spec.queues.items()}
+    ours = {"message_schema", "consumers"}
+    queues = {name: queue.model_dump(exclude=ours) for name, queue in spec.queues.items()}
+    topics = {
+        name: topic.model_dump(exclude={"subscriptions": {"__all__": ours}}, exclude_none=True)
+        for name, topic in spec.topics.items()
+    }
     own = [name for name in keys if name == ROOT_RULE or name.startswith(SERVICE_RULE)]
     rules = [_full_rule(name, keys[name]) for name in own]
     rules += [
         {"name": name, "key": keys[name], "rights": list(rule.rights), "entity": rule.queue}
         for name, rule in spec.access_rules.items()
     ]
-    return {"queues": queues, "access_rules": rules, "port": 0}
+    return {"queues": queues, "topics": topics, "access_rules": rules, "port": 0}
