@@ -283,9 +283,11 @@ class Peer(asyncio.BufferedProtocol):
                 if isinstance(link.context, links.Outlet) and link.context.queue is queue:
                     self._close_link(link)
                     text = f"Messaging entity '{queue.name}' is currently disabled for receiving."
-                    link.detach(
-                        AmqpError(EntityDisabled.condition, tracked(text, self.server.namespace.name, queue.name))
-                    )
+                    error = AmqpError(EntityDisabled.condition, tracked(text, self.server.namespace.name, queue.name))
+                    if link.attach_sent:
+                        link.detach(error)
+                    else:
+                        self.refuse(link, error)  # it waits for a session still
         self.touch()
 
     # -- claims

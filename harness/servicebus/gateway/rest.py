@@ -265,6 +265,7 @@ class RestRequest:
     async def _receive(self, entity: str, *, peek_lock: bool) -> Answer:
         principal = self._authorize(entity, "Listen")
         queue: Queue = self._queue(entity)
+        queue.admit_receiver()
         taker = _Taker(principal, peek_lock=peek_lock)
         try:
             seconds = min(max(float(self._query.get("timeout", ["60"])[0]), 0.0), MAX_WAIT)
@@ -286,7 +287,7 @@ class RestRequest:
         properties = content.properties()
         facts: dict[str, Any] = {
             "DeliveryCount": message.delivery_count + 1,
-            "EnqueuedSequenceNumber": 0,
+            "EnqueuedSequenceNumber": message.origin or 0,
             "EnqueuedTimeUtc": _http_date(message.enqueued_at),
             "MessageId": content.message_id,
             "SequenceNumber": message.sequence,
