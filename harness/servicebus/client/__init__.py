@@ -5,5 +5,6 @@ from __future__ import annotations
 from .client import Client
 from .errors import ServiceBusError
 from .messages import OutgoingMessage, ReceivedMessage
+from .session import SessionReceiver
 
-__all__ = ["Client", "OutgoingMessage", "ReceivedMessage", "ServiceBusError"]
+__all__ = ["Client", "OutgoingMessage", "ReceivedMessage", "ServiceBusError", "SessionReceiver"]

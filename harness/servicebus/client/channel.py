@@ -12,8 +12,10 @@ from harness.servicebus.amqp import Connection, Envelope, Link, Receiver, Sender
 from harness.servicebus.amqp import events as ev
 from harness.servicebus.amqp.message import build
 from harness.servicebus.amqp.session import read_error
+from harness.servicebus.amqp.types import Symbol, UInt
 
 from .errors import ServiceBusError
+from .session import FILTER as SESSION_FILTER
 
 TIMEOUT = 30.0
 _MANAGEMENT_CREDIT = 100
@@ -150,13 +152,40 @@ class Channel:
         assert isinstance(link, Receiver)
         return link
 
-    def _attach(self, kind: type[Link], address: str, *, wait: bool = True, snd: int = 0, rcv: int = 0) -> Link:
+    def attach_session(self, address: str, session_id: str | None, *, settled: bool, patience: float) -> Receiver:
+        """Attach a receiver to a message session, None for the next available one; wait `patience` seconds for it."""
+        link = self._attach(
+            Receiver,
+            address,
+            snd=1 if settled else 0,
+            rcv=0 if settled else 1,
+            filters={Symbol(SESSION_FILTER): session_id},
+            properties={"com.microsoft:timeout": UInt(int(patience * 1000))},
+            patience=patience,
+        )
+        assert isinstance(link, Receiver)
+        return link
+
+    def _attach(
+        self,
+        kind: type[Link],
+        address: str,
+        *,
+        wait: bool = True,
+        snd: int = 0,
+        rcv: int = 0,
+        filters: dict[Symbol, Any] | None = None,
+        properties: dict[str, Any] | None = None,
+        patience: float = 0.0,
+    ) -> Link:
         name = f"{address}-{uuid.uuid4().hex[:8]}"
-        source = frames.source(address if kind is Receiver else name)
+        source = frames.source(address if kind is Receiver else name, filters=filters)
         target = frames.target(address if kind is Sender else name)
-        link = self.session.attach(kind, name, source=source, target=target, snd_settle_mode=snd, rcv_settle_mode=rcv)
+        link = self.session.attach(
+            kind, name, source=source, target=target, snd_settle_mode=snd, rcv_settle_mode=rcv, properties=properties
+        )
         if wait:
-            self.wait(lambda: link in self._attached, f"the link to '{address}'")
+            self.wait(lambda: link in self._attached, f"the link to '{address}'", self.timeout + patience)
             if link.source is None or link.target is None:
                 self.wait(lambda: link in self._detached, f"the reason why '{address}' was refused")
             self.check(link)

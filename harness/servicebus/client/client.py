@@ -20,6 +20,7 @@ from harness.servicebus.gateway.access import make_token
 from .channel import Channel
 from .errors import ServiceBusError
 from .messages import OutgoingMessage, ReceivedMessage
+from .session import SessionReceiver
 
 Mode = Literal["peek_lock", "receive_and_delete"]
 T = TypeVar("T")
@@ -119,6 +120,33 @@ class Client:
             if link is None or not channel.usable(link):
                 link = self._receivers[key] = channel.attach_receiver(queue, settled=mode == "receive_and_delete")
             return self._collect(channel, link, queue, max_messages, wait)
+
+        return self._run(queue, run)
+
+    def accept_session(
+        self, queue: str, session_id: str | None = None, wait: float = 5.0, mode: Mode = "peek_lock"
+    ) -> SessionReceiver:
+        """Lock a message session, or the next available one within `wait` seconds. Raises `ServiceBusError` with
+        `com.microsoft:session-cannot-be-locked` or `com.microsoft:timeout`."""
+
+        def run(channel: Channel) -> SessionReceiver:
+            link = channel.attach_session(queue, session_id, settled=mode == "receive_and_delete", patience=wait)
+
+            def collect(receiver: Receiver, max_messages: int, patience: float) -> list[ReceivedMessage]:
+                with self._lock:
+                    channel.check(receiver)
+                    return self._collect(channel, receiver, queue, max_messages, patience)
+
+            def manage(operation: str, arguments: dict[str, Any], link_name: str) -> Any:
+                return self._manage(queue, operation, arguments, link_name)
+
+            def close() -> None:
+                with self._lock:
+                    if channel.usable(link):
+                        link.detach()
+                        channel.wait(lambda: not channel.usable(link), "the end of a session")
+
+            return SessionReceiver(queue, link, collect, manage, close)
 
         return self._run(queue, run)
 
@@ -242,11 +270,13 @@ class Client:
             self._tokens[scope] = float(expires)
         return self._channel
 
-    def _manage(self, queue: str, operation: str, arguments: dict[str, Any]) -> Any:
-        fields = {
+    def _manage(self, queue: str, operation: str, arguments: dict[str, Any], link_name: str | None = None) -> Any:
+        fields: dict[str, Any] = {
             "operation": f"com.microsoft:{operation}",
             "com.microsoft:server-timeout": UInt(int(self._timeout * 1000)),
         }
+        if link_name is not None:
+            fields["associated-link-name"] = link_name
         value = encode(arguments)
 
         def run(channel: Channel) -> Any:

@@ -44,9 +44,13 @@ class Inlet:
         self.peer = peer
         self.principal = principal
         self.queue = queue
+        self.used = True
+        """False when nothing has happened since somebody looked; `idle_since` is then the event loop's time."""
+        self.idle_since = 0.0
 
     def on_delivery(self, event: ev.Delivery) -> None:
         """Take a message or a batch, and answer with its outcome unless it came settled."""
+        self.used = True
         payload = event.payload
         state = frames.ACCEPTED
         try:
@@ -74,7 +78,7 @@ class Inlet:
 class Outlet(Consumer):
     """A client's receiver on one queue."""
 
-    __slots__ = ("link", "peer", "queue", "used")
+    __slots__ = ("idle_since", "link", "peer", "queue", "used")
 
     def __init__(self, peer: Peer, link: Sender, queue: Queue, *, client_id: str | None, principal: str) -> None:
         super().__init__(
@@ -87,6 +91,8 @@ class Outlet(Consumer):
         self.peer = peer
         self.link = link
         self.queue = queue
+        self.used = True
+        self.idle_since = 0.0
 
     @property
     def ready(self) -> bool:
@@ -122,6 +128,7 @@ class Outlet(Consumer):
 
     def on_credit(self) -> None:
         """The client asked for more, or to have its credit used up."""
+        self.used = True
         self.queue.wake(self)
         link = self.link
         if link.drain and not (link.credit > 0 and self.held_up):

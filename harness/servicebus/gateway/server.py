@@ -13,6 +13,7 @@ from harness.servicebus.topology import Topology
 
 from .access import Gatekeeper
 from .doorway import Doorway
+from .idle import LOOKS, detach_idle_links
 from .peer import Peer
 from .render import describe
 
@@ -72,6 +73,7 @@ class Server:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = float("inf")
         self._claims_until = float("inf")
+        self._looking: asyncio.TimerHandle | None = None
 
     async def start(self) -> int:
         """Listen; return the port. Raises `OSError` when the port is taken."""
@@ -79,12 +81,14 @@ class Server:
             lambda: Doorway(self), self._host, self.topology.port, backlog=1024, reuse_address=True
         )
         self.port = self._listener.sockets[0].getsockname()[1]
+        self._looking = self.loop.call_later(self.limits.link / LOOKS, self._look_for_idle_links)
         return self.port
 
     async def stop(self) -> None:
         """Close every connection and the port."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._looking):
+            if timer is not None:
+                timer.cancel()
         if self._listener is not None:
             self._listener.close()
         for peer in list(self.peers):
@@ -103,6 +107,11 @@ class Server:
             for other in dirty:
                 if other.dirty:
                     other.flush()
+
+    def _look_for_idle_links(self) -> None:
+        detach_idle_links(self.peers, self.loop.time(), self.limits.link)
+        self.flush()
+        self._looking = self.loop.call_later(self.limits.link / LOOKS, self._look_for_idle_links)
 
     def reset(self) -> int:
         """Empty the namespace; connections stay."""

@@ -74,6 +74,7 @@ class SessionOutlet(Outlet, SessionConsumer):
             source=Described(link.source.descriptor, source), properties={_LOCKED_UNTIL: Long(ticks(locked_until))}
         )
         self.peer.touch()
+        self.on_credit()  # some clients give it before they are answered
 
     def session_refused(self, error: BrokerError) -> None:
         """Answer the attach with the reason; it is the client that asks again."""
