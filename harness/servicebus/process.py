@@ -33,7 +33,30 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--no-default-namespace", action="store_true", help="no AMQP port until the control API makes a namespace"
     )
+    build.add_argument(
+        "--ca", action="store_true", help="print the path of the CA certificate for TLS, and how to trust it; then end"
+    )
     return build
+
+
+def print_authority() -> int:
+    """Tell where the CA's certificate is, made now if need be, and how clients come to trust it."""
+    from .gateway.certificates import authority
+
+    try:
+        path = authority()
+    except OSError as error:
+        return _fail(f"no CA certificate: {error}\n  fix: point PEEKLOCK_CACHE at a folder that can be written")
+    print(
+        f"{path}\n\n"
+        "TLS is spoken on the same port as plain AMQP and HTTP. To trust the emulator's certificate:\n"
+        f"  any OpenSSL client   SSL_CERT_FILE={path}\n"
+        f'  azure-servicebus     connection_verify="{path}"\n'
+        '                       (with ServiceBusClient also custom_endpoint_address="sb://localhost:<port>")\n'
+        f"  Node.js              NODE_EXTRA_CA_CERTS={path}\n"
+        "The CA is this machine's own: it signs localhost, 127.0.0.1 and ::1 and nothing else."
+    )
+    return 0
 
 
 def log(event: str, **fields: Any) -> None:
@@ -60,6 +83,8 @@ def _fail(problem: str) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT; return the exit code (2 for a bad command line or configuration)."""
     arguments = parser().parse_args(argv)
+    if arguments.ca:
+        return print_authority()
     if arguments.host not in _LOOPBACK:
         return _fail(f"--host {arguments.host} is not loopback\n  fix: use one of {', '.join(_LOOPBACK)}")
     topology = Topology(port=arguments.port)

@@ -1,4 +1,4 @@
-"""Looks at the first bytes of a connection: AMQP, or HTTP for the REST data plane, on one port."""
+"""Looks at the first bytes of a connection: AMQP, HTTP (REST, administration, WebSocket) or TLS around them, on one port."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from .server import Server
 
 _METHODS = (b"GET ", b"PUT ", b"POST", b"DELE", b"HEAD", b"OPTI", b"PATC")
+_TLS = b"\x16\x03"
 
 
 class Doorway(asyncio.Protocol):
-    """Hands a connection over to who understands it as soon as four bytes have come."""
+    """Hands a connection over to who understands it as soon as four bytes have come. Inside TLS, `secured`, there is no
+    TLS once more."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *, secured: bool = False) -> None:
         self._server = server
+        self._secured = secured
         self._first = b""
         self._transport: asyncio.Transport | None = None
         self._patience: asyncio.TimerHandle | None = None
@@ -46,6 +49,11 @@ class Doorway(asyncio.Protocol):
             transport.set_protocol(rest)
             rest.connection_made(transport)
             rest.data_received(self._first)
+            return
+        if self._first.startswith(_TLS) and not self._secured:
+            from .tls import begin  # here: an emulator without TLS clients loads nothing of it
+
+            begin(self._server, transport, self._first, Doorway(self._server, secured=True))
             return
         peer = Peer(self._server)
         transport.set_protocol(peer)

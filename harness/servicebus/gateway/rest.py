@@ -95,6 +95,7 @@ class RestConnection(asyncio.Protocol):
         """Take the transport over."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._secure = transport.get_extra_info("ssl_object") is not None
         self._server.waiting.add(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
@@ -129,6 +130,8 @@ class RestConnection(asyncio.Protocol):
                         self._close()
                         return
                 elif isinstance(event, h11.EndOfMessage) and self._request is not None:
+                    if any(bytes(name) == b"upgrade" for name, _ in self._request.headers) and self._upgrade():
+                        return
                     self._task = self._server.loop.create_task(self._respond(self._request, bytes(self._body)))
                     return
                 else:
@@ -140,11 +143,29 @@ class RestConnection(asyncio.Protocol):
                 self._send(_error(RestRefused(400, f"Not an HTTP request: {error}")))
             self._close()
 
+    def _upgrade(self) -> bool:
+        """Hand over to a WebSocket, if one is asked for where there is one (S-1)."""
+        request, transport = self._request, self._transport
+        assert request is not None
+        if transport is None or request.target.partition(b"?")[0].lower() != b"/$servicebus/websocket":
+            return False
+        from .websocket import WebSocket  # here, with its library: for the first client that wants one
+
+        rest, _ = self._http.trailing_data
+        socket = WebSocket(self._server, list(request.headers), bytes(request.target))
+        self._server.waiting.discard(transport)
+        self._transport = None
+        transport.set_protocol(socket)
+        socket.connection_made(transport)
+        if rest:
+            socket.data_received(rest)
+        return True
+
     async def _respond(self, request: h11.Request, body: bytes) -> None:
         import h11
 
         try:
-            answer = await RestRequest(self._server, request, body).answer()
+            answer = await RestRequest(self._server, request, body, secure=self._secure).answer()
         except RestRefused as refused:
             self._server.log(
                 "rest.refused", status=refused.status, path=request.target.decode("latin-1").partition("?")[0]
@@ -180,9 +201,10 @@ class RestConnection(asyncio.Protocol):
 class RestRequest:
     """One request: who asks, what for, and the answer."""
 
-    def __init__(self, server: Server, request: h11.Request, body: bytes) -> None:
+    def __init__(self, server: Server, request: h11.Request, body: bytes, *, secure: bool = False) -> None:
         path, _, query = request.target.decode("latin-1").partition("?")
         self._server = server
+        self._scheme = "https" if secure else "http"
         self._method = request.method.decode()
         self._parts = [unquote(part) for part in path.strip("/").split("/")]
         self._query = parse_qs(query)
@@ -306,7 +328,7 @@ class RestRequest:
             headers.append(
                 (
                     "location",
-                    f"http://{self._headers.get('host', 'localhost')}/{entity}/messages/{message.sequence}/{token}",
+                    f"{self._scheme}://{self._headers.get('host', 'localhost')}/{entity}/messages/{message.sequence}/{token}",
                 )
             )
         headers += [
