@@ -130,13 +130,14 @@ def test_a_stack_of_ones_own_beside_a_warm_one(up: warm.Status, project: Project
 def test_the_socket_of_a_dead_supervisor_is_recognised_and_removed(up: warm.Status, project: Project) -> None:
     folder = ProjectFolder(project.root)
     pointer = folder.pointer.read_text()
+    socket = folder.socket_path()  # elsewhere when the path of the test's own folder is a long one
     os.kill(up.pid or 0, signal.SIGKILL)
-    while (folder.path / "stack.sock").exists():  # the guard tidies up
+    while socket.exists():  # the guard tidies up
         warm.status(project.root)
     folder.pointer.write_text(pointer)
-    (folder.path / "stack.sock").touch()
+    socket.touch()
     assert not warm.status(project.root).up
-    assert not (folder.path / "stack.sock").exists()
+    assert not socket.exists()
     assert not folder.pointer.exists()
     assert warm.up(project.root).up
 
