@@ -182,7 +182,7 @@ def test_moving_the_clock(control):
     ("method", "path", "body", "status"),
     [
         ("PUT", "/namespaces/x", {"queues": {"q": {"lock": 1}}}, 400),
-        ("PUT", "/namespaces/x", {"topics": {"t": {}}}, 400),
+        ("PUT", "/namespaces/x", {"topics": {"t": {"lock_duration": 1.0}}}, 400),
         ("GET", "/namespaces/none/ledger", None, 404),
         ("GET", "/nowhere", None, 404),
         ("POST", "/clock", {}, 400),
