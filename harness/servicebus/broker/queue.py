@@ -159,7 +159,10 @@ class Queue(Entity):
     def receive_deferred(
         self, numbers: Sequence[int], consumer: str | None, *, peek_lock: bool, session_id: str | None = None
     ) -> list[Message]:
-        """Take deferred messages (of that session) by sequence number, all or none (S-48). Raises `MessageNotFound`."""
+        """Take deferred messages (of that session) by sequence number, all or none (S-48). Raises `MessageNotFound`, and
+        `EntityDisabled` (S-77)."""
+        if not self.receivable:
+            self.admit_receiver()
         self.expire_due()
         found = []
         for number in numbers:

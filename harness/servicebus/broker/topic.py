@@ -81,36 +81,34 @@ class Topic(Queue):
         """Take a message that another entity forwards (S-67)."""
         now = self._now()
         if self._is_new(content, now):
-            self._publish(content, now, "enqueued", details, now, origin, hops)
+            self._publish(content, now, details, now, origin, hops)
 
     def _add(
         self,
         content: Content,
         now: float,
-        event: str = "enqueued",
+        event: str = "enqueued",  # noqa: ARG002 -- a topic enqueues nothing
         details: dict[str, Any] | None = None,
         since: float | None = None,
     ) -> Message:
-        return self._publish(content, now, event, details, now if since is None else since, None, 0)
+        return self._publish(content, now, details, now if since is None else since, None, 0)
 
     def _publish(
         self,
         content: Content,
         now: float,
-        event: str,
         details: dict[str, Any] | None,
         since: float,
         origin: int | None,
         hops: int,
     ) -> Message:
-        """Number a message and give it to the subscriptions."""
+        """Number a message and give it to the subscriptions; the topic keeps nothing of it."""
         number = self._next_sequence
         self._next_sequence = number + 1
         default = self.settings.default_time_to_live
         if default is not None and (content.ttl is None or default < content.ttl):
             content.limit_ttl(default)
-        carried = None if event == "activated" else content
-        self._ledger.record(now, self.name, event, number, content.message_id, 1, None, carried, details)
+        self._ledger.record(now, self.name, "published", number, content.message_id, 1, None, content, details)
         facts = Facts(content, number, since)
         for subscription in list(self.subscriptions.values()):
             if subscription.offer(facts, now, since, number if origin is None else origin, hops):

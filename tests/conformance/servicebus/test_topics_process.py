@@ -103,7 +103,7 @@ def test_the_control_api_makes_and_counts_topics(control, namespace):
         entries = call(control, "GET", "/namespaces/topics/ledger")[1]["entries"]
         story = [(e["queue"], e["event"]) for e in entries if e["message_id"] == "2"]
         assert story == [
-            ("q", "enqueued"), ("q", "forwarded"), ("t", "enqueued"),
+            ("q", "enqueued"), ("q", "forwarded"), ("t", "published"),
             ("t/Subscriptions/all", "enqueued"), ("t/Subscriptions/same", "enqueued"),
         ]  # fmt: skip
         (hot,) = [e for e in entries if e["queue"] == "t/Subscriptions/hot"]

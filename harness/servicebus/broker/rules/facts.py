@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from harness.servicebus.broker.message import Content
 
 from .errors import FilterException
+from .values import text
 
 
 class Filterable(Content, Protocol):
@@ -75,7 +76,8 @@ class Facts:
                     self._section = self.content.properties()
                 except ValueError as error:
                     raise FilterException(f"The message's properties cannot be read: {error}.") from None
-            return self._section.get(field)
+            value = self._section.get(field)
+            return value if value is None or isinstance(value, str) else text(value)
         content = self.content
         if name == "messageid":
             return content.message_id
