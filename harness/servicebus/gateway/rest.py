@@ -288,6 +288,8 @@ class RestRequest:
         principal = self._authorize(entity, "Listen")
         queue: Queue = self._queue(entity)
         queue.admit_receiver()
+        if queue.sessions is not None:
+            raise RestRefused(400, f"'{queue.name}' requires sessions: they are received over AMQP only (S-60).")
         taker = _Taker(principal, peek_lock=peek_lock)
         try:
             seconds = min(max(float(self._query.get("timeout", ["60"])[0]), 0.0), MAX_WAIT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+
 import pytest
 
 from harness.servicebus import Client, Emulator, ManualClock, OutgoingMessage, Queue, ServiceBusError, Topology
@@ -216,6 +218,34 @@ def test_sessions_are_listed_in_pages(bus, client, channel):
     assert refused(lambda: ask(channel, "get-message-sessions", page, queue="q")).condition == "amqp:not-allowed"
     bad = {**page, "top": Int(-1)}
     assert refused(lambda: ask(channel, "get-message-sessions", bad)).condition == "com.microsoft:argument-error"
+
+
+def test_a_closed_entity_lets_its_sessions_go(bus, client, channel):
+    """S-77: holders and those who wait are detached with entity-disabled; the messages are kept."""
+    client.send("s", messages("a", "1"))
+    links = []
+    for _ in range(2):
+        links.append(raw_attach(channel, frames.source("s", filters={FILTER: None})))
+        ask(channel, "peek-message", {"from-sequence-number": 0, "message-count": Int(1)})
+    assert links[0].remote_handle is not None
+    bus.call(lambda server: server.set_status("s", "ReceiveDisabled"))
+    for link in links:
+        error = refused(lambda link=link: channel.wait(lambda: channel.check(link), "the detach"))
+        assert error.condition == "com.microsoft:entity-disabled"
+    bus.call(lambda server: server.set_status("s", "Active"))
+    with client.accept_session("s", wait=1) as session:
+        assert session.session_id == "a"
+
+
+def test_rest_receives_no_sessions(bus):
+    """S-60, S-79: a receive over HTTP has no session, so a session entity refuses it at once."""
+    token = make_token("http://h/s", "RootManageSharedAccessKey", "SAS_KEY_VALUE", int(bus.clock.now() + 100))
+    connection = http.client.HTTPConnection("127.0.0.1", bus.port, timeout=5)
+    connection.request("POST", "/s/messages/head?timeout=60", headers={"Authorization": token, "Host": "h"})
+    response = connection.getresponse()
+    assert response.status == 400
+    assert b"requires sessions" in response.read()
+    connection.close()
 
 
 def test_messages_are_deleted_in_batches(bus, client, channel):

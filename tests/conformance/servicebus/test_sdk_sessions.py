@@ -22,7 +22,7 @@ from azure.servicebus.exceptions import (
     SessionLockLostError,
 )
 
-from harness.servicebus import Emulator, Queue, Topology
+from harness.servicebus import Emulator, Queue, Subscription, Topic, Topology
 from harness.servicebus.amqp import Envelope
 from harness.servicebus.amqp.message import build
 
@@ -33,9 +33,12 @@ QUEUES = {
 }
 
 
+TOPICS = {"news": Topic(subscriptions={"sessions": Subscription(requires_session=True)})}
+
+
 @pytest.fixture(scope="module")
 def shared():
-    with Emulator(Topology(queues=QUEUES)) as emulator:
+    with Emulator(Topology(queues=QUEUES, topics=TOPICS)) as emulator:
         yield emulator
 
 
@@ -231,6 +234,25 @@ def test_sessions_are_listed(bus, client, sender):
     with client.get_queue_receiver("sessions", session_id="s007", max_wait_time=2) as receiver:
         receiver.session.set_state("x")
     assert list(client.list_queue_sessions("sessions", state_updated_after=cutoff)) == ["s007"]
+
+
+def test_a_subscription_has_sessions(bus, client):
+    """S-58, S-62, S-69: sessions belong to the entity that is received from, queue or subscription."""
+    with client.get_topic_sender("news") as sender:
+        sender.send_messages(text("a", "1", "2"))
+    with client.get_subscription_receiver(
+        "news", "sessions", session_id=NEXT_AVAILABLE_SESSION, max_wait_time=5
+    ) as receiver:
+        assert receiver.session.session_id == "a"
+        receiver.session.set_state("x")
+        got = []
+        while len(got) < 2:
+            for message in receiver.receive_messages(2):
+                got.append(str(message))
+                receiver.complete_message(message)
+    assert got == ["1", "2"]
+    if hasattr(client, "list_subscription_sessions"):
+        assert list(client.list_subscription_sessions("news", "sessions")) == ["a"]
 
 
 def test_aio_sessions(bus):
