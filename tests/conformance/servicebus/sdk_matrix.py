@@ -12,7 +12,7 @@ from pathlib import Path
 
 VERSIONS = ("7.14.0", "7.14.3")
 ROOT = Path(__file__).parents[3]
-SUITES = ["tests/conformance/servicebus/test_sdk_sync.py", "tests/conformance/servicebus/test_sdk_aio.py"]
+SUITES = [f"tests/conformance/servicebus/test_sdk_{part}.py" for part in ("sync", "aio", "sessions")]
 
 
 def cache() -> Path:
