@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 DEFAULT_RULE = "RootManageSharedAccessKey"
 DEFAULT_KEY = "SAS_KEY_VALUE"
 RIGHTS = ("Manage", "Send", "Listen")
+SKUS = ("Basic", "Standard", "Premium")
 STATUSES = ("Active", "Disabled", "SendDisabled", "ReceiveDisabled")
 _ENTITY_NAME = re.compile(r"[A-Za-z0-9]|[A-Za-z0-9][\w\-./]*[A-Za-z0-9]")
 
@@ -142,12 +143,13 @@ class AccessRule:
 @dataclass(frozen=True, slots=True)
 class Topology:
     """Queues and topics by name, access rules (the root rule of the official emulator when none is given), and a port
-    (0: free)."""
+    (0: free). `sku` Premium allows messages of up to 100 MB."""
 
     queues: Mapping[str, Queue] = field(default_factory=dict)
     access_rules: tuple[AccessRule, ...] = (AccessRule(),)
     port: int = 0
     topics: Mapping[str, Topic] = field(default_factory=dict)
+    sku: str = "Standard"
 
     def __post_init__(self) -> None:
         check(self)
@@ -156,7 +158,7 @@ class Topology:
     def from_json(cls, body: Any) -> Topology:
         """Read the control API's topology. Raises `TopologyError` with the path of what is wrong."""
         document = _object(body, "the topology")
-        _known(document, ("queues", "topics", "access_rules", "port"), "the topology")
+        _known(document, ("queues", "topics", "access_rules", "port", "sku"), "the topology")
         queues = {
             str(name): _settings(Queue, settings, f"queues.{name}")
             for name, settings in _object(document.get("queues", {}), "queues").items()
@@ -169,8 +171,9 @@ class Topology:
         if rules is not None and not isinstance(rules, list):
             raise TopologyError(f"access_rules: expected a list, got {type(rules).__name__}", "write [{...}]")
         port = _typed(document.get("port", 0), "int", "port")
+        sku = _typed(document.get("sku", "Standard"), "str", "sku")
         if rules is None:
-            return cls(queues=queues, topics=topics, port=port)
+            return cls(queues=queues, topics=topics, port=port, sku=sku)
         built = []
         for index, rule in enumerate(rules):
             values = dict(_object(rule, f"access_rules[{index}]"))
@@ -179,11 +182,13 @@ class Topology:
                 raise TopologyError(f"access_rules[{index}].rights: expected a list of names", f"use {list(RIGHTS)}")
             values["rights"] = tuple(rights)
             built.append(_settings(AccessRule, values, f"access_rules[{index}]"))
-        return cls(queues=queues, topics=topics, access_rules=tuple(built), port=port)
+        return cls(queues=queues, topics=topics, access_rules=tuple(built), port=port, sku=sku)
 
 
 def check(topology: Topology) -> None:
     """Raise `TopologyError` for names and numbers that Service Bus would refuse, and for what is not built yet."""
+    if topology.sku not in SKUS:
+        raise TopologyError(f"sku is {topology.sku!r}", f"use one of {', '.join(SKUS)}")
     names = [*topology.queues, *topology.topics]
     for kind, name, queue in _entities(topology):
         last = name.rpartition("/Subscriptions/")[2] if kind == "subscription" else name

@@ -8,17 +8,17 @@ from collections import deque
 class DuplicateHistory:
     """Remembers message-ids for a window of seconds, also after their messages are gone (S-57)."""
 
-    __slots__ = ("_order", "_seen", "_window")
+    __slots__ = ("_order", "_seen", "window")
 
     def __init__(self, window: float) -> None:
-        self._window = window
+        self.window = window
         self._seen: set[str] = set()
         self._order: deque[tuple[float, str]] = deque()
 
     def is_new(self, message_id: str, now: float) -> bool:
         """Remember the id; False when it was seen within the window (its window is not prolonged)."""
         order, seen = self._order, self._seen
-        while order and order[0][0] + self._window <= now:
+        while order and order[0][0] + self.window <= now:
             seen.discard(order.popleft()[1])
         if message_id in seen:
             return False

@@ -98,6 +98,20 @@ class Entity:
         self._max_bytes = settings.max_size_in_megabytes << 20
         self._max_message_bytes = settings.max_message_size_in_kilobytes << 10
 
+    def reconfigure(self, settings: Settings) -> None:
+        """Take new settings: they hold for what comes, and what is stored keeps its deadlines. Whether there are sessions,
+        and a duplicate history, is settled when an entity is made (S-57)."""
+        self.settings = settings
+        self._lock_duration = settings.lock_duration
+        self._max_bytes = settings.max_size_in_megabytes << 20
+        self._max_message_bytes = settings.max_message_size_in_kilobytes << 10
+        if self._history is not None and settings.duplicate_detection_window is not None:
+            self._history.window = settings.duplicate_detection_window
+        if self.sessions is not None:
+            self.sessions.lock_duration = settings.lock_duration
+        if self.dead_letters is not None:
+            self.dead_letters.reconfigure(settings)
+
     def _add(
         self,
         content: Content,

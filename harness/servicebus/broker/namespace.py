@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from .clock import Clock
 from .entity import Settings
-from .errors import EntityNotFound
+from .errors import EntityExists, EntityNotFound
 from .forwarding import Forwarder, local_name
 from .ledger import Describe, Ledger
 from .queue import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Queue
 
 if TYPE_CHECKING:
-    from .subscription import Subscription
+    from .subscription import Subscription, SubscriptionSettings
     from .topic import Topic, TopicSettings
 
 
@@ -70,6 +70,66 @@ class Namespace:
         if settings.forward_dead_lettered_messages_to and dead is not None:
             target = local_name(settings.forward_dead_lettered_messages_to)
             dead.forwarder = Forwarder(dead, target, self._forward_target, self.clock, dead_letter_source=entity.name)
+
+    def add_queue(self, name: str, settings: Settings) -> Queue:
+        """Make a queue while the namespace runs. Raises `EntityExists`."""
+        self._claim(name)
+        queue = Queue(name, settings, self.clock, self.ledger, self._arm)
+        self.queues[name.lower()] = queue
+        self._open(queue)
+        return queue
+
+    def add_topic(self, name: str, settings: TopicSettings) -> Topic:
+        """Make a topic, with the subscriptions of its settings, while the namespace runs. Raises `EntityExists`."""
+        self._claim(name)
+        self._add_topic(name, settings)
+        topic = self.topics[name.lower()]
+        for entity in (topic, *topic.subscriptions.values()):
+            self._open(entity)
+        return topic
+
+    def add_subscription(self, topic: Topic, name: str, settings: SubscriptionSettings) -> Subscription:
+        """Make a subscription while the namespace runs. Raises `EntityExists` or `QuotaExceeded`."""
+        subscription = topic.subscribe(name, settings)
+        self._open(subscription)
+        return subscription
+
+    def remove(self, entity: Queue) -> list[Queue]:
+        """Take a queue, a topic or a subscription out with its messages; return all that is gone with it."""
+        path = entity.name.lower()
+        gone = [entity]
+        if path in self.queues:
+            del self.queues[path]
+        elif path in self.topics:
+            gone += self.topics.pop(path).subscriptions.values()
+        else:
+            topic_name, _, name = path.partition(_SUBSCRIPTIONS)
+            self.topics[topic_name].unsubscribe(name)
+        parts = [
+            part
+            for owner in gone
+            for part in (owner, owner.dead_letters, owner.transfer_dead_letters)
+            if part is not None
+        ]
+        for part in parts:
+            part.purge()
+        return parts
+
+    def reconfigure(self, entity: Queue, settings: Settings) -> None:
+        """Give an entity new settings, its status and its forwards included (S-67, S-77)."""
+        entity.reconfigure(settings)
+        entity.forwarder = None
+        if entity.dead_letters is not None:
+            entity.dead_letters.forwarder = None
+        entity.set_status(settings.status)
+        self._open(entity)
+        entity.pump()
+        if entity.dead_letters is not None:
+            entity.dead_letters.pump()
+
+    def _claim(self, name: str) -> None:
+        if name.lower() in self.queues or name.lower() in self.topics:
+            raise EntityExists(f"The messaging entity '{name}' exists already.")
 
     def _forward_target(self, name: str) -> Queue:
         return self._main(name.lower(), name)

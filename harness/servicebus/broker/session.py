@@ -107,7 +107,7 @@ class Sessions:
 
     def __init__(self, owner: SessionOwner, lock_duration: float, clock: Clock, ledger: Ledger) -> None:
         self._owner = owner
-        self._lock_duration = lock_duration
+        self.lock_duration = lock_duration
         self._now = clock.now
         self._ledger = ledger
         self._sessions: dict[str, MessageSession] = {}
@@ -245,7 +245,7 @@ class Sessions:
     def renew(self, session: MessageSession) -> float:
         """Lock a held session, and with it its messages, for another lock duration; return until when (S-61)."""
         now = self._now()
-        session.locked_until = now + self._lock_duration
+        session.locked_until = now + self.lock_duration
         for message in session.locked.values():
             message.locked_until = session.locked_until
         self._held.move_to_end(session.id)
@@ -318,7 +318,7 @@ class Sessions:
     def _give(self, session: MessageSession, holder: SessionConsumer, now: float) -> None:
         self._available.pop(session.id, None)
         session.holder = holder
-        session.locked_until = now + self._lock_duration
+        session.locked_until = now + self.lock_duration
         self._held[session.id] = self._by_holder[holder] = session
         self._record(now, "session_accepted", session, holder)
         self._owner.add_consumer(holder)

@@ -61,6 +61,19 @@ class Gatekeeper:
             self._rules.setdefault(rule.name, []).append(rule)
         self._clock = clock
 
+    def set_rules(self, entity: str, rules: Iterable[AccessRule]) -> None:
+        """Give an entity these rules of its own, in the place of those that it had."""
+        for name, known in list(self._rules.items()):
+            self._rules[name] = [rule for rule in known if (rule.entity or "").lower() != entity.lower()]
+        for rule in rules:
+            self._rules.setdefault(rule.name, []).append(rule)
+
+    def rules_of(self, entity: str) -> list[AccessRule]:
+        """Return the rules of an entity's own."""
+        return [
+            rule for known in self._rules.values() for rule in known if (rule.entity or "").lower() == entity.lower()
+        ]
+
     def verify(self, token: str, audience: str) -> Claim:
         """Check a SAS token for an audience; return its claim. Raises `TokenRefused` in Service Bus's words."""
         path = path_of(audience).lower()

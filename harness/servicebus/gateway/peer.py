@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from harness.servicebus.amqp import Connection, Link, Receiver, Sender
@@ -18,7 +19,7 @@ from harness.servicebus.amqp.frames import COORDINATOR
 from harness.servicebus.amqp.link import address_of
 from harness.servicebus.amqp.types import Described, UInt
 from harness.servicebus.broker import BrokerError, Queue
-from harness.servicebus.broker.errors import EntityDisabled
+from harness.servicebus.broker.errors import EntityDisabled, EntityNotFound
 
 from . import links
 from .access import Claim, covers, path_of
@@ -288,6 +289,21 @@ class Peer(asyncio.BufferedProtocol):
                         link.detach(error)
                     else:
                         self.refuse(link, error)  # it waits for a session still
+        self.touch()
+
+    def detach_from(self, gone: Collection[Queue]) -> None:
+        """Detach every link to entities that are no more."""
+        for session in list(self.amqp.sessions.values()):
+            for link in list(session.links.values()):
+                queue = getattr(link.context, "queue", None)
+                if queue in gone and isinstance(queue, Queue):
+                    self._close_link(link)
+                    text = f"The messaging entity '{queue.name}' could not be found: it was deleted."
+                    error = AmqpError(EntityNotFound.condition, tracked(text, self.server.namespace.name, queue.name))
+                    if link.attach_sent:
+                        link.detach(error)
+                    else:
+                        self.refuse(link, error)
         self.touch()
 
     # -- claims

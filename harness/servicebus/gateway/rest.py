@@ -172,7 +172,7 @@ class RestConnection(asyncio.Protocol):
             )
             answer = _error(refused)
         except BrokerError as error:
-            status = {401: 401, 403: 403, 404: 404, 410: 410, 503: 503}.get(error.status, 400)
+            status = {401: 401, 403: 403, 404: 404, 409: 409, 410: 410, 503: 503}.get(error.status, 400)
             answer = _error(RestRefused(status, error.description))
         self._send(answer)
         self._task = None
@@ -217,6 +217,8 @@ class RestRequest:
     async def answer(self) -> Answer:
         """Do what is asked for. Raises `RestRefused` or `BrokerError`."""
         lowered = [part.lower() for part in self._parts]
+        if self._is_administration(lowered):
+            return self._administer()
         if "messages" not in lowered[1:]:
             raise RestRefused(404, "No service is hosted at the specified address.")
         at = len(lowered) - 1 - lowered[::-1].index("messages")
@@ -231,6 +233,25 @@ class RestRequest:
             case ["PUT" | "DELETE" | "POST", _, lock]:
                 return self._settle(entity, lock)
         raise RestRefused(400, f"The specified HTTP verb ({self._method}) is not valid.")
+
+    def _is_administration(self, lowered: list[str]) -> bool:
+        """Tell the administration API from the data plane, which has one address but for `messages` in it (S-82)."""
+        if self._method not in ("GET", "PUT", "DELETE") or not lowered[0]:
+            return False
+        atom = self._headers.get("content-type", "").lower().startswith("application/atom+xml")
+        return atom or "messages" not in lowered[1:] or (self._method == "GET" and "api-version" in self._query)
+
+    def _administer(self) -> Answer:
+        from .atom import AdminRequest  # here: for the first administrator
+
+        base = f"{self._scheme}://{self._headers.get('host', 'localhost')}"
+        parts = [part for joined in self._parts for part in joined.split("/")]
+        request = AdminRequest(self._server, self._method, parts, self._query, base)
+        self._authorize(request.path, "Manage")
+        replaces = self._headers.get("if-match") == "*"
+        status, body = request.answer(self._body, replaces=replaces)
+        kind = "feed" if b"<feed" in body[:200] else "entry"
+        return Answer(status, (("content-type", f"application/atom+xml;type={kind};charset=utf-8"),), body)
 
     def _authorize(self, entity: str, right: str) -> str:
         """Return the name of the rule that allows it; authorisation comes before existence (S-22)."""

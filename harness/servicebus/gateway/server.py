@@ -58,6 +58,9 @@ class Server:
         )
         self.namespace.on_deadline = self._wake_at
         self.topology = topology
+        self.started_at = clock.now()
+        self.records: dict[str, Any] = {}
+        """What the administration API knows of entities, by path in lower case."""
         self.gatekeeper = Gatekeeper(topology.access_rules, clock)
         self.limits = limits or Limits()
         self.log: Log = log or _silent
@@ -169,6 +172,13 @@ class Server:
             }
             for topic in self.namespace.topics.values()
         ]
+
+    def remove(self, path: str) -> None:
+        """Delete an entity with its messages; links to it are detached. Raises `EntityNotFound`."""
+        gone = self.namespace.remove(self.namespace.entity(path))
+        for peer in list(self.peers):
+            peer.detach_from(gone)
+        self.flush()
 
     def set_status(self, path: str, status: str) -> None:
         """Open or close an entity; receivers that may no longer receive are detached (S-77). Raises `BrokerError`."""
