@@ -29,6 +29,7 @@ from harness.servicebus import (
 )
 from harness.servicebus import ServiceBusError as BlockingError
 from harness.servicebus.amqp.encode import encode
+from harness.servicebus.broker.rules import Rule as BrokerRule
 
 TOPICS = {
     "news": Topic(
@@ -274,6 +275,11 @@ class RuleManager:
 
 @pytest.fixture
 def ruler(bus):
+    """The rules of one subscription, which begins with $Default whatever another test did."""
+    fresh = BrokerRule("$Default")
+    fresh.created_at = bus.call(lambda server: server.namespace.clock.now())
+    bus.call(lambda server: server.namespace.subscription("ruled/Subscriptions/s").rules.clear())
+    bus.call(lambda server: server.namespace.subscription("ruled/Subscriptions/s").add_rule(fresh))
     with Client(bus.connection_string()) as blocking:
         yield RuleManager(blocking, "ruled/Subscriptions/s")
 
