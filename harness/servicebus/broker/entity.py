@@ -10,7 +10,7 @@ import heapq
 import random
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from .clock import Clock
 from .consumer import Consumer
@@ -21,36 +21,10 @@ from .ledger import Ledger
 from .message import ACTIVE, DEFERRED, GONE, LOCKED, SCHEDULED, Content, Message
 from .sequence import SequenceIndex
 from .session import MessageSession, Sessions
+from .settings import Settings
 
 _NEVER = float("inf")
 _random_bits = random.getrandbits
-
-
-class Settings(Protocol):
-    """What a queue needs to know about itself (`topology.Queue` has it); durations in seconds."""
-
-    @property
-    def max_delivery_count(self) -> int: ...
-    @property
-    def lock_duration(self) -> float: ...
-    @property
-    def duplicate_detection_window(self) -> float | None: ...
-    @property
-    def default_time_to_live(self) -> float | None: ...
-    @property
-    def dead_lettering_on_expiration(self) -> bool: ...
-    @property
-    def requires_session(self) -> bool: ...
-    @property
-    def forward_to(self) -> str | None: ...
-    @property
-    def forward_dead_lettered_messages_to(self) -> str | None: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def max_size_in_megabytes(self) -> int: ...
-    @property
-    def max_message_size_in_kilobytes(self) -> int: ...
 
 
 class Entity:

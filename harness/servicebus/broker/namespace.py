@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from .clock import Clock
-from .entity import Settings
 from .errors import EntityExists, EntityNotFound
 from .forwarding import Forwarder, local_name
 from .ledger import Describe, Ledger
 from .queue import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Queue
+from .settings import Settings
 
 if TYPE_CHECKING:
     from .subscription import Subscription, SubscriptionSettings

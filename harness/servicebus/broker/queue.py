@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .clock import Clock
-from .entity import Entity, Settings
+from .entity import Entity
 from .errors import (
     ArgumentError,
     EntityDisabled,
@@ -19,6 +19,7 @@ from .errors import (
 )
 from .ledger import Ledger
 from .message import ACTIVE, DEFERRED, LOCKED, SCHEDULED, Content, Message
+from .settings import Settings
 
 DEAD_LETTER_SUFFIX = "/$deadletterqueue"
 TRANSFER_SUFFIX = "/$transfer"

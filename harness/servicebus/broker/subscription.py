@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from .clock import Clock
-from .entity import Settings
 from .errors import EntityExists, EntityNotFound, NotAllowed
 from .ledger import Ledger
 from .message import Content
 from .queue import SESSION_NEEDED_TEXT, Queue
 from .rules import DEFAULT_RULE_NAME, Facts, FilterException, Rule
+from .settings import Settings
 
 
 class SubscriptionSettings(Settings, Protocol):

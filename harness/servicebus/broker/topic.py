@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from .consumer import Consumer
-from .entity import Settings
 from .errors import EntityExists, EntityNotFound, NotAllowed, QuotaExceeded
 from .message import Content, Message
 from .queue import Queue
 from .rules import CorrelationFilter, Facts, Rule, SqlFilter
+from .settings import Settings
 from .subscription import Subscription, SubscriptionSettings
 
 MAX_SUBSCRIPTIONS = 2_000
