@@ -121,7 +121,9 @@ class Ledger:
         if event.startswith("session_"):
             return  # about who holds a message session, not about a message
         key = (queue, f"n{entry['n']}" if event == "duplicate_dropped" else entry.get("sequence"))
-        if event in ("activated", "published") and (waited := self._messages.pop((queue, entry.get("scheduled_sequence")), None)):
+        if event in ("activated", "published") and (
+            waited := self._messages.pop((queue, entry.get("scheduled_sequence")), None)
+        ):
             # a scheduled message gets a new number when its time has come (Service Bus semantics S-54)
             waited.sequence = entry["sequence"]
             self._messages[key] = waited

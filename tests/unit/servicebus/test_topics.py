@@ -193,7 +193,12 @@ def test_a_topic_detects_duplicates():
     bench.advance(601)
     bench.send("a")
     assert len(bench.held()) == 3
-    assert [e["event"] for e in bench.entries(queue="t")] == ["published", "duplicate_dropped", "published", "published"]
+    assert [e["event"] for e in bench.entries(queue="t")] == [
+        "published",
+        "duplicate_dropped",
+        "published",
+        "published",
+    ]
 
 
 def test_scheduled_messages_wait_on_the_topic():
