@@ -193,7 +193,8 @@ class Envelope:
     def partition_key(self) -> str | None:
         """The annotation that names a partition; of a session's message it is the session id (S-63)."""
         key = self.annotations().get("x-opt-partition-key")
-        return None if key is None else str(key)
+        # azure-servicebus writes it as binary
+        return key.decode("utf-8", "replace") if isinstance(key, bytes) else None if key is None else str(key)
 
     def _replace(self, index: int, code: int, value: bytes) -> None:
         """Put `value` in place of the section at offset `index` (0 properties, 1 application-properties)."""

@@ -170,3 +170,10 @@ def test_broken_messages_are_refused(raw):
     """Truncated, unknown and misplaced sections are decode errors."""
     with pytest.raises(DecodeError):
         Envelope(raw)
+
+
+def test_a_partition_key_may_come_as_binary() -> None:
+    """S-63: azure-servicebus sends it so; it is compared with the session id, which is text."""
+    for key in ("s", b"s"):
+        raw = b"\x00\x53\x72" + encode({t.Symbol("x-opt-partition-key"): key}) + b"\x00\x53\x75" + encode(b"x")
+        assert Envelope(raw).partition_key == "s"
