@@ -1,0 +1,1 @@
+"""The SDK's own live tests, unpatched, against the emulator."""
