@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -218,7 +218,9 @@ class EmbeddedEnvironment:
         if self.record.template is not None:
             template = self.record.template
             work.append(lambda: self._parts.postgres().clone(self.record.database, template))
-        for task in [self._pool.submit(step) for step in work]:
+        tasks = [self._pool.submit(step) for step in work]
+        wait(tasks)  # all of them: none may go on behind the back of whoever hears that another has failed
+        for task in tasks:
             task.result()
         if self._services is not None:
             self._services.revive()

@@ -79,6 +79,7 @@ class PostgresServer:
         self.password: str = state["password"]
         self.log_file = Path(state["log"])
         self._admin_lock = threading.Lock()
+        self._let_go = False
         self._admin: AdminConnection | None = None
         self._template_lock = threading.Lock()
 
@@ -164,6 +165,8 @@ class PostgresServer:
     def admin(self) -> Iterator[AdminConnection]:
         """The one administrative connection, for one thread at a time."""
         with self._admin_lock:
+            if self._let_go:
+                raise StackError("Postgres has been let go of", where=str(self.log_file))
             try:
                 if self._admin is None or self._admin.closed:
                     self._admin = self._connect()
@@ -289,6 +292,7 @@ class PostgresServer:
 
     def close(self) -> None:
         with self._admin_lock:
+            self._let_go = True
             if self._admin is not None:
                 self._admin.close()
                 self._admin = None
