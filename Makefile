@@ -8,12 +8,15 @@ N ?= 2
 SCENARIOS ?= scenarios
 
 .DEFAULT_GOAL := help
-.PHONY: help setup e2e test check fix bench mutants up down lock schema clean
+.PHONY: help setup e2e test check fix bench mutants conformance up down lock schema clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-setup: $(READY) ## everything that the other commands need; they call it themselves
+setconformance: $(READY) ## azure-servicebus' own live tests against the emulator (long; GROUPS="admin client" chooses)
+	@$(BIN)/python -m tests.conformance.servicebus.live $(GROUPS)
+
+up: $(READY) ## everything that the other commands need; they call it themselves
 
 $(READY): requirements.lock pyproject.toml Makefile harness/stack/embedded/azurite/package-lock.json harness/stack/embedded/azurite/bundle.mjs fixtures/models/fetch.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

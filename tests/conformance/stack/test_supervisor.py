@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -122,12 +123,21 @@ def test_kill_takes_grandchildren_along_even_in_a_session_of_their_own(superviso
 
 def test_a_paused_child_does_nothing_until_it_is_resumed(supervisor: SupervisorClient) -> None:
     pid = supervisor.spawn("child", ["/bin/sleep", "60"], ENV, HERE)
-    state = {process.pid: process.state for process in process_tree.processes()}
-    assert state[pid] in "SRD"
+
+    def becomes(wanted: Callable[[str], bool]) -> bool:
+        """A signal is sent at once and takes effect when the kernel next runs the process."""
+        deadline, pause = time.monotonic() + 10, threading.Event()
+        while time.monotonic() < deadline:
+            if wanted({process.pid: process.state for process in process_tree.processes()}[pid]):
+                return True
+            pause.wait(0.01)
+        return False
+
+    assert becomes(lambda state: state in "SRD")
     supervisor.call("pause", name="child")
-    assert {process.pid: process.state for process in process_tree.processes()}[pid] == "T"
+    assert becomes(lambda state: state == "T")
     supervisor.call("resume", name="child")
-    assert {process.pid: process.state for process in process_tree.processes()}[pid] != "T"
+    assert becomes(lambda state: state != "T")
 
 
 def test_a_paused_child_can_be_stopped(supervisor: SupervisorClient) -> None:
