@@ -25,12 +25,10 @@ class ConsoleReport:
 
     def __init__(self, console: Console, *, verbose: bool = False) -> None:
         self._console, self._verbose = console, verbose
-        self._total = self._done = 0
 
     def __call__(self, event: Event) -> None:
         match event:
             case RunStarted():
-                self._total = event.cases
                 plural = "" if event.files == 1 else "s"
                 self._line(
                     f"peeklock {event.run}: {event.cases} cases in {event.files} file{plural}, backend {event.backend} ({event.why})"
@@ -52,7 +50,6 @@ class ConsoleReport:
                 self._summary(event)
 
     def _case(self, event: CaseFinished) -> None:
-        self._done += 1
         repeat = f" #{event.repeat + 1}" if event.repeat else ""
         if event.outcome == "failed":
             self._console.print()

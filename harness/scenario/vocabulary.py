@@ -37,11 +37,6 @@ def never(_: Any) -> bool:
     return False
 
 
-def always(_: Any) -> bool:
-    """Every form of the verb observes, so it may wait."""
-    return True
-
-
 @dataclass(frozen=True)
 class VerbSpec:
     """One verb of the language."""

@@ -171,10 +171,6 @@ class EmbeddedStack:
         server: ServiceBusServer = self._part("servicebus").result()
         return server
 
-    def planned_postgres_url(self, database: str) -> str:
-        plan = self._state["plan"]["postgres"]
-        return PostgresServer.plan(plan["port"], plan["password"]) + database
-
     def planned_blobs(self, slot: int) -> str:
         future = self._part("blobs")
         if future.done():
