@@ -11,7 +11,7 @@ import uuid
 from functools import lru_cache
 from typing import Any
 
-from . import decode
+from . import decimals, decode
 from .encode import compound, described, encode
 from .errors import DecodeError
 from .types import Symbol, UInt
@@ -37,6 +37,11 @@ _SEQUENCE = encode(Symbol("x-opt-sequence-number")) + b"\x81"
 _STATE = encode(Symbol("x-opt-message-state")) + b"\x71"
 _LOCKED = encode(Symbol("x-opt-locked-until")) + b"\x83"
 _ORIGIN = encode(Symbol("x-opt-enqueue-sequence-number")) + b"\x81"
+_TOKEN = encode(Symbol("x-opt-lock-token"))
+_GUID = b"\x98"
+# delivery annotations, with a lock token alone or with nothing
+_TOKEN_ALONE = bytes((0, 0x53, DELIVERY_ANNOTATIONS, 0xC1, len(_TOKEN) + 18, 2)) + _TOKEN + _GUID
+_NOTHING = bytes((0, 0x53, DELIVERY_ANNOTATIONS, 0xC1, 1, 0))
 _STAMP = struct.Struct(f">{len(_ENQUEUED)}sq{len(_SEQUENCE)}sq{len(_STATE)}si").pack
 _i64 = struct.Struct(">q").pack
 _REPEATED = (DATA, SEQUENCE)
@@ -122,8 +127,18 @@ class Envelope:
             body - start if body >= 0 else -1,
         )
         self.message_id = self._read_properties()
+        if application >= 0 and decimals.MARK in self._bare:
+            self._write_decimals_as_the_service_does()
 
     # -- reading
+
+    def _write_decimals_as_the_service_does(self) -> None:
+        try:
+            parts, _ = decode.slices(self._bare, self._offsets[1] + 3)
+        except DecodeError:
+            return  # who needs them will say so
+        if decimals.rewrite(parts):
+            self._replace(1, APPLICATION_PROPERTIES, compound(0xC1, parts))
 
     def _read_head(self, code: int, raw: bytes, at: int, after: int) -> None:
         if code == HEADER:
@@ -131,6 +146,7 @@ class Envelope:
             if raw.count(b"\x40", at + 3, after) < after - at - 3 or raw[at] == 0xD0:
                 self._read_header(raw, at)
         elif code == DELIVERY_ANNOTATIONS:
+            decode.slices(raw, at)
             self._delivery_annotations = b"\x00\x53\x71" + raw[at:after]
         elif code == MESSAGE_ANNOTATIONS:
             self._read_annotations(raw, at)
@@ -351,11 +367,12 @@ class Envelope:
         delivery_count: int,
         locked_until: float | None = None,
         origin: int | None = None,
-        lock_token: uuid.UUID | None = None,
+        lock_token: bytes = b"",
     ) -> bytes:
         """Encode the message for delivery: header with its delivery-count (S-34), broker annotations (S-32), bare message.
 
-        Times are epoch seconds; `origin` is the sequence number before dead-lettering.
+        Times are epoch seconds; `origin` is the sequence number before dead-lettering; `lock_token` is a Guid in its
+        little-endian form (S-39). Delivery annotations are there always, if empty: azure-servicebus' tests say so.
         """
         pairs, count = self._annotations
         stamp = _STAMP(_ENQUEUED, int(enqueued_at * 1000), _SEQUENCE, sequence, _STATE, state)
@@ -374,9 +391,14 @@ class Envelope:
         counted = bytes((0x52, delivery_count)) if delivery_count < 256 else b"\x70" + struct.pack(">I", delivery_count)
         header = self._header
         size = len(header) + len(counted)
+        t = lock_token
+        guid = t and t[3::-1] + t[5:3:-1] + t[7:5:-1] + t[8:]
         annotations = self._delivery_annotations
-        if lock_token is not None:
-            annotations = described_map(DELIVERY_ANNOTATIONS, {Symbol("x-opt-lock-token"): lock_token})
+        if not annotations:
+            annotations = _TOKEN_ALONE + guid if guid else _NOTHING
+        elif guid:
+            given, _ = decode.slices(annotations, 3)
+            annotations = annotations[:3] + compound(0xC1, [*given, _TOKEN, _GUID + guid])
         return b"".join(
             (bytes((0, 0x53, 0x70, 0xC0, size + 1, 5)), header, counted, annotations, head, stamp, pairs, self._bare)
         )

@@ -23,8 +23,8 @@ STANDARD_MESSAGE_KILOBYTES = 256
 _STATE_CODES = {"active": 0, "locked": 0, "deferred": 1, "scheduled": 2, "gone": 0}
 
 
-def wire(message: Message, *, locked: bool, token: Any = None) -> bytes:
-    """Encode a queue's message for a receiver; `locked` adds locked-until."""
+def wire(message: Message, *, locked: bool) -> bytes:
+    """Encode a queue's message for a receiver; `locked` adds locked-until and the lock token."""
     content: Envelope = message.content
     return content.wire(
         message.sequence,
@@ -33,7 +33,7 @@ def wire(message: Message, *, locked: bool, token: Any = None) -> bytes:
         message.delivery_count,
         message.locked_until if locked else None,
         message.origin,
-        token,
+        message.token if locked else b"",
     )
 
 

@@ -128,7 +128,7 @@ class ManagementRequests(RequestLink):
         session_id = self._sessions.required(arguments)
         for message in self.queue.receive_deferred(numbers, consumer, peek_lock=peek_lock, session_id=session_id):
             token = uuid.UUID(bytes_le=message.token) if peek_lock else uuid.UUID(int=0)
-            found.append({"lock-token": token, "message": links.wire(message, locked=peek_lock, token=token)})
+            found.append({"lock-token": token, "message": links.wire(message, locked=peek_lock)})
         return encode({"messages": found})
 
     def _dispose(self, arguments: dict[Any, Any], consumer: str | None) -> bytes:

@@ -6,6 +6,7 @@ import datetime as dt
 import gc
 import uuid
 import warnings
+from decimal import Decimal
 
 import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusMessageState, _version
@@ -106,12 +107,22 @@ def test_every_kind_of_body(bus, sender, receiver, kind, body):
     """S-37: data sections, a value and sequences round-trip, with footer and delivery annotations."""
     sender.send_messages(AmqpAnnotatedMessage(**body, footer={"f": 1}, delivery_annotations={"d": 2}))
     (message,) = receive(receiver)
+    token = message.lock_token
     receiver.complete_message(message)
     raw = message.raw_amqp_message
     assert raw.body_type == kind
     assert list(raw.body) == next(iter(body.values())) if kind != AmqpMessageBodyType.VALUE else raw.body
     assert raw.footer == {b"f": 1}
-    assert raw.delivery_annotations == {b"d": 2}
+    assert raw.delivery_annotations == {b"d": 2, b"x-opt-lock-token": token}
+
+
+def test_decimals_come_back(sender, receiver):
+    """S-36: the SDK reads decimals in the service's form only, and drops what it cannot read."""
+    sent = {"a": Decimal("1.2345"), "b": Decimal("-7"), "c": Decimal("1E+3")}
+    sender.send_messages(ServiceBusMessage(b"x", application_properties=sent))
+    (message,) = receive(receiver)
+    receiver.complete_message(message)
+    assert message.application_properties == {key.encode(): value for key, value in sent.items()}
 
 
 def test_settlements_reach_the_broker(bus, sender, receiver, dead_receiver):

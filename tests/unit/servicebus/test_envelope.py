@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
 
 import pytest
 from hypothesis import given, settings
@@ -140,6 +141,36 @@ def test_annotations_behind_the_body_are_moved():
     wire = Envelope(bare + described_map(0x71, {t.Symbol("d"): 2})).wire(1, 0.0, 0, 0)
     assert [code for code, _ in sections(wire)] == [0x70, 0x71, 0x72, 0x73, 0x75, 0x78]
     assert wire.endswith(bare)
+
+
+def test_delivery_annotations_are_always_there():
+    """S-32, S-39: a peek-locked message has its lock token among them, as a uuid, beside those of the sender; without a
+    lock there is an empty map (azure-servicebus: test_message_backcompat_…)."""
+    tag, token = bytes(range(16)), uuid.UUID(bytes_le=bytes(range(16)))
+    plain, annotated = Envelope(build(data=b"x")), Envelope(described_map(0x71, {t.Symbol("d"): 2}) + build(data=b"x"))
+    assert sections(plain.wire(1, 0.0, 0, 0))[1] == (0x71, {})
+    assert sections(plain.wire(1, 0.0, 0, 0, lock_token=tag))[1] == (0x71, {"x-opt-lock-token": token})
+    assert sections(annotated.wire(1, 0.0, 0, 0))[1] == (0x71, {"d": 2})
+    assert sections(annotated.wire(1, 0.0, 0, 0, lock_token=tag))[1] == (0x71, {"d": 2, "x-opt-lock-token": token})
+
+
+@pytest.mark.parametrize(("sign", "scale"), [(0, 4), (0x80, 4), (0, 28), (0, -3)])
+def test_decimals_go_out_in_the_form_of_the_service(sign, scale):
+    """S-36: .NET shifts the exponent of a decimal128 by 9 bits, not 7, and the SDKs read nothing else."""
+    exponent = 6176 - scale
+    sent = bytes((sign | exponent >> 7, (exponent & 0x7F) << 1)) + bytes(12) + b"\x30\x39"
+    expected = bytes((sign | exponent >> 9, (exponent & 0x7F) << 1)) + bytes(12) + b"\x30\x39"
+    raw = build(properties=["id"], application_properties={"d": t.Decimal(sent), "s": "\x94"}, data=b"\x94")
+    envelope = Envelope(raw)
+    assert dict(sections(envelope.wire(1, 0.0, 0, 0)))[0x74] == {"d": expected, "s": "\x94"}
+    assert envelope.body() == ("data", [b"\x94"])
+    assert Envelope(envelope.wire(1, 0.0, 0, 0)).wire(1, 0.0, 0, 0) == envelope.wire(1, 0.0, 0, 0), "and stay so"
+
+
+def test_a_decimal_that_dotnet_has_not_stays_as_it_is():
+    """S-36: a far exponent is passed through."""
+    raw = build(application_properties={"d": t.Decimal(b"\x2f\x3c" + bytes(14)), "e": t.Decimal(bytes(4))}, data=b"")
+    assert Envelope(raw).wire(1, 0.0, 0, 0).endswith(raw)
 
 
 def test_unreadable_properties_still_dead_letter_and_render():
