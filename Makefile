@@ -13,10 +13,10 @@ SCENARIOS ?= scenarios
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-setconformance: $(READY) ## azure-servicebus' own live tests against the emulator (long; GROUPS="admin client" chooses)
-	@$(BIN)/python -m tests.conformance.servicebus.live $(GROUPS)
+setup: $(READY) ## everything that the other commands need; they call it themselves
 
-up: $(READY) ## everything that the other commands need; they call it themselves
+conformance: $(READY) ## azure-servicebus' own tests against the emulator (long; GROUPS="queues topics" chooses)
+	@$(BIN)/python -m tests.conformance.servicebus.live $(GROUPS)
 
 $(READY): requirements.lock pyproject.toml Makefile harness/stack/embedded/azurite/package-lock.json harness/stack/embedded/azurite/bundle.mjs fixtures/models/fetch.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

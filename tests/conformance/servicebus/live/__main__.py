@@ -1,6 +1,7 @@
-"""`python -m tests.conformance.servicebus.live [group ...]`: the SDK's own live tests against the emulator.
+"""`python -m tests.conformance.servicebus.live [group ...]`: the SDK's own tests, unpatched, against the emulator.
 
-They are in the source distribution on PyPI, which is downloaded into the cache folder; nothing of it is kept here.
+They are in the source distribution on PyPI, which is downloaded into the cache folder; nothing of it is kept here. Most
+of them only wait, so many run at a time, each worker with an emulator of its own.
 """
 
 from __future__ import annotations
@@ -10,73 +11,55 @@ import json
 import os
 import subprocess
 import sys
-import tarfile
 import tempfile
-from collections import Counter
+import time
 from pathlib import Path
 
-from harness.servicebus.gateway.certificates import folder
-
+from .expected import EXPECTED
 from .plugin import REPORT
+from .source import GROUPS, VERSION, fetch, files
+from .table import Result, table
 
-VERSION = "7.15.0"
-SLOW_SECONDS = 400
+SLOW_SECONDS = 500
 ROOT = Path(__file__).resolve().parents[4]
-GROUPS: dict[str, tuple[str, ...]] = {
-    "admin": ("mgmt_tests", "--ignore=mgmt_tests/async"),
-    "admin aio": ("mgmt_tests/async",),
-    "client": ("test_sb_client.py",),
-    "queues": ("test_queues.py",),
-    "sessions": ("test_sessions.py", "test_list_sessions.py"),
-    "topics": ("test_topic.py", "test_subscriptions.py"),
-    "client aio": ("async_tests/test_sb_client_async.py",),
-    "queues aio": ("async_tests/test_queues_async.py",),
-    "sessions aio": ("async_tests/test_sessions_async.py", "async_tests/test_list_sessions_async.py"),
-    "topics aio": ("async_tests/test_topic_async.py", "async_tests/test_subscriptions_async.py"),
-}
 
 
-def fetch() -> Path:
-    """Return the SDK's folder of tests, downloaded when it is not there yet."""
-    cache = folder().parent / "servicebus-sdk-tests"
-    source = cache / f"azure_servicebus-{VERSION}"
-    if not source.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as made:
-            wanted = ("--no-binary", ":all:", "--no-deps", "--quiet", "--dest", made, f"azure-servicebus=={VERSION}")
-            subprocess.run([sys.executable, "-m", "pip", "download", *wanted], check=True)
-            with tarfile.open(next(Path(made).glob("*.tar.gz"))) as archive:
-                archive.extractall(made, filter="data")
-            (Path(made) / source.name).rename(source)
-    return source / "tests"
-
-
-def run(name: str, tests: Path, only: str | None, minutes: float) -> list[dict[str, str]]:
-    """Run one group, for some minutes at most; return what its tests reported."""
+def run(chosen: list[str], tests: Path, options: argparse.Namespace) -> tuple[list[Result], str]:
+    """Run groups; return what their tests reported, and what went wrong beside them ("" if nothing)."""
+    group_of = {file: group for group in chosen for file in files(tests, group)}
     with tempfile.TemporaryDirectory() as made:
         report = Path(made) / "report.jsonl"
         report.touch()
         (Path(made) / "pytest.ini").write_text("[pytest]\n")
         command = [
-            sys.executable, "-m", "pytest", "-c", str(Path(made) / "pytest.ini"), f"--rootdir={tests}", "-q", "--tb=no",
+            sys.executable, "-m", "pytest", "-c", str(Path(made) / "pytest.ini"), f"--rootdir={tests}", "-q", "--tb=short",
             "-p", f"{__package__}.plugin", "-p", "no:randomly", "-p", "no:peeklock", "-p", "no:cacheprovider",
-            "-o", f"timeout={SLOW_SECONDS}", "--capture=fd", "--show-capture=no", *(("-k", only) if only else ()),
-            *GROUPS[name],
+            "-n", str(options.workers), "--maxschedchunk=1",
+            "-o", f"timeout={SLOW_SECONDS}", "--capture=fd", "--show-capture=no",
+            *(("-k", options.only) if options.only else ()), *group_of,
         ]  # fmt: skip
         paths = os.pathsep.join(map(str, (ROOT, tests, tests / "mgmt_tests", tests / "async_tests")))
         environment = os.environ | {REPORT: str(report), "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
         problem = ""
         try:
             done = subprocess.run(
-                command, cwd=tests, env=environment, capture_output=True, text=True, check=False, timeout=minutes * 60
+                command,
+                cwd=tests,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=options.minutes * 60,
             )
             if done.returncode not in (0, 1):
-                problem = done.stdout[-3000:] + done.stderr[-3000:]
+                problem = f"pytest ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
         except subprocess.TimeoutExpired:
-            problem = f"{name}: not at its end after {minutes:g} minutes"
-        if problem:
-            print(problem, file=sys.stderr)
-        return [json.loads(line) for line in report.read_text().splitlines()]
+            problem = f"not at its end after {options.minutes:g} minutes (see --minutes)"
+        results = []
+        for line in map(json.loads, report.read_text(encoding="utf-8").splitlines()):
+            group = group_of[line["test"].partition("::")[0]]
+            results.append(Result(group, line["test"], line["outcome"], line["seconds"], line["why"], line["details"]))
+        return results, problem
 
 
 def main() -> int:
@@ -84,22 +67,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
     parser.add_argument("groups", nargs="*", metavar="group", help=f"of: {', '.join(GROUPS)} (default: all)")
     parser.add_argument("-k", dest="only", help="as pytest's")
-    parser.add_argument("--minutes", type=float, default=60.0, help="that a group may take (default: %(default)s)")
-    arguments = parser.parse_args()
-    for unknown in set(arguments.groups) - set(GROUPS):
+    parser.add_argument("--minutes", type=float, default=30.0, help="that all may take (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=16, help="tests at a time (default: %(default)s)")
+    parser.add_argument("--details", type=Path, help="a file to write the tracebacks to")
+    options = parser.parse_args()
+    for unknown in set(options.groups) - set(GROUPS):
         parser.error(f"there is no group {unknown!r}")
-    tests = fetch()
-    total: Counter[str] = Counter()
-    for name in arguments.groups or GROUPS:
-        found = run(name, tests, arguments.only, arguments.minutes)
-        counts = Counter(line["outcome"] for line in found)
-        total += counts
-        print(f"{name}: {counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped", flush=True)
-        for line in found:
-            if line["outcome"] != "passed":
-                print(f"  {line['outcome']:7} {line['test']}: {line['why']}", flush=True)
-    print(f"all: {total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
-    return 1 if total["failed"] or not total["passed"] else 0
+    started = time.monotonic()
+    results, problem = run(options.groups or list(GROUPS), fetch(), options)
+    if options.details is not None:
+        parts = (f"==== {result.test}\n{result.details}\n" for result in results if result.outcome == "failed")
+        options.details.write_text("\n".join(parts), encoding="utf-8")
+    text, good = table(results, EXPECTED)
+    print(text)
+    print(f"\nazure-servicebus {VERSION}: {(time.monotonic() - started) / 60:.1f} minutes, {options.workers} at a time")
+    if problem:
+        print(problem, file=sys.stderr)
+    return 0 if good and not problem else 1
 
 
 if __name__ == "__main__":

@@ -1,49 +1,57 @@
-"""The pytest plugin under which the SDK's live tests run: an emulator on the ports of the service, and stand-ins."""
+"""The pytest plugin under which the SDK's tests run: an emulator of each worker's own, and stand-ins."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import functools
 import inspect
 import json
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from .source import waits
+
 REPORT = "PEEKLOCK_LIVE_REPORT"
-TLS_PORT, HTTPS_PORT = 5671, 443
+SERVICE_PORTS = (5671, 443)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests() -> None:
     """Start the emulator, and let everything trust its CA, before the tests are imported."""
-    from harness.servicebus import Emulator, Topology
+    from harness.servicebus import Emulator
     from harness.servicebus.gateway.certificates import authority
-    from harness.servicebus.gateway.doorway import Doorway
 
     from .stand_ins import Bench, install
 
     Bench.ca = str(authority())
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
         os.environ[name] = Bench.ca
-    os.environ["SERVICEBUS_ENDPOINT_SUFFIX"] = f":{TLS_PORT}"
+    os.environ["SERVICEBUS_ENDPOINT_SUFFIX"] = ""
     import certifi
 
     certifi.where = lambda: Bench.ca  # the SDK trusts certifi's list only, unless told otherwise
-    Bench.emulator = Emulator(Topology(port=TLS_PORT))
+    Bench.emulator = Emulator()
     Bench.emulator.__enter__()
-
-    async def listen_for_websockets() -> None:
-        server = Bench.emulator.server
-        await server.loop.create_server(lambda: Doorway(server), "127.0.0.1", HTTPS_PORT)
-
-    # the SDK's WebSocket port cannot be chosen: where it may not be had, its tests will say that nobody answers
-    with contextlib.suppress(OSError):
-        Bench.emulator.run(listen_for_websockets())
+    _stand_in_for_dns(Bench.emulator.port)
     install()
+
+
+def _stand_in_for_dns(port: int) -> None:
+    """Lead to this worker's emulator whoever asks for the ports of the service: they cannot be chosen everywhere, low
+    ones need privileges, and there is one emulator for each worker."""
+    resolve = socket.getaddrinfo
+
+    @functools.wraps(resolve)
+    def getaddrinfo(host: Any, asked: Any, *arguments: Any, **named: Any) -> Any:
+        ours = host == "localhost" and str(asked) in map(str, SERVICE_PORTS)
+        return resolve(host, port if ours else asked, *arguments, **named)
+
+    socket.getaddrinfo = getaddrinfo
 
 
 def pytest_unconfigure() -> None:
@@ -52,6 +60,13 @@ def pytest_unconfigure() -> None:
 
     if Bench.emulator is not None:
         Bench.emulator.__exit__(None, None, None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that wait longest, so that none of them is left alone at the end."""
+    read = functools.cache(waits)
+    items.sort(key=lambda item: -read(item.path).get(getattr(item, "originalname", item.name), 0))
 
 
 @pytest.fixture(scope="session")
@@ -71,18 +86,28 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Iterator[None]:
-    """Write one line of JSON for each test: its outcome, and why."""
+    """Tell in one line why a test did not pass."""
     outcome: Any = yield
     report = outcome.get_result()
-    if report.when == "call" or (report.when == "setup" and report.outcome != "passed"):
-        reason = ""
-        if report.outcome == "skipped":
-            reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
-        elif call.excinfo is not None:
-            where = report.longrepr.reprcrash if hasattr(report.longrepr, "reprcrash") else ""
-            lines = str(where.message if where else call.excinfo.value).splitlines() or [""]
-            reason = lines[0][:300]
-        line = {"test": item.nodeid, "outcome": report.outcome, "seconds": round(report.duration, 1), "why": reason}
-        if path := os.environ.get(REPORT):
-            with Path(path).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+    if report.outcome == "skipped":
+        report.why = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+    elif call.excinfo is not None:
+        lines = str(call.excinfo.value).strip().splitlines() or [""]
+        last = call.excinfo.traceback[-1]
+        report.why = f"{call.excinfo.typename}: {lines[0][:300]} ({last.path.name}:{last.lineno + 1})"
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Write one line of JSON for each test: its outcome, and why. Under xdist its controller calls this also."""
+    path = os.environ.get(REPORT)
+    if path is None or "PYTEST_XDIST_WORKER" in os.environ or (report.when != "call" and report.passed):
+        return
+    line = {
+        "test": report.nodeid,
+        "outcome": report.outcome,
+        "seconds": round(report.duration, 1),
+        "why": getattr(report, "why", "") or str(report.longrepr or ""),
+        "details": "" if report.passed else str(report.longrepr),
+    }
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")

@@ -121,9 +121,8 @@ def accepted(test: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]
 def power_shell_preparer(_directory: str, **named: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a test the values that a deployment script would have left in the environment."""
     values = dict(named)
-    host = f"{NAMESPACE}:{Bench.port}"
-    values["servicebus_connection_str"] = f"Endpoint=sb://{host}/;SharedAccessKeyName={RULE};SharedAccessKey={KEY}"
-    values["servicebus_fully_qualified_namespace"] = host
+    values["servicebus_connection_str"] = f"Endpoint=sb://{NAMESPACE}/;SharedAccessKeyName={RULE};SharedAccessKey={KEY}"
+    values["servicebus_fully_qualified_namespace"] = NAMESPACE
     values["servicebus_sas_policy"], values["servicebus_sas_key"] = RULE, KEY
 
     def decorate(test: Callable[..., Any]) -> Callable[..., Any]:
@@ -150,9 +149,8 @@ def power_shell_preparer(_directory: str, **named: Any) -> Callable[[Callable[..
 
 
 class Bench:
-    """The emulator under test, one for each run of pytest."""
+    """The emulator under test, one for each worker of pytest."""
 
-    port = 5671
     emulator: Emulator | None = None
     ca = ""
 
@@ -171,7 +169,7 @@ class Management:
     """`azure.mgmt.servicebus.ServiceBusManagementClient`, as far as the preparers use it."""
 
     def __init__(self) -> None:
-        string = f"Endpoint=sb://{NAMESPACE}:{Bench.port}/;SharedAccessKeyName={RULE};SharedAccessKey={KEY}"
+        string = f"Endpoint=sb://{NAMESPACE}/;SharedAccessKeyName={RULE};SharedAccessKey={KEY}"
         self._string = string
         self.admin = ServiceBusAdministrationClient.from_connection_string(string, connection_verify=Bench.ca)
         self.namespaces = SimpleNamespace(
