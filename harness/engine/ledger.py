@@ -118,8 +118,8 @@ class Ledger:
         if event == "purged":
             return
         self.entries.append(entry)
-        if event.startswith("session_"):
-            return  # about who holds a message session, not about a message
+        if event == "fault" or event.startswith("session_"):
+            return  # about what a test has done, or about who holds a message session, not about a message
         key = (queue, f"n{entry['n']}" if event == "duplicate_dropped" else entry.get("sequence"))
         if event in ("activated", "published") and (
             waited := self._messages.pop((queue, entry.get("scheduled_sequence")), None)

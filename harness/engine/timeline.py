@@ -38,6 +38,10 @@ def _of_entry(entry: Mapping[str, Any]) -> Moment:
     text = event.replace("_", " ")
     if event in ("delivered", "received_and_deleted"):
         text += f" {entry.get('delivery', '')}"
+    elif event == "fault":
+        text = f"fault {entry.get('fault', '')} {entry.get('phase', '')}"
+        if entry.get("sequence"):
+            text += f" seq {entry['sequence']}"
     elif event.startswith("session_"):
         text += f" {entry.get('session_id', '')!r}"
     elif entry.get("sequence") is not None:

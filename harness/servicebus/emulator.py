@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from .broker import Clock, SystemClock
+from .fault_controls import FaultControls
 from .gateway import Limits, Server
 from .topology import DEFAULT_RULE, AccessRule, Topology
 
@@ -75,6 +76,7 @@ class Emulator:
         self.name = name
         self.clock: Clock = clock or SystemClock()
         self.ledger = LedgerReader(self)
+        self.faults = FaultControls(self.call)
         self._limits = limits
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

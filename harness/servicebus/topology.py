@@ -160,7 +160,7 @@ class Topology:
         document = _object(body, "the topology")
         _known(document, ("queues", "topics", "access_rules", "port", "sku"), "the topology")
         queues = {
-            str(name): _settings(Queue, settings, f"queues.{name}")
+            str(name): read_settings(Queue, settings, f"queues.{name}")
             for name, settings in _object(document.get("queues", {}), "queues").items()
         }
         topics = {
@@ -181,7 +181,7 @@ class Topology:
             if not isinstance(rights, list) or not all(isinstance(right, str) for right in rights):
                 raise TopologyError(f"access_rules[{index}].rights: expected a list of names", f"use {list(RIGHTS)}")
             values["rights"] = tuple(rights)
-            built.append(_settings(AccessRule, values, f"access_rules[{index}]"))
+            built.append(read_settings(AccessRule, values, f"access_rules[{index}]"))
         return cls(queues=queues, topics=topics, access_rules=tuple(built), port=port, sku=sku)
 
 
@@ -279,7 +279,7 @@ def _check_rules(name: str, given: Mapping[str, Rule]) -> None:
 def _topic(settings: Any, where: str) -> Topic:
     values = dict(_object(settings, where))
     subscriptions = _object(values.pop("subscriptions", {}), f"{where}.subscriptions")
-    topic: Topic = _settings(Topic, values, where)
+    topic: Topic = read_settings(Topic, values, where)
     built = {str(name): _subscription(item, f"{where}.subscriptions.{name}") for name, item in subscriptions.items()}
     return replace(topic, subscriptions=built)
 
@@ -287,7 +287,7 @@ def _topic(settings: Any, where: str) -> Topic:
 def _subscription(settings: Any, where: str) -> Subscription:
     values = dict(_object(settings, where))
     given = values.pop("rules", None)
-    subscription: Subscription = _settings(Subscription, values, where)
+    subscription: Subscription = read_settings(Subscription, values, where)
     if given is None:
         return subscription
     built = {str(name): _rule(item, f"{where}.rules.{name}") for name, item in _object(given, f"{where}.rules").items()}
@@ -308,7 +308,7 @@ def _rule(settings: Any, where: str) -> Rule:
     for key, value in correlation.items():
         if key != "properties" and not isinstance(value, str | None):
             raise TopologyError(f"{where}.correlation.{key}: expected text, got {value!r}", "write it in quotes")
-    rule: Rule = _settings(Rule, values, where)
+    rule: Rule = read_settings(Rule, values, where)
     return replace(rule, **maps)
 
 
@@ -338,7 +338,8 @@ def _typed(value: Any, annotation: str, where: str) -> Any:
     return float(str(value)) if annotation.startswith("float") else value
 
 
-def _settings(kind: type[Any], settings: Any, where: str) -> Any:
+def read_settings(kind: type[Any], settings: Any, where: str) -> Any:
+    """Make a `kind` (a dataclass of scalars) of a JSON object at `where`. Raises `TopologyError` that names the setting."""
     document = _object(settings, where)
     annotations = {item.name: str(item.type) for item in fields(kind)}
     _known(document, annotations, where)

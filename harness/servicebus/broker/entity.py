@@ -272,6 +272,21 @@ class Entity(Backlog):
             self._expire(due, now)
         self.pump()
 
+    def expire_locks(self, message_id: str | None = None) -> list[Message]:
+        """End locks before their time, those of one message-id or all; with sessions, the locks of the sessions that hold
+        them. It counts as any lock that ran out (S-49). Returns the messages."""
+        now = self._now()
+        chosen = [message for message in self._locks.values() if message_id in (None, message.content.message_id)]
+        if self.sessions is not None:
+            self.sessions.expire(now, None if message_id is None else {message.session_id or "" for message in chosen})
+        else:
+            for message in chosen:
+                del self._locks[message.token]
+                self._record(now, "lock_expired", message, message.consumer)
+                self._fail(message, now)
+        self.pump()
+        return chosen
+
     def next_due(self) -> float:
         """Return the epoch second at which `expire_due` has something to do next; infinity when nothing waits."""
         due = NEVER

@@ -17,6 +17,7 @@ from .errors import (
     QuotaExceeded,
     SessionLockLost,
 )
+from .interference import Interference
 from .ledger import Ledger
 from .message import ACTIVE, DEFERRED, LOCKED, SCHEDULED, Content, Message
 from .settings import Settings
@@ -46,6 +47,7 @@ class Queue(Entity):
         is_dead_letter: bool = False,
     ) -> None:
         super().__init__(name, settings, clock, ledger, arm, is_dead_letter=is_dead_letter)
+        self.faults: Interference | None = None
         self.status = "Active"
         self.receivable = True
         self._sendable = not is_dead_letter
@@ -256,6 +258,16 @@ class Queue(Entity):
         self._record(now, "released", message, message.consumer)
         self._give_back(message, now)
         self.pump()
+
+    def redeliver(self, token: bytes, *, serve: bool = True) -> None:
+        """End a lock and give its message out again at once, its delivery count one up whatever the maximum: what a receiver
+        meets when the news of its settlement was lost. `serve` False: the caller is handing out messages already."""
+        now = self._now()
+        message = self._unlock(token, now)
+        message.delivery_count += 1
+        self._give_back(message, now)
+        if serve:
+            self.pump()
 
     def defer(self, token: bytes, properties: dict[str, Any] | None = None) -> None:
         """Set a message aside, to be received by its sequence number only (S-48)."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from .clock import Clock
@@ -279,13 +279,13 @@ class Sessions:
             session = next(iter(self._held.values()))
             if session.locked_until > now:
                 break
-            del self._held[session.id]
-            lost = session.holder
-            assert lost is not None
-            del self._by_holder[lost]
-            self._record(now, "session_lock_lost", session, lost)
-            self._free(session, now, failed=True)
-            lost.session_lock_lost(SessionLockLost())
+            self._lose(session, now)
+
+    def expire(self, now: float, session_ids: Collection[str] | None = None) -> None:
+        """Take held sessions back before their time: those, or with None all; `pump` comes after."""
+        for session in list(self._held.values()):
+            if session_ids is None or session.id in session_ids:
+                self._lose(session, now)
 
     def next_due(self) -> float:
         """Return when `expire_due` is needed next, in epoch seconds; infinity when nothing is due."""
@@ -324,6 +324,16 @@ class Sessions:
         self._owner.add_consumer(holder)
         self._owner.arm(session.locked_until)
         holder.session_accepted(session.id, session.locked_until)
+
+    def _lose(self, session: MessageSession, now: float) -> None:
+        """End the lock of a held session, and tell its holder (S-61)."""
+        del self._held[session.id]
+        lost = session.holder
+        assert lost is not None
+        del self._by_holder[lost]
+        self._record(now, "session_lock_lost", session, lost)
+        self._free(session, now, failed=True)
+        lost.session_lock_lost(SessionLockLost())
 
     def _free(self, session: MessageSession, now: float, *, failed: bool) -> None:
         session.holder = None

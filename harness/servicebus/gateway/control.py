@@ -156,6 +156,17 @@ class ControlApi:
                 status = document.get("status") if isinstance(document, dict) else None
                 self._server(name).set_status("/".join(path), str(status))
                 return 200, {"status": status}
+            case ["POST", "namespaces", name, "faults"]:
+                entry = self._server(name).interfere().begin(document)
+                return 200, {"id": entry.id, "struck": entry.struck}
+            case ["GET", "namespaces", name, "faults"]:
+                return 200, {"faults": self._server(name).interfere().listing()}
+            case ["DELETE", "namespaces", name, "faults"]:
+                self._server(name).interfere().clear()
+                return 204, None
+            case ["DELETE", "namespaces", name, "faults", fault]:
+                self._server(name).interfere().end(fault)
+                return 204, None
             case ["POST", "namespaces", name, "queues", *queue, "purge"] if queue:
                 server = self._server(name)
                 return 200, {"purged": server.namespace.entity("/".join(queue)).purge()}

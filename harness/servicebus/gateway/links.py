@@ -54,6 +54,8 @@ class Inlet:
         payload = event.payload
         state = frames.ACCEPTED
         try:
+            if self.queue.faults is not None:
+                self.queue.faults.admit("send")
             if payload is None:
                 raise AmqpError(SIZE_EXCEEDED, f"The message is longer than {event.link.max_message_size} bytes.")
             contents: Sequence[Envelope] = (
@@ -125,6 +127,8 @@ class Outlet(Consumer):
         peer.unsent += len(raw)
         if not peer.dirty:
             peer.touch()
+        if self.peek_lock and self.queue.faults is not None:
+            self.queue.faults.delivered(message)
 
     def on_credit(self) -> None:
         """The client asked for more, or to have its credit used up."""
@@ -146,7 +150,10 @@ def settle(event: ev.Outcome) -> None:
         if event.context is None:
             raise MessageLockLost
         queue, token = event.context
-        state = apply(queue, token, event.code, event.fields)
+        if queue.faults is not None and _is_swallowed(queue, token, event):
+            state = echo(event.code, event.fields)
+        else:
+            state = apply(queue, token, event.code, event.fields)
     except BrokerError as error:
         state = frames.rejected(AmqpError(error.condition, error.description))
     if event.settled:
@@ -155,6 +162,30 @@ def settle(event: ev.Outcome) -> None:
         session.settle(False, event.first, state)
     else:
         session.connection.write(frames.disposition(session.channel, False, event.first, event.last, True, state))
+
+
+def _is_swallowed(queue: Queue, token: bytes, event: ev.Outcome) -> bool:
+    """Ask an entity's faults for one settlement. Raises `BrokerError` when it is to fail."""
+    assert queue.faults is not None
+    queue.faults.admit("settle")
+    return queue.faults.swallows(token, settlement_of(event.code, event.fields))
+
+
+def settlement_of(code: int | None, fields: list[Any]) -> str:
+    """Name what an outcome asks for (S-42)."""
+    if code == frames.MODIFIED_CODE:
+        return "defer" if len(fields) > 1 and fields[1] else "abandon"
+    return {frames.ACCEPTED_CODE: "complete", frames.REJECTED_CODE: "dead_letter"}.get(code or 0, "release")
+
+
+def echo(code: int | None, fields: list[Any]) -> bytes:
+    """Return the encoded outcome that tells a receiver that its settlement was done (S-41)."""
+    if code == frames.MODIFIED_CODE:
+        fields = fields + [None] * (3 - len(fields))
+        return frames.modified(bool(fields[0]), bool(fields[1]))
+    return {frames.ACCEPTED_CODE: frames.ACCEPTED, frames.REJECTED_CODE: frames.REJECTED}.get(
+        code or 0, frames.RELEASED
+    )
 
 
 def apply(queue: Queue, token: bytes, code: int | None, fields: list[Any]) -> bytes:

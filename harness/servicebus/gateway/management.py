@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from .peer import Peer
 
 _PREFIX = "com.microsoft:"
+_SETTLEMENTS = {
+    "completed": "complete",
+    "abandoned": "abandon",
+    "defered": "defer",
+    "suspended": "dead_letter",
+    "unlocked": "release",
+    "released": "release",
+}
 MAX_PEEK = 1_000
 MAX_PEEK_BYTES = 4 << 20
 MAX_DELETE, MAX_DELETE_PREMIUM = 500, 4_000
@@ -69,6 +77,8 @@ class ManagementRequests(RequestLink):
             principal = self.peer.principal(self.path, right)
             if principal is None:
                 raise Unauthorized(f"Unauthorized access. '{right}' claim(s) are required to perform this operation.")
+            if self.queue.faults is not None:
+                self.queue.faults.admit("manage")
             link_name = fields.get("associated-link-name")
             self.link_name = None if link_name is None else str(link_name)
             container = self.peer.amqp.remote_container_id
@@ -138,6 +148,8 @@ class ManagementRequests(RequestLink):
             properties = None
         self._sessions.check(arguments)
         for token in _tokens(arguments):
+            if self.queue.faults is not None and self.queue.faults.swallows(token, _SETTLEMENTS.get(str(status), "")):
+                continue
             if status == "completed":
                 self.queue.complete(token)
             elif status == "abandoned":

@@ -228,6 +228,8 @@ class Peer(asyncio.BufferedProtocol):
         self.had_link = True
         if isinstance(link, Sender):
             queue.admit_receiver()
+            if queue.faults is not None:
+                queue.faults.admit("receive")
             if len(queue.consumers) >= self.server.limits.receivers:
                 raise AmqpError(
                     RESOURCE_LIMIT, f"'{queue.name}' has {len(queue.consumers)} receivers: no more are taken."
@@ -277,34 +279,35 @@ class Peer(asyncio.BufferedProtocol):
         if context is not None:
             context.close()
 
+    def links(self) -> list[Link]:
+        """Return all links that are there now."""
+        return [link for session in self.amqp.sessions.values() for link in session.links.values()]
+
+    def drop(self, link: Link, error: AmqpError) -> None:
+        """Detach a link, or refuse one that waits for its answer still."""
+        self._close_link(link)
+        if link.attach_sent:
+            link.detach(error)
+        else:
+            self.refuse(link, error)
+        self.touch()
+
     def detach_receivers(self, queue: Queue) -> None:
         """Detach the receivers of an entity that was disabled (S-77)."""
-        for session in list(self.amqp.sessions.values()):
-            for link in list(session.links.values()):
-                if isinstance(link.context, links.Outlet) and link.context.queue is queue:
-                    self._close_link(link)
-                    text = f"Messaging entity '{queue.name}' is currently disabled for receiving."
-                    error = AmqpError(EntityDisabled.condition, tracked(text, self.server.namespace.name, queue.name))
-                    if link.attach_sent:
-                        link.detach(error)
-                    else:
-                        self.refuse(link, error)  # it waits for a session still
-        self.touch()
+        for link in self.links():
+            if isinstance(link.context, links.Outlet) and link.context.queue is queue:
+                text = f"Messaging entity '{queue.name}' is currently disabled for receiving."
+                text = tracked(text, self.server.namespace.name, queue.name)
+                self.drop(link, AmqpError(EntityDisabled.condition, text))
 
     def detach_from(self, gone: Collection[Queue]) -> None:
         """Detach every link to entities that are no more."""
-        for session in list(self.amqp.sessions.values()):
-            for link in list(session.links.values()):
-                queue = getattr(link.context, "queue", None)
-                if queue in gone and isinstance(queue, Queue):
-                    self._close_link(link)
-                    text = f"The messaging entity '{queue.name}' could not be found: it was deleted."
-                    error = AmqpError(EntityNotFound.condition, tracked(text, self.server.namespace.name, queue.name))
-                    if link.attach_sent:
-                        link.detach(error)
-                    else:
-                        self.refuse(link, error)
-        self.touch()
+        for link in self.links():
+            queue = getattr(link.context, "queue", None)
+            if queue in gone and isinstance(queue, Queue):
+                text = f"The messaging entity '{queue.name}' could not be found: it was deleted."
+                text = tracked(text, self.server.namespace.name, queue.name)
+                self.drop(link, AmqpError(EntityNotFound.condition, text))
 
     # -- claims
 
@@ -397,11 +400,20 @@ class Peer(asyncio.BufferedProtocol):
             f"The connection was inactive for more than the allowed {limit * 1000:.0f} milliseconds "
             "and is closed by container 'LinkTracker'."
         )
-        self.amqp.close(AmqpError(CONNECTION_FORCED, text))
+        self.hang_up(AmqpError(CONNECTION_FORCED, text))
+
+    def hang_up(self, error: AmqpError) -> None:
+        """Close the connection and tell why."""
+        self.amqp.close(error)
         self.flush()
         if self.transport is not None:
             # what the client still says is of no interest; give it a moment to read the reason
             self.server.loop.call_later(0.2, self.transport.close)
+
+    def abort(self) -> None:
+        """Break the connection without a word."""
+        if self.transport is not None:
+            self.transport.abort()
 
     def shut_down(self) -> None:
         """The server stops: say so and hang up."""

@@ -278,6 +278,8 @@ class RestRequest:
     def _post(self, entity: str) -> Answer:
         principal = self._authorize(entity, "Send")
         queue = self._queue(entity)
+        if queue.faults is not None:
+            queue.faults.admit("send")
         if self._headers.get("content-type", "").partition(";")[0].strip().lower() == _BATCH:
             contents = [envelope(*item) for item in self._batch()]
         else:
@@ -309,6 +311,8 @@ class RestRequest:
         principal = self._authorize(entity, "Listen")
         queue: Queue = self._queue(entity)
         queue.admit_receiver()
+        if queue.faults is not None:
+            queue.faults.admit("receive")
         if queue.sessions is not None:
             raise RestRefused(400, f"'{queue.name}' requires sessions: they are received over AMQP only (S-60).")
         taker = _Taker(principal, peek_lock=peek_lock)
@@ -373,6 +377,11 @@ class RestRequest:
             token = uuid.UUID(lock).bytes_le
         except ValueError:
             raise RestRefused(400, f"The lock token '{lock}' is no UUID.") from None
+        if queue.faults is not None and self._method != "POST":
+            queue.faults.admit("settle")
+            if queue.faults.swallows(token, {"PUT": "abandon", "DELETE": "complete"}[self._method]):
+                self._server.flush()
+                return Answer(200)
         {"PUT": queue.abandon, "DELETE": queue.complete, "POST": queue.renew}[self._method](token)
         self._server.flush()
         return Answer(200)

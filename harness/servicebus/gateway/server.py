@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.servicebus.broker import Clock, Namespace, Queue
 from harness.servicebus.topology import Topology
@@ -16,6 +16,9 @@ from .doorway import Doorway
 from .idle import LOOKS, detach_idle_links
 from .peer import Peer
 from .render import describe
+
+if TYPE_CHECKING:
+    from .faults import Faults
 
 Log = Callable[..., None]
 READ_SIZE = 256 << 10
@@ -68,6 +71,8 @@ class Server:
         self.peers: set[Peer] = set()
         self.waiting: set[asyncio.Transport] = set()
         """Connections that speak no AMQP (yet)."""
+        self.faults: Faults | None = None
+        """None until somebody has asked for a fault: `interfere` makes them."""
         self.dirty: list[Peer] = []
         self.read_buffer = memoryview(bytearray(READ_SIZE))
         self.port = 0
@@ -117,10 +122,20 @@ class Server:
         self._looking = self.loop.call_later(self.limits.link / LOOKS, self._look_for_idle_links)
 
     def reset(self) -> int:
-        """Empty the namespace; connections stay."""
+        """Empty the namespace and clear its faults; connections stay."""
+        if self.faults is not None:
+            self.faults.clear("reset")
         cursor = self.namespace.reset()
         self.flush()
         return cursor
+
+    def interfere(self) -> Faults:
+        """Return the faults of this namespace, to begin, list and clear them."""
+        if self.faults is None:
+            from .faults import Faults  # here: for the first test that wants one
+
+            self.faults = Faults(self)
+        return self.faults
 
     def watch_claim(self, expires: float) -> None:
         """See to it that tokens are looked at when one expires (epoch seconds)."""

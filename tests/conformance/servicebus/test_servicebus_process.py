@@ -196,6 +196,37 @@ def test_control_errors_say_how_to_fix(control, method, path, body, status):
     assert answer[1]["fix"]
 
 
+def test_faults_are_begun_listed_and_cleared(control):
+    """POST gives an id, GET tells how often each has struck, DELETE clears; 404 and 400 say how to go on."""
+    port = call(control, "PUT", "/namespaces/faulty", {"queues": {"q": {}}})[1]["port"]
+    path = "/namespaces/faulty/faults"
+    status, begun = call(control, "POST", path, {"fault": "server_busy", "entity": "q", "operations": "send"})
+    assert (status, begun["struck"]) == (200, 0)
+    with Client(text(port)) as client:
+        with pytest.raises(ServiceBusError, match="server-busy"):
+            client.send("q", [OutgoingMessage(b"x")])
+        client.send("q", [OutgoingMessage(b"x")])
+        client.receive("q")
+        status, ended = call(control, "POST", path, {"fault": "expire_lock"})
+        assert (status, ended["struck"]) == (200, 1)
+    (first, second) = call(control, "GET", path)[1]["faults"]
+    assert first == {
+        "id": begun["id"],
+        "fault": "server_busy",
+        "entity": "q",
+        "struck": 1,
+        "left": None,
+        "active": False,
+    }
+    assert call(control, "DELETE", f"{path}/{second['id']}") == (204, None)
+    assert call(control, "DELETE", f"{path}/{second['id']}")[0] == 404
+    assert call(control, "POST", path, {"fault": "gremlin"})[0] == 400
+    assert call(control, "POST", path, {"fault": "detach", "entity": "nope"})[0] == 404
+    assert call(control, "DELETE", path) == (204, None)
+    assert call(control, "GET", path)[1] == {"faults": []}
+    call(control, "DELETE", "/namespaces/faulty")
+
+
 def test_control_needs_its_token(control):
     """Every path, health too, is closed to callers without the token."""
     for path in ("/health", "/namespaces/a/ledger"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.engine.ledger import Ledger
+from harness.engine.timeline import timeline
 from tests.unit.engine.fake import FakeEnvironment
 
 
@@ -110,3 +111,16 @@ def test_sessions_are_no_messages() -> None:
     ledger = fold(world)
     assert [view["outcome"] for view in views(ledger)] == ["deleted"]
     assert len(ledger.entries) == 4
+
+
+def test_a_fault_is_in_the_timeline_but_no_message() -> None:
+    """What a test does to the broker is told beside the messages, and makes none of its own."""
+    world = FakeEnvironment()
+    world.happen("fault", sequence=0, fault="drop_settlement", phase="begin")
+    world.happen("enqueued", sequence=4, message_id="m")
+    world.happen("fault", sequence=4, fault="drop_settlement", phase="strike")
+    ledger = fold(world)
+    (view,) = views(ledger)
+    assert view["history"] == ["enqueued"]
+    texts = [moment.text for moment in timeline((), ledger.entries, (), ())]
+    assert texts == ["fault drop_settlement begin", "enqueued seq 4", "fault drop_settlement strike seq 4"]

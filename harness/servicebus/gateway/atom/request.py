@@ -180,6 +180,8 @@ class AdminRequest:
     def _keep(self, entity: Queue, record: Record) -> None:
         self._records[entity.name.lower()] = record
         self._server.gatekeeper.set_rules(entity.name, access_rules(entity.name, record))
+        if self._server.faults is not None:
+            self._server.faults.refresh()
         self._server.flush()
 
     def _delete(self, path: str) -> None:

@@ -1,0 +1,21 @@
+"""What may come between a client and an entity on purpose: faults that a test has asked for."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from .message import Message
+
+
+class Interference(Protocol):
+    """The faults of one entity; `Queue.faults` is None while there are none."""
+
+    def admit(self, operation: str) -> None:
+        """Raise the `BrokerError` with which an operation is to fail: `send`, `receive`, `settle` or `manage`."""
+
+    def swallows(self, token: bytes, settlement: str) -> bool:
+        """True when the settlement of a locked message must not be done, though its sender is told that it was.
+        `settlement` is `complete`, `abandon`, `defer`, `dead_letter` or `release`."""
+
+    def delivered(self, message: Message) -> None:
+        """A message went out, locked for its receiver."""
