@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from .broker import Clock, SystemClock
 from .fault_controls import FaultControls
 from .gateway import Limits, Server
+from .store import StoreError
 from .topology import DEFAULT_RULE, AccessRule, Topology
+
+if TYPE_CHECKING:
+    from .store.file import Store
 
 T = TypeVar("T")
 
@@ -61,7 +66,8 @@ class LedgerReader:
 class Emulator:
     """One namespace in this process; use it as a context manager.
 
-    `clock` may be a `ManualClock`; after moving it call `advance`. Everything listens on 127.0.0.1.
+    `clock` may be a `ManualClock`; after moving it call `advance`. Everything listens on 127.0.0.1. With a `data_folder` the
+    namespace outlives the emulator: one of the same `name` finds it there again. Raises `OSError` and `StoreError` on entering.
     """
 
     def __init__(
@@ -71,6 +77,7 @@ class Emulator:
         name: str = "sbemulatorns",
         clock: Clock | None = None,
         limits: Limits | None = None,
+        data_folder: Path | None = None,
     ) -> None:
         self.topology = topology or Topology()
         self.name = name
@@ -78,6 +85,7 @@ class Emulator:
         self.ledger = LedgerReader(self)
         self.faults = FaultControls(self.call)
         self._limits = limits
+        self._data_folder = data_folder
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._server: Server | None = None
@@ -88,9 +96,9 @@ class Emulator:
 
         async def main() -> None:
             try:
-                server = Server(self.name, self.topology, self.clock, limits=self._limits)
+                server = Server(self.name, self.topology, self.clock, limits=self._limits, store=self._store())
                 await server.start()
-            except OSError as error:
+            except (OSError, StoreError) as error:
                 failure.append(error)
                 started.set()
                 return
@@ -116,6 +124,13 @@ class Emulator:
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(10)
         self._loop = self._server = None
+
+    def _store(self) -> Store | None:
+        if self._data_folder is None:
+            return None
+        from .store.file import Store
+
+        return Store(self._data_folder, self.name)
 
     @property
     def server(self) -> Server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from .broker import SystemClock
@@ -11,22 +12,40 @@ from .topology import Topology
 
 
 class Host:
-    """Namespaces by name, each with its own listener; `log(event, **fields)` gets what happens."""
+    """Namespaces by name, each with its own listener; `log(event, **fields)` gets what happens. With a `data_folder` they
+    outlive the process; `on_failure` is called when one can be kept no more."""
 
-    def __init__(self, address: str = "127.0.0.1", *, log: Callable[..., None], limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        address: str = "127.0.0.1",
+        *,
+        log: Callable[..., None],
+        limits: Limits | None = None,
+        data_folder: Path | None = None,
+        on_failure: Callable[[], None] = lambda: None,
+    ) -> None:
         self.address = address
         self.clock = SystemClock()
         self.servers: dict[str, Server] = {}
         self._log = log
         self._limits = limits
+        self._data_folder = data_folder
+        self._on_failure = on_failure
 
     async def add(self, name: str, topology: Topology) -> Server:
-        """Make a namespace and listen for it. Raises `OSError` when its port is taken."""
+        """Make a namespace, with what is kept of it, and listen for it. Raises `OSError` when its port is taken, and
+        `StoreError`."""
 
         def log(event: str, **fields: Any) -> None:
             self._log(event, namespace=name, **fields)
 
-        server = Server(name, topology, self.clock, host=self.address, limits=self._limits, log=log)
+        store = None
+        if self._data_folder is not None:
+            from .store.file import Store
+
+            store = Store(self._data_folder, name)
+        server = Server(name, topology, self.clock, host=self.address, limits=self._limits, log=log, store=store)
+        server.on_failure = self._on_failure
         self.servers[name] = server
         try:
             await server.start()
@@ -36,15 +55,35 @@ class Host:
         log("namespace.listening", port=server.port, queues=len(topology.queues))
         return server
 
+    async def restore(self) -> None:
+        """Make the namespaces that the data folder has and that are not there yet. Raises as `add` does."""
+        if self._data_folder is None:
+            return
+        from .store.file import Store, stored_namespaces
+
+        for name in stored_namespaces(self._data_folder):
+            if name not in self.servers:
+                store = Store(self._data_folder, name)
+                definition = store.definition()
+                store.close()
+                if definition is not None:
+                    await self.add(name, Topology.from_json(definition.topology))
+
     async def remove(self, name: str) -> None:
-        """Close a namespace and its connections."""
-        await self.servers.pop(name).stop()
+        """Close a namespace and its connections; nothing is kept of it."""
+        server = await self._close(name)
+        server.forget()
+
+    async def _close(self, name: str) -> Server:
+        server = self.servers.pop(name)
+        await server.stop()
         self._log("namespace.closed", namespace=name)
+        return server
 
     async def close(self) -> None:
         """Close all namespaces."""
         for name in list(self.servers):
-            await self.remove(name)
+            await self._close(name)
 
     def advance(self, seconds: float) -> float:
         """Move the clock of all namespaces and do at once what it brings; return the new time."""

@@ -10,8 +10,10 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
+from .store import StoreError
 from .topology import Topology, TopologyError
 
 CONTROL_TOKEN = "PEEKLOCK_CONTROL_TOKEN"  # noqa: S105 -- the name of a variable
@@ -30,6 +32,12 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (default: %(default)s)")
     build.add_argument("--port", type=int, default=5672, help="AMQP port; 0 takes a free one (default: %(default)s)")
     build.add_argument("--control-port", type=int, default=0, help="port of the control API; 0 takes a free one")
+    build.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="FOLDER",
+        help="keep namespaces there: a kill -9 loses nothing that a client was answered (default: memory only)",
+    )
     build.add_argument(
         "--no-default-namespace", action="store_true", help="no AMQP port until the control API makes a namespace"
     )
@@ -101,24 +109,26 @@ def main(argv: list[str] | None = None) -> int:
             f"--no-default-namespace without a control API: nothing could ever be reached\n  fix: set {CONTROL_TOKEN}"
         )
     try:
-        asyncio.run(_serve(arguments, topology, token))
+        return asyncio.run(_serve(arguments, topology, token))
+    except StoreError as error:
+        return _fail(str(error))
     except OSError as error:
         return _fail(f"cannot listen: {error.strerror or error}\n  fix: choose another port, or 0 for a free one")
-    return 0
 
 
-async def _serve(arguments: argparse.Namespace, topology: Topology, token: str) -> None:
+async def _serve(arguments: argparse.Namespace, topology: Topology, token: str) -> int:
     from .host import Host
 
     tune_gc()
-    host = Host(arguments.host, log=log)
     stopping = asyncio.Event()
+    host = Host(arguments.host, log=log, data_folder=arguments.data_dir, on_failure=stopping.set)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     amqp_port = control_port = None
     if not arguments.no_default_namespace:
         amqp_port = (await host.add(NAMESPACE, topology)).port
+    await host.restore()
     control = None
     if token:
         from .gateway.control import ControlApi
@@ -130,8 +140,12 @@ async def _serve(arguments: argparse.Namespace, topology: Topology, token: str) 
     await stopping.wait()
     if control is not None:
         await control.stop()
+    failure = next((server.failure for server in host.servers.values() if server.failure is not None), None)
     await host.close()
+    if failure is not None:
+        return _fail(str(failure))
     log("servicebus.stopped")
+    return 0
 
 
 def tune_gc() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -153,6 +153,12 @@ class Topology:
 
     def __post_init__(self) -> None:
         check(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads as this topology."""
+        return asdict(self) | {
+            "access_rules": [asdict(rule) | {"rights": list(rule.rights)} for rule in self.access_rules]
+        }
 
     @classmethod
     def from_json(cls, body: Any) -> Topology:

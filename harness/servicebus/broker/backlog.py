@@ -7,17 +7,20 @@ depth of the queue.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from .clock import Clock
 from .deadlines import Deadlines
 from .duplicates import DuplicateHistory
 from .ledger import Ledger
-from .message import ACTIVE, GONE, SCHEDULED, Content, Message
+from .message import ACTIVE, DEFERRED, GONE, LOCKED, SCHEDULED, Content, Message
 from .sequence import SequenceIndex
 from .session import Sessions
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .journal import Journal
 
 NEVER = float("inf")
 
@@ -40,6 +43,7 @@ class Backlog:
         self.settings = settings
         self.is_dead_letter = is_dead_letter
         self.armed = NEVER
+        self.journal: Journal | None = None
         self.size_in_bytes = 0
         self.active = self.deferred = 0
         self._now = clock.now
@@ -103,6 +107,8 @@ class Backlog:
         self.active += 1
         carried = None if event == "activated" else content
         self._ledger.record(now, self.name, event, number, content.message_id, 1, None, carried, details)
+        if self.journal is not None:
+            self.journal.added(self, message)
         if expires_at is not None:
             self._expiries.add(expires_at, message)
             self.arm(expires_at)
@@ -120,13 +126,19 @@ class Backlog:
         self._scheduled += 1
         self.size_in_bytes += content.size
         self._schedule.add(at, message)
+        if self.journal is not None:
+            self.journal.added(self, message)
         details = {"scheduled_at": at}
         self._ledger.record(now, self.name, "scheduled", number, content.message_id, 1, None, content, details)
         self.arm(at)
         return number
 
     def _is_new(self, content: Content, now: float) -> bool:
-        if self._history is None or self._history.is_new(content.message_id, now):
+        if self._history is None:
+            return True
+        if self._history.is_new(content.message_id, now):
+            if self.journal is not None:
+                self.journal.remembered(self, content.message_id, now)
             return True
         self._ledger.record(now, self.name, "duplicate_dropped", 0, content.message_id, 1, None, content)
         return False
@@ -161,6 +173,45 @@ class Backlog:
             self._fresh = deque(m for m in self._fresh if m.state is ACTIVE)
             self._gone_in_fresh = 0
 
+    def restore(self, messages: Sequence[Message], next_sequence: int, history: Sequence[tuple[str, float]]) -> None:
+        """Take what a store has kept, messages by their numbers and the duplicate history by age, into an entity that is new.
+        Locks hold on, but those of a session, whose holder has gone with its connection (S-46, S-49)."""
+        self._next_sequence = next_sequence
+        if self._history is not None:
+            self._history.restore(history)
+        for message in messages:
+            self._index.add(message)
+            self.size_in_bytes += message.content.size
+            if self.sessions is not None:
+                message.session_id = message.content.session_id or ""
+            if message.state is LOCKED and self.sessions is not None:
+                self._record(self._now(), "released", message, message.consumer, {"reason": "Restarted"})
+                message.state = DEFERRED if message.deferred else ACTIVE
+                message.deferred = False
+            if message.state is ACTIVE:
+                self._restore_active(message)
+            elif message.state is DEFERRED:
+                self.deferred += 1
+            elif message.state is SCHEDULED:
+                self._scheduled += 1
+                self._schedule.add(message.content.scheduled_at, message)
+        for message in sorted((m for m in messages if m.state is LOCKED), key=lambda m: m.locked_until):
+            self._locks[message.token] = message
+
+    def _restore_active(self, message: Message) -> None:
+        self.active += 1
+        if self.sessions is None:
+            self._fresh.append(message)
+        else:
+            self.sessions.add(message)
+        if message.expires_at is not None:
+            self._expiries.add(message.expires_at, message)
+
+    @property
+    def next_sequence(self) -> int:
+        """The number that the next message gets."""
+        return self._next_sequence
+
     @property
     def scheduled_count(self) -> int:
         """How many messages wait for their scheduled time."""
@@ -180,6 +231,8 @@ class Backlog:
             self._history.clear()
         if self.sessions is not None:
             self.sessions.purge()
+        if self.journal is not None:
+            self.journal.emptied(self)
         if count:
             self._ledger.record(self._now(), self.name, "purged", 0, "", 0, None, None, {"count": count})
         return count
@@ -207,3 +260,5 @@ class Backlog:
             if not due:
                 self._schedule.discard()
         message.state = GONE
+        if self.journal is not None:
+            self.journal.gone(self, message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 
 class DuplicateHistory:
@@ -25,6 +26,12 @@ class DuplicateHistory:
         seen.add(message_id)
         order.append((now, message_id))
         return True
+
+    def restore(self, seen: Iterable[tuple[str, float]]) -> None:
+        """Take what was remembered before, each id with its epoch second, the oldest first."""
+        for message_id, at in seen:
+            self._seen.add(message_id)
+            self._order.append((at, message_id))
 
     def clear(self) -> None:
         """Forget everything."""

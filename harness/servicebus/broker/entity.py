@@ -166,6 +166,8 @@ class Entity(Backlog):
         message.token = token = _random_bits(128).to_bytes(16, "big")
         message.consumer = consumer
         self._locks[token] = message
+        if self.journal is not None:
+            self.journal.moved(self, message)
         self._ledger.record(
             now, self.name, "delivered", message.sequence, message.content.message_id,
             message.delivery_count + 1, consumer, None, {"locked_until": until},
@@ -186,6 +188,11 @@ class Entity(Backlog):
         else:
             self._give_back(message, now)
 
+    def session_set(self, session: MessageSession) -> None:
+        """Note that the state of a session has changed."""
+        if self.journal is not None:
+            self.journal.session_set(self, session)
+
     def take_back(self, message: Message, now: float, *, failed: bool) -> None:
         """End the lock of a session's message: with the session's lock (`failed`), or because its holder has left."""
         del self._locks[message.token]
@@ -196,6 +203,8 @@ class Entity(Backlog):
             self._give_back(message, now)
 
     def _give_back(self, message: Message, now: float) -> None:
+        if self.journal is not None:
+            self.journal.moved(self, message)
         if message.deferred:
             message.deferred = False
             message.state = DEFERRED

@@ -7,7 +7,7 @@ dropped past `cap` entries or past `cap_bytes` of message content.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -72,6 +72,20 @@ class Ledger:
             self._render(first + index + 1, record)
             for index, record in enumerate(islice(self._records, start, stop), start)
         ]
+
+    def records(self, after: int) -> Iterator[tuple[int, Record]]:
+        """Yield the entries numbered above `after` as they were recorded, each with its number."""
+        first = self.cursor - len(self._records)
+        start = max(0, after - first)
+        for index, record in enumerate(islice(self._records, start, None), start):
+            yield first + index + 1, record
+
+    def restore(self, cursor: int, records: Iterable[Record]) -> None:
+        """Take the newest entries that a store has kept, the last of them numbered `cursor`."""
+        self._records.extend(records)
+        self._bytes = sum(record[7].size for record in self._records if record[7] is not None)
+        self.cursor = cursor
+        self.dropped = cursor - len(self._records)
 
     def notify(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` once, at the next entry; return what takes the wish back."""

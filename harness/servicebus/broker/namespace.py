@@ -14,6 +14,7 @@ from .queue import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Queue
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from .journal import Journal
     from .subscription import Subscription, SubscriptionSettings
     from .topic import Topic, TopicSettings
 
@@ -39,6 +40,7 @@ class Namespace:
         self.clock = clock
         self.ledger = Ledger(describe) if ledger_cap is None else Ledger(describe, ledger_cap)
         self.on_deadline: Callable[[float], None] | None = None
+        self._journal: Journal | None = None
         self._timers: list[tuple[float, int, Queue]] = []
         self._count = 0
         self.queues = {
@@ -62,6 +64,8 @@ class Namespace:
     def _open(self, entity: Queue) -> None:
         """Give an entity its status, and the targets to which it forwards (S-67, S-68, S-77)."""
         settings, dead = entity.settings, entity.dead_letters
+        for part in entity.parts():
+            self._enter(part)
         if settings.status != "Active":
             entity.set_status(settings.status)
         if settings.forward_to:
@@ -70,6 +74,18 @@ class Namespace:
         if settings.forward_dead_lettered_messages_to and dead is not None:
             target = local_name(settings.forward_dead_lettered_messages_to)
             dead.forwarder = Forwarder(dead, target, self._forward_target, self.clock, dead_letter_source=entity.name)
+
+    def keep(self, journal: Journal) -> None:
+        """Tell a journal of everything from now on; it hears at once of every entity that there is."""
+        self._journal = journal
+        for entity in self.entities():
+            for part in entity.parts():
+                self._enter(part)
+
+    def _enter(self, part: Queue) -> None:
+        if self._journal is not None:
+            part.journal = self._journal
+            self._journal.configured(part)
 
     def add_queue(self, name: str, settings: Settings) -> Queue:
         """Make a queue while the namespace runs. Raises `EntityExists`."""
@@ -105,14 +121,11 @@ class Namespace:
         else:
             topic_name, _, name = path.partition(_SUBSCRIPTIONS)
             self.topics[topic_name].unsubscribe(name)
-        parts = [
-            part
-            for owner in gone
-            for part in (owner, owner.dead_letters, owner.transfer_dead_letters)
-            if part is not None
-        ]
+        parts = [part for owner in gone for part in owner.parts()]
         for part in parts:
             part.purge()
+            if self._journal is not None:
+                self._journal.removed(part)
         return parts
 
     def reconfigure(self, entity: Queue, settings: Settings) -> None:
@@ -180,6 +193,7 @@ class Namespace:
             owner.transfer_dead_letters = Queue(
                 name, owner.settings, self.clock, self.ledger, self._arm, is_dead_letter=True
             )
+            self._enter(owner.transfer_dead_letters)
         return owner.transfer_dead_letters
 
     def _missing(self, path: str) -> EntityNotFound:
@@ -188,9 +202,8 @@ class Namespace:
     def reset(self) -> int:
         """Empty every entity and forget the duplicate histories; returns the ledger's cursor: later entries are new."""
         for entity in self.entities():
-            for part in (entity, entity.dead_letters, entity.transfer_dead_letters):
-                if part is not None:
-                    part.purge()
+            for part in entity.parts():
+                part.purge()
         return self.ledger.cursor
 
     def run_due(self) -> None:

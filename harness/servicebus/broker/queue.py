@@ -85,6 +85,10 @@ class Queue(Entity):
                 f"{self.kind}: '{self.name}'. Size of entity in bytes:{self.stored_bytes()}, Max entity size in bytes:{self._max_bytes}."
             )
 
+    def parts(self) -> list[Queue]:
+        """Return the queue itself and the dead-letter queues that hang on it."""
+        return [part for part in (self, self.dead_letters, self.transfer_dead_letters) if part is not None]
+
     def stored_bytes(self) -> int:
         """Return how much of the entity's quota is used (S-66)."""
         return self.size_in_bytes
@@ -112,6 +116,8 @@ class Queue(Entity):
         self.status = status
         self.receivable = status in ("Active", "SendDisabled")
         self._sendable = status in ("Active", "ReceiveDisabled") and not self.is_dead_letter
+        if self.journal is not None:
+            self.journal.configured(self)
         if self.receivable:
             self.pump()
 
@@ -131,6 +137,8 @@ class Queue(Entity):
         message = Message(content, self._next_sequence, now, None)
         self._next_sequence += 1
         message.origin = origin
+        if self.journal is not None:
+            self.journal.numbered(self)
         self._record(now, "dead_lettered", message, None, {"reason": reason, "description": text})
         properties = {"DeadLetterReason": reason, "DeadLetterErrorDescription": text}
         self.dead_letters.accept_dead(message, content.updated(properties), now)
@@ -278,6 +286,8 @@ class Queue(Entity):
         message.state = DEFERRED
         message.deferred = False
         self.deferred += 1
+        if self.journal is not None:
+            self.journal.moved(self, message)
 
     def dead_letter(
         self,
@@ -301,6 +311,8 @@ class Queue(Entity):
         message = self._unlock(token, now)
         message.locked_until = now + self._lock_duration
         self._locks[token] = message  # at the end again: the locks stay ordered by their expiry
+        if self.journal is not None:
+            self.journal.moved(self, message)
         details = {"locked_until": message.locked_until}
         self._record(now, "renewed", message, message.consumer, details)
         return message.locked_until
@@ -310,7 +322,10 @@ class Queue(Entity):
         message = self._locks.get(token)
         return message if message is not None and message.locked_until > self._now() else None
 
-    @staticmethod
-    def _modify(message: Message, properties: dict[str, Any] | None) -> None:
+    def _modify(self, message: Message, properties: dict[str, Any] | None) -> None:
         if properties:
+            before = message.content.size
             message.content = message.content.updated(properties)
+            self.size_in_bytes += message.content.size - before
+            if self.journal is not None:
+                self.journal.revised(self, message)

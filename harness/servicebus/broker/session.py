@@ -101,6 +101,9 @@ class SessionOwner(Protocol):
     def take_back(self, message: Message, now: float, *, failed: bool) -> None:
         """End a message's lock; a failed delivery counts (S-49)."""
 
+    def session_set(self, session: MessageSession) -> None:
+        """Note that the state of a session has changed."""
+
 
 class Sessions:
     """The sessions of one entity: which are held, which are available, who waits. Costs are O(1) or O(log n)."""
@@ -256,6 +259,16 @@ class Sessions:
         """Keep a state with a session until it is cleared by None (S-62)."""
         session.state = state
         session.state_set_at = self._now()
+        self._owner.session_set(session)
+
+    def restore(self, session_id: str, state: bytes, set_at: float) -> None:
+        """Take a state that a store has kept, with the epoch second at which it was set."""
+        session = self._open(session_id)
+        session.state, session.state_set_at = state, set_at
+
+    def states(self) -> list[MessageSession]:
+        """List the sessions that have a state."""
+        return [session for session in self._sessions.values() if session.state is not None]
 
     def ids(self, state_set_after: float | None = None) -> list[str]:
         """List the sessions that have messages or a state; with a time (epoch seconds), those whose state was set later."""

@@ -62,11 +62,15 @@ class Subscription(Queue):
         if self.admit_rule is not None:
             self.admit_rule(rule)
         self.rules[rule.name.lower()] = rule
+        if self.journal is not None:
+            self.journal.configured(self)
 
     def remove_rule(self, name: str) -> None:
         """Remove a rule. Raises `EntityNotFound` (S-28)."""
         if self.rules.pop(name.lower(), None) is None:
             raise EntityNotFound(f"The messaging entity '{self.name}/rules/{name}' could not be found.")
+        if self.journal is not None:
+            self.journal.configured(self)
 
     def listed_rules(self) -> Iterable[Rule]:
         """Return the rules as lists show them: $Default first, then by name (S-86)."""

@@ -105,6 +105,8 @@ class Topic(Queue):
         """Number a message and give it to the subscriptions; the topic keeps nothing of it."""
         number = self._next_sequence
         self._next_sequence = number + 1
+        if self.journal is not None:
+            self.journal.numbered(self)
         default = self.settings.default_time_to_live
         if default is not None and (content.ttl is None or default < content.ttl):
             content.limit_ttl(default)

@@ -168,8 +168,7 @@ class ControlApi:
                 self._server(name).interfere().end(fault)
                 return 204, None
             case ["POST", "namespaces", name, "queues", *queue, "purge"] if queue:
-                server = self._server(name)
-                return 200, {"purged": server.namespace.entity("/".join(queue)).purge()}
+                return 200, {"purged": self._server(name).purge("/".join(queue))}
         raise Refused(
             404, f"there is no {method} /{'/'.join(parts)}", "see the control API's page in the documentation"
         )

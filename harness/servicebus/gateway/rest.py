@@ -185,6 +185,7 @@ class RestConnection(asyncio.Protocol):
     def _send(self, answer: Answer) -> None:
         import h11
 
+        self._server.commit()
         if self._transport is None:
             return
         fields = [*answer.headers, ("content-length", str(len(answer.body))), ("server", "Microsoft-HTTPAPI/2.0")]

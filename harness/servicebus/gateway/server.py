@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.servicebus.broker import Clock, Namespace, Queue
+from harness.servicebus.store import StoreError
 from harness.servicebus.topology import Topology
 
 from .access import Gatekeeper
@@ -19,6 +21,7 @@ from .render import describe
 
 if TYPE_CHECKING:
     from .faults import Faults
+    from harness.servicebus.store.file import Store
 
 Log = Callable[..., None]
 READ_SIZE = 256 << 10
@@ -54,17 +57,20 @@ class Server:
         limits: Limits | None = None,
         log: Log | None = None,
         ledger_cap: int | None = None,
+        store: Store | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
-        self.namespace = Namespace(
-            name, topology.queues, clock, topics=topology.topics, describe=describe, ledger_cap=ledger_cap
-        )
+        queues, topics = (topology.queues, topology.topics) if store is None else store.merged(topology)
+        self.namespace = Namespace(name, queues, clock, topics=topics, describe=describe, ledger_cap=ledger_cap)
         self.namespace.on_deadline = self._wake_at
         self.topology = topology
         self.started_at = clock.now()
         self.records: dict[str, Any] = {}
         """What the administration API knows of entities, by path in lower case."""
         self.gatekeeper = Gatekeeper(topology.access_rules, clock)
+        self.failure: StoreError | None = None
+        """Why nothing is served any more."""
+        self.on_failure: Callable[[], None] = lambda: None
         self.limits = limits or Limits()
         self.log: Log = log or _silent
         self.container_id = f"peeklock-{name}-{uuid.uuid4().hex[:8]}"
@@ -82,18 +88,49 @@ class Server:
         self._timer_at = float("inf")
         self._claims_until = float("inf")
         self._looking: asyncio.TimerHandle | None = None
+        self._store = store
+        if store is not None:
+            self._restore(store)
+
+    def _restore(self, store: Store) -> None:
+        from .atom.entities import Record, access_rules
+
+        before = store.definition()
+        if before is not None:
+            self.started_at = before.started_at
+        for path, fields in store.records().items():
+            self.records[path] = record = Record(**fields)
+            self.gatekeeper.set_rules(path, access_rules(path, record))
+
+        def written(path: str) -> dict[str, Any] | None:
+            record = self.records.get(path)
+            return None if record is None else asdict(record)
+
+        store.restore(self.namespace, written)
 
     async def start(self) -> int:
-        """Listen; return the port. Raises `OSError` when the port is taken."""
-        self._listener = await self.loop.create_server(
-            lambda: Doorway(self), self._host, self.topology.port, backlog=1024, reuse_address=True
-        )
+        """Listen; return the port. Raises `OSError` when the port is taken, and `StoreError`."""
+        self._listener = await self._listen()
         self.port = self._listener.sockets[0].getsockname()[1]
+        if self._store is not None:
+            self._store.define(self.topology.to_json(), self.port, self.started_at)
         self._looking = self.loop.call_later(self.limits.link / LOOKS, self._look_for_idle_links)
         return self.port
 
+    async def _listen(self) -> asyncio.Server:
+        before = None if self._store is None or self.topology.port else self._store.definition()
+        ports = [self.topology.port] if before is None else [before.port, 0]  # clients know the port of the last time
+        for port in ports[:-1]:
+            with suppress(OSError):
+                return await self._listen_on(port)
+        return await self._listen_on(ports[-1])
+
+    async def _listen_on(self, port: int) -> asyncio.Server:
+        return await self.loop.create_server(lambda: Doorway(self), self._host, port, backlog=1024, reuse_address=True)
+
     async def stop(self) -> None:
         """Close every connection and the port."""
+        self.commit()
         for timer in (self._timer, self._looking):
             if timer is not None:
                 timer.cancel()
@@ -105,9 +142,40 @@ class Server:
             transport.abort()
         for _ in range(3):  # let the transports tell their protocols
             await asyncio.sleep(0)
+        if self._store is not None:
+            self.commit()
+            self._store.close()
+
+    def commit(self) -> None:
+        """Have everything kept that has happened by now: nobody is told of it before."""
+        if self._store is None or self.failure is not None:
+            return
+        try:
+            self._store.commit()
+        except StoreError as error:
+            self._fail(error)
+
+    def _fail(self, error: StoreError) -> None:
+        """Nothing can be kept any more: hang up without an answer, so that no client takes for done what is not."""
+        self.failure = error
+        self.log("store.failed", problem=error.problem, fix=error.fix)
+        if self._listener is not None:
+            self._listener.close()
+        for peer in list(self.peers):
+            peer.abort()
+        for transport in list(self.waiting):
+            transport.abort()
+        self.on_failure()
+
+    def forget(self) -> None:
+        """Delete what was kept of a namespace that has stopped."""
+        if self._store is not None:
+            self._store.delete()
 
     def flush(self, peer: Peer | None = None) -> None:
-        """End a turn: one write for each connection that has something to say."""
+        """End a turn: keep what has changed, then one write for each connection that has something to say."""
+        if self._store is not None:
+            self.commit()
         if peer is not None:
             peer.flush()
         while self.dirty:
@@ -136,6 +204,12 @@ class Server:
 
             self.faults = Faults(self)
         return self.faults
+
+    def purge(self, path: str) -> int:
+        """Empty one entity; return how many messages went. Raises `EntityNotFound`."""
+        count = self.namespace.entity(path).purge()
+        self.flush()
+        return count
 
     def watch_claim(self, expires: float) -> None:
         """See to it that tokens are looked at when one expires (epoch seconds)."""
@@ -187,6 +261,11 @@ class Server:
             }
             for topic in self.namespace.topics.values()
         ]
+
+    def redescribe(self, entity: Queue) -> None:
+        """Have it kept that the administration API knows something else of an entity."""
+        if self._store is not None:
+            self._store.redescribe(entity)
 
     def remove(self, path: str) -> None:
         """Delete an entity with its messages; links to it are detached. Raises `EntityNotFound`."""

@@ -182,6 +182,7 @@ class AdminRequest:
         self._server.gatekeeper.set_rules(entity.name, access_rules(entity.name, record))
         if self._server.faults is not None:
             self._server.faults.refresh()
+        self._server.redescribe(entity)
         self._server.flush()
 
     def _delete(self, path: str) -> None:
