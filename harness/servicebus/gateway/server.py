@@ -20,8 +20,9 @@ from .peer import Peer
 from .render import describe
 
 if TYPE_CHECKING:
-    from .faults import Faults
     from harness.servicebus.store.file import Store
+
+    from .faults import Faults
 
 Log = Callable[..., None]
 READ_SIZE = 256 << 10
