@@ -8,11 +8,12 @@ from typing import Any
 
 from .broker import SystemClock
 from .gateway import Limits, Server
+from .gateway.pulse import Pulse
 from .topology import Topology
 
 
 class Host:
-    """Namespaces by name, each with its own listener; `log(event, **fields)` gets what happens. With a `data_folder` they
+    """Namespaces by name, each with its own listener; made inside the event loop. `log(event, **fields)` gets what happens. With a `data_folder` they
     outlive the process; `on_failure` is called when one can be kept no more."""
 
     def __init__(
@@ -27,6 +28,7 @@ class Host:
         self.address = address
         self.clock = SystemClock()
         self.servers: dict[str, Server] = {}
+        self.pulse = Pulse()
         self._log = log
         self._limits = limits
         self._data_folder = data_folder
@@ -44,9 +46,12 @@ class Host:
             from .store.file import Store
 
             store = Store(self._data_folder, name)
-        server = Server(name, topology, self.clock, host=self.address, limits=self._limits, log=log, store=store)
+        server = Server(
+            name, topology, self.clock, host=self.address, limits=self._limits, log=log, store=store, pulse=self.pulse
+        )
         server.on_failure = self._on_failure
         self.servers[name] = server
+        self.pulse.start()
         try:
             await server.start()
         except BaseException:
@@ -82,6 +87,7 @@ class Host:
 
     async def close(self) -> None:
         """Close all namespaces."""
+        self.pulse.stop()
         for name in list(self.servers):
             await self._close(name)
 

@@ -6,15 +6,17 @@ dropped past `cap` entries or past `cap_bytes` of message content.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 DEFAULT_CAP = 100_000
 DEFAULT_CAP_BYTES = 256 << 20
 
 Record = tuple[float, str, str, int, str, int, str | None, Any, "dict[str, Any] | None"]
+_ENTITY_AND_EVENT: Callable[[Record], tuple[str, str]] = itemgetter(1, 2)
 Describe = Callable[[Any], dict[str, Any]]
 
 
@@ -32,6 +34,8 @@ class Ledger:
         self._cap = cap
         self._cap_bytes = cap_bytes
         self._bytes = 0
+        self._counted = 0
+        self._counts: Counter[tuple[str, str]] = Counter()
         self._records: deque[Record] = deque()
         self._waiters: list[Callable[[], None]] = []
 
@@ -54,6 +58,8 @@ class Ledger:
         if content is not None:
             self._bytes += content.size
         while len(records) > self._cap or (self._bytes > self._cap_bytes and len(records) > 1):
+            if self._counted <= self.dropped:
+                self._count()
             gone = records.popleft()
             self.dropped += 1
             if gone[7] is not None:
@@ -65,13 +71,31 @@ class Ledger:
 
     def entries(self, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
         """Return the entries numbered above `after`, oldest first, at most `limit` of them."""
-        first = self.cursor - len(self._records)
+        records = self._records
+        first = self.cursor - len(records)
         start = max(0, after - first)
-        stop = None if limit is None else start + limit
-        return [
-            self._render(first + index + 1, record)
-            for index, record in enumerate(islice(self._records, start, stop), start)
-        ]
+        if start * 2 > len(records):  # who follows the ledger wants the last few: they are nearer to the end
+            chosen = list(islice(reversed(records), max(0, len(records) - start)))[::-1][:limit]
+        else:
+            chosen = list(islice(records, start, None if limit is None else start + limit))
+        return [self._render(first + index + 1, record) for index, record in enumerate(chosen, start)]
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return how often each event has happened in each entity (its name as in the entries), dropped entries included."""
+        self._count()
+        return self._counts
+
+    def forget_counts(self, queue: str) -> None:
+        """Count an entity that is no more no longer."""
+        self._count()
+        for key in [key for key in self._counts if key[0] == queue]:
+            del self._counts[key]
+
+    def _count(self) -> None:
+        """Count what came since the last time: when somebody asks, or before it is dropped. Recording costs nothing more."""
+        fresh = islice(reversed(self._records), self.cursor - self._counted)
+        self._counts.update(map(_ENTITY_AND_EVENT, fresh))
+        self._counted = self.cursor
 
     def records(self, after: int) -> Iterator[tuple[int, Record]]:
         """Yield the entries numbered above `after` as they were recorded, each with its number."""
@@ -84,7 +108,7 @@ class Ledger:
         """Take the newest entries that a store has kept, the last of them numbered `cursor`."""
         self._records.extend(records)
         self._bytes = sum(record[7].size for record in self._records if record[7] is not None)
-        self.cursor = cursor
+        self.cursor = self._counted = cursor
         self.dropped = cursor - len(self._records)
 
     def notify(self, wake: Callable[[], None]) -> Callable[[], None]:

@@ -20,6 +20,7 @@ class CbsRequests(RequestLink):
         try:
             self._put_token(fields, request)
         except TokenRefused as refused:
+            self.peer.server.failed(f"cbs:{refused.status}")
             self.peer.server.log("cbs.refused", status=refused.status, audience=str(fields.get("name")))
             return Response({"status-code": Int(refused.status), "status-description": refused.description})
         return Response({"status-code": Int(200), "status-description": "OK"})

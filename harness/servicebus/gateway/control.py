@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 MAX_BODY = 4 << 20
 MAX_WAIT = 60.0
 DEFAULT_LIMIT = 10_000
+FEED_BUFFER = 256 << 10
+"""How many bytes wait for who follows a ledger."""
 
 
 class Refused(Exception):
@@ -33,8 +36,16 @@ class Refused(Exception):
         self.fix = fix
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerFeed:
+    """The answer that does not end: a namespace's ledger, from an entry on."""
+
+    server: Server
+    after: int
+
+
 class ControlApi:
-    """Serves the control API of one host. `token` is what callers must bear."""
+    """Serves the control API of one host. `token` is what callers must bear, but for `/health`."""
 
     def __init__(self, host: Host, token: str) -> None:
         self._host = host
@@ -93,8 +104,16 @@ class ControlApi:
         assert request is not None
         headers = {bytes(name).lower(): bytes(value) for name, value in request.headers}
         status, answer = await self._answer(request.method.decode(), request.target.decode("latin-1"), headers, body)
+        if isinstance(answer, LedgerFeed):
+            await self._stream(answer, http, reader, writer)
+            return False
+        kind = b"application/json"
         raw = b"" if answer is None else json.dumps(answer).encode()
-        fields = [(b"content-type", b"application/json"), (b"content-length", str(len(raw)).encode())]
+        if isinstance(answer, str):
+            from .metrics import CONTENT_TYPE
+
+            kind, raw = CONTENT_TYPE.encode(), answer.encode()
+        fields = [(b"content-type", kind), (b"content-length", str(len(raw)).encode())]
         out = http.send(h11.Response(status_code=status, headers=fields)) or b""
         if raw:
             out += http.send(h11.Data(data=raw)) or b""
@@ -103,8 +122,36 @@ class ControlApi:
         await writer.drain()
         return http.our_state is h11.DONE and http.their_state is h11.DONE
 
+    async def _stream(
+        self, feed: LedgerFeed, http: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Send entries until the reader hangs up or the namespace ends; a slow reader holds up nobody but itself."""
+        import h11
+
+        from .ledger_stream import follow
+
+        writer.transport.set_write_buffer_limits(high=FEED_BUFFER)
+        writer.write(
+            http.send(h11.Response(status_code=200, headers=[(b"content-type", b"application/x-ndjson")])) or b""
+        )
+        gone = asyncio.ensure_future(reader.read(1))
+        ends: set[asyncio.Future[Any]] = {gone, feed.server.ended}
+        ended = asyncio.ensure_future(asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED))
+        try:
+            async for line in follow(feed.server.namespace.ledger, feed.after, ended):
+                writer.write(http.send(h11.Data(data=line)) or b"")
+                await writer.drain()
+            writer.write(http.send(h11.EndOfMessage()) or b"")
+        finally:
+            gone.cancel()
+            ended.cancel()
+
     async def _answer(self, method: str, target: str, headers: dict[bytes, bytes], body: bytes) -> tuple[int, Any]:
         try:
+            if method == "GET" and target.partition("?")[0] == "/health":
+                from .health import health
+
+                return health(self._host.servers, self._host.pulse, self._host.clock.now())
             given = headers.get(b"authorization", b"")
             if not hmac.compare_digest(given, b"Bearer " + self._token.encode()):
                 raise Refused(401, "the control token is missing or wrong", "send 'Authorization: Bearer <token>'")
@@ -128,9 +175,10 @@ class ControlApi:
     ) -> tuple[int, Any]:
         host = self._host
         match [method, *parts]:
-            case ["GET", "health"]:
-                ports = {name: server.port for name, server in host.servers.items()}
-                return 200, {"status": "ok", "namespaces": ports, "now": host.clock.now()}
+            case ["GET", "metrics"]:
+                from .metrics import render
+
+                return 200, render(host.servers)
             case ["POST", "clock"]:
                 seconds = document.get("advance") if isinstance(document, dict) else None
                 if not isinstance(seconds, int | float) or isinstance(seconds, bool):
@@ -148,7 +196,10 @@ class ControlApi:
             case ["POST", "namespaces", name, "reset"]:
                 return 200, {"cursor": self._server(name).reset()}
             case ["GET", "namespaces", name, "ledger"]:
-                return 200, await self._ledger(self._server(name), query)
+                server = self._server(name)
+                if query.get("follow", [""])[0] == "true":
+                    return 200, LedgerFeed(server, int(_number(query, "after", 0.0)))
+                return 200, await self._ledger(server, query)
             case ["GET", "namespaces", name, "entities"]:
                 server = self._server(name)
                 return 200, {"queues": server.entities(), "topics": server.topics()}

@@ -15,6 +15,7 @@ from harness.servicebus.broker.errors import MessageLockLost
 
 if TYPE_CHECKING:
     from .peer import Peer
+    from .server import Server
 
 SENDER_CREDIT = 10_000
 UNSENT_LIMIT = 1 << 20
@@ -65,13 +66,17 @@ class Inlet:
                 content.sender = self.principal
             self.queue.send(contents)
         except BrokerError as error:
-            state = frames.rejected(AmqpError(error.condition, error.description))
+            state = self._refusal(AmqpError(error.condition, error.description))
         except DecodeError as error:
-            state = frames.rejected(AmqpError(DECODE_ERROR, str(error)))
+            state = self._refusal(AmqpError(DECODE_ERROR, str(error)))
         except AmqpError as error:
-            state = frames.rejected(error)
+            state = self._refusal(error)
         if not event.settled:
             event.link.session.settle(True, event.id, state)
+
+    def _refusal(self, error: AmqpError) -> bytes:
+        self.peer.server.failed(error.condition, self.queue.name)
+        return frames.rejected(error)
 
     def close(self) -> None:
         """Nothing is held for a sender."""
@@ -143,7 +148,7 @@ class Outlet(Consumer):
         self.queue.remove_consumer(self)
 
 
-def settle(event: ev.Outcome) -> None:
+def settle(event: ev.Outcome, server: Server) -> None:
     """Do what a receiver's disposition asks for and echo its outcome, unless it came settled (S-41 to S-45)."""
     session = event.session
     try:
@@ -155,6 +160,7 @@ def settle(event: ev.Outcome) -> None:
         else:
             state = apply(queue, token, event.code, event.fields)
     except BrokerError as error:
+        server.failed(error.condition, event.context[0].name if event.context else "")
         state = frames.rejected(AmqpError(error.condition, error.description))
     if event.settled:
         return

@@ -88,6 +88,8 @@ class ManagementRequests(RequestLink):
             self._principal = principal
             value = run(arguments, consumer)
         except BrokerError as error:
+            if error.status != 204:
+                self.peer.server.failed(error.condition, self.queue.name)
             properties = {
                 "statusCode": Int(error.status),
                 "statusDescription": error.description,

@@ -64,6 +64,7 @@ class Peer(asyncio.BufferedProtocol):
         self.transport = transport
         transport.set_write_buffer_limits(high=HIGH_WATER)
         self.server.peers.add(self)
+        self.server.opened += 1
         self._tick()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
@@ -156,7 +157,7 @@ class Peer(asyncio.BufferedProtocol):
                     event.link.context.on_delivery(event)
             elif kind is ev.Outcome:
                 assert isinstance(event, ev.Outcome)
-                links.settle(event)
+                links.settle(event, self.server)
             elif kind is ev.Credit:
                 assert isinstance(event, ev.Credit)
                 if event.link.context is not None:
@@ -198,12 +199,20 @@ class Peer(asyncio.BufferedProtocol):
             self._connect(link, path_of(address))
         except BrokerError as error:
             text = tracked(error.description, self.server.namespace.name, path_of(address_of(terminus) or ""))
-            self.refuse(link, AmqpError(error.condition, text))
+            self.refuse(link, AmqpError(error.condition, text), self._known(terminus))
         except AmqpError as error:
-            self.refuse(link, error)
+            self.refuse(link, error, self._known(terminus))
 
-    def refuse(self, link: Link, error: AmqpError) -> None:
+    def _known(self, terminus: Any) -> str:
+        """Return the name of the entity that a terminus means, "" for none: strangers name what they like."""
+        try:
+            return self.server.namespace.entity(path_of(address_of(terminus) or "")).name
+        except BrokerError:
+            return ""
+
+    def refuse(self, link: Link, error: AmqpError, entity: str = "") -> None:
         """Answer an attach with the reason why not (S-7)."""
+        self.server.failed(error.condition, entity)
         self.server.log("link.refused", peer=self.name, link=link.name, condition=error.condition)
         link.refuse(error)
 

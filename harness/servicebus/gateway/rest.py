@@ -167,11 +167,13 @@ class RestConnection(asyncio.Protocol):
         try:
             answer = await RestRequest(self._server, request, body, secure=self._secure).answer()
         except RestRefused as refused:
+            self._server.failed(f"http:{refused.status}")
             self._server.log(
                 "rest.refused", status=refused.status, path=request.target.decode("latin-1").partition("?")[0]
             )
             answer = _error(refused)
         except BrokerError as error:
+            self._server.failed(error.condition)
             status = {401: 401, 403: 403, 404: 404, 409: 409, 410: 410, 503: 503}.get(error.status, 400)
             answer = _error(RestRefused(status, error.description))
         self._send(answer)
@@ -218,6 +220,8 @@ class RestRequest:
     async def answer(self) -> Answer:
         """Do what is asked for. Raises `RestRefused` or `BrokerError`."""
         lowered = [part.lower() for part in self._parts]
+        if self._method == "GET" and (found := self._about_itself(lowered)) is not None:
+            return found
         if self._is_administration(lowered):
             return self._administer()
         if "messages" not in lowered[1:]:
@@ -234,6 +238,23 @@ class RestRequest:
             case ["PUT" | "DELETE" | "POST", _, lock]:
                 return self._settle(entity, lock)
         raise RestRefused(400, f"The specified HTTP verb ({self._method}) is not valid.")
+
+    def _about_itself(self, lowered: list[str]) -> Answer | None:
+        """Answer `/health`, which is open to anybody, and `/metrics`, for who may manage the namespace; None for all
+        else. Administrators name the version of their API, so entities may have these names."""
+        if "api-version" in self._query or lowered not in (["health"], ["metrics"]):
+            return None
+        if lowered == ["metrics"]:
+            from .metrics import CONTENT_TYPE, render
+
+            self._authorize("", "Manage")
+            text = render({self._server.namespace.name: self._server})
+            return Answer(200, (("content-type", CONTENT_TYPE),), text.encode())
+        from .health import health
+
+        name, now = self._server.namespace.name, self._server.namespace.clock.now()
+        status, report = health({name: self._server}, self._server.pulse, now)
+        return Answer(status, (("content-type", "application/json"),), json.dumps(report).encode())
 
     def _is_administration(self, lowered: list[str]) -> bool:
         """Tell the administration API from the data plane, which has one address but for `messages` in it (S-82)."""

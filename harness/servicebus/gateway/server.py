@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from .access import Gatekeeper
 from .doorway import Doorway
 from .idle import LOOKS, detach_idle_links
 from .peer import Peer
+from .pulse import Pulse
 from .render import describe
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class Server:
         log: Log | None = None,
         ledger_cap: int | None = None,
         store: Store | None = None,
+        pulse: Pulse | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         queues, topics = (topology.queues, topology.topics) if store is None else store.merged(topology)
@@ -78,6 +81,16 @@ class Server:
         self.peers: set[Peer] = set()
         self.waiting: set[asyncio.Transport] = set()
         """Connections that speak no AMQP (yet)."""
+        self.opened = 0
+        """How many AMQP connections there ever were."""
+        self.errors: Counter[tuple[str, str]] = Counter()
+        """How often what was refused, by entity ("" where there is none) and condition."""
+        self.checks: list[Callable[[], str | None]] = []
+        """What else has to be well: each returns what is wrong, or None."""
+        self.ended: asyncio.Future[None] = self.loop.create_future()
+        """Done when the server has stopped."""
+        self.pulse = pulse or Pulse()
+        self._owns_pulse = pulse is None
         self.faults: Faults | None = None
         """None until somebody has asked for a fault: `interfere` makes them."""
         self.dirty: list[Peer] = []
@@ -116,6 +129,8 @@ class Server:
         if self._store is not None:
             self._store.define(self.topology.to_json(), self.port, self.started_at)
         self._looking = self.loop.call_later(self.limits.link / LOOKS, self._look_for_idle_links)
+        if self._owns_pulse:
+            self.pulse.start()
         return self.port
 
     async def _listen(self) -> asyncio.Server:
@@ -132,6 +147,10 @@ class Server:
     async def stop(self) -> None:
         """Close every connection and the port."""
         self.commit()
+        if not self.ended.done():
+            self.ended.set_result(None)
+        if self._owns_pulse:
+            self.pulse.stop()
         for timer in (self._timer, self._looking):
             if timer is not None:
                 timer.cancel()
@@ -172,6 +191,19 @@ class Server:
         """Delete what was kept of a namespace that has stopped."""
         if self._store is not None:
             self._store.delete()
+
+    def problems(self) -> list[str]:
+        """Return what keeps this namespace from working; nothing when all is well."""
+        found = [problem for check in self.checks if (problem := check()) is not None]
+        if self._listener is None or not self._listener.is_serving():
+            found.insert(0, f"nobody listens on port {self.port}")
+        if self.failure is not None:
+            found.append(f"the store cannot be written: {self.failure.problem}")
+        return found
+
+    def failed(self, condition: str, entity: str = "") -> None:
+        """Count a refusal."""
+        self.errors[entity, condition] += 1
 
     def flush(self, peer: Peer | None = None) -> None:
         """End a turn: keep what has changed, then one write for each connection that has something to say."""
@@ -271,6 +303,10 @@ class Server:
     def remove(self, path: str) -> None:
         """Delete an entity with its messages; links to it are detached. Raises `EntityNotFound`."""
         gone = self.namespace.remove(self.namespace.entity(path))
+        for queue in gone:
+            self.namespace.ledger.forget_counts(queue.name)
+            for key in [key for key in self.errors if key[0] == queue.name]:
+                del self.errors[key]
         for peer in list(self.peers):
             peer.detach_from(gone)
         self.flush()

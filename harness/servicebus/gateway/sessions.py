@@ -79,7 +79,7 @@ class SessionOutlet(Outlet, SessionConsumer):
     def session_refused(self, error: BrokerError) -> None:
         """Answer the attach with the reason; it is the client that asks again."""
         self.link.context = None
-        self.peer.refuse(self.link, self._failure(error))
+        self.peer.refuse(self.link, self._failure(error), self.queue.name)
         self.peer.touch()
 
     def session_lock_lost(self, error: BrokerError) -> None:

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
+import httpx
 import pytest
 
 from harness.servicebus import Client, OutgoingMessage, ServiceBusError
@@ -228,10 +229,36 @@ def test_faults_are_begun_listed_and_cleared(control):
 
 
 def test_control_needs_its_token(control):
-    """Every path, health too, is closed to callers without the token."""
-    for path in ("/health", "/namespaces/a/ledger"):
+    """Every path but /health is closed to callers without the token."""
+    for path in ("/metrics", "/namespaces/a/ledger", "/namespaces/a/ledger?follow=true", "/namespaces/a/faults"):
         assert call(control, "GET", path, token="wrong")[0] == 401
-    assert call(control, "GET", "/health")[1]["status"] == "ok"
+    assert call(control, "POST", "/health", token="wrong")[0] == 401
+    assert call(control, "GET", "/health", token="wrong")[1]["status"] == "ok"
+
+
+def test_the_ledger_is_a_stream(control):
+    """?follow=true: what was and what comes, a line of JSON each, until the client hangs up or the namespace ends."""
+    port = call(control, "PUT", "/namespaces/followed", {"queues": {"q": {}}})[1]["port"]
+    with Client(text(port)) as client:
+        client.send("q", [OutgoingMessage(b"x", message_id="before")])
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        url = f"http://127.0.0.1:{control}/namespaces/followed/ledger?follow=true&after="
+        with (
+            httpx.stream("GET", url + "0", headers=headers, timeout=10) as all_of_it,
+            httpx.stream("GET", url + "1", headers=headers, timeout=10) as later,
+        ):
+            assert all_of_it.headers["content-type"] == "application/x-ndjson"
+            first, second = (map(json.loads, response.iter_lines()) for response in (all_of_it, later))
+            assert next(first)["message_id"] == "before"
+            client.send("q", [OutgoingMessage(b"x", message_id="after")])
+            for lines in (first, second):
+                entry = next(lines)
+                assert (entry["n"], entry["message_id"], entry["message"]["body_base64"]) == (2, "after", "eA==")
+            call(control, "DELETE", "/namespaces/followed")
+            assert list(first) == []
+            assert list(second) == []
+    with httpx.stream("GET", url + "0", headers=headers, timeout=10) as gone:
+        assert gone.status_code == 404
 
 
 def test_starting_costs_little():

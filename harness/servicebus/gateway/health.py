@@ -1,0 +1,40 @@
+"""What `/health` tells: to anybody, so nothing secret, and never "ok" for what does not work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from .pulse import STALL, Pulse
+
+if TYPE_CHECKING:
+    from .server import Server
+
+
+def health(servers: Mapping[str, Server], pulse: Pulse, now: float) -> tuple[int, dict[str, Any]]:
+    """Return an HTTP status, 200 or 503, and why: `reasons` is empty when all is well."""
+    reasons = [f"namespace '{name}': {problem}" for name, server in servers.items() for problem in server.problems()]
+    delay = pulse.delay()
+    if delay >= STALL:
+        reasons.append(f"the event loop stood still for {delay:.1f} s")
+    return (503 if reasons else 200), {
+        "status": "failing" if reasons else "ok",
+        "version": version(),
+        "namespaces": {name: server.port for name, server in servers.items()},
+        "now": now,
+        "loop_delay": round(delay, 4),
+        "reasons": reasons,
+    }
+
+
+@cache
+def version() -> str:
+    """Return this package's version; "unknown" where it was not installed."""
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("peeklock")
+    except PackageNotFoundError:
+        return "unknown"
