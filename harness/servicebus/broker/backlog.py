@@ -120,6 +120,9 @@ class Backlog:
         number = self._next_sequence
         self._next_sequence = number + 1
         content.scheduled_at = at
+        default = self.settings.default_time_to_live
+        if default is not None and (content.ttl is None or default < content.ttl):
+            content.limit_ttl(default)  # now, as the ledger's entry has the message as it is: it must not change later
         message = Message(content, number, now, None)
         message.state = SCHEDULED
         self._index.add(message)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.servicebus import ManualClock, Queue, Rule, Subscription, Topic, Topology
@@ -169,6 +169,7 @@ OPERATIONS = [
 ]
 
 
+@example([("schedule", 0), ("commit", 0), ("advance", 3)])
 @given(st.lists(st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 5)), max_size=60))
 @settings(max_examples=60, deadline=None)
 def test_any_history_is_there_again(operations):
