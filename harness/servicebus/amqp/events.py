@@ -103,12 +103,20 @@ class Credit(Event):
 
 
 class Delivery(Event):
-    """A whole message arrived; `payload` is None when it was longer than the link's `max_message_size`."""
+    """A whole message arrived; `payload` is None when it was longer than the link's `max_message_size`. `state` is the
+    delivery state that came with it: a transaction's, or None."""
 
-    __slots__ = ("id", "link", "message_format", "payload", "settled", "tag")
+    __slots__ = ("id", "link", "message_format", "payload", "settled", "state", "tag")
 
     def __init__(
-        self, link: Receiver, id_: int, tag: bytes, message_format: int, settled: bool, payload: bytes | None
+        self,
+        link: Receiver,
+        id_: int,
+        tag: bytes,
+        message_format: int,
+        settled: bool,
+        payload: bytes | None,
+        state: Any = None,
     ) -> None:
         self.link = link
         self.id = id_
@@ -116,11 +124,12 @@ class Delivery(Event):
         self.message_format = message_format
         self.settled = settled
         self.payload = payload
+        self.state = state
 
 
 class Outcome(Event):
-    """The peer gave a delivery of ours an outcome: `code` 0x24..0x27 (None: settled without a state), its fields,
-    and what the owner passed to `Sender.send`. `context` is None for a delivery that the engine does not know."""
+    """The peer gave a delivery of ours an outcome: `code` 0x24..0x27, or 0x34 in a transaction (None: settled without a state), its
+    fields, and what the owner passed to `Sender.send`. `context` is None for a delivery that the engine does not know."""
 
     __slots__ = ("code", "context", "fields", "first", "last", "session", "settled")
 

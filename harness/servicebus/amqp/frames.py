@@ -18,7 +18,7 @@ SASL_MECHANISMS, SASL_INIT, SASL_CHALLENGE, SASL_RESPONSE, SASL_OUTCOME = range(
 SOURCE, TARGET = 0x28, 0x29
 ERROR = 0x1D
 ACCEPTED_CODE, REJECTED_CODE, RELEASED_CODE, MODIFIED_CODE = 0x24, 0x25, 0x26, 0x27
-COORDINATOR = 0x30
+COORDINATOR, DECLARE, DISCHARGE, DECLARED, TRANSACTIONAL = range(0x30, 0x35)
 
 _HEADER = struct.Struct(">IBBH").pack
 # handle, delivery-id, tag of 16 bytes, message-format 0, settled, more; then five fields that never change
@@ -74,11 +74,12 @@ def transfer(
     settled: bool,
     more: bool,
     payload: bytes,
+    state: Any = None,
 ) -> bytes:
     """Encode any transfer frame, all eleven fields present."""
     body = described(
         TRANSFER, UInt(handle), UInt(delivery_id), tag, UInt(message_format), settled, more,
-        None, None, False, False, False,
+        None, state, False, False, False,
     )  # fmt: skip
     return frame(channel, body, payload)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 _SOURCE_ARITY, _TARGET_ARITY = 11, 7
+_STATE = 7  # where a transfer has its delivery state
 
 
 def _padded(terminus: Any, arity: int) -> Any:
@@ -79,12 +80,17 @@ class Link:
         self.session.write(body)
 
     def accept(
-        self, *, source: Any = None, max_message_size: int = 0, properties: dict[str, Any] | None = None
+        self,
+        *,
+        source: Any = None,
+        target: Any = None,
+        max_message_size: int = 0,
+        properties: dict[str, Any] | None = None,
     ) -> None:
-        """Answer the peer's attach: both termini echoed as they came (S-6, S-8) unless `source` is given."""
+        """Answer the peer's attach: both termini echoed as they came (S-6, S-8) unless `source` or `target` is given."""
         self.max_message_size = max_message_size
         echoed = _padded(source or self.source, _SOURCE_ARITY) or frames.source(None)
-        target = _padded(self.target, _TARGET_ARITY) or frames.target(None)
+        target = target or _padded(self.target, _TARGET_ARITY) or frames.target(None)
         self.send_attach(echoed, target, properties, max_message_size)
 
     def refuse(self, failure: AmqpError) -> None:
@@ -130,17 +136,18 @@ class Sender(Link):
         settled: bool = False,
         message_format: int = 0,
         context: Any = None,
+        state: Any = None,
     ) -> int:
         """Send one message, in as many transfers as the peer's max-frame-size asks for; return the delivery-id.
 
-        Uses one credit. Frames for which the session has no window wait until the peer opens it.
+        Uses one credit; `state` is that of a transaction. Frames for which the session has no window wait until the peer opens it.
         """
         if tag is None:
             self._tag += 1
             tag = self._tag.to_bytes(4, "big")
         self.credit -= 1
         self.delivery_count = (self.delivery_count + 1) & serial.MASK
-        return self.session.send_transfers(self, payload, tag, settled, message_format, context)
+        return self.session.send_transfers(self, payload, tag, settled, message_format, context, state)
 
     def read_flow(self, delivery_count: int | None, credit: int | None, drain: bool) -> None:
         """Take over the credit of a flow: what it grants beyond the deliveries already sent (S-12)."""
@@ -166,6 +173,8 @@ class Receiver(Link):
         self.delivery_count = 0
         self.credit = 0
         self.auto_credit = 0
+        self.state: Any = None
+        """The delivery state of the message that is coming in, if it has one."""
         self._parts: list[bytes] = []
         self._size = 0
         self._first: tuple[int, bytes, int, bool] | None = None
@@ -192,6 +201,8 @@ class Receiver(Link):
         The message is None when it grew past `max_message_size`: its bytes are not kept.
         """
         more = bool(fields[5]) if len(fields) > 5 else False
+        if len(fields) > _STATE and fields[_STATE] is not None:
+            self.state = fields[_STATE]
         if self._first is None:
             first = (fields[1] or 0, fields[2] or b"", fields[3] or 0, bool(fields[4]))
             if not more and not (len(fields) > 9 and fields[9]):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WINDOW = 65_535
 HANDLE_MAX = 1023
+_EXACT = (frames.REJECTED_CODE, frames.MODIFIED_CODE, frames.TRANSACTIONAL)
 _TRANSFER_OVERHEAD = 50  # header and performative of a transfer with a 16-byte tag and message-format 0
 
 
@@ -222,10 +223,20 @@ class Session:
         if self.incoming_window <= WINDOW >> 1:
             self.write_flow(link, max(0, link.credit))
         if whole is not None:
-            self.connection.emit(events.Delivery(link, *whole))
+            state = link.state
+            if state is not None:
+                link.state = None
+            self.connection.emit(events.Delivery(link, *whole, state))
 
     def send_transfers(
-        self, link: Link, payload: bytes, tag: bytes, settled: bool, message_format: int, context: Any
+        self,
+        link: Link,
+        payload: bytes,
+        tag: bytes,
+        settled: bool,
+        message_format: int,
+        context: Any,
+        state: Any = None,
     ) -> int:
         """Cut a message into transfers and write those for which there is window; return the delivery-id."""
         delivery_id = self.next_delivery_id
@@ -234,19 +245,20 @@ class Session:
             self._unsettled[delivery_id] = (link, context)
         size = len(payload)
         room = self.connection.remote_max_frame_size - _TRANSFER_OVERHEAD
-        if size <= room and message_format == 0 and len(tag) == 16 and self.remote_window > 0 and not self._waiting:
+        short = message_format == 0 and len(tag) == 16 and state is None
+        if size <= room and short and self.remote_window > 0 and not self._waiting:
             self.connection.write(
                 frames.short_transfer(self.channel, link.handle, delivery_id, tag, settled, False, size), payload
             )
             self.next_outgoing_id = (self.next_outgoing_id + 1) & serial.MASK
             self.remote_window -= 1
             return delivery_id
-        room -= 32  # the general form of the performative is longer
+        room -= 32 if state is None else 332  # the general form of the performative is longer
         for start in range(0, max(size, 1), room):
             part = payload[start : start + room]
             more = start + room < size
             raw = frames.transfer(
-                self.channel, link.handle, delivery_id, tag, message_format, settled, more, bytes(part)
+                self.channel, link.handle, delivery_id, tag, message_format, settled, more, bytes(part), state
             )
             if self.remote_window > 0 and not self._waiting:
                 self._write_transfer(raw)
@@ -317,7 +329,7 @@ def read_state(state: Any, raw: bytes, pos: int) -> tuple[int | None, list[Any]]
     if not isinstance(state, Described) or not isinstance(state.descriptor, int):
         return None, []
     code = state.descriptor
-    if code in (frames.REJECTED_CODE, frames.MODIFIED_CODE) and raw:
+    if code in _EXACT and raw:
         state = decode.value(raw, pos)[0][4]
     return int(code), list(state.value) if isinstance(state.value, list) else []
 

@@ -114,11 +114,12 @@ class Backlog:
             self.arm(expires_at)
         return message
 
-    def _add_scheduled(self, content: Content, at: float, now: float) -> int:
+    def _add_scheduled(self, content: Content, at: float, now: float, number: int | None = None) -> int:
         if not self._is_new(content, now):
             return 0
-        number = self._next_sequence
-        self._next_sequence = number + 1
+        if number is None:
+            number = self._next_sequence
+            self._next_sequence = number + 1
         content.scheduled_at = at
         default = self.settings.default_time_to_live
         if default is not None and (content.ttl is None or default < content.ttl):

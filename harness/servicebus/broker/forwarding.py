@@ -22,7 +22,7 @@ class _TooManyHops(BrokerError):
         )
 
 
-_REASONS: dict[type[BrokerError], str] = {
+REASONS: dict[type[BrokerError], str] = {
     EntityDisabled: "MessagingEntityDisabledException",
     EntityNotFound: "MessagingEntityNotFoundException",
     MessageTooLarge: "MessageSizeExceededException",
@@ -76,7 +76,7 @@ class Forwarder:
                     if source.dead_letters is None:
                         kept.append(message)
                         continue
-                    reason = _REASONS.get(type(refused), type(refused).__name__)
+                    reason = REASONS.get(type(refused), type(refused).__name__)
                     source.bury_taken(message, self._now(), reason, refused.description)
         finally:
             for message in kept:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from .clock import Clock
 from .errors import EntityExists, EntityNotFound
@@ -17,9 +17,27 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .subscription import Subscription, SubscriptionSettings
     from .topic import Topic, TopicSettings
+    from .transaction import Transactions
+    from .transfer import Transfer
 
 
 _SUBSCRIPTIONS = "/subscriptions/"
+
+
+class Timed(Protocol):
+    """What has moments of its own: an entity, or the transactions."""
+
+    armed: float
+    """For when it is announced already."""
+
+    def arm(self, when: float) -> None:
+        """Announce a moment at which `expire_due` is to be called."""
+
+    def expire_due(self) -> None:
+        """Do what the clock asks for by now."""
+
+    def next_due(self) -> float:
+        """Return the epoch second at which `expire_due` is needed next; infinity when it is not."""
 
 
 class Namespace:
@@ -41,7 +59,8 @@ class Namespace:
         self.ledger = Ledger(describe) if ledger_cap is None else Ledger(describe, ledger_cap)
         self.on_deadline: Callable[[float], None] | None = None
         self._journal: Journal | None = None
-        self._timers: list[tuple[float, int, Queue]] = []
+        self._timers: list[tuple[float, int, Timed]] = []
+        self._transactions: Transactions | None = None
         self._count = 0
         self.queues = {
             queue_name.lower(): Queue(queue_name, settings, clock, self.ledger, self._arm)
@@ -134,6 +153,8 @@ class Namespace:
         entity.forwarder = None
         if entity.dead_letters is not None:
             entity.dead_letters.forwarder = None
+        if entity.transfer_dead_letters is not None:
+            entity.transfer_dead_letters.reconfigure(settings)
         entity.set_status(settings.status)
         self._open(entity)
         entity.pump()
@@ -199,8 +220,33 @@ class Namespace:
     def _missing(self, path: str) -> EntityNotFound:
         return EntityNotFound(f"The messaging entity 'sb://{self.name}/{path}' could not be found.")
 
+    @property
+    def transactions(self) -> Transactions:
+        """The open transactions (S-74)."""
+        if self._transactions is None:
+            from .transaction import Transactions  # here: for the first client that declares one
+
+            self._transactions = Transactions(self.clock, self.ledger, self.entity, self._arm)
+        return self._transactions
+
+    def transfer(self, via: Queue, destination: str) -> Transfer:
+        """Return the way of messages through one entity into another. Raises `EntityNotFound`."""
+        from .transfer import Transfer
+
+        self.entity(destination)
+        return Transfer(via, destination, self.entity, self._transfer, self.clock)
+
+    def top_level(self, entity: Queue) -> Queue:
+        """Return the queue or topic to which an entity belongs. Raises `EntityNotFound`."""
+        from .transaction import top_level
+
+        return self._main(top_level(entity.name), entity.name)
+
     def reset(self) -> int:
-        """Empty every entity and forget the duplicate histories; returns the ledger's cursor: later entries are new."""
+        """Empty every entity, forget the duplicate histories and roll back every transaction; returns the ledger's cursor:
+        later entries are new."""
+        if self._transactions is not None:
+            self._transactions.clear()
         for entity in self.entities():
             for part in entity.parts():
                 part.purge()
@@ -211,20 +257,20 @@ class Namespace:
         now = self.clock.now()
         timers = self._timers
         while timers and timers[0][0] <= now:
-            _, _, queue = heapq.heappop(timers)
-            queue.armed = float("inf")
-            queue.expire_due()
-            due = queue.next_due()
-            if due < queue.armed:
+            _, _, timed = heapq.heappop(timers)
+            timed.armed = float("inf")
+            timed.expire_due()
+            due = timed.next_due()
+            if due < timed.armed:
                 # an entry whose message has moved on may be due already; the queue has looked at it just now
-                queue.arm(due if due > now else now + 0.001)
+                timed.arm(due if due > now else now + 0.001)
 
     def next_due(self) -> float | None:
         """Return the epoch second at which `run_due` is needed next, or None."""
         return self._timers[0][0] if self._timers else None
 
-    def _arm(self, queue: Queue, when: float) -> None:
+    def _arm(self, timed: Timed, when: float) -> None:
         self._count += 1
-        heapq.heappush(self._timers, (when, self._count, queue))
+        heapq.heappush(self._timers, (when, self._count, timed))
         if self.on_deadline is not None and self._timers[0][0] == when:
             self.on_deadline(when)

@@ -57,6 +57,10 @@ class Queue(Entity):
     def send(self, contents: Sequence[Content]) -> None:
         """Take messages in order, all or none (S-65). Raises `NotAllowed`, `MessageTooLarge` or `QuotaExceeded`."""
         self.check(contents)
+        self.take(contents)
+
+    def take(self, contents: Sequence[Content]) -> None:
+        """Take messages in order; `check` has passed."""
         now = self._now()
         for content in contents:
             if content.scheduled_at is not None and content.scheduled_at > now:
@@ -72,6 +76,15 @@ class Queue(Entity):
             self.admit_sender()
         if self.sessions is not None:
             self.sessions.check(contents)
+        total = self.check_sizes(contents)
+        if self.stored_bytes() + total > self._max_bytes:
+            raise QuotaExceeded(
+                "The maximum entity size has been reached or exceeded for "
+                f"{self.kind}: '{self.name}'. Size of entity in bytes:{self.stored_bytes()}, Max entity size in bytes:{self._max_bytes}."
+            )
+
+    def check_sizes(self, contents: Sequence[Content]) -> int:
+        """Return how long the messages are together, in bytes. Raises `MessageTooLarge` (S-64)."""
         total = 0
         for content in contents:
             total += content.size
@@ -79,11 +92,21 @@ class Queue(Entity):
                 raise MessageTooLarge(
                     f"The received message (size {content.size}) exceeds the limit ({self._max_message_bytes}) of '{self.name}'."
                 )
-        if self.stored_bytes() + total > self._max_bytes:
-            raise QuotaExceeded(
-                "The maximum entity size has been reached or exceeded for "
-                f"{self.kind}: '{self.name}'. Size of entity in bytes:{self.stored_bytes()}, Max entity size in bytes:{self._max_bytes}."
-            )
+        return total
+
+    def reserve(self, count: int) -> list[int]:
+        """Take sequence numbers for messages that come later, or elsewhere."""
+        first = self._next_sequence
+        self._next_sequence = first + count
+        if self.journal is not None:
+            self.journal.numbered(self)
+        return list(range(first, first + count))
+
+    def note(self, now: float, event: str, message: Message, details: dict[str, Any]) -> None:
+        """Write into the ledger what happened to a message that did not stay here."""
+        self._ledger.record(
+            now, self.name, event, message.sequence, message.content.message_id, 1, None, message.content, details
+        )
 
     def parts(self) -> list[Queue]:
         """Return the queue itself and the dead-letter queues that hang on it."""
@@ -153,6 +176,12 @@ class Queue(Entity):
             numbers.append(self._add_scheduled(content, at, now))
         self.expire_due()
         return numbers
+
+    def place(self, contents: Sequence[Content], numbers: Sequence[int]) -> None:
+        """Keep messages until their `scheduled_at`, under numbers that were reserved; `check` has passed."""
+        now = self._now()
+        for content, number in zip(contents, numbers, strict=True):
+            self._add_scheduled(content, now if content.scheduled_at is None else content.scheduled_at, now, number)
 
     def cancel(self, numbers: Sequence[int]) -> None:
         """Drop scheduled messages, all or none. Raises `MessageNotFound` when one is not scheduled (any more)."""
@@ -297,11 +326,15 @@ class Queue(Entity):
         properties: dict[str, Any] | None = None,
     ) -> None:
         """Move a message to the dead-letter queue with its reason. Raises `NotAllowed` in a dead-letter queue (S-51)."""
-        if self.dead_letters is None:
-            raise NotAllowed(f"A message cannot be dead-lettered out of '{self.name}'.")
+        self.admit_dead_letter()
         now = self._now()
         message = self._unlock(token, now)
         self._bury(message, now, reason, description, message.delivery_count + 1, properties)
+
+    def admit_dead_letter(self) -> None:
+        """Raise `NotAllowed` where there is no dead-letter queue (S-51)."""
+        if self.dead_letters is None:
+            raise NotAllowed(f"A message cannot be dead-lettered out of '{self.name}'.")
 
     def renew(self, token: bytes) -> float:
         """Lock a message for another full lock duration; return until when (S-47)."""

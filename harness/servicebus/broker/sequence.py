@@ -24,12 +24,13 @@ class SequenceIndex:
         return len(self._messages)
 
     def add(self, message: Message) -> None:
-        """Add a message; its number is higher than all before."""
+        """Add a message; its number is higher than all before, unless it was reserved."""
         number = message.sequence
         self._messages[number] = message
         block = number >> _BLOCK
         self._blocks[block] = self._blocks.get(block, 0) + 1
-        self._last = number
+        if number > self._last:
+            self._last = number
 
     def drop(self, number: int) -> None:
         """Remove a message that is there."""

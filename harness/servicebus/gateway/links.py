@@ -10,10 +10,14 @@ from harness.servicebus.amqp import DecodeError, Envelope, Sender, frames
 from harness.servicebus.amqp import events as ev
 from harness.servicebus.amqp.errors import DECODE_ERROR, SIZE_EXCEEDED, AmqpError
 from harness.servicebus.amqp.message import BATCH_FORMAT, batch
+from harness.servicebus.amqp.transactions import transactional
 from harness.servicebus.broker import BrokerError, Consumer, Message, Queue
 from harness.servicebus.broker.errors import MessageLockLost
 
 if TYPE_CHECKING:
+    from harness.servicebus.broker.transaction import Enlisted, Transaction
+    from harness.servicebus.broker.transfer import Transfer
+
     from .peer import Peer
     from .server import Server
 
@@ -39,12 +43,17 @@ def wire(message: Message, *, locked: bool) -> bytes:
 
 
 class Inlet:
-    """A client's sender: every message goes to one queue."""
+    """A client's sender: every message goes to one queue, or through it to another one."""
 
-    def __init__(self, peer: Peer, queue: Queue, principal: str) -> None:
+    def __init__(self, peer: Peer, queue: Queue, principal: str, transfer: Transfer | None = None) -> None:
         self.peer = peer
         self.principal = principal
         self.queue = queue
+        self.route: Queue | Transfer = transfer or queue
+        self.paths = [queue.name]
+        """The entities for which the client needs the right to send."""
+        if transfer is not None:
+            self.paths.append(transfer.destination)
         self.used = True
         """False when nothing has happened since somebody looked; `idle_since` is then the event loop's time."""
         self.idle_since = 0.0
@@ -54,9 +63,12 @@ class Inlet:
         self.used = True
         payload = event.payload
         state = frames.ACCEPTED
+        transaction: Transaction | None = None
         try:
             if self.queue.faults is not None:
                 self.queue.faults.admit("send")
+            if event.state is not None:
+                transaction = self.peer.transaction_of(event)
             if payload is None:
                 raise AmqpError(SIZE_EXCEEDED, f"The message is longer than {event.link.max_message_size} bytes.")
             contents: Sequence[Envelope] = (
@@ -64,7 +76,10 @@ class Inlet:
             )
             for content in contents:
                 content.sender = self.principal
-            self.queue.send(contents)
+            if transaction is None:
+                self.route.send(contents)
+            else:
+                transaction.send(self.route, contents)
         except BrokerError as error:
             state = self._refusal(AmqpError(error.condition, error.description))
         except DecodeError as error:
@@ -72,6 +87,8 @@ class Inlet:
         except AmqpError as error:
             state = self._refusal(error)
         if not event.settled:
+            if transaction is not None:
+                state = transactional(transaction.id, state)
             event.link.session.settle(True, event.id, state)
 
     def _refusal(self, error: AmqpError) -> bytes:
@@ -150,31 +167,35 @@ class Outlet(Consumer):
 
 def settle(event: ev.Outcome, server: Server) -> None:
     """Do what a receiver's disposition asks for and echo its outcome, unless it came settled (S-41 to S-45)."""
-    session = event.session
     try:
         if event.context is None:
             raise MessageLockLost
         queue, token = event.context
-        if queue.faults is not None and _is_swallowed(queue, token, event):
+        if queue.faults is not None and is_swallowed(queue, token, event.code, event.fields):
             state = echo(event.code, event.fields)
         else:
             state = apply(queue, token, event.code, event.fields)
     except BrokerError as error:
         server.failed(error.condition, event.context[0].name if event.context else "")
         state = frames.rejected(AmqpError(error.condition, error.description))
-    if event.settled:
-        return
+    if not event.settled:
+        answer(event, state)
+
+
+def answer(event: ev.Outcome, state: bytes) -> None:
+    """Tell the receiver what became of its disposition: `state` is encoded."""
+    session = event.session
     if event.first == event.last:
         session.settle(False, event.first, state)
     else:
         session.connection.write(frames.disposition(session.channel, False, event.first, event.last, True, state))
 
 
-def _is_swallowed(queue: Queue, token: bytes, event: ev.Outcome) -> bool:
+def is_swallowed(queue: Queue, token: bytes, code: int | None, fields: list[Any]) -> bool:
     """Ask an entity's faults for one settlement. Raises `BrokerError` when it is to fail."""
     assert queue.faults is not None
     queue.faults.admit("settle")
-    return queue.faults.swallows(token, settlement_of(event.code, event.fields))
+    return queue.faults.swallows(token, settlement_of(code, fields))
 
 
 def settlement_of(code: int | None, fields: list[Any]) -> str:
@@ -194,7 +215,7 @@ def echo(code: int | None, fields: list[Any]) -> bytes:
     )
 
 
-def apply(queue: Queue, token: bytes, code: int | None, fields: list[Any]) -> bytes:
+def apply(queue: Queue | Enlisted, token: bytes, code: int | None, fields: list[Any]) -> bytes:
     """Settle one message by the outcome's code; return the encoded echo. Raises `BrokerError`."""
     if code == frames.ACCEPTED_CODE:
         queue.complete(token)

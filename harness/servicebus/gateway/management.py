@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.servicebus.amqp import Envelope
@@ -20,6 +21,8 @@ from .rule_requests import RuleRequests
 from .session_requests import SessionRequests
 
 if TYPE_CHECKING:
+    from harness.servicebus.broker.transaction import Enlisted
+
     from .peer import Peer
 
 _PREFIX = "com.microsoft:"
@@ -102,7 +105,8 @@ class ManagementRequests(RequestLink):
 
     def _renew(self, arguments: dict[Any, Any], consumer: str | None) -> bytes:
         tokens = _tokens(arguments)
-        expirations = [int(self.queue.renew(token) * 1000) for token in tokens]
+        target = self._target()
+        expirations = [int(target.renew(token) * 1000) for token in tokens]
         return encode({"expirations": Array.timestamps(expirations)})
 
     def _peek(self, arguments: dict[Any, Any], consumer: str | None) -> bytes | None:
@@ -127,7 +131,8 @@ class ManagementRequests(RequestLink):
             content = Envelope(raw)
             content.sender = self._principal
             contents.append(content)
-        return encode({"sequence-numbers": Array.longs(self.queue.schedule(contents))})
+        schedule = self.queue.schedule if self.transaction is None else partial(self.transaction.schedule, self.queue)
+        return encode({"sequence-numbers": Array.longs(schedule(contents))})
 
     def _cancel(self, arguments: dict[Any, Any], consumer: str | None) -> bytes:
         self.queue.cancel([_whole(number) for number in _sequence(arguments, "sequence-numbers")])
@@ -149,23 +154,28 @@ class ManagementRequests(RequestLink):
         if not isinstance(properties, dict):
             properties = None
         self._sessions.check(arguments)
+        target = self._target()
         for token in _tokens(arguments):
             if self.queue.faults is not None and self.queue.faults.swallows(token, _SETTLEMENTS.get(str(status), "")):
                 continue
             if status == "completed":
-                self.queue.complete(token)
+                target.complete(token)
             elif status == "abandoned":
-                self.queue.abandon(token, properties)
+                target.abandon(token, properties)
             elif status == "defered":
-                self.queue.defer(token, properties)
+                target.defer(token, properties)
             elif status == "suspended":
                 reason, text = arguments.get("deadletter-reason"), arguments.get("deadletter-description")
-                self.queue.dead_letter(token, _text(reason), _text(text), properties)
+                target.dead_letter(token, _text(reason), _text(text), properties)
             elif status in ("unlocked", "released"):
-                self.queue.release(token)
+                target.release(token)
             else:
                 raise ArgumentError(f"The disposition-status '{status}' is not known.")
         return encode({})
+
+    def _target(self) -> Queue | Enlisted:
+        """Return what settles: the entity, or its part in the transaction of the request (S-75)."""
+        return self.queue if self.transaction is None else self.transaction.at(self.queue)
 
     def _delete(self, arguments: dict[Any, Any], consumer: str | None) -> bytes | None:
         count = _integer(arguments, "message-count")

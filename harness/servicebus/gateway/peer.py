@@ -10,14 +10,14 @@ from harness.servicebus.amqp import Connection, Link, Receiver, Sender
 from harness.servicebus.amqp import events as ev
 from harness.servicebus.amqp.errors import (
     CONNECTION_FORCED,
-    NOT_IMPLEMENTED,
     RESOURCE_LIMIT,
     UNAUTHORIZED,
     AmqpError,
 )
-from harness.servicebus.amqp.frames import COORDINATOR
+from harness.servicebus.amqp.frames import TRANSACTIONAL
 from harness.servicebus.amqp.link import address_of
-from harness.servicebus.amqp.types import Described, UInt
+from harness.servicebus.amqp.transactions import is_coordinator, transaction_of
+from harness.servicebus.amqp.types import UInt
 from harness.servicebus.broker import BrokerError, Queue
 from harness.servicebus.broker.errors import EntityDisabled, EntityNotFound
 
@@ -30,11 +30,15 @@ from .sessions import SessionOutlet, wants_session
 from .tracking import tracked
 
 if TYPE_CHECKING:
+    from harness.servicebus.broker.transaction import Transaction
+    from harness.servicebus.broker.transfer import Transfer
+
     from .server import Server
 
 HIGH_WATER = 1 << 20
 UNREAD_LIMIT = 64 << 20
 _MANAGEMENT = "/$management"
+_DESTINATION = "com.microsoft:transfer-destination-address"
 
 
 class Peer(asyncio.BufferedProtocol):
@@ -157,7 +161,12 @@ class Peer(asyncio.BufferedProtocol):
                     event.link.context.on_delivery(event)
             elif kind is ev.Outcome:
                 assert isinstance(event, ev.Outcome)
-                links.settle(event, self.server)
+                if event.code == TRANSACTIONAL:
+                    from . import coordinator
+
+                    coordinator.settle(self, event)
+                else:
+                    links.settle(event, self.server)
             elif kind is ev.Credit:
                 assert isinstance(event, ev.Credit)
                 if event.link.context is not None:
@@ -191,8 +200,11 @@ class Peer(asyncio.BufferedProtocol):
         """Let a link in, or refuse it with the reason (S-7)."""
         terminus = link.source if link.is_sender else link.target
         try:
-            if isinstance(terminus, Described) and terminus.descriptor in (COORDINATOR, "amqp:coordinator:list"):
-                raise AmqpError(NOT_IMPLEMENTED, "Transactions are not supported yet.")
+            if not link.is_sender and is_coordinator(terminus):
+                from . import coordinator  # here: for the first client that wants transactions
+
+                coordinator.attach(self, link)
+                return
             address = address_of(terminus)
             if address is None:
                 raise AmqpError("amqp:invalid-field", "The link has no address.")
@@ -202,6 +214,11 @@ class Peer(asyncio.BufferedProtocol):
             self.refuse(link, AmqpError(error.condition, text), self._known(terminus))
         except AmqpError as error:
             self.refuse(link, error, self._known(terminus))
+
+    def transaction_of(self, event: ev.Delivery) -> Transaction | None:
+        """Return the transaction that a message names. Raises `UnknownTransaction` when it is not open (S-75)."""
+        id_ = transaction_of(event.state)
+        return None if id_ is None else self.server.namespace.transactions.get(id_, self)
 
     def _known(self, terminus: Any) -> str:
         """Return the name of the entity that a terminus means, "" for none: strangers name what they like."""
@@ -239,6 +256,8 @@ class Peer(asyncio.BufferedProtocol):
             queue.admit_receiver()
             if queue.faults is not None:
                 queue.faults.admit("receive")
+            if link.session.context is not None:
+                link.session.context.admit(link, queue)
             if len(queue.consumers) >= self.server.limits.receivers:
                 raise AmqpError(
                     RESOURCE_LIMIT, f"'{queue.name}' has {len(queue.consumers)} receivers: no more are taken."
@@ -257,8 +276,12 @@ class Peer(asyncio.BufferedProtocol):
             queue.add_consumer(outlet)
             outlet.on_credit()
         elif isinstance(link, Receiver):
-            queue.admit_sender()
-            link.context = links.Inlet(self, queue, principal)
+            transfer = self._transfer(link, queue)
+            if transfer is None:
+                queue.admit_sender()
+            else:
+                transfer.admit_sender()
+            link.context = links.Inlet(self, transfer.via if transfer else queue, principal, transfer)
             kilobytes = queue.settings.max_message_size_in_kilobytes
             extra = (
                 {"com.microsoft:max-message-batch-size": UInt(1 << 20)}
@@ -267,6 +290,18 @@ class Peer(asyncio.BufferedProtocol):
             )
             link.accept(max_message_size=kilobytes << 10, properties=extra)
             link.grant(links.SENDER_CREDIT, auto=True)
+
+    def _transfer(self, link: Receiver, queue: Queue) -> Transfer | None:
+        """Return the way of what a sender sends, if it leads through one entity into another (S-17, S-75)."""
+        destination = link.properties.get(_DESTINATION)
+        if destination is None:
+            transacted = link.session.context
+            found: Transfer | None = None if transacted is None else transacted.admit(link, queue)
+            return found
+        path = path_of(str(destination))
+        if not self.allows(path, "Send"):
+            raise self._unauthorized("Send", path)
+        return self.server.namespace.transfer(self.server.namespace.top_level(queue), path)
 
     def _pair(self, link: Link, node: str, requests: Any) -> None:
         if isinstance(link, Sender):
@@ -349,8 +384,11 @@ class Peer(asyncio.BufferedProtocol):
         for session in list(self.amqp.sessions.values()):
             for link in list(session.links.values()):
                 context = link.context
-                if isinstance(context, links.Outlet | links.Inlet):
-                    path, right = context.queue.name, "Listen" if link.is_sender else "Send"
+                if isinstance(context, links.Outlet):
+                    path, right = context.queue.name, "Listen"
+                elif isinstance(context, links.Inlet):
+                    path, right = context.queue.name, "Send"
+                    path = next((one for one in context.paths if not self.allows(one, right)), path)
                 elif isinstance(context, ManagementRequests):
                     path, right = context.path, "Listen"
                     if self.allows(path, "Send"):

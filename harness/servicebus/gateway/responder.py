@@ -11,8 +11,12 @@ from harness.servicebus.amqp.encode import compound, encode
 from harness.servicebus.amqp.errors import DECODE_ERROR, AmqpError
 from harness.servicebus.amqp.link import address_of
 from harness.servicebus.amqp.message import APPLICATION_PROPERTIES, PROPERTIES, described_map
+from harness.servicebus.amqp.transactions import transactional
+from harness.servicebus.broker import BrokerError
 
 if TYPE_CHECKING:
+    from harness.servicebus.broker.transaction import Transaction
+
     from .peer import Peer
 
 REQUEST_CREDIT = 100
@@ -68,6 +72,8 @@ class RequestLink:
     def __init__(self, peer: Peer, node: str) -> None:
         self.peer = peer
         self.node = node
+        self.transaction: Transaction | None = None
+        """That of the request at hand."""
 
     def on_delivery(self, event: ev.Delivery) -> None:
         """Accept a request, execute it and send the reply."""
@@ -77,13 +83,20 @@ class RequestLink:
                 raise DecodeError("the request is too long")
             request = Envelope(event.payload)
             properties = request.properties()
+            self.transaction = None if event.state is None else self.peer.transaction_of(event)
             response = self.execute(request)
-        except DecodeError as error:
+        except (DecodeError, BrokerError) as error:
+            refused = AmqpError(DECODE_ERROR, str(error))
+            if isinstance(error, BrokerError):
+                refused = AmqpError(error.condition, error.description)
             if not event.settled:
-                link.session.settle(True, event.id, frames.rejected(AmqpError(DECODE_ERROR, str(error))))
+                link.session.settle(True, event.id, frames.rejected(refused))
             return
         if not event.settled:
-            link.session.settle(True, event.id, frames.ACCEPTED)
+            state = frames.ACCEPTED
+            if self.transaction is not None:
+                state = transactional(self.transaction.id, state)
+            link.session.settle(True, event.id, state)
         reply = self._reply_link(link, properties.get("reply_to"))
         if reply is not None:
             reply.send(encode_response(request, properties.get("reply_to"), response))

@@ -330,9 +330,14 @@ def _counts(queue: Queue) -> dict[str, Any]:
         "locked": queue.locked_count,
         "scheduled": queue.scheduled_count,
         "deferred": queue.deferred,
-        "dead_letter": dead.active + dead.locked_count + dead.deferred,
+        "dead_letter": _held(dead),
+        "transfer_dead_letter": _held(queue.transfer_dead_letters),
         "status": queue.status,
         "receivers": [
             {"link": c.link_name, "container_id": c.container_id, "client_id": c.client_id} for c in queue.consumers
         ],
     }
+
+
+def _held(queue: Queue | None) -> int:
+    return 0 if queue is None else queue.active + queue.locked_count + queue.deferred
