@@ -410,3 +410,30 @@ def test_names_and_rights_of_files(tmp_path):
     assert stored_namespaces(tmp_path / "data") == ["../odd/näme", "plain"]
     assert [path.parent for path in tmp_path.rglob("*.sqlite3")] == [tmp_path / "data"] * 2
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*.sqlite3")} == {0o600}
+
+
+def test_a_transaction_is_kept_whole_or_not_at_all(life):
+    """S-74, S-75: what was posted is gone after a restart, with its locks as they were; what was committed is there, the
+    transfer dead letters and the numbers at the via entity included."""
+    q, connection = life.entity("q"), object()
+    q.send([message("in")])
+    (received,) = Taker(q).one()
+    way = life.namespace.transfer(q, "t")
+    posted = life.namespace.transactions.declare(connection, connection)
+    posted.at(q).complete(received.token)
+    posted.send(way, [message("never")])
+    other = again(life)
+    q = other.entity("q")
+    assert q.locked(received.token) is not None
+    way = other.namespace.transfer(q, "t")
+    other.entity("t").set_status("SendDisabled")
+    kept = other.namespace.transactions.declare(connection, connection)
+    kept.at(q).complete(received.token)
+    kept.send(way, [message("out")])
+    kept.schedule(q, [message("later", at=other.clock.now() + 60)])
+    other.namespace.transactions.discharge(kept.id, connection, fail=False)
+    last = again(other)
+    assert [m.content.message_id for m in last.entity("q").peek(0, 9)] == ["later"]
+    (dead,) = last.entity("q/$Transfer/$DeadLetterQueue").peek(0, 9)
+    assert (dead.content.message_id, dead.origin) == ("out", 3)
+    last.store.close()
