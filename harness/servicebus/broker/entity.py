@@ -39,6 +39,8 @@ class Entity(Backlog):
         super().__init__(name, settings, clock, ledger, arm, is_dead_letter=is_dead_letter)
         self.dead_letters: Entity | None = None
         self.consumers: set[Consumer] = set()
+        self.used_at = clock.now()
+        """When somebody used it last, in epoch seconds."""
         self.forwarder: Forwarder | None = None
         self._waiting: deque[Consumer] = deque()
         if settings.requires_session and not is_dead_letter:
@@ -57,6 +59,7 @@ class Entity(Backlog):
     def remove_consumer(self, consumer: Consumer) -> None:
         """A receiver has gone. What it holds stays locked until its time is over (S-46)."""
         self.consumers.discard(consumer)
+        self.used_at = self._now()
         if self.sessions is not None:
             self.sessions.leave(consumer)
         if consumer.waiting:
@@ -259,6 +262,7 @@ class Entity(Backlog):
         details = {"dead_letter_source": source.sequence}
         message = self._add(content, now, "enqueued", details)
         message.delivery_count = source.delivery_count
+        message.hops = source.hops
         message.origin = source.sequence
         self.pump()
 

@@ -84,7 +84,8 @@ class Forwarder:
             self._running = False
 
     def _forward(self, message: Message) -> None:
-        if message.hops >= MAX_HOPS:
+        # one more out of a dead-letter queue: what came there by its hops may still be collected, but in no circle
+        if message.hops >= MAX_HOPS + (self._source.dead_letters is None):
             raise _TooManyHops(self.target)
         target = self._find(self.target)
         content = message.content.copy()

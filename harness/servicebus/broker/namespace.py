@@ -14,6 +14,7 @@ from .queue import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Queue
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from .idleness import Idleness
     from .journal import Journal
     from .subscription import Subscription, SubscriptionSettings
     from .topic import Topic, TopicSettings
@@ -58,7 +59,10 @@ class Namespace:
         self.clock = clock
         self.ledger = Ledger(describe) if ledger_cap is None else Ledger(describe, ledger_cap)
         self.on_deadline: Callable[[float], None] | None = None
+        self.on_gone: Callable[[list[Queue]], None] | None = None
+        """Called with the entities that are no more, their dead-letter queues among them."""
         self._journal: Journal | None = None
+        self._watched: dict[Queue, Idleness] = {}
         self._timers: list[tuple[float, int, Timed]] = []
         self._transactions: Transactions | None = None
         self._count = 0
@@ -87,12 +91,25 @@ class Namespace:
             self._enter(part)
         if settings.status != "Active":
             entity.set_status(settings.status)
-        if settings.forward_to:
+        if settings.forward_to and not settings.requires_session:
             target = local_name(settings.forward_to)
             entity.forwarder = Forwarder(entity, target, self._forward_target, self.clock)
         if settings.forward_dead_lettered_messages_to and dead is not None:
             target = local_name(settings.forward_dead_lettered_messages_to)
             dead.forwarder = Forwarder(dead, target, self._forward_target, self.clock, dead_letter_source=entity.name)
+
+        if (watch := self._watched.pop(entity, None)) is not None:
+            watch.cancel()
+        if settings.auto_delete_on_idle is not None and entity.forwarder is None:
+            from .idleness import Idleness  # here: few entities go by themselves
+
+            limit = settings.auto_delete_on_idle
+            self._watched[entity] = Idleness(entity, limit, self.clock, self._arm, self._delete_idle)
+
+    def _delete_idle(self, entity: Queue) -> None:
+        details = {"reason": f"nobody used it for {entity.settings.auto_delete_on_idle:g} s"}
+        self.ledger.record(self.clock.now(), entity.name, "deleted_on_idle", 0, "", 0, None, None, details)
+        self.remove(entity)
 
     def keep(self, journal: Journal) -> None:
         """Tell a journal of everything from now on; it hears at once of every entity that there is."""
@@ -145,11 +162,16 @@ class Namespace:
             part.purge()
             if self._journal is not None:
                 self._journal.removed(part)
+            if (watch := self._watched.pop(part, None)) is not None:
+                watch.cancel()
+        if self.on_gone is not None:
+            self.on_gone(parts)
         return parts
 
     def reconfigure(self, entity: Queue, settings: Settings) -> None:
         """Give an entity new settings, its status and its forwards included (S-67, S-77)."""
         entity.reconfigure(settings)
+        entity.touch()
         entity.forwarder = None
         if entity.dead_letters is not None:
             entity.dead_letters.forwarder = None

@@ -61,7 +61,7 @@ class Queue(Entity):
 
     def take(self, contents: Sequence[Content]) -> None:
         """Take messages in order; `check` has passed."""
-        now = self._now()
+        self.used_at = now = self._now()
         for content in contents:
             if content.scheduled_at is not None and content.scheduled_at > now:
                 self._add_scheduled(content, content.scheduled_at, now)
@@ -112,6 +112,17 @@ class Queue(Entity):
         """Return the queue itself and the dead-letter queues that hang on it."""
         return [part for part in (self, self.dead_letters, self.transfer_dead_letters) if part is not None]
 
+    def last_used(self) -> float | None:
+        """Return when somebody used the entity last, in epoch seconds; None while it is in use (S-87)."""
+        parts = self.parts()
+        if any(part.consumers for part in parts) or self.scheduled_count:
+            return None
+        return max(part.used_at for part in parts)
+
+    def touch(self) -> None:
+        """Note that somebody uses the entity."""
+        self.used_at = self._now()
+
     def stored_bytes(self) -> int:
         """Return how much of the entity's quota is used (S-66)."""
         return self.size_in_bytes
@@ -146,7 +157,7 @@ class Queue(Entity):
 
     def take_forwarded(self, content: Content, origin: int, hops: int, details: dict[str, Any]) -> None:
         """Take a message that another entity forwards; `check` has passed. It is new here, but for `origin` (S-67)."""
-        now = self._now()
+        self.used_at = now = self._now()
         if self.sessions is not None and content.session_id is None:
             self.bury_at_birth(content, now, origin, "Session ID is null.", SESSION_NEEDED_TEXT)
         elif self._is_new(content, now):
@@ -169,7 +180,7 @@ class Queue(Entity):
     def schedule(self, contents: Sequence[Content], default_at: float | None = None) -> list[int]:
         """Keep messages until their `scheduled_at`; return their sequence numbers (S-54); 0 for a dropped duplicate."""
         self.check(contents)
-        now = self._now()
+        self.used_at = now = self._now()
         numbers = []
         for content in contents:
             at = content.scheduled_at if content.scheduled_at is not None else (default_at or now)

@@ -62,6 +62,7 @@ class Subscription(Queue):
         if self.admit_rule is not None:
             self.admit_rule(rule)
         self.rules[rule.name.lower()] = rule
+        self.touch()
         if self.journal is not None:
             self.journal.configured(self)
 

@@ -73,13 +73,19 @@ class Topic(Queue):
         """Refuse, as `admit_receiver` does."""
         self.admit_receiver()
 
+    def last_used(self) -> float | None:
+        """Return when it, or one of its subscriptions, was used last; None while one is in use."""
+        moments = [super().last_used(), *(subscription.last_used() for subscription in self.subscriptions.values())]
+        known = [moment for moment in moments if moment is not None]
+        return max(known) if len(known) == len(moments) else None
+
     def stored_bytes(self) -> int:
         """Return the size of what is scheduled and of the fullest subscription: a message counts once, not once a copy."""
         return self.size_in_bytes + max((s.size_in_bytes for s in self.subscriptions.values()), default=0)
 
     def take_forwarded(self, content: Content, origin: int, hops: int, details: dict[str, Any]) -> None:
         """Take a message that another entity forwards (S-67)."""
-        now = self._now()
+        self.used_at = now = self._now()
         if self._is_new(content, now):
             self._publish(content, now, details, now, origin, hops)
 

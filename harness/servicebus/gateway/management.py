@@ -89,6 +89,7 @@ class ManagementRequests(RequestLink):
             _, body = request.body(exact=True)
             arguments = body[0] if body and isinstance(body[0], dict) else {}
             self._principal = principal
+            self.queue.touch()
             value = run(arguments, consumer)
         except BrokerError as error:
             if error.status != 204:

@@ -404,6 +404,7 @@ class RestRequest:
             if queue.faults.swallows(token, {"PUT": "abandon", "DELETE": "complete"}[self._method]):
                 self._server.flush()
                 return Answer(200)
+        queue.touch()
         {"PUT": queue.abandon, "DELETE": queue.complete, "POST": queue.renew}[self._method](token)
         self._server.flush()
         return Answer(200)

@@ -67,6 +67,7 @@ class Server:
         queues, topics = (topology.queues, topology.topics) if store is None else store.merged(topology)
         self.namespace = Namespace(name, queues, clock, topics=topics, describe=describe, ledger_cap=ledger_cap)
         self.namespace.on_deadline = self._wake_at
+        self.namespace.on_gone = self._forget
         self.topology = topology
         self.started_at = clock.now()
         self.records: dict[str, Any] = {}
@@ -302,14 +303,19 @@ class Server:
 
     def remove(self, path: str) -> None:
         """Delete an entity with its messages; links to it are detached. Raises `EntityNotFound`."""
-        gone = self.namespace.remove(self.namespace.entity(path))
+        self.namespace.remove(self.namespace.entity(path))
+        self.flush()
+
+    def _forget(self, gone: list[Queue]) -> None:
+        """Detach the links to entities that are no more, and forget what else was known of them."""
         for queue in gone:
+            self.records.pop(queue.name.lower(), None)
+            self.gatekeeper.set_rules(queue.name, ())
             self.namespace.ledger.forget_counts(queue.name)
             for key in [key for key in self.errors if key[0] == queue.name]:
                 del self.errors[key]
         for peer in list(self.peers):
             peer.detach_from(gone)
-        self.flush()
 
     def set_status(self, path: str, status: str) -> None:
         """Open or close an entity; receivers that may no longer receive are detached (S-77). Raises `BrokerError`."""

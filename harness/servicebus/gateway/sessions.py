@@ -61,6 +61,7 @@ class SessionOutlet(Outlet, SessionConsumer):
         patience = self.link.properties.get(_TIMEOUT)
         seconds = patience / 1000 if isinstance(patience, int | float) and patience > 0 else None
         assert self.queue.sessions is not None
+        self.queue.touch()
         self.queue.sessions.accept(self, session_id, seconds)
 
     def session_accepted(self, session_id: str, locked_until: float) -> None:

@@ -179,12 +179,39 @@ def test_scheduled_messages_are_forwarded_when_their_time_comes():
     [
         ({"a": Queue(forward_to="nope")}, "forward_to is 'nope', which is no queue or topic here"),
         ({"a": Queue(forward_dead_lettered_messages_to="nope")}, "forward_dead_lettered_messages_to is 'nope'"),
-        ({"a": Queue(forward_to="A")}, "is the queue itself"),
-        ({"a": Queue(forward_to="b", requires_session=True), "b": Queue()}, "both forward_to and requires_session"),
         ({"a": Queue(status="Off")}, "status is 'Off'"),
     ],
 )
 def test_forwards_are_checked(queues, words):
-    """S-67: the target must exist, and a source may not require sessions."""
+    """S-67: the target must exist."""
     with pytest.raises(TopologyError, match=words):
         Topology(queues=queues)
+
+
+def test_an_entity_that_requires_sessions_keeps_its_messages():
+    """S-67: the service takes both settings together, and does not forward; receivers are let in."""
+    queues = Topology(queues={"a": Queue(forward_to="b", requires_session=True), "b": Queue()}).queues
+    bench = Bench(queues)
+    bench["a"].send([message(session_id="s")])
+    bench["a"].admit_receiver()
+    assert (bench.held("a"), bench.held("b")) == (["m"], [])
+
+
+def test_an_entity_that_forwards_to_itself_comes_to_an_end():
+    """S-52, S-67: the service takes it, its messages end in the dead-letter queue by their hops; that queue may forward to
+    the entity, too, and still comes to rest."""
+    bench = Bench(Topology(queues={"a": Queue(forward_to="A")}).queues)
+    bench["a"].send([message()])
+    assert bench.dead("a") == [("m", "MaxTransferHopCountExceeded")]
+    circle = Bench({"a": Queue(forward_to="a", forward_dead_lettered_messages_to="a")})
+    circle["a"].send([message()])
+    assert circle.dead("a") == [("m", "MaxTransferHopCountExceeded")]
+
+
+def test_what_has_gone_too_far_can_still_be_collected():
+    """S-52, S-68: ForwardDeadLetteredMessagesTo takes a message one hop further than the limit."""
+    queues = chain("a", "b", "c", "d", "e", "f")
+    queues |= {"e": Queue(forward_to="f", forward_dead_lettered_messages_to="bin"), "bin": Queue()}
+    bench = Bench(queues)
+    bench["a"].send([message()])
+    assert (bench.held("f"), bench.held("bin"), bench.dead("e")) == ([], ["m"], [])

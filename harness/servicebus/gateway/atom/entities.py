@@ -14,7 +14,7 @@ from harness.servicebus.broker.errors import ArgumentError
 from harness.servicebus.topology import AccessRule
 
 from .document import COUNTS, add, described, local, read_fields
-from .spans import FOREVER, read_span, write_moment, write_span
+from .spans import read_span, write_moment, write_span
 
 QUEUE = (
     "LockDuration", "MaxSizeInMegabytes", "RequiresDuplicateDetection", "RequiresSession", "DefaultMessageTimeToLive",
@@ -45,7 +45,6 @@ _KEPT: dict[str, Callable[[str, str], str]] = {}
 _IMMUTABLE = ("RequiresDuplicateDetection", "RequiresSession", "EnablePartitioning")
 _MAX_LOCK = 300.0
 _MAX_WINDOW = 7 * 86_400.0
-_LEAST_IDLE = 300.0
 _MAX_AUTHORIZATION_RULES = 12
 _PREMIUM_KILOBYTES = range(1024, 102_401)
 _DEFAULT_WINDOW = 600.0
@@ -91,11 +90,11 @@ def _lifetime(text: str, name: str) -> float | None:
     return seconds
 
 
-def _idle(text: str, name: str) -> str:
+def _idle(text: str, name: str) -> float | None:
     seconds = read_span(text, name)
-    if seconds is not None and seconds < _LEAST_IDLE:
-        raise ArgumentError(f"{name}: it is {write_span(_LEAST_IDLE)} or more.")
-    return write_span(seconds)
+    if seconds is not None and seconds < topology.LEAST_IDLE:
+        raise ArgumentError(f"{name}: it is {write_span(topology.LEAST_IDLE)} or more.")
+    return seconds
 
 
 def _as_is(text: str, name: str) -> str:  # noqa: ARG001 -- all readers have one signature
@@ -117,10 +116,10 @@ _SETTINGS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "ForwardTo": ("forward_to", _as_is),
     "ForwardDeadLetteredMessagesTo": ("forward_dead_lettered_messages_to", _as_is),
     "MaxMessageSizeInKilobytes": ("max_message_size_in_kilobytes", _number),
+    "AutoDeleteOnIdle": ("auto_delete_on_idle", _idle),
     "Status": ("status", _as_is),
 }
 _KEPT |= {
-    "AutoDeleteOnIdle": _idle,
     "EnableBatchedOperations": _as_flag,
     "EnableExpress": _as_flag,
     "EnablePartitioning": _as_flag,
@@ -131,7 +130,6 @@ _KEPT |= {
     "UserMetadata": _as_is,
 }
 _KEPT_DEFAULTS = {
-    "AutoDeleteOnIdle": FOREVER,
     "EnableBatchedOperations": "true",
     "EnableExpress": "false",
     "EnablePartitioning": "false",
@@ -238,7 +236,7 @@ def write_entity(kind: str, entity: Queue, record: Record, counts: Mapping[str, 
         value = getattr(settings, attribute, None)
         if isinstance(value, bool):
             shown[name] = str(value).lower()
-        elif name in ("LockDuration", "DefaultMessageTimeToLive"):
+        elif name in ("LockDuration", "DefaultMessageTimeToLive", "AutoDeleteOnIdle"):
             shown[name] = write_span(value)
         else:
             shown[name] = None if value is None else str(value)

@@ -154,16 +154,10 @@ class AdminRequest:
         from dataclasses import replace
 
         from harness.servicebus import topology as known
-        from harness.servicebus.broker.forwarding import local_name
 
-        # the service takes an entity that forwards to itself, and one that forwards and requires sessions: so say the
-        # SDK's live tests
-        for target in (
-            getattr(settings, "forward_to", None),
-            getattr(settings, "forward_dead_lettered_messages_to", None),
-        ):
-            if target and not {local_name(target).lower()} & {*self._namespace.queues, *self._namespace.topics}:
-                raise ArgumentError(f"The forwarding target '{target}' could not be found.")
+        wrong = known.missing_target(settings, [*self._namespace.queues, *self._namespace.topics])
+        if wrong is not None:
+            raise ArgumentError(f"The forwarding target '{wrong[1]}' could not be found.")
         if kind == "TopicDescription":
             Topology(topics={name: settings})
             return
@@ -190,10 +184,6 @@ class AdminRequest:
         if gone.is_dead_letter:
             raise EntityNotFound(f"The messaging entity '{path}' could not be found.")
         self._server.remove(gone.name)
-        prefix = gone.name.lower()
-        for known in [name for name in self._records if name == prefix or name.startswith(prefix + "/subscriptions/")]:
-            del self._records[known]
-        self._server.gatekeeper.set_rules(gone.name, ())
 
     def _record(self, entity: Queue) -> Record:
         started = self._server.started_at
