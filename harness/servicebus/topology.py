@@ -45,6 +45,7 @@ class Queue:
     forward_to: str | None = None
     forward_dead_lettered_messages_to: str | None = None
     auto_delete_on_idle: float | None = None
+    partitioned: bool = False
     status: str = "Active"
 
 
@@ -90,6 +91,7 @@ class Rule:
 class Subscription:
     """A subscription's settings; durations in seconds. `rules` None is the one rule $Default, for every message (S-69)."""
 
+    partitioned: ClassVar[bool] = False
     duplicate_detection_window: ClassVar[float | None] = None
     max_size_in_megabytes: ClassVar[int] = 1 << 20
     max_message_size_in_kilobytes: ClassVar[int] = 1 << 20
@@ -129,6 +131,7 @@ class Topic:
     max_size_in_megabytes: int = 1024
     max_message_size_in_kilobytes: int = 256
     auto_delete_on_idle: float | None = None
+    partitioned: bool = False
     status: str = "Active"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from . import decimals, decode
 from .encode import compound, described, encode
 from .errors import DecodeError
-from .types import Symbol, UInt
+from .types import Short, Symbol, UInt
 
 HEADER, DELIVERY_ANNOTATIONS, MESSAGE_ANNOTATIONS, PROPERTIES = 0x70, 0x71, 0x72, 0x73
 APPLICATION_PROPERTIES, DATA, SEQUENCE, VALUE, FOOTER = 0x74, 0x75, 0x76, 0x77, 0x78
@@ -30,6 +30,7 @@ _STAMPED = frozenset(
         "x-opt-message-state",
         "x-opt-enqueue-sequence-number",
         "x-opt-deadletter-source",
+        "x-opt-partition-id",
     )
 )
 _ENQUEUED = encode(Symbol("x-opt-enqueued-time")) + b"\x83"
@@ -211,6 +212,16 @@ class Envelope:
         key = self.annotations().get("x-opt-partition-key")
         # azure-servicebus writes it as binary
         return key.decode("utf-8", "replace") if isinstance(key, bytes) else None if key is None else str(key)
+
+    @property
+    def partition_id(self) -> int | None:
+        """The partition in which the message stands, as the broker has noted it (S-53)."""
+        found = self.annotations().get("x-opt-partition-id")
+        return found if isinstance(found, int) else None
+
+    def set_partition(self, partition: int | None) -> None:
+        """Note the partition in which the message stands; None takes the note away."""
+        self.annotate("x-opt-partition-id", None if partition is None else Short(partition))
 
     def _replace(self, index: int, code: int, value: bytes) -> None:
         """Put `value` in place of the section at offset `index` (0 properties, 1 application-properties)."""

@@ -15,14 +15,16 @@ from .deadlines import Deadlines
 from .duplicates import DuplicateHistory
 from .ledger import Ledger
 from .message import ACTIVE, DEFERRED, GONE, LOCKED, SCHEDULED, Content, Message
-from .sequence import SequenceIndex
+from .sequence import PartitionedIndex, SequenceIndex
 from .session import Sessions
 from .settings import Settings
 
 if TYPE_CHECKING:
     from .journal import Journal
+    from .partitions import Partitions
 
 NEVER = float("inf")
+_PARTITIONS = 16
 
 
 class Backlog:
@@ -62,15 +64,23 @@ class Backlog:
         self._history = None if window is None or self.is_dead_letter else DuplicateHistory(window)
         self._lock_duration = settings.lock_duration
         self.sessions: Sessions | None = None
-        self._max_bytes = settings.max_size_in_megabytes << 20
+        self.partitions: Partitions | None = None
+        self._max_bytes = _max_bytes(settings)
         self._max_message_bytes = settings.max_message_size_in_kilobytes << 10
+
+    def divide(self, *, inherits: bool) -> None:
+        """Spread the messages of an entity that has none yet over partitions (S-53)."""
+        from .partitions import Partitions  # here: few entities have them
+
+        self.partitions = Partitions(inherits=inherits, by_message_id=self._history is not None)
+        self._index = PartitionedIndex()
 
     def reconfigure(self, settings: Settings) -> None:
         """Take new settings: they hold for what comes, and what is stored keeps its deadlines. Whether there are sessions,
         and a duplicate history, is settled when an entity is made (S-57)."""
         self.settings = settings
         self._lock_duration = settings.lock_duration
-        self._max_bytes = settings.max_size_in_megabytes << 20
+        self._max_bytes = _max_bytes(settings)
         self._max_message_bytes = settings.max_message_size_in_kilobytes << 10
         if self._history is not None and settings.duplicate_detection_window is not None:
             self._history.window = settings.duplicate_detection_window
@@ -89,6 +99,8 @@ class Backlog:
         born = now if since is None else since
         number = self._next_sequence
         self._next_sequence = number + 1
+        if self.partitions is not None:
+            number = self.partitions.number(content, number)
         expires_at = None
         if not self.is_dead_letter:
             ttl, default = content.ttl, self.settings.default_time_to_live
@@ -120,6 +132,8 @@ class Backlog:
         if number is None:
             number = self._next_sequence
             self._next_sequence = number + 1
+            if self.partitions is not None:
+                number = self.partitions.number(content, number)
         content.scheduled_at = at
         default = self.settings.default_time_to_live
         if default is not None and (content.ttl is None or default < content.ttl):
@@ -140,9 +154,10 @@ class Backlog:
     def _is_new(self, content: Content, now: float) -> bool:
         if self._history is None:
             return True
-        if self._history.is_new(content.message_id, now):
+        key = content.message_id if self.partitions is None else self.partitions.duplicate_key(content)
+        if self._history.is_new(key, now):
             if self.journal is not None:
-                self.journal.remembered(self, content.message_id, now)
+                self.journal.remembered(self, key, now)
             return True
         self._ledger.record(now, self.name, "duplicate_dropped", 0, content.message_id, 1, None, content)
         return False
@@ -183,6 +198,8 @@ class Backlog:
         self._next_sequence = next_sequence
         if self._history is not None:
             self._history.restore(history)
+        if self.partitions is not None:
+            messages = sorted(messages)
         for message in messages:
             self._index.add(message)
             self.size_in_bytes += message.content.size
@@ -224,7 +241,7 @@ class Backlog:
     def purge(self) -> int:
         """Drop every message and the duplicate history; receivers keep their credit. Returns how many went."""
         count = len(self._index)
-        self._index = SequenceIndex()
+        self._index = type(self._index)()
         self._fresh.clear()
         self._returned.clear()
         self._locks.clear()
@@ -266,3 +283,8 @@ class Backlog:
         message.state = GONE
         if self.journal is not None:
             self.journal.gone(self, message)
+
+
+def _max_bytes(settings: Settings) -> int:
+    """Return how much an entity takes: so much in each of its partitions, when it has them (S-86)."""
+    return (settings.max_size_in_megabytes << 20) * (_PARTITIONS if settings.partitioned else 1)

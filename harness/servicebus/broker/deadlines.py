@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
-from .message import Message
+from .message import ORDER, Message
 
 
 class Deadlines:
@@ -22,7 +22,7 @@ class Deadlines:
 
     def add(self, when: float, message: Message) -> None:
         """Make `message` due at `when` (epoch seconds)."""
-        heapq.heappush(self._heap, (when, message.sequence, message))
+        heapq.heappush(self._heap, (when, message.sequence & ORDER, message))
 
     def discard(self) -> None:
         """Note that one entry's message has gone; sweeps now and then."""

@@ -142,7 +142,7 @@ class Entity(Backlog):
 
     def _next_ready(self, now: float, fresh: deque[Message], returned: list[Message]) -> Message | None:
         while True:
-            if returned and (not fresh or returned[0].sequence < fresh[0].sequence):
+            if returned and (not fresh or returned[0] < fresh[0]):
                 message = heapq.heappop(returned)
             elif fresh:
                 message = fresh.popleft()

@@ -89,6 +89,8 @@ class Forwarder:
             raise _TooManyHops(self.target)
         target = self._find(self.target)
         content = message.content.copy()
+        if self._source.partitions is not None:
+            content.set_partition(None)
         if self._dead_letter_source is not None:
             content.annotate("x-opt-deadletter-source", self._dead_letter_source)
         if target.sessions is None or content.session_id is not None:

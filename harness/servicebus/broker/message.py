@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+ORDER_BITS = 48
+ORDER = (1 << ORDER_BITS) - 1
+"""The part of a sequence number that tells the order of arrival; above it stands the partition (S-53)."""
 ACTIVE, LOCKED, DEFERRED, SCHEDULED, GONE = "active", "locked", "deferred", "scheduled", "gone"
 
 
@@ -24,6 +27,13 @@ class Content(Protocol):
     @property
     def partition_key(self) -> str | None:
         """The partition that its sender asked for."""
+
+    @property
+    def partition_id(self) -> int | None:
+        """The partition in which it stands; None for none."""
+
+    def set_partition(self, partition: int | None) -> None:
+        """Note in which partition it stands."""
 
     def limit_ttl(self, seconds: float) -> None:
         """Take over a shorter time to live: that of the entity (S-35, S-50)."""
@@ -78,4 +88,4 @@ class Message:
         """The session that it stands in; None where the entity has no sessions."""
 
     def __lt__(self, other: Message) -> bool:
-        return self.sequence < other.sequence
+        return (self.sequence & ORDER) < (other.sequence & ORDER)

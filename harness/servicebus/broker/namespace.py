@@ -236,6 +236,8 @@ class Namespace:
             owner.transfer_dead_letters = Queue(
                 name, owner.settings, self.clock, self.ledger, self._arm, is_dead_letter=True
             )
+            if owner.partitions is not None and owner.transfer_dead_letters.partitions is None:
+                owner.transfer_dead_letters.divide(inherits=True)
             self._enter(owner.transfer_dead_letters)
         return owner.transfer_dead_letters
 

@@ -19,7 +19,7 @@ from .errors import (
 )
 from .interference import Interference
 from .ledger import Ledger
-from .message import ACTIVE, DEFERRED, LOCKED, SCHEDULED, Content, Message
+from .message import ACTIVE, DEFERRED, LOCKED, ORDER_BITS, SCHEDULED, Content, Message
 from .settings import Settings
 
 DEAD_LETTER_SUFFIX = "/$deadletterqueue"
@@ -51,6 +51,8 @@ class Queue(Entity):
         self.status = "Active"
         self.receivable = True
         self._sendable = not is_dead_letter
+        if settings.partitioned:
+            self.divide(inherits=is_dead_letter)
         if self.has_dead_letters and not is_dead_letter:
             self.dead_letters = Queue(name + DEAD_LETTER_SUFFIX, settings, clock, ledger, arm, is_dead_letter=True)
 
@@ -76,6 +78,8 @@ class Queue(Entity):
             self.admit_sender()
         if self.sessions is not None:
             self.sessions.check(contents)
+        if self.partitions is not None:
+            self.partitions.check(contents)
         total = self.check_sizes(contents)
         if self.stored_bytes() + total > self._max_bytes:
             raise QuotaExceeded(
@@ -94,13 +98,15 @@ class Queue(Entity):
                 )
         return total
 
-    def reserve(self, count: int) -> list[int]:
+    def reserve(self, contents: Sequence[Content]) -> list[int]:
         """Take sequence numbers for messages that come later, or elsewhere."""
         first = self._next_sequence
-        self._next_sequence = first + count
+        self._next_sequence = first + len(contents)
         if self.journal is not None:
             self.journal.numbered(self)
-        return list(range(first, first + count))
+        if self.partitions is not None:
+            return [self.partitions.reserve(content, first + index) for index, content in enumerate(contents)]
+        return list(range(first, first + len(contents)))
 
     def note(self, now: float, event: str, message: Message, details: dict[str, Any]) -> None:
         """Write into the ledger what happened to a message that did not stay here."""
@@ -168,11 +174,9 @@ class Queue(Entity):
     def bury_at_birth(self, content: Content, now: float, origin: int | None, reason: str, text: str) -> None:
         """Put a message that cannot stand here into the dead-letter queue, with a number as if it had (S-52)."""
         assert self.dead_letters is not None
-        message = Message(content, self._next_sequence, now, None)
-        self._next_sequence += 1
+        (number,) = self.reserve((content,))
+        message = Message(content, number, now, None)
         message.origin = origin
-        if self.journal is not None:
-            self.journal.numbered(self)
         self._record(now, "dead_lettered", message, None, {"reason": reason, "description": text})
         properties = {"DeadLetterReason": reason, "DeadLetterErrorDescription": text}
         self.dead_letters.accept_dead(message, content.updated(properties), now)
@@ -192,6 +196,8 @@ class Queue(Entity):
         """Keep messages until their `scheduled_at`, under numbers that were reserved; `check` has passed."""
         now = self._now()
         for content, number in zip(contents, numbers, strict=True):
+            if self.partitions is not None:
+                content.set_partition(number >> ORDER_BITS)
             self._add_scheduled(content, now if content.scheduled_at is None else content.scheduled_at, now, number)
 
     def cancel(self, numbers: Sequence[int]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .message import Message
+from .message import ORDER, Message
 
 _BLOCK = 10  # 1,024 sequence numbers a block
 
@@ -60,3 +60,28 @@ class SequenceIndex:
             if message is not None:
                 yield message
             number += 1
+
+
+class PartitionedIndex(SequenceIndex):
+    """The same where the top 16 bits of a number are the partition: without them the numbers are gap-free again, and a scan
+    goes through all partitions in the order of arrival."""
+
+    __slots__ = ()
+
+    def add(self, message: Message) -> None:
+        number = message.sequence & ORDER
+        self._messages[number] = message
+        block = number >> _BLOCK
+        self._blocks[block] = self._blocks.get(block, 0) + 1
+        if number > self._last:
+            self._last = number
+
+    def drop(self, number: int) -> None:
+        super().drop(number & ORDER)
+
+    def get(self, number: int) -> Message | None:
+        found = super().get(number & ORDER)
+        return found if found is not None and found.sequence == number else None
+
+    def scan(self, start: int) -> Iterator[Message]:
+        return super().scan(max(start, 0) & ORDER)

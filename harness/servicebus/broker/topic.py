@@ -45,6 +45,9 @@ class Topic(Queue):
         if len(self.subscriptions) >= MAX_SUBSCRIPTIONS:
             raise QuotaExceeded(f"The topic '{self.name}' has {MAX_SUBSCRIPTIONS} subscriptions: no more are taken.")
         subscription = Subscription(f"{self.name}/Subscriptions/{name}", settings, *self._rest)
+        if self.partitions is not None:
+            for part in subscription.parts():
+                part.divide(inherits=True)
         self.subscriptions[name.lower()] = subscription
         subscription.admit_rule = self._admit_rule
         return subscription
@@ -111,6 +114,8 @@ class Topic(Queue):
         """Number a message and give it to the subscriptions; the topic keeps nothing of it."""
         number = self._next_sequence
         self._next_sequence = number + 1
+        if self.partitions is not None:
+            number = self.partitions.number(content, number)
         if self.journal is not None:
             self.journal.numbered(self)
         default = self.settings.default_time_to_live

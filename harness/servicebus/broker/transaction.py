@@ -93,7 +93,7 @@ class Transaction:
     def schedule(self, queue: Queue, contents: Sequence[Content]) -> list[int]:
         """Post scheduled messages; return the sequence numbers that they will have."""
         self._gather(queue, queue, contents)
-        numbers = queue.reserve(len(contents))
+        numbers = queue.reserve(contents)
         self._post(queue, len(contents), partial(queue.place, contents, numbers))
         return numbers
 

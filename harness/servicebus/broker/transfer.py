@@ -63,7 +63,7 @@ class Transfer:
 
     def _pass_on(self, content: Content, target: Queue) -> None:
         now = self._now()
-        (number,) = self.via.reserve(1)
+        (number,) = self.via.reserve((content,))
         message = Message(content, number, now, None)
         try:
             if target.sessions is None or content.session_id is not None:

@@ -13,7 +13,7 @@ from harness.servicebus.amqp.encode import encode
 from harness.servicebus.amqp.types import Array, Int, Symbol
 from harness.servicebus.broker import BrokerError, Queue
 from harness.servicebus.broker.consumer import consumer_name
-from harness.servicebus.broker.errors import ArgumentError, ArgumentOutOfRange, NotImplementedYet
+from harness.servicebus.broker.errors import ArgumentError, ArgumentOutOfRange, NotAllowed, NotImplementedYet
 
 from . import links
 from .responder import RequestLink, Response
@@ -179,6 +179,8 @@ class ManagementRequests(RequestLink):
         return self.queue if self.transaction is None else self.transaction.at(self.queue)
 
     def _delete(self, arguments: dict[Any, Any], consumer: str | None) -> bytes | None:
+        if self.queue.partitions is not None:
+            raise NotAllowed(f"Messages of '{self.queue.name}' cannot be deleted in batches: it is partitioned.")
         count = _integer(arguments, "message-count")
         before = _integer(arguments, "enqueued-time-utc") / 1000
         premium = self.queue.settings.max_message_size_in_kilobytes > links.STANDARD_MESSAGE_KILOBYTES

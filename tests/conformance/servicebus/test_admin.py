@@ -494,3 +494,33 @@ def test_a_premium_namespace_takes_large_messages(shared: Emulator, ca: str) -> 
                 admin.create_queue("s", max_message_size_in_kilobytes=size)
         with Client(bus.connection_string()) as client:
             client.send("q", [OutgoingMessage(body=b"x" * (2 << 20))])
+
+
+def test_partitioned_entities(shared: Emulator, admin: ServiceBusAdministrationClient) -> None:
+    """S-53, S-86: sixteen times the size is shown, and may be sent back; what is shown is done; it cannot be changed."""
+    made = admin.create_queue("p", enable_partitioning=True, max_size_in_megabytes=3072)
+    assert (made.enable_partitioning, made.max_size_in_megabytes) == (True, 49_152)
+    made.max_delivery_count = 4
+    admin.update_queue(made)
+    assert admin.get_queue("p").max_size_in_megabytes == 49_152
+    made.max_size_in_megabytes = 1024
+    admin.update_queue(made)
+    assert admin.get_queue("p").max_size_in_megabytes == 16_384
+    made.enable_partitioning = False
+    with pytest.raises(HttpResponseError, match="EnablePartitioning"):
+        admin.update_queue(made)
+    assert admin.create_topic("pt", enable_partitioning=True).enable_partitioning is True
+    admin.create_subscription("pt", "s")
+    with Client(shared.connection_string()) as client:
+        for number in range(3):
+            client.send("p", [OutgoingMessage(b"x", message_id=str(number))])
+            client.send("pt", [OutgoingMessage(b"x", annotations={"x-opt-partition-key": "k"})])
+        found = client.receive("p", max_messages=3)
+        assert [message.sequence_number >> 48 for message in found] == [1, 2, 3]
+        assert [message.annotations["x-opt-partition-id"] for message in found] == [1, 2, 3]
+        copies = client.receive("pt/Subscriptions/s", max_messages=3)
+        assert len({message.annotations["x-opt-partition-id"] for message in copies}) == 1
+        assert copies[0].annotations["x-opt-partition-key"] == "k"
+        arguments = {"message-count": 1, "enqueued-time-utc": int(time.time() * 1000)}
+        with pytest.raises(ServiceBusError, match="cannot be deleted in batches"):
+            client._manage("p", "batch-delete-messages", arguments)

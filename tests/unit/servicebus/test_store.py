@@ -437,3 +437,20 @@ def test_a_transaction_is_kept_whole_or_not_at_all(life):
     (dead,) = last.entity("q/$Transfer/$DeadLetterQueue").peek(0, 9)
     assert (dead.content.message_id, dead.origin) == ("out", 3)
     last.store.close()
+
+
+def test_partitions_are_kept(tmp_path):
+    """S-53: numbers, partitions and the order of arrival are the same after a restart, and go on from there."""
+    topics = {"t": Topic(partitioned=True, subscriptions={"s": Subscription()})}
+    life = Life(tmp_path, Topology(queues={"p": Queue(partitioned=True)}, topics=topics))
+    for number in range(20):
+        life.entity("p").send([message(f"m{number}")])
+        life.entity("t").send([message(f"m{number}")])
+    other = again(life)
+    for path in ("p", "t/Subscriptions/s"):
+        assert [m.content.message_id for m in Taker(other.entity(path)).one()] == ["m0"]
+        assert [m.content.message_id for m in other.entity(path).peek(0, 99)] == [f"m{n}" for n in range(20)]
+    other.entity("p").send([message("m20")])
+    last = again(other)
+    assert last.entity("p").peek(0, 99)[-1].sequence == 5 << 48 | 21
+    last.store.close()

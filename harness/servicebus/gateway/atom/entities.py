@@ -48,6 +48,8 @@ _MAX_WINDOW = 7 * 86_400.0
 _MAX_AUTHORIZATION_RULES = 12
 _PREMIUM_KILOBYTES = range(1024, 102_401)
 _DEFAULT_WINDOW = 600.0
+_MAX_MEGABYTES = 5_120
+PARTITIONS = 16
 
 
 @dataclass(slots=True)
@@ -117,12 +119,12 @@ _SETTINGS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
     "ForwardDeadLetteredMessagesTo": ("forward_dead_lettered_messages_to", _as_is),
     "MaxMessageSizeInKilobytes": ("max_message_size_in_kilobytes", _number),
     "AutoDeleteOnIdle": ("auto_delete_on_idle", _idle),
+    "EnablePartitioning": ("partitioned", _flag),
     "Status": ("status", _as_is),
 }
 _KEPT |= {
     "EnableBatchedOperations": _as_flag,
     "EnableExpress": _as_flag,
-    "EnablePartitioning": _as_flag,
     "EnableSubscriptionPartitioning": _as_flag,
     "FilteringMessagesBeforePublishing": _as_flag,
     "IsAnonymousAccessible": _as_flag,
@@ -132,7 +134,6 @@ _KEPT |= {
 _KEPT_DEFAULTS = {
     "EnableBatchedOperations": "true",
     "EnableExpress": "false",
-    "EnablePartitioning": "false",
     "EnableSubscriptionPartitioning": "false",
     "FilteringMessagesBeforePublishing": "false",
     "IsAnonymousAccessible": "false",
@@ -157,6 +158,9 @@ def read_entity(
     for name, (attribute, read) in _SETTINGS.items():
         if texts.get(name) and attribute in known:
             values[attribute] = read(texts[name], name)
+    if values.get("partitioned") and values.get("max_size_in_megabytes", 0) > _MAX_MEGABYTES:
+        # clients send back what they were shown: the size of all partitions together
+        values["max_size_in_megabytes"] //= PARTITIONS
     if (size := values.get("max_message_size_in_kilobytes")) is not None:
         unchanged = old is not None and size == old[0].max_message_size_in_kilobytes
         if not unchanged and not (premium and size in _PREMIUM_KILOBYTES):
@@ -174,7 +178,7 @@ def read_entity(
         values["duplicate_detection_window"] = window if detects else None
     settings = make(**values)
     if old is not None:
-        _check_immutable(settings, record, *old)
+        _check_immutable(settings, old[0])
     return settings, record, fields
 
 
@@ -189,13 +193,12 @@ def _record(
     )
 
 
-def _check_immutable(settings: Any, record: Record, old_settings: Any, old_record: Record) -> None:
+def _check_immutable(settings: Any, old_settings: Any) -> None:
     changed = {
         "RequiresDuplicateDetection": (settings.duplicate_detection_window is None)
         != (old_settings.duplicate_detection_window is None),
         "RequiresSession": settings.requires_session != old_settings.requires_session,
-        "EnablePartitioning": record.kept.get("EnablePartitioning", "false")
-        != old_record.kept.get("EnablePartitioning", "false"),
+        "EnablePartitioning": settings.partitioned != old_settings.partitioned,
     }
     for name in _IMMUTABLE:
         if changed[name]:
@@ -241,6 +244,8 @@ def write_entity(kind: str, entity: Queue, record: Record, counts: Mapping[str, 
         else:
             shown[name] = None if value is None else str(value)
     shown["Status"] = entity.status
+    if settings.partitioned:
+        shown["MaxSizeInMegabytes"] = str(settings.max_size_in_megabytes * PARTITIONS)
     if not sizes:
         shown["MaxMessageSizeInKilobytes"] = None
     shown["RequiresDuplicateDetection"] = str(settings.duplicate_detection_window is not None).lower()
