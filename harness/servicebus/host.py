@@ -22,6 +22,7 @@ class Host:
         *,
         log: Callable[..., None],
         limits: Limits | None = None,
+        ledger_cap: int | None = None,
         data_folder: Path | None = None,
         on_failure: Callable[[], None] = lambda: None,
     ) -> None:
@@ -31,6 +32,7 @@ class Host:
         self.pulse = Pulse()
         self._log = log
         self._limits = limits
+        self._ledger_cap = ledger_cap
         self._data_folder = data_folder
         self._on_failure = on_failure
 
@@ -47,7 +49,15 @@ class Host:
 
             store = Store(self._data_folder, name)
         server = Server(
-            name, topology, self.clock, host=self.address, limits=self._limits, log=log, store=store, pulse=self.pulse
+            name,
+            topology,
+            self.clock,
+            host=self.address,
+            limits=self._limits,
+            log=log,
+            ledger_cap=self._ledger_cap,
+            store=store,
+            pulse=self.pulse,
         )
         server.on_failure = self._on_failure
         self.servers[name] = server

@@ -18,6 +18,7 @@ from .topology import Topology, TopologyError
 
 CONTROL_TOKEN = "PEEKLOCK_CONTROL_TOKEN"  # noqa: S105 -- the name of a variable
 NAMESPACE = "sbemulatorns"
+_UNREAD_LEDGER = 1_000  # entries: without a control API nobody can ask for them
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -121,7 +122,13 @@ async def _serve(arguments: argparse.Namespace, topology: Topology, token: str) 
 
     tune_gc()
     stopping = asyncio.Event()
-    host = Host(arguments.host, log=log, data_folder=arguments.data_dir, on_failure=stopping.set)
+    host = Host(
+        arguments.host,
+        log=log,
+        ledger_cap=None if token else _UNREAD_LEDGER,
+        data_folder=arguments.data_dir,
+        on_failure=stopping.set,
+    )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import command, stack
+from tests.bench import brokers, command, emulator, stack
 from tests.bench.command import FIRST, CannotMeasureError, Timed, median
 from tests.bench.table import Missing, Row, render
 
@@ -41,6 +41,10 @@ def main() -> int:
                 _suite(project, rows, where)
     with _told("broker against SDK", rows):
         _servicebus(rows)
+    with _told("broker against RabbitMQ", rows):
+        _brokers(rows)
+    with _told("what the emulator takes", rows):
+        _emulator(rows)
     print()
     print("\n".join(render([Row("yardstick: importing what the services are made of", yardstick, "s"), *rows])))
     print()
@@ -140,6 +144,24 @@ def _servicebus(rows: Rows) -> None:
                 f"{float(result['per_second']):,.0f} messages a second; broker {float(result['broker_us']):.0f} us each"
             )
             rows.append(Row(f"broker CPU / client CPU: {name}", float(result["ratio"]), "x", bar, note))
+
+
+def _brokers(rows: Rows) -> None:
+    for work, (ours, theirs) in brokers.compare().items():
+        mine, its = median(ours), median(theirs)
+        note = f"{mine:,.0f} and {its:,.0f} messages a second, 1 KB each"
+        rows.append(Row(f"RabbitMQ (AMQP 1.0) / emulator: {work}", its / mine, "x", 1.0, note))
+
+
+def _emulator(rows: Rows) -> None:
+    rows.append(Row("emulator: first answer / import asyncio", emulator.cold_start(), "x", 1.5))
+    rows.append(Row("emulator: memory for a queued message of 1 KB", emulator.memory_of_a_message(), "KB", 1.6))
+    rows.append(Row("emulator: longest pause, 200,000 queued", emulator.longest_pause(), "ms", 50))
+    spread, taken = emulator.many_connections()
+    note = f"each takes {taken:.0f} KB"
+    rows.append(Row("emulator: CPU a message, 1,000 connections / one", spread, "x", 1.3, note))
+    rows.append(Row("emulator: CPU a message, 1,000 queues / one", emulator.entities(), "x", 1.3))
+    rows.append(Row("emulator: CPU a message, 1,000,000 queued / none", emulator.depth(), "x", 1.3))
 
 
 def _where(where: dict[str, Timed]) -> Iterator[str]:

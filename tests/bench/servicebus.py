@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 BAR = 0.4
-_CONNECTION = (
+CONNECTION = (
     "Endpoint=sb://localhost:{};SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=SAS_KEY_VALUE;"
     "UseDevelopmentEmulator=true;"
 )
@@ -34,7 +34,7 @@ def broker() -> Iterator[tuple[int, str]]:
         assert child.stdout is not None
         try:
             ready = json.loads(child.stdout.readline())
-            yield ready["pid"], _CONNECTION.format(ready["amqp_port"])
+            yield ready["pid"], CONNECTION.format(ready["amqp_port"])
         finally:
             child.terminate()
             path.unlink()

@@ -13,7 +13,7 @@ class Row:
     what: str
     value: float
     unit: str
-    """`s`, `ms` or `x` (a ratio within this run)."""
+    """`s`, `ms`, `KB` or `x` (a ratio within this run)."""
     bar: float | None = None
     note: str = ""
 

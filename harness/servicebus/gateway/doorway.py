@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from .peer import Peer
-from .rest import RestConnection
 
 if TYPE_CHECKING:
     from .server import Server
@@ -45,6 +44,8 @@ class Doorway(asyncio.Protocol):
             return
         self._leave()
         if self._first.startswith(_METHODS):
+            from .rest import RestConnection  # here: AMQP clients need nothing of it
+
             rest = RestConnection(self._server)
             transport.set_protocol(rest)
             rest.connection_made(transport)
