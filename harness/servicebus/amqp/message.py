@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from . import decimals, decode
 from .encode import compound, described, encode
 from .errors import DecodeError
+from .quotas import MAX_ID, MAX_PROPERTY, long_head, long_id
 from .types import Short, Symbol, UInt
 
 HEADER, DELIVERY_ANNOTATIONS, MESSAGE_ANNOTATIONS, PROPERTIES = 0x70, 0x71, 0x72, 0x73
@@ -312,6 +313,33 @@ class Envelope:
             value, pos = read(self._bare, pos + 3)
             values.append(value)
         return kind, values
+
+    @property
+    def head_size(self) -> int:
+        """How many bytes all properties and annotations have together."""
+        body = self._offsets[2]
+        return (body if body >= 0 else len(self._bare)) + len(self._annotations[0])
+
+    def raw_maps(self) -> list[list[bytes]]:
+        """Return the encoded keys and values, in turn, of the annotations and of the application properties."""
+        raw, pos, pairs = self._annotations[0], 0, []
+        while pos < len(raw):
+            end = decode.skip(raw, pos)
+            pairs.append(raw[pos:end])
+            pos = end
+        at = self._offsets[1]
+        return [pairs, decode.slices(self._bare, at + 3)[0] if at >= 0 else []]
+
+    def flaw(self) -> tuple[str, str] | None:
+        """Tell what is too long, by kind (`id`, `head`) and in words; None when all is well (S-38)."""
+        properties, application, body = self._offsets
+        end = application if application >= 0 else body if body >= 0 else len(self._bare)
+        annotations = len(self._annotations[0])
+        if (end - properties > MAX_ID or annotations > MAX_ID) and (text := long_id(self)) is not None:
+            return "id", text
+        if self.size > MAX_PROPERTY and self.head_size > MAX_PROPERTY and (text := long_head(self)) is not None:
+            return "head", text
+        return None
 
     def raw_body(self) -> bytes:
         """Return the encoded body sections, footer included."""

@@ -116,6 +116,19 @@ class MessageTooLarge(BrokerError):
     status = 403
 
 
+class HeaderTooLarge(BrokerError):
+    """A property, or all of them together, are longer than the service takes (S-38): it has no better words for it, as
+    Azure/azure-sdk-for-net#15325 tells."""
+
+    condition = "amqp:internal-error"
+    status = 500
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"The service was unable to process the request; please retry the operation. (HeaderSizeExceeded: {problem})"
+        )
+
+
 class QuotaExceeded(BrokerError):
     """The entity is full (S-66)."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .clock import Clock
-from .errors import BrokerError, EntityDisabled, EntityNotFound, MessageTooLarge, QuotaExceeded
+from .errors import BrokerError, EntityDisabled, EntityNotFound, HeaderTooLarge, MessageTooLarge, QuotaExceeded
 from .message import Message
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class _TooManyHops(BrokerError):
 REASONS: dict[type[BrokerError], str] = {
     EntityDisabled: "MessagingEntityDisabledException",
     EntityNotFound: "MessagingEntityNotFoundException",
+    HeaderTooLarge: "HeaderSizeExceeded",
     MessageTooLarge: "MessageSizeExceededException",
     QuotaExceeded: "QuotaExceededException",
     _TooManyHops: "MaxTransferHopCountExceeded",

@@ -35,6 +35,9 @@ class Content(Protocol):
     def set_partition(self, partition: int | None) -> None:
         """Note in which partition it stands."""
 
+    def flaw(self) -> tuple[str, str] | None:
+        """Tell what of it is too long, by kind (`id`, `head`) and in words (S-38)."""
+
     def limit_ttl(self, seconds: float) -> None:
         """Take over a shorter time to live: that of the entity (S-35, S-50)."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from .clock import Clock
-from .errors import EntityExists, EntityNotFound
+from .errors import EntityExists, EntityNotFound, QuotaExceeded
 from .forwarding import Forwarder, local_name
 from .ledger import Describe, Ledger
 from .queue import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Queue
@@ -54,6 +54,7 @@ class Namespace:
         topics: Mapping[str, TopicSettings] | None = None,
         describe: Describe | None = None,
         ledger_cap: int | None = None,
+        max_entities: int = 10_000,
     ) -> None:
         self.name = name
         self.clock = clock
@@ -61,6 +62,7 @@ class Namespace:
         self.on_deadline: Callable[[float], None] | None = None
         self.on_gone: Callable[[list[Queue]], None] | None = None
         """Called with the entities that are no more, their dead-letter queues among them."""
+        self._max_entities = max_entities
         self._journal: Journal | None = None
         self._watched: dict[Queue, Idleness] = {}
         self._timers: list[tuple[float, int, Timed]] = []
@@ -124,7 +126,7 @@ class Namespace:
             self._journal.configured(part)
 
     def add_queue(self, name: str, settings: Settings) -> Queue:
-        """Make a queue while the namespace runs. Raises `EntityExists`."""
+        """Make a queue while the namespace runs. Raises `EntityExists` or `QuotaExceeded`."""
         self._claim(name)
         queue = Queue(name, settings, self.clock, self.ledger, self._arm)
         self.queues[name.lower()] = queue
@@ -132,7 +134,7 @@ class Namespace:
         return queue
 
     def add_topic(self, name: str, settings: TopicSettings) -> Topic:
-        """Make a topic, with the subscriptions of its settings, while the namespace runs. Raises `EntityExists`."""
+        """Make a topic, with the subscriptions of its settings, while the namespace runs. Raises as `add_queue` does."""
         self._claim(name)
         self._add_topic(name, settings)
         topic = self.topics[name.lower()]
@@ -186,6 +188,11 @@ class Namespace:
     def _claim(self, name: str) -> None:
         if name.lower() in self.queues or name.lower() in self.topics:
             raise EntityExists(f"The messaging entity '{name}' exists already.")
+        if len(self.queues) + len(self.topics) >= self._max_entities:
+            raise QuotaExceeded(
+                f"'{name}' cannot be created: the namespace '{self.name}' has {self._max_entities} queues and topics, which is "
+                "the limit."
+            )
 
     def _forward_target(self, name: str) -> Queue:
         return self._main(name.lower(), name)

@@ -10,6 +10,7 @@ from .entity import Entity
 from .errors import (
     ArgumentError,
     EntityDisabled,
+    HeaderTooLarge,
     MessageLockLost,
     MessageNotFound,
     MessageTooLarge,
@@ -25,6 +26,8 @@ from .settings import Settings
 DEAD_LETTER_SUFFIX = "/$deadletterqueue"
 TRANSFER_SUFFIX = "/$transfer"
 STATUSES = ("Active", "Disabled", "SendDisabled", "ReceiveDisabled")
+HEADER_REASON = "HeaderSizeExceeded"
+HEADER_TEXT = "The size quota for this stream has been exceeded."
 SESSION_NEEDED_TEXT = "Session enabled entity doesn't allow a message whose session identifier is null."
 
 
@@ -88,7 +91,8 @@ class Queue(Entity):
             )
 
     def check_sizes(self, contents: Sequence[Content]) -> int:
-        """Return how long the messages are together, in bytes. Raises `MessageTooLarge` (S-64)."""
+        """Return how long the messages are together, in bytes. Raises `MessageTooLarge`, and `HeaderTooLarge` or
+        `ArgumentError` for what else is too long (S-38, S-64)."""
         total = 0
         for content in contents:
             total += content.size
@@ -96,6 +100,9 @@ class Queue(Entity):
                 raise MessageTooLarge(
                     f"The received message (size {content.size}) exceeds the limit ({self._max_message_bytes}) of '{self.name}'."
                 )
+            if (flaw := content.flaw()) is not None:
+                kind, text = flaw
+                raise HeaderTooLarge(text) if kind == "head" else ArgumentError(text)
         return total
 
     def reserve(self, contents: Sequence[Content]) -> list[int]:
@@ -300,9 +307,9 @@ class Queue(Entity):
         """Give a message back, its delivery count one up; past the maximum it goes to the dead-letter queue (S-49)."""
         now = self._now()
         message = self._unlock(token, now)
-        self._modify(message, properties)
         self._record(now, "abandoned", message, message.consumer)
-        self._fail(message, now)
+        if self._modify(message, properties, now):
+            self._fail(message, now)
         self.pump()
 
     def release(self, token: bytes) -> None:
@@ -327,7 +334,8 @@ class Queue(Entity):
         """Set a message aside, to be received by its sequence number only (S-48)."""
         now = self._now()
         message = self._unlock(token, now)
-        self._modify(message, properties)
+        if not self._modify(message, properties, now):
+            return
         self._record(now, "deferred", message, message.consumer)
         message.state = DEFERRED
         message.deferred = False
@@ -372,10 +380,17 @@ class Queue(Entity):
         message = self._locks.get(token)
         return message if message is not None and message.locked_until > self._now() else None
 
-    def _modify(self, message: Message, properties: dict[str, Any] | None) -> None:
-        if properties:
-            before = message.content.size
-            message.content = message.content.updated(properties)
-            self.size_in_bytes += message.content.size - before
-            if self.journal is not None:
-                self.journal.revised(self, message)
+    def _modify(self, message: Message, properties: dict[str, Any] | None, now: float) -> bool:
+        """Change the properties of a message that was just unlocked; False when it has gone to the dead letters, as they
+        became too long (S-38, S-52)."""
+        if not properties:
+            return True
+        changed = message.content.updated(properties)
+        if self.dead_letters is not None and changed.flaw() is not None:
+            self._bury(message, now, HEADER_REASON, HEADER_TEXT, message.delivery_count + 1)
+            return False
+        self.size_in_bytes += changed.size - message.content.size
+        message.content = changed
+        if self.journal is not None:
+            self.journal.revised(self, message)
+        return True

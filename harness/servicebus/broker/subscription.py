@@ -9,7 +9,7 @@ from .clock import Clock
 from .errors import EntityExists, EntityNotFound, NotAllowed
 from .ledger import Ledger
 from .message import Content
-from .queue import SESSION_NEEDED_TEXT, Queue
+from .queue import HEADER_REASON, HEADER_TEXT, SESSION_NEEDED_TEXT, Queue
 from .rules import DEFAULT_RULE_NAME, Facts, FilterException, Rule
 from .settings import Settings
 
@@ -110,6 +110,9 @@ class Subscription(Queue):
     def _take(self, content: Content, rule: str, now: float, since: float, origin: int, hops: int) -> None:
         if self.sessions is not None and content.session_id is None:
             self.bury_at_birth(content, now, origin, "Session ID is null.", SESSION_NEEDED_TEXT)
+            return
+        if content.flaw() is not None:  # an action has made it too long
+            self.bury_at_birth(content, now, origin, HEADER_REASON, HEADER_TEXT)
             return
         details = {"topic_sequence": origin, "rule": rule}
         message = self._add(content, now, "enqueued", details, since=since)

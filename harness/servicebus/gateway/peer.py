@@ -53,6 +53,9 @@ class Peer(asyncio.BufferedProtocol):
         self.paused = False
         self.stalled = False
         self.unsent = 0
+        self.replies = 0
+        """How much of `unsent` are replies: of them the client may ask for more than it reads."""
+        self._outgoing = 0
         self.dirty = False
         self.had_link = False
         now = server.loop.time()
@@ -121,10 +124,14 @@ class Peer(asyncio.BufferedProtocol):
         if transport is None:
             return
         raw = self.amqp.take_output()
-        self.unsent = 0
+        if not self.paused:
+            self._outgoing = 0
+        # one message alone may be longer than what may stay unread; the next one waits for it
+        self._outgoing += self.unsent - self.replies
+        self.unsent = self.replies = 0
         if raw:
             transport.write(raw)
-            if self.paused and transport.get_write_buffer_size() > UNREAD_LIMIT:
+            if self.paused and transport.get_write_buffer_size() - self._outgoing > UNREAD_LIMIT:
                 self.server.log("connection.aborted", reason="the client does not read", peer=self.name)
                 transport.abort()
                 return

@@ -57,6 +57,7 @@ class ResponseLink:
             raw = self._waiting.popleft()
             link.send(raw, settled=True)
             self.peer.unsent += len(raw)
+            self.peer.replies += len(raw)
         if link.drain:
             link.drained()
         self.peer.touch()

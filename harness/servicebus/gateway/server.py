@@ -38,13 +38,15 @@ def _silent(event: str, **fields: Any) -> None:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Idle limits in seconds (S-4, S-5): no link within `unauthenticated`, nothing done for `connection` or on one
-    `link`, and the idle-time-out that is advertised as `heartbeat`; and how many receivers an entity takes."""
+    `link`, and the idle-time-out that is advertised as `heartbeat`; how many receivers an entity takes, and how many queues and
+    topics may be made in a namespace."""
 
     unauthenticated: float = 60.0
     connection: float = 300.0
     link: float = 600.0
     heartbeat: float = 240.0
     receivers: int = 5_000
+    entities: int = 10_000
 
 
 class Server:
@@ -65,7 +67,16 @@ class Server:
     ) -> None:
         self.loop = asyncio.get_running_loop()
         queues, topics = (topology.queues, topology.topics) if store is None else store.merged(topology)
-        self.namespace = Namespace(name, queues, clock, topics=topics, describe=describe, ledger_cap=ledger_cap)
+        self.limits = limits or Limits()
+        self.namespace = Namespace(
+            name,
+            queues,
+            clock,
+            topics=topics,
+            describe=describe,
+            ledger_cap=ledger_cap,
+            max_entities=self.limits.entities,
+        )
         self.namespace.on_deadline = self._wake_at
         self.namespace.on_gone = self._forget
         self.topology = topology
@@ -76,7 +87,6 @@ class Server:
         self.failure: StoreError | None = None
         """Why nothing is served any more."""
         self.on_failure: Callable[[], None] = lambda: None
-        self.limits = limits or Limits()
         self.log: Log = log or _silent
         self.container_id = f"peeklock-{name}-{uuid.uuid4().hex[:8]}"
         self.peers: set[Peer] = set()

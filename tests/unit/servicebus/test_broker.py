@@ -32,6 +32,9 @@ class Body:
     properties: dict[str, Any] = field(default_factory=dict)
     sender: str | None = None
 
+    def flaw(self):
+        return None
+
     def limit_ttl(self, seconds):
         self.ttl = seconds
 

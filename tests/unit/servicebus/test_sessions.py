@@ -32,6 +32,9 @@ class Body:
     sender: str | None = None
     partition_key: str | None = None
 
+    def flaw(self):
+        return None
+
     def limit_ttl(self, seconds):
         self.ttl = seconds
 

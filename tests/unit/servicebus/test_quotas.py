@@ -1,0 +1,110 @@
+"""How much is too much: lengths of names and properties, numbers of things (S-38, S-52, S-73, S-87)."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.servicebus import ManualClock, OutgoingMessage, Queue, Rule, Subscription, Topic
+from harness.servicebus.amqp import Envelope
+from harness.servicebus.broker import Namespace
+from harness.servicebus.broker import topic as topics_of
+from harness.servicebus.broker.errors import ArgumentError, HeaderTooLarge, QuotaExceeded
+from harness.servicebus.broker.transfer import Transfer
+
+
+def message(**options):
+    return Envelope(OutgoingMessage(b"x", **{"message_id": "m", **options}).encode())
+
+
+def namespace(queues=None, **options):
+    return Namespace("ns", queues or {"q": Queue()}, ManualClock(), **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("MessageId", lambda text: {"message_id": text}),
+        ("SessionId", lambda text: {"session_id": text}),
+        ("PartitionKey", lambda text: {"annotations": {"x-opt-partition-key": text}}),
+    ],
+)
+def test_identifiers_have_128_characters(name, options):
+    """S-38: for any way into an entity; 128 are fine, characters are counted and not bytes."""
+    space = namespace()
+    queue = space.entity("q")
+    queue.send([message(**options("ü" * 128))])
+    wrong = message(**options("x" * 129))
+    way = Transfer(queue, "q", space.entity, lambda via: via, space.clock)
+    for entry in (queue.send, queue.schedule, way.send, lambda contents: queue.send([message(), *contents])):
+        with pytest.raises(ArgumentError, match=f"The {name} of a message has at most 128 characters, not 129"):
+            entry([wrong])
+    assert queue.active == 1
+
+
+def test_a_property_has_32_kilobytes():
+    """S-38: application properties and annotations; the words of the service, which has no better ones, and ours."""
+    queue = namespace().entity("q")
+    queue.send([message(application_properties={"fine": "x" * 32_700})])
+    for options in (
+        {"application_properties": {"a": 1, "long": "x" * 33_000}},
+        {"annotations": {"x-opt-long": "x" * 33_000}},
+    ):
+        with pytest.raises(HeaderTooLarge, match=r"unable to process the request.*long' has 33") as refused:
+            queue.send([message(**options)])
+        assert refused.value.condition == "amqp:internal-error"
+
+
+def test_all_properties_have_64_kilobytes():
+    """S-38: together; the body does not count."""
+    queue = namespace().entity("q")
+    body = {"application_properties": {str(n): "x" * 10_000 for n in range(6)}}
+    queue.send([Envelope(OutgoingMessage(b"x" * 150_000, **body).encode())])
+    with pytest.raises(HeaderTooLarge, match="65536 are the limit"):
+        queue.send([message(application_properties={str(n): "x" * 10_000 for n in range(7)})])
+
+
+def test_what_grows_too_long_is_dead_lettered():
+    """S-52: HeaderSizeExceeded: properties that an abandon, a deferral or the action of a rule adds."""
+    space = namespace(
+        topics={"t": Topic(subscriptions={"s": Subscription(rules={"r": Rule(matches=True, action=LONG)})})}
+    )
+    queue = space.entity("q")
+    for settle in (queue.abandon, queue.defer):
+        queue.send([message(message_id=settle.__name__)])
+        found = queue.take_next(space.clock.now())
+        queue._lock(found, "test", space.clock.now())
+        settle(found.token, {"big": "x" * 40_000})
+    space.entity("t").send([message(application_properties={"a": "x" * 20_000})])
+    for path, ids in (("q", ["abandon", "defer"]), ("t/Subscriptions/s", ["m"])):
+        dead = space.entity(f"{path}/$DeadLetterQueue").peek(0, 9)
+        assert [m.content.message_id for m in dead] == ids
+        for found in dead:
+            told = found.content.application_properties()
+            assert told["DeadLetterReason"] == "HeaderSizeExceeded"
+            assert told["DeadLetterErrorDescription"] == "The size quota for this stream has been exceeded."
+        assert space.entity(path).peek(0, 9) == []
+    assert queue.size_in_bytes == 0
+
+
+LONG = "SET user.b = user.a + user.a"
+
+
+def test_a_namespace_has_so_many_entities():
+    """S-87, 1.3 Quotas: 10,000 queues and topics unless told otherwise; subscriptions do not count."""
+    space = namespace({"q": Queue()}, max_entities=2)
+    topic = space.add_topic("t", Topic())
+    space.add_subscription(topic, "s", Subscription())
+    for add in (lambda: space.add_queue("r", Queue()), lambda: space.add_topic("u", Topic())):
+        with pytest.raises(QuotaExceeded, match="has 2 queues and topics"):
+            add()
+    space.remove(space.entity("q"))
+    space.add_queue("r", Queue())
+
+
+def test_a_topic_has_so_many_subscriptions(monkeypatch):
+    """1.3 Quotas: 2,000."""
+    assert topics_of.MAX_SUBSCRIPTIONS == 2_000
+    monkeypatch.setattr(topics_of, "MAX_SUBSCRIPTIONS", 1)
+    space = namespace(topics={"t": Topic(subscriptions={"s": Subscription()})})
+    with pytest.raises(QuotaExceeded):
+        space.add_subscription(space.topics["t"], "u", Subscription())
