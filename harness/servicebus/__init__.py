@@ -11,16 +11,21 @@ if TYPE_CHECKING:
     from .broker import ManualClock, SystemClock
     from .client import Client, OutgoingMessage, ReceivedMessage, ServiceBusError
     from .emulator import Emulator
+    from .identity import Identity, RoleAssignment
+    from .issuer import Issuer
     from .topology import AccessRule, Queue, Rule, Subscription, Topic, Topology, TopologyError
 
 _HOMES = {
     "AccessRule": "topology",
     "Client": "client",
     "Emulator": "emulator",
+    "Identity": "identity",
+    "Issuer": "issuer",
     "ManualClock": "broker",
     "OutgoingMessage": "client",
     "Queue": "topology",
     "ReceivedMessage": "client",
+    "RoleAssignment": "identity",
     "Rule": "topology",
     "ServiceBusError": "client",
     "Subscription": "topology",
@@ -34,10 +39,13 @@ __all__ = [
     "AccessRule",
     "Client",
     "Emulator",
+    "Identity",
+    "Issuer",
     "ManualClock",
     "OutgoingMessage",
     "Queue",
     "ReceivedMessage",
+    "RoleAssignment",
     "Rule",
     "ServiceBusError",
     "Subscription",

@@ -13,7 +13,10 @@ from .broker import Clock, SystemClock
 from .fault_controls import FaultControls
 from .gateway import Limits, Server
 from .store import StoreError
-from .topology import DEFAULT_RULE, AccessRule, Topology
+from .topology import DEFAULT_RULE, AccessRule, Topology, TopologyError
+
+if TYPE_CHECKING:
+    from .issuer import Issuer
 
 if TYPE_CHECKING:
     from .store.file import Store
@@ -67,7 +70,8 @@ class Emulator:
     """One namespace in this process; use it as a context manager.
 
     `clock` may be a `ManualClock`; after moving it call `advance`. Everything listens on 127.0.0.1. With a `data_folder` the
-    namespace outlives the emulator: one of the same `name` finds it there again. Raises `OSError` and `StoreError` on entering.
+    namespace outlives the emulator: one of the same `name` finds it there again. `issuer` is for Entra tokens; a topology whose
+    `identity` names none gets one. Raises `OSError`, `StoreError` and `TopologyError` on entering.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class Emulator:
         clock: Clock | None = None,
         limits: Limits | None = None,
         data_folder: Path | None = None,
+        issuer: Issuer | None = None,
     ) -> None:
         self.topology = topology or Topology()
         self.name = name
@@ -85,6 +90,7 @@ class Emulator:
         self.ledger = LedgerReader(self)
         self.faults = FaultControls(self.call)
         self._limits = limits
+        self._issuer = issuer
         self._data_folder = data_folder
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -96,9 +102,12 @@ class Emulator:
 
         async def main() -> None:
             try:
-                server = Server(self.name, self.topology, self.clock, limits=self._limits, store=self._store())
+                issuer = await self._start_issuer()
+                server = Server(
+                    self.name, self.topology, self.clock, limits=self._limits, store=self._store(), issuer=issuer
+                )
                 await server.start()
-            except (OSError, StoreError) as error:
+            except (OSError, StoreError, TopologyError) as error:
                 failure.append(error)
                 started.set()
                 return
@@ -108,6 +117,8 @@ class Emulator:
             started.set()
             await self._stopping.wait()
             await server.stop()
+            if self._issuer is not None:
+                await self._issuer.stop()
 
         self._thread = threading.Thread(target=asyncio.run, args=(main(),), name="servicebus", daemon=True)
         self._thread.start()
@@ -125,6 +136,16 @@ class Emulator:
         self._thread.join(10)
         self._loop = self._server = None
 
+    async def _start_issuer(self) -> Issuer | None:
+        identity = self.topology.identity
+        if self._issuer is None and identity is not None and not identity.issuer:
+            from .issuer import Issuer
+
+            self._issuer = Issuer(now=self.clock.now)
+        if self._issuer is not None:
+            await self._issuer.start()
+        return self._issuer
+
     def _store(self) -> Store | None:
         if self._data_folder is None:
             return None
@@ -138,6 +159,13 @@ class Emulator:
         if self._server is None:
             raise RuntimeError("the emulator is not running: use it as a context manager")
         return self._server
+
+    @property
+    def issuer(self) -> Issuer:
+        """The token issuer: the one that was given, or the emulator's own, which a topology's `identity` asks for."""
+        if self._issuer is None:
+            raise RuntimeError("there is no issuer: give the topology an identity, Topology(identity=Identity(...))")
+        return self._issuer
 
     @property
     def port(self) -> int:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .broker import SystemClock
 from .gateway import Limits, Server
 from .gateway.pulse import Pulse
 from .topology import Topology
+
+if TYPE_CHECKING:
+    from .issuer import Issuer
 
 
 class Host:
@@ -30,6 +33,8 @@ class Host:
         self.clock = SystemClock()
         self.servers: dict[str, Server] = {}
         self.pulse = Pulse()
+        self.issuer: Issuer | None = None
+        """The process's own token issuer; its tokens are taken by the namespaces that are made after it."""
         self._log = log
         self._limits = limits
         self._ledger_cap = ledger_cap
@@ -58,6 +63,7 @@ class Host:
             ledger_cap=self._ledger_cap,
             store=store,
             pulse=self.pulse,
+            issuer=self.issuer,
         )
         server.on_failure = self._on_failure
         self.servers[name] = server

@@ -40,6 +40,11 @@ def parser() -> argparse.ArgumentParser:
         help="keep namespaces there: a kill -9 loses nothing that a client was answered (default: memory only)",
     )
     build.add_argument(
+        "--issuer-port",
+        type=int,
+        help="also serve Entra-like tokens for managed identities on this port; 0 takes a free one",
+    )
+    build.add_argument(
         "--no-default-namespace", action="store_true", help="no AMQP port until the control API makes a namespace"
     )
     build.add_argument(
@@ -111,7 +116,7 @@ def main(argv: list[str] | None = None) -> int:
         )
     try:
         return asyncio.run(_serve(arguments, topology, token))
-    except StoreError as error:
+    except (StoreError, TopologyError) as error:
         return _fail(str(error))
     except OSError as error:
         return _fail(f"cannot listen: {error.strerror or error}\n  fix: choose another port, or 0 for a free one")
@@ -132,7 +137,12 @@ async def _serve(arguments: argparse.Namespace, topology: Topology, token: str) 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    amqp_port = control_port = None
+    amqp_port = control_port = issuer_port = None
+    if arguments.issuer_port is not None:
+        from .issuer import Issuer
+
+        host.issuer = Issuer(now=host.clock.now)
+        issuer_port = await host.issuer.start(arguments.issuer_port)
     if not arguments.no_default_namespace:
         amqp_port = (await host.add(NAMESPACE, topology)).port
     await host.restore()
@@ -142,11 +152,20 @@ async def _serve(arguments: argparse.Namespace, topology: Topology, token: str) 
 
         control = ControlApi(host, token)
         control_port = await control.start(arguments.host, arguments.control_port)
-    ready = {"event": "servicebus.ready", "amqp_port": amqp_port, "control_port": control_port, "pid": os.getpid()}
+    ready: dict[str, Any] = {
+        "event": "servicebus.ready",
+        "amqp_port": amqp_port,
+        "control_port": control_port,
+        "pid": os.getpid(),
+    }
+    if issuer_port is not None:
+        ready["issuer_port"] = issuer_port
     print(json.dumps(ready), flush=True)
     await stopping.wait()
     if control is not None:
         await control.stop()
+    if host.issuer is not None:
+        await host.issuer.stop()
     failure = next((server.failure for server in host.servers.values() if server.failure is not None), None)
     await host.close()
     if failure is not None:

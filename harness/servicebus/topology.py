@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from .broker.rules import Filter
     from .broker.rules import Rule as BrokerRule
+    from .identity import Identity
 
 DEFAULT_RULE = "RootManageSharedAccessKey"
 DEFAULT_KEY = "SAS_KEY_VALUE"
@@ -151,13 +152,14 @@ class AccessRule:
 @dataclass(frozen=True, slots=True)
 class Topology:
     """Queues and topics by name, access rules (the root rule of the official emulator when none is given), and a port
-    (0: free). `sku` Premium allows messages of up to 100 MB."""
+    (0: free). `sku` Premium allows messages of up to 100 MB. `identity` says which Entra tokens are taken, and what for."""
 
     queues: Mapping[str, Queue] = field(default_factory=dict)
     access_rules: tuple[AccessRule, ...] = (AccessRule(),)
     port: int = 0
     topics: Mapping[str, Topic] = field(default_factory=dict)
     sku: str = "Standard"
+    identity: Identity | None = None
 
     def __post_init__(self) -> None:
         check(self)
@@ -172,7 +174,7 @@ class Topology:
     def from_json(cls, body: Any) -> Topology:
         """Read the control API's topology. Raises `TopologyError` with the path of what is wrong."""
         document = _object(body, "the topology")
-        _known(document, ("queues", "topics", "access_rules", "port", "sku"), "the topology")
+        _known(document, ("queues", "topics", "access_rules", "port", "sku", "identity"), "the topology")
         queues = {
             str(name): read_settings(Queue, settings, f"queues.{name}")
             for name, settings in _object(document.get("queues", {}), "queues").items()
@@ -186,8 +188,13 @@ class Topology:
             raise TopologyError(f"access_rules: expected a list, got {type(rules).__name__}", "write [{...}]")
         port = _typed(document.get("port", 0), "int", "port")
         sku = _typed(document.get("sku", "Standard"), "str", "sku")
+        identity = None
+        if document.get("identity") is not None:
+            from .identity import read_identity
+
+            identity = read_identity(document["identity"])
         if rules is None:
-            return cls(queues=queues, topics=topics, port=port, sku=sku)
+            return cls(queues=queues, topics=topics, port=port, sku=sku, identity=identity)
         built = []
         for index, rule in enumerate(rules):
             values = dict(_object(rule, f"access_rules[{index}]"))
@@ -196,7 +203,7 @@ class Topology:
                 raise TopologyError(f"access_rules[{index}].rights: expected a list of names", f"use {list(RIGHTS)}")
             values["rights"] = tuple(rights)
             built.append(read_settings(AccessRule, values, f"access_rules[{index}]"))
-        return cls(queues=queues, topics=topics, access_rules=tuple(built), port=port, sku=sku)
+        return cls(queues=queues, topics=topics, access_rules=tuple(built), port=port, sku=sku, identity=identity)
 
 
 def check(topology: Topology) -> None:

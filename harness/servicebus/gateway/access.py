@@ -5,14 +5,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, unquote_plus
 
 from harness.servicebus.broker.clock import Clock
 from harness.servicebus.topology import AccessRule
 
+if TYPE_CHECKING:
+    from harness.servicebus.identity import Identity
+
+    from .entra import Entra
+
 SAS_TOKEN_TYPE = "servicebus.windows.net:sastoken"  # noqa: S105 -- the name of a type
+
+SAS_PREFIX = "SharedAccessSignature "
 
 
 class TokenRefused(Exception):
@@ -37,6 +45,11 @@ def covers(scope: str, path: str) -> bool:
     return not scope or path == scope or path.startswith(scope + "/")
 
 
+def bare(token: str) -> str:
+    """Return an Entra token without the word that stands before it in a header."""
+    return token[7:].strip() if token[:7].lower() == "bearer " else token
+
+
 class Claim:
     """What one token allows: `rights` on everything below `scope`, until `expires` (epoch seconds), by the rule `principal`."""
 
@@ -53,9 +66,12 @@ class Claim:
 
 
 class Gatekeeper:
-    """Checks tokens against the access rules of a namespace; the clock is that of the broker."""
+    """Checks tokens against the access rules of a namespace, and Entra tokens against its `identity`; the clock is that of
+    the broker."""
 
-    def __init__(self, rules: Iterable[AccessRule], clock: Clock) -> None:
+    def __init__(self, rules: Iterable[AccessRule], clock: Clock, identity: Identity | None = None) -> None:
+        self._identity = identity
+        self._entra: Entra | None = None
         self._rules: dict[str, list[AccessRule]] = {}
         for rule in rules:
             self._rules.setdefault(rule.name, []).append(rule)
@@ -74,9 +90,28 @@ class Gatekeeper:
             rule for known in self._rules.values() for rule in known if (rule.entity or "").lower() == entity.lower()
         ]
 
+    def entra(self) -> Entra:
+        """Return what checks Entra tokens. Raises `TokenRefused` where none are taken."""
+        if self._identity is None:
+            raise TokenRefused(401, f"Only SAS tokens ('{SAS_TOKEN_TYPE}') are taken: the namespace has no identity.")
+        if self._entra is None:
+            from .entra import Entra  # here, with its library: for the first client that has such a token
+
+            self._entra = Entra(self._identity, self._clock)
+        return self._entra
+
+    def preparation(self, token: str) -> Coroutine[Any, Any, None] | None:
+        """Return what has to be awaited before a token can be checked; None when nothing has to be."""
+        if token.startswith(SAS_PREFIX) or self._identity is None or not self.entra().misses_key_of(bare(token)):
+            return None
+        return self.entra().fetch()
+
     def verify(self, token: str, audience: str) -> Claim:
-        """Check a SAS token for an audience; return its claim. Raises `TokenRefused` in Service Bus's words."""
+        """Check a SAS token, or an Entra token, for an audience; return its claim. Raises `TokenRefused` in Service Bus's
+        words."""
         path = path_of(audience).lower()
+        if not token.startswith(SAS_PREFIX):
+            return self.entra().verify(bare(token), path.removesuffix("/$management"))
         fields = _parse(token)
         sr, signature, expiry, name = (fields.get(key, "") for key in ("sr", "sig", "se", "skn"))
         rules = [
@@ -108,9 +143,7 @@ class Gatekeeper:
 
 
 def _parse(token: str) -> dict[str, str]:
-    prefix, _, rest = token.partition(" ")
-    if prefix != "SharedAccessSignature":
-        return {}
+    _, _, rest = token.partition(" ")
     return dict(part.split("=", 1) for part in rest.strip().split("&") if "=" in part)
 
 

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from harness.servicebus.amqp import Envelope
+from contextlib import suppress
+
+from harness.servicebus.amqp import DecodeError, Envelope
+from harness.servicebus.amqp import events as ev
 from harness.servicebus.amqp.types import Int
 from harness.servicebus.broker import BrokerError
 
-from .access import SAS_TOKEN_TYPE, TokenRefused, path_of
+from .access import TokenRefused, path_of
 from .responder import RequestLink, Response
 from .tracking import tracked
 
 
 class CbsRequests(RequestLink):
     """Checks tokens, and keeps their claims with the connection."""
+
+    def on_delivery(self, event: ev.Delivery) -> None:
+        """Answer at once, or when the issuer of an Entra token has told its keys."""
+        preparation = None
+        with suppress(DecodeError):
+            token = _token(Envelope(event.payload)) if event.payload else None
+            preparation = None if token is None else self.peer.server.gatekeeper.preparation(token)
+        if preparation is None:
+            super().on_delivery(event)
+            return
+
+        async def later() -> None:
+            await preparation
+            super(CbsRequests, self).on_delivery(event)
+            self.peer.server.flush(self.peer)
+
+        self.peer.server.background(later())
 
     def execute(self, request: Envelope) -> Response:
         """Answer a put-token: never with `error-condition`, which makes azure-servicebus lose the reason (S-21)."""
@@ -29,15 +49,9 @@ class CbsRequests(RequestLink):
         if fields.get("operation") != "put-token":
             raise TokenRefused(400, f"The operation '{fields.get('operation')}' is not known to $cbs.")
         audience = str(fields.get("name") or "")
-        _, body = request.body()
-        token = body[0] if body else None
-        if isinstance(token, bytes):
-            token = token.decode("utf-8", "replace")
-        if not isinstance(token, str):
+        token = _token(request)  # whose type is no help: azure-servicebus calls its SAS tokens "jwt"
+        if token is None:
             raise TokenRefused(400, "The body of a put-token is the token, as a string.")
-        if not token.startswith("SharedAccessSignature "):
-            # the type is no help: azure-servicebus calls its SAS tokens "jwt"
-            raise TokenRefused(401, f"Only SAS tokens ('{SAS_TOKEN_TYPE}') are supported, not '{fields.get('type')}'.")
         server = self.peer.server
         claim = server.gatekeeper.verify(token, audience)
         path = path_of(audience)
@@ -49,3 +63,11 @@ class CbsRequests(RequestLink):
             except BrokerError as error:
                 raise TokenRefused(error.status, tracked(error.description, server.namespace.name, path)) from None
         self.peer.add_claim(claim)
+
+
+def _token(request: Envelope) -> str | None:
+    _, body = request.body()
+    token = body[0] if body else None
+    if isinstance(token, bytes):
+        token = token.decode("utf-8", "replace")
+    return token if isinstance(token, str) else None

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, unquote
 
 from harness.servicebus.broker import BrokerError
 from harness.servicebus.topology import Topology, TopologyError
 
-if TYPE_CHECKING:
-    import h11
+from .http_server import PATIENCE, HttpReply, HttpRequest, HttpServer
 
+if TYPE_CHECKING:
     from harness.servicebus.host import Host
 
     from .server import Server
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 MAX_BODY = 4 << 20
 MAX_WAIT = 60.0
 DEFAULT_LIMIT = 10_000
-FEED_BUFFER = 256 << 10
-"""How many bytes wait for who follows a ledger."""
 
 
 class Refused(Exception):
@@ -43,122 +41,56 @@ class LedgerFeed:
     server: Server
     after: int
 
+    async def lines(self, gone: asyncio.Future[Any]) -> AsyncIterator[bytes]:
+        """Yield lines until the reader has gone or the namespace has."""
+        from .ledger_stream import follow
+
+        ends: set[asyncio.Future[Any]] = {gone, self.server.ended}
+        ended = asyncio.ensure_future(asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED))
+        try:
+            async for line in follow(self.server.namespace.ledger, self.after, ended):
+                yield line
+        finally:
+            ended.cancel()
+
 
 class ControlApi:
     """Serves the control API of one host. `token` is what callers must bear, but for `/health`."""
 
-    def __init__(self, host: Host, token: str) -> None:
+    def __init__(self, host: Host, token: str, *, patience: float = PATIENCE) -> None:
         self._host = host
         self._token = token
-        self._listener: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._http = HttpServer(self._reply, max_body=MAX_BODY, patience=patience)
 
     async def start(self, address: str, port: int) -> int:
         """Listen on `address`; return the port."""
-        self._listener = await asyncio.start_server(self._serve, address, port)
-        return int(self._listener.sockets[0].getsockname()[1])
+        return await self._http.start(address, port)
 
     async def stop(self) -> None:
         """Close the port and every request that waits."""
-        if self._listener is not None:
-            self._listener.close()
-        for task in list(self._tasks):
-            task.cancel()
+        await self._http.stop()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        import h11
-
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        connection = h11.Connection(h11.SERVER)
-        try:
-            while await self._one(connection, reader, writer):
-                connection.start_next_cycle()
-        except (h11.ProtocolError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            self._tasks.discard(task)
-            writer.close()
-
-    async def _one(self, http: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Read a request and answer it; return whether another may follow."""
-        import h11
-
-        request: h11.Request | None = None
-        body = b""
-        while True:
-            event = http.next_event()
-            if event is h11.NEED_DATA:
-                http.receive_data(await reader.read(65_536))
-            elif isinstance(event, h11.Request):
-                request = event
-            elif isinstance(event, h11.Data):
-                body += event.data
-                if len(body) > MAX_BODY:
-                    return False
-            elif isinstance(event, h11.EndOfMessage):
-                break
-            else:
-                return False
-        assert request is not None
-        headers = {bytes(name).lower(): bytes(value) for name, value in request.headers}
-        status, answer = await self._answer(request.method.decode(), request.target.decode("latin-1"), headers, body)
+    async def _reply(self, request: HttpRequest) -> HttpReply:
+        status, answer = await self._answer(request)
         if isinstance(answer, LedgerFeed):
-            await self._stream(answer, http, reader, writer)
-            return False
-        kind = b"application/json"
-        raw = b"" if answer is None else json.dumps(answer).encode()
+            return HttpReply(200, kind="application/x-ndjson", stream=answer.lines)
         if isinstance(answer, str):
             from .metrics import CONTENT_TYPE
 
-            kind, raw = CONTENT_TYPE.encode(), answer.encode()
-        fields = [(b"content-type", kind), (b"content-length", str(len(raw)).encode())]
-        out = http.send(h11.Response(status_code=status, headers=fields)) or b""
-        if raw:
-            out += http.send(h11.Data(data=raw)) or b""
-        out += http.send(h11.EndOfMessage()) or b""
-        writer.write(out)
-        await writer.drain()
-        return http.our_state is h11.DONE and http.their_state is h11.DONE
+            return HttpReply(status, answer.encode(), CONTENT_TYPE)
+        return HttpReply(status, b"" if answer is None else json.dumps(answer).encode())
 
-    async def _stream(
-        self, feed: LedgerFeed, http: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        """Send entries until the reader hangs up or the namespace ends; a slow reader holds up nobody but itself."""
-        import h11
-
-        from .ledger_stream import follow
-
-        writer.transport.set_write_buffer_limits(high=FEED_BUFFER)
-        writer.write(
-            http.send(h11.Response(status_code=200, headers=[(b"content-type", b"application/x-ndjson")])) or b""
-        )
-        gone = asyncio.ensure_future(reader.read(1))
-        ends: set[asyncio.Future[Any]] = {gone, feed.server.ended}
-        ended = asyncio.ensure_future(asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED))
+    async def _answer(self, request: HttpRequest) -> tuple[int, Any]:
         try:
-            async for line in follow(feed.server.namespace.ledger, feed.after, ended):
-                writer.write(http.send(h11.Data(data=line)) or b"")
-                await writer.drain()
-            writer.write(http.send(h11.EndOfMessage()) or b"")
-        finally:
-            gone.cancel()
-            ended.cancel()
-
-    async def _answer(self, method: str, target: str, headers: dict[bytes, bytes], body: bytes) -> tuple[int, Any]:
-        try:
-            if method == "GET" and target.partition("?")[0] == "/health":
+            if request.method == "GET" and request.path == "/health":
                 from .health import health
 
                 return health(self._host.servers, self._host.pulse, self._host.clock.now())
-            given = headers.get(b"authorization", b"")
+            given = request.headers.get("authorization", "").encode("latin-1")
             if not hmac.compare_digest(given, b"Bearer " + self._token.encode()):
                 raise Refused(401, "the control token is missing or wrong", "send 'Authorization: Bearer <token>'")
-            path, _, query = target.partition("?")
-            parts = [unquote(part) for part in path.split("/")[1:]]
-            document = json.loads(body) if body.strip() else {}
-            return await self._route(method, parts, parse_qs(query), document)
+            document = json.loads(request.body) if request.body.strip() else {}
+            return await self._route(request.method, request.parts, request.query, document)
         except Refused as refused:
             return refused.status, {"error": refused.error, "fix": refused.fix}
         except json.JSONDecodeError as error:

@@ -29,6 +29,7 @@ MAX_BODY = 1 << 20
 MAX_WAIT = 60.0
 MAX_HEADERS = 64 << 10
 _BATCH = "application/vnd.microsoft.servicebus.json"
+_TOKENS = ("authorization", "servicebussupplementaryauthorization", "servicebusdlqsupplementaryauthorization")
 _NOT_PROPERTIES = frozenset(
     [
         "accept",
@@ -219,6 +220,12 @@ class RestRequest:
 
     async def answer(self) -> Answer:
         """Do what is asked for. Raises `RestRefused` or `BrokerError`."""
+        for name in _TOKENS:
+            if (
+                name in self._headers
+                and (waits := self._server.gatekeeper.preparation(self._headers[name])) is not None
+            ):
+                await waits
         lowered = [part.lower() for part in self._parts]
         if self._method == "GET" and (found := self._about_itself(lowered)) is not None:
             return found

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.servicebus.broker import Clock, Namespace, Queue
 from harness.servicebus.store import StoreError
-from harness.servicebus.topology import Topology
+from harness.servicebus.topology import Topology, TopologyError
 
 from .access import Gatekeeper
 from .doorway import Doorway
@@ -22,6 +22,7 @@ from .pulse import Pulse
 from .render import describe
 
 if TYPE_CHECKING:
+    from harness.servicebus.issuer import Issuer
     from harness.servicebus.store.file import Store
 
     from .faults import Faults
@@ -64,6 +65,7 @@ class Server:
         ledger_cap: int | None = None,
         store: Store | None = None,
         pulse: Pulse | None = None,
+        issuer: Issuer | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         queues, topics = (topology.queues, topology.topics) if store is None else store.merged(topology)
@@ -83,7 +85,15 @@ class Server:
         self.started_at = clock.now()
         self.records: dict[str, Any] = {}
         """What the administration API knows of entities, by path in lower case."""
-        self.gatekeeper = Gatekeeper(topology.access_rules, clock)
+        identity = topology.identity
+        if issuer is not None:
+            from harness.servicebus.identity import ANYBODY, Identity, RoleAssignment
+
+            identity = identity or Identity((RoleAssignment(ANYBODY, "Owner"),))
+            identity = identity.issued_by(issuer.name, issuer.jwks())
+        elif identity is not None and not identity.issuer:
+            raise TopologyError("identity has no issuer", "give one with its jwks, or start the emulator's own")
+        self.gatekeeper = Gatekeeper(topology.access_rules, clock, identity)
         self.failure: StoreError | None = None
         """Why nothing is served any more."""
         self.on_failure: Callable[[], None] = lambda: None
@@ -100,6 +110,7 @@ class Server:
         """What else has to be well: each returns what is wrong, or None."""
         self.ended: asyncio.Future[None] = self.loop.create_future()
         """Done when the server has stopped."""
+        self._tasks: set[asyncio.Task[None]] = set()
         self.pulse = pulse or Pulse()
         self._owns_pulse = pulse is None
         self.faults: Faults | None = None
@@ -162,6 +173,8 @@ class Server:
             self.ended.set_result(None)
         if self._owns_pulse:
             self.pulse.stop()
+        for task in list(self._tasks):
+            task.cancel()
         for timer in (self._timer, self._looking):
             if timer is not None:
                 timer.cancel()
@@ -202,6 +215,12 @@ class Server:
         """Delete what was kept of a namespace that has stopped."""
         if self._store is not None:
             self._store.delete()
+
+    def background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something in a task of its own, which ends with the server."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def problems(self) -> list[str]:
         """Return what keeps this namespace from working; nothing when all is well."""

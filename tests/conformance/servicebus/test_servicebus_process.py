@@ -197,6 +197,25 @@ def test_control_errors_say_how_to_fix(control, method, path, body, status):
     assert answer[1]["fix"]
 
 
+def test_the_process_can_be_an_issuer_too():
+    """--issuer-port: its tokens open the namespaces of the process, with the rights of an owner where no roles are set."""
+    with process("--port", "0", "--issuer-port", "0") as (_, ready):
+        imds = f"http://127.0.0.1:{ready['issuer_port']}/metadata/identity/oauth2/token?resource=https://servicebus.azure.net/"
+        token = httpx.get(imds, headers={"Metadata": "true"}).json()["access_token"]
+        queue = f"http://127.0.0.1:{ready['amqp_port']}/q"
+        headers = {"Authorization": f"Bearer {token}", "content-type": "application/atom+xml"}
+        body = (
+            '<entry xmlns="http://www.w3.org/2005/Atom"><content type="application/xml"><QueueDescription '
+            'xmlns="http://schemas.microsoft.com/netservices/2010/10/servicebus/connect"/></content></entry>'
+        )
+        assert httpx.put(queue, headers=headers, content=body).status_code == 201
+        assert (
+            httpx.post(f"{queue}/messages", headers={"Authorization": f"Bearer {token}"}, content=b"x").status_code
+            == 201
+        )
+        assert httpx.post(f"{queue}/messages", headers={"Authorization": f"Bearer {token}x"}).status_code == 401
+
+
 def test_faults_are_begun_listed_and_cleared(control):
     """POST gives an id, GET tells how often each has struck, DELETE clears; 404 and 400 say how to go on."""
     port = call(control, "PUT", "/namespaces/faulty", {"queues": {"q": {}}})[1]["port"]
@@ -266,7 +285,7 @@ def test_starting_costs_little():
     code = (
         "import sys, harness.servicebus.process, harness.servicebus.host;"
         "print([m for m in sys.modules if m.split('.')[0] in "
-        "('h11','pydantic','typer','rich','azure','httpx','hypothesis','anyio')"
+        "('h11','jwt','cryptography','prometheus_client','urllib3','ruamel','pydantic','typer','rich','azure','httpx','hypothesis','anyio')"
         " or m.startswith('harness.') and not m.startswith('harness.servicebus')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)

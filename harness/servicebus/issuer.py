@@ -1,0 +1,226 @@
+"""A token issuer on loopback, in the place of Entra: for tests, and for who develops with managed identities.
+
+It gives a token to whoever asks and can name a client: it says who somebody is, and a namespace's role assignments say what
+that is worth.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Self
+from urllib.parse import parse_qs
+
+from .gateway.http_server import HttpReply, HttpRequest, HttpServer
+from .identity import AUDIENCE
+
+LIFETIME = 3600.0
+TENANT = "00000000-0000-0000-0000-00000000e2e0"
+MANAGED = "managed-identity"
+"""The client that the managed identity endpoints mean when none is named."""
+_OIDS = uuid.UUID("7b1f9c0e-52f5-4a38-9d0e-3b0f6a5c1f01")
+
+
+class Token(NamedTuple):
+    """As azure-core's AccessToken: the token, and when it expires (epoch seconds)."""
+
+    token: str
+    expires_on: int
+
+
+class Credential:
+    """A credential for Azure's SDKs, `get_token` being all that they ask for."""
+
+    def __init__(self, issuer: Issuer, client_id: str) -> None:
+        self._issuer = issuer
+        self._client_id = client_id
+
+    def get_token(self, *scopes: str, **_: Any) -> Token:
+        """Return a token for the first of the scopes."""
+        return self._issuer.token(self._client_id, scopes[0] if scopes else AUDIENCE)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is held."""
+
+
+class AsyncCredential:
+    """The same for the SDKs' asynchronous clients."""
+
+    def __init__(self, issuer: Issuer, client_id: str) -> None:
+        self._issuer = issuer
+        self._client_id = client_id
+
+    async def get_token(self, *scopes: str, **_: Any) -> Token:
+        """Return a token for the first of the scopes."""
+        return self._issuer.token(self._client_id, scopes[0] if scopes else AUDIENCE)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing is held."""
+
+
+class Issuer:
+    """Makes keys and tokens, and serves what OpenID clients ask for. `algorithm` is RS256 or ES256; `now` tells epoch seconds;
+    `secrets` by client id: whoever is not in it needs none. Loopback only."""
+
+    def __init__(
+        self,
+        *,
+        algorithm: str = "RS256",
+        tenant: str = TENANT,
+        now: Callable[[], float] = time.time,
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
+        self.tenant = tenant
+        self.address = ""
+        """`http://127.0.0.1:<port>`, once it listens."""
+        self._now = now
+        self._secrets = dict(secrets or {})
+        self._algorithm = algorithm
+        self._key: Any = _make_key(algorithm)
+        self._key_id = uuid.uuid4().hex
+        self._http = HttpServer(self._answer)
+
+    async def start(self, port: int = 0, address: str = "127.0.0.1") -> int:
+        """Listen; return the port. Raises `OSError` when it is taken."""
+        port = await self._http.start(address, port)
+        self.address = f"http://127.0.0.1:{port}"
+        return port
+
+    async def stop(self) -> None:
+        """Close the port; tokens stay good."""
+        await self._http.stop()
+
+    @property
+    def name(self) -> str:
+        """What its tokens have as `iss`."""
+        return f"{self.address or 'http://127.0.0.1'}/{self.tenant}/v2.0"
+
+    def jwks(self) -> dict[str, Any]:
+        """Return its public keys as a JWK set."""
+        import jwt
+
+        kind: Any = {"RS256": jwt.algorithms.RSAAlgorithm, "ES256": jwt.algorithms.ECAlgorithm}[self._algorithm]
+        public = kind.to_jwk(self._key.public_key(), as_dict=True)
+        return {"keys": [{**public, "kid": self._key_id, "use": "sig", "alg": self._algorithm}]}
+
+    def credential(self, client_id: str) -> Credential:
+        """Return a credential for Azure's SDKs."""
+        return Credential(self, client_id)
+
+    def async_credential(self, client_id: str) -> AsyncCredential:
+        """Return a credential for the SDKs' asynchronous clients."""
+        return AsyncCredential(self, client_id)
+
+    def token(self, client_id: str, audience: str = AUDIENCE, *, lifetime: float = LIFETIME, **claims: Any) -> Token:
+        """Sign a token for a client; `audience` may be a scope that ends in `/.default`; `claims` come on top."""
+        import jwt
+
+        now = self._now()
+        expires = int(now + lifetime)
+        payload = {
+            "aud": audience.removesuffix(".default") if audience.endswith("/.default") else audience,
+            "iss": self.name,
+            "iat": int(now),
+            "nbf": int(now),
+            "exp": expires,
+            "appid": client_id,
+            "azp": client_id,
+            "oid": object_id(client_id),
+            "sub": object_id(client_id),
+            "tid": self.tenant,
+            "idtyp": "app",
+            "ver": "2.0",
+            **claims,
+        }
+        return Token(jwt.encode(payload, self._key, self._algorithm, {"kid": self._key_id}), expires)
+
+    # -- over HTTP
+
+    async def _answer(self, request: HttpRequest) -> HttpReply:
+        path = request.path.lower().removeprefix(f"/{self.tenant}")
+        query = {name: values[0] for name, values in request.query.items()}
+        match request.method, path:
+            case "GET", "/v2.0/.well-known/openid-configuration" | "/.well-known/openid-configuration":
+                return _json(200, self._configuration())
+            case "GET", "/discovery/v2.0/keys" | "/discovery/keys" | "/keys":
+                return _json(200, self.jwks())
+            case "POST", "/oauth2/v2.0/token" | "/oauth2/token" | "/token":
+                form = {name: values[0] for name, values in parse_qs(request.body.decode("latin-1")).items()}
+                return self._client_credentials(form)
+            case "GET", "/metadata/identity/oauth2/token" if request.headers.get("metadata", "").lower() == "true":
+                return self._managed(query)
+            case "GET", "/msi/token" if request.headers.get("x-identity-header"):
+                return self._managed(query)
+        return _json(404, {"error": "not_found", "error_description": f"There is no {request.method} {path}."})
+
+    def _configuration(self) -> dict[str, Any]:
+        base = f"{self.address}/{self.tenant}"
+        return {
+            "issuer": self.name,
+            "token_endpoint": f"{base}/oauth2/v2.0/token",
+            "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
+            "jwks_uri": f"{base}/discovery/v2.0/keys",
+            "response_types_supported": ["token"],
+            "subject_types_supported": ["pairwise"],
+            "id_token_signing_alg_values_supported": [self._algorithm],
+        }
+
+    def _client_credentials(self, form: Mapping[str, str]) -> HttpReply:
+        client_id, given = form.get("client_id", ""), form.get("client_secret", "")
+        if form.get("grant_type") != "client_credentials" or not client_id:
+            return _json(400, {"error": "unsupported_grant_type", "error_description": "Use client_credentials."})
+        if self._secrets.get(client_id, given) != given:
+            return _json(401, {"error": "invalid_client", "error_description": "The client's secret is wrong."})
+        made = self.token(client_id, form.get("scope") or form.get("resource") or AUDIENCE)
+        lifetime = made.expires_on - int(self._now())
+        return _json(200, {"token_type": "Bearer", "expires_in": lifetime, "access_token": made.token})
+
+    def _managed(self, query: Mapping[str, str]) -> HttpReply:
+        resource = query.get("resource")
+        if not resource:
+            return _json(400, {"error": "invalid_request", "error_description": "'resource' is missing."})
+        client_id = query.get("client_id") or query.get("object_id") or query.get("principal_id") or MANAGED
+        made = self.token(client_id, resource)
+        expires_in = str(made.expires_on - int(self._now()))
+        facts = {"expires_in": expires_in, "expires_on": str(made.expires_on), "not_before": str(int(self._now()))}
+        return _json(
+            200,
+            {"access_token": made.token, "client_id": client_id, "resource": resource, "token_type": "Bearer", **facts},
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Return what makes Azure's SDKs take their managed identity from here."""
+        return {"AZURE_POD_IDENTITY_AUTHORITY_HOST": self.address}
+
+
+def object_id(client_id: str) -> str:
+    """Return the object id of a client's principal: the same for the same client, always."""
+    return str(uuid.uuid5(_OIDS, client_id))
+
+
+def _make_key(algorithm: str) -> Any:
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    if algorithm == "ES256":
+        return ec.generate_private_key(ec.SECP256R1())
+    if algorithm != "RS256":
+        raise ValueError(f"{algorithm!r} is no algorithm of the issuer: use RS256 or ES256")
+    return rsa.generate_private_key(65_537, 2048)
+
+
+def _json(status: int, document: Mapping[str, Any]) -> HttpReply:
+    return HttpReply(status, json.dumps(document).encode())
