@@ -93,7 +93,8 @@ class Gatekeeper:
     def entra(self) -> Entra:
         """Return what checks Entra tokens. Raises `TokenRefused` where none are taken."""
         if self._identity is None:
-            raise TokenRefused(401, f"Only SAS tokens ('{SAS_TOKEN_TYPE}') are taken: the namespace has no identity.")
+            text = f"InvalidSignature: Only SAS tokens ('{SAS_TOKEN_TYPE}') are taken: the namespace has no identity."
+            raise TokenRefused(401, text)
         if self._entra is None:
             from .entra import Entra  # here, with its library: for the first client that has such a token
 
