@@ -16,7 +16,7 @@ from pathlib import Path
 from harness.servicebus import Client, OutgoingMessage
 from harness.servicebus.amqp import Receiver, Sender, frames
 from harness.servicebus.amqp.encode import encode
-from harness.servicebus.amqp.message import BATCH_FORMAT
+from harness.servicebus.amqp.sections import BATCH_FORMAT
 from harness.servicebus.client.channel import Channel
 from tests.bench.command import median
 from tests.bench.servicebus import CONNECTION, cpu, memory

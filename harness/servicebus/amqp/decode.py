@@ -1,7 +1,7 @@
 """Bytes to values: every AMQP 1.0 type, with caps on size, count and nesting.
 
 `value` keeps the AMQP type (wrappers of `types`); `fields` reads the list of a performative into plain Python
-values and is the hot path; `skip` finds the end of a value without building it.
+values and is the hot path.
 """
 
 # ruff: noqa: ARG001, ARG005 -- all readers of the dispatch table have one signature
@@ -14,9 +14,7 @@ from typing import Any
 
 from . import types as t
 from .errors import DecodeError
-
-MAX_NESTING = 32
-MAX_COUNT = 100_000
+from .scan import MAX_NESTING, NO_READER, SHORT, bounds
 
 _u16 = struct.Struct(">H").unpack_from
 _i16 = struct.Struct(">h").unpack_from
@@ -29,12 +27,10 @@ _f64 = struct.Struct(">d").unpack_from
 _i8 = struct.Struct(">b").unpack_from
 
 Reader = Callable[[bytes, int, int], tuple[Any, int]]
-_SHORT = "the bytes end in the middle of a value"
-_NO_READER = "0x{:02x} is not an AMQP type"
 
 
 def _unknown(buf: bytes, pos: int, depth: int) -> tuple[Any, int]:
-    raise DecodeError(_NO_READER.format(buf[pos - 1] if pos else 0))
+    raise DecodeError(NO_READER.format(buf[pos - 1] if pos else 0))
 
 
 def _constant(result: Any) -> Reader:
@@ -51,7 +47,7 @@ def _raw(width: int, build: Callable[[bytes], Any]) -> Reader:
     def read(buf: bytes, pos: int, depth: int) -> tuple[Any, int]:
         end = pos + width
         if end > len(buf):
-            raise DecodeError(_SHORT)
+            raise DecodeError(SHORT)
         return build(bytes(buf[pos:end])), end
 
     return read
@@ -66,7 +62,7 @@ def _sized(width: int, build: Callable[[bytes], Any]) -> Reader:
             start = pos + 4
             end = start + _u32(buf, pos)[0]
         if end > len(buf):
-            raise DecodeError(_SHORT)
+            raise DecodeError(SHORT)
         return build(bytes(buf[start:end])), end
 
     return read
@@ -96,19 +92,6 @@ def _boolean(buf: bytes, pos: int, depth: int) -> tuple[Any, int]:
     return buf[pos] != 0, pos + 1
 
 
-def _bounds(buf: bytes, pos: int, width: int) -> tuple[int, int, int]:
-    """Read size and count of a list, map or array; return where items start, where they end and how many."""
-    if width == 1:
-        end, count, start = pos + 1 + buf[pos], buf[pos + 1], pos + 2
-    else:
-        end, count, start = pos + 4 + _u32(buf, pos)[0], _u32(buf, pos + 4)[0], pos + 8
-    if end > len(buf) or start > end:
-        raise DecodeError(_SHORT)
-    if count > MAX_COUNT:
-        raise DecodeError(f"a list, map or array of {count} items is past the cap of {MAX_COUNT}")
-    return start, end, count
-
-
 def _check_depth(depth: int) -> None:
     if depth > MAX_NESTING:
         raise DecodeError(f"values are nested deeper than {MAX_NESTING}")
@@ -133,7 +116,7 @@ def _table(exact: bool) -> list[Reader]:
     def listing(width: int) -> Reader:
         def read(buf: bytes, pos: int, depth: int) -> tuple[Any, int]:
             _check_depth(depth)
-            at, end, count = _bounds(buf, pos, width)
+            at, end, count = bounds(buf, pos, width)
             items = []
             for _ in range(count):
                 item, at = table[buf[at]](buf, at + 1, depth + 1)
@@ -147,7 +130,7 @@ def _table(exact: bool) -> list[Reader]:
     def mapping(width: int) -> Reader:
         def read(buf: bytes, pos: int, depth: int) -> tuple[Any, int]:
             _check_depth(depth)
-            at, end, count = _bounds(buf, pos, width)
+            at, end, count = bounds(buf, pos, width)
             if count & 1:
                 raise DecodeError("a map has a key without a value")
             items = {}
@@ -163,7 +146,7 @@ def _table(exact: bool) -> list[Reader]:
     def array(width: int) -> Reader:
         def read(buf: bytes, pos: int, depth: int) -> tuple[Any, int]:
             _check_depth(depth)
-            at, end, count = _bounds(buf, pos, width)
+            at, end, count = bounds(buf, pos, width)
             if at == end and count == 0:
                 return t.Array([], 0x40), end
             code = buf[at]
@@ -244,7 +227,7 @@ def value(buf: bytes, pos: int = 0) -> tuple[Any, int]:
     except DecodeError:
         raise
     except _READ_ERRORS as error:
-        raise DecodeError(_SHORT if isinstance(error, (IndexError, struct.error)) else str(error)) from None
+        raise DecodeError(SHORT if isinstance(error, (IndexError, struct.error)) else str(error)) from None
 
 
 def plain(buf: bytes, pos: int = 0) -> tuple[Any, int]:
@@ -254,7 +237,7 @@ def plain(buf: bytes, pos: int = 0) -> tuple[Any, int]:
     except DecodeError:
         raise
     except _READ_ERRORS as error:
-        raise DecodeError(_SHORT if isinstance(error, (IndexError, struct.error)) else str(error)) from None
+        raise DecodeError(SHORT if isinstance(error, (IndexError, struct.error)) else str(error)) from None
 
 
 def descriptor(buf: bytes, pos: int) -> tuple[int, int]:
@@ -265,7 +248,7 @@ def descriptor(buf: bytes, pos: int) -> tuple[int, int]:
         if buf[pos + 1] == 0x53:
             return buf[pos + 2], pos + 3
     except IndexError:
-        raise DecodeError(_SHORT) from None
+        raise DecodeError(SHORT) from None
     code, pos = plain(buf, pos + 1)
     if not isinstance(code, int) or not 0 <= code <= 0xFF:
         raise DecodeError("the descriptor is not one of AMQP 1.0")
@@ -282,9 +265,9 @@ def fields(buf: bytes, pos: int) -> tuple[list[Any], int]:
         if kind == 0x45:
             return [], pos + 1
         if kind == 0xC0:
-            at, end, count = _bounds(buf, pos + 1, 1)
+            at, end, count = bounds(buf, pos + 1, 1)
         elif kind == 0xD0:
-            at, end, count = _bounds(buf, pos + 1, 4)
+            at, end, count = bounds(buf, pos + 1, 4)
         else:
             raise DecodeError("a list of fields was expected")
         items: list[Any] = []
@@ -313,7 +296,7 @@ def fields(buf: bytes, pos: int) -> tuple[list[Any], int]:
                 start = at + 2
                 at = start + buf[at + 1]
                 if at > end:
-                    raise DecodeError(_SHORT)
+                    raise DecodeError(SHORT)
                 add(buf[start:at])
             elif code == 0 and buf[at + 1] == 0x53 and buf[at + 3] == 0x45:
                 add(t.Described(buf[at + 2], []))  # an outcome without fields: accepted or released
@@ -327,81 +310,7 @@ def fields(buf: bytes, pos: int) -> tuple[list[Any], int]:
     except DecodeError:
         raise
     except _READ_ERRORS as error:
-        raise DecodeError(_SHORT if isinstance(error, (IndexError, struct.error)) else str(error)) from None
+        raise DecodeError(SHORT if isinstance(error, (IndexError, struct.error)) else str(error)) from None
     if at != end:
         raise DecodeError("a list's size does not match its items")
-    return items, end
-
-
-_WIDTHS = {code: {0x4: 0, 0x5: 1, 0x6: 2, 0x7: 4, 0x8: 8, 0x9: 16}[code >> 4] for code in range(0x40, 0xA0)}
-_SHORT_SIZED = frozenset(code for group in (0xA0, 0xC0, 0xE0) for code in range(group, group + 16))
-_LONG_SIZED = frozenset(code for group in (0xB0, 0xD0, 0xF0) for code in range(group, group + 16))
-
-
-def skip(buf: bytes, pos: int) -> int:
-    """Return the position after the value at `pos` without building it. Raises `DecodeError`."""
-    try:
-        code = buf[pos]
-        if code in _SHORT_SIZED:
-            end = pos + 2 + buf[pos + 1]
-        elif code in _LONG_SIZED:
-            end = pos + 5 + int(_u32(buf, pos + 1)[0])
-        elif code:
-            end = pos + 1 + _WIDTHS[code]
-        else:
-            end = _skip_described(buf, pos)
-    except KeyError:
-        raise DecodeError(_NO_READER.format(buf[pos])) from None
-    except (IndexError, struct.error, RecursionError):
-        raise DecodeError(_SHORT) from None
-    if end > len(buf):
-        raise DecodeError(_SHORT)
-    return end
-
-
-def _skip_described(buf: bytes, pos: int) -> int:
-    for _ in range(MAX_NESTING):
-        if buf[pos]:
-            return skip(buf, pos)
-        pos = skip(buf, pos + 1)
-    raise DecodeError(f"values are nested deeper than {MAX_NESTING}")
-
-
-def first_item(buf: bytes, pos: int) -> tuple[int, int]:
-    """Return where the first item of the list at `pos` begins, and how many there are. Raises `DecodeError`."""
-    try:
-        kind = buf[pos]
-        if kind == 0x45:
-            return pos + 1, 0
-        if kind not in (0xC0, 0xD0):
-            raise DecodeError("a list was expected")
-        start, end, count = _bounds(buf, pos + 1, 1 if kind == 0xC0 else 4)
-    except (IndexError, struct.error):
-        raise DecodeError(_SHORT) from None
-    if count and start >= end:
-        raise DecodeError(_SHORT)
-    return start, count
-
-
-def slices(buf: bytes, pos: int) -> tuple[list[bytes], int]:
-    """Cut the list or map at `pos` into the raw bytes of its items; return them and the position after it."""
-    try:
-        kind = buf[pos]
-        if kind == 0x45:
-            return [], pos + 1
-        if kind in (0xC0, 0xC1):
-            at, end, count = _bounds(buf, pos + 1, 1)
-        elif kind in (0xD0, 0xD1):
-            at, end, count = _bounds(buf, pos + 1, 4)
-        else:
-            raise DecodeError("a list or map was expected")
-    except (IndexError, struct.error):
-        raise DecodeError(_SHORT) from None
-    items = []
-    for _ in range(count):
-        after = skip(buf, at)
-        items.append(bytes(buf[at:after]))
-        at = after
-    if at != end:
-        raise DecodeError("a list's or map's size does not match its items")
     return items, end

@@ -11,15 +11,23 @@ import uuid
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from . import decimals, decode
-from .encode import compound, described, encode
+from . import decimals, decode, scan
+from .encode import compound, encode
 from .errors import DecodeError
 from .quotas import MAX_ID, MAX_PROPERTY, long_head, long_id
+from .reading import PLAIN_FIELDS, Reading
+from .sections import (
+    APPLICATION_PROPERTIES,
+    DATA,
+    DELIVERY_ANNOTATIONS,
+    FOOTER,
+    HEADER,
+    MESSAGE_ANNOTATIONS,
+    PROPERTIES,
+    SEQUENCE,
+    text_of,
+)
 from .types import Short, Symbol, UInt
-
-HEADER, DELIVERY_ANNOTATIONS, MESSAGE_ANNOTATIONS, PROPERTIES = 0x70, 0x71, 0x72, 0x73
-APPLICATION_PROPERTIES, DATA, SEQUENCE, VALUE, FOOTER = 0x74, 0x75, 0x76, 0x77, 0x78
-BATCH_FORMAT = 0x80013700
 
 # what the broker stamps itself: never taken over from a sender
 _STAMPED = frozenset(
@@ -49,12 +57,6 @@ _i64 = struct.Struct(">q").pack
 _REPEATED = (DATA, SEQUENCE)
 T = TypeVar("T", int, tuple[int, int, int])
 _DEFAULT_HEADER = b"\x40\x40\x40\x40"
-_PLAIN_FIELDS = (
-    "message_id", "user_id", "to", "subject", "reply_to", "correlation_id", "content_type", "content_encoding",
-    "absolute_expiry_time", "creation_time", "session_id", "group_sequence", "reply_to_session_id",
-)  # fmt: skip
-
-
 _seen: dict[Any, Any] = {}
 _SEEN = 10_000
 
@@ -69,24 +71,14 @@ def _shared(value: T) -> T:
     return known  # type: ignore[no-any-return]
 
 
-def text_of(identifier: Any) -> str:
-    """Render a message-id or correlation-id of any AMQP type as text."""
-    if isinstance(identifier, bytes):
-        return identifier.hex()
-    return str(identifier)
-
-
-class Envelope:
+class Envelope(Reading):
     """One message as the broker holds it. Raises `DecodeError` when `raw` is not an AMQP message.
 
     `ttl` is in seconds (None: unset), `scheduled_at` in epoch seconds (None: at once), `size` in encoded bytes;
     `sender` is for the broker, which knows who sent it.
     """
 
-    __slots__ = (
-        "_annotations", "_bare", "_delivery_annotations", "_header", "_offsets",
-        "message_id", "scheduled_at", "sender", "size", "ttl",
-    )  # fmt: skip
+    __slots__ = ()
 
     def __init__(self, raw: bytes) -> None:
         self.size = _shared(len(raw))
@@ -102,7 +94,7 @@ class Envelope:
         rebuilt: list[bytes] | None = None
         while pos < end:
             code, at = decode.descriptor(raw, pos)
-            after = decode.skip(raw, at)
+            after = scan.skip(raw, at)
             if code < PROPERTIES:
                 if start >= 0 and rebuilt is None:
                     # azure-servicebus writes its delivery annotations behind the body: they are taken out of there
@@ -153,7 +145,7 @@ class Envelope:
 
     def _write_decimals_as_the_service_does(self) -> None:
         try:
-            parts, _ = decode.slices(self._bare, self._offsets[1] + 3)
+            parts, _ = scan.slices(self._bare, self._offsets[1] + 3)
         except DecodeError:
             return  # who needs them will say so
         if decimals.rewrite(parts):
@@ -165,7 +157,7 @@ class Envelope:
             if raw.count(b"\x40", at + 3, after) < after - at - 3 or raw[at] == 0xD0:
                 self._read_header(raw, at)
         elif code == DELIVERY_ANNOTATIONS:
-            decode.slices(raw, at)
+            scan.slices(raw, at)
             self._delivery_annotations = b"\x00\x53\x71" + raw[at:after]
         elif code == MESSAGE_ANNOTATIONS:
             self._read_annotations(raw, at)
@@ -173,7 +165,7 @@ class Envelope:
             raise DecodeError(f"0x{code:02x} is not a message section")
 
     def _read_header(self, raw: bytes, at: int) -> None:
-        parts, _ = decode.slices(raw, at)
+        parts, _ = scan.slices(raw, at)
         parts = (parts + [b"\x40"] * 4)[:4]
         self._header = b"".join(parts[:3]) + b"\x40"
         ttl = decode.plain(parts[2])[0]
@@ -181,7 +173,7 @@ class Envelope:
             self.ttl = ttl / 1000
 
     def _read_annotations(self, raw: bytes, at: int) -> None:
-        parts, _ = decode.slices(raw, at)
+        parts, _ = scan.slices(raw, at)
         kept = []
         for index in range(0, len(parts) - 1, 2):
             if parts[index] in _STAMPED:
@@ -198,12 +190,12 @@ class Envelope:
         at = self._offsets[0]
         parts: list[bytes] = []
         if at >= 0:
-            first, count = decode.first_item(self._bare, at + 3)
+            first, count = scan.first_item(self._bare, at + 3)
             if self.ttl is None and count > 8 and self._bare.find(b"\x83", first) >= 0:
                 self._read_expiry(at)
             if count and self._bare[first] != 0x40:
                 return text_of(decode.plain(self._bare, first)[0])
-            parts, _ = decode.slices(self._bare, at + 3)
+            parts, _ = scan.slices(self._bare, at + 3)
         # @azure/service-bus needs an id on every message that it receives
         message_id = uuid.uuid4().hex
         parts = [encode(message_id), *parts[1:]]
@@ -211,31 +203,12 @@ class Envelope:
         return message_id
 
     def _read_expiry(self, at: int) -> None:
-        parts, _ = decode.slices(self._bare, at + 3)
+        parts, _ = scan.slices(self._bare, at + 3)
         if parts[8] == b"\x40":
             return
         expiry, created = decode.plain(parts[8])[0], decode.plain(parts[9])[0] if len(parts) > 9 else None
         if isinstance(expiry, int) and isinstance(created, int):
             self.ttl = max(0, expiry - created) / 1000
-
-    @property
-    def session_id(self) -> str | None:
-        """The group-id, which Service Bus calls session id."""
-        raw = self.raw_property(10)
-        return None if raw == b"\x40" else str(decode.plain(raw)[0])
-
-    @property
-    def partition_key(self) -> str | None:
-        """The annotation that names a partition; of a session's message it is the session id (S-63)."""
-        key = self.annotations().get("x-opt-partition-key")
-        # azure-servicebus writes it as binary
-        return key.decode("utf-8", "replace") if isinstance(key, bytes) else None if key is None else str(key)
-
-    @property
-    def partition_id(self) -> int | None:
-        """The partition in which the message stands, as the broker has noted it (S-53)."""
-        found = self.annotations().get("x-opt-partition-id")
-        return found if isinstance(found, int) else None
 
     def set_partition(self, partition: int | None) -> None:
         """Note the partition in which the message stands; None takes the note away."""
@@ -247,11 +220,11 @@ class Envelope:
         offsets = list(self._offsets)
         old = offsets[index]
         if old >= 0:
-            start, end = old, decode.skip(self._bare, old + 3)
+            start, end = old, scan.skip(self._bare, old + 3)
         else:
             start = end = 0
             if index == 1 and offsets[0] >= 0:
-                start = end = decode.skip(self._bare, offsets[0] + 3)
+                start = end = scan.skip(self._bare, offsets[0] + 3)
         moved = len(section) - (end - start)
         self._bare = self._bare[:start] + section + self._bare[end:]
         for later in range(index + 1, 3):
@@ -259,76 +232,6 @@ class Envelope:
                 offsets[later] += moved
         offsets[index] = start
         self._offsets = (offsets[0], offsets[1], offsets[2])
-
-    def properties(self) -> dict[str, Any]:
-        """Decode the properties section into plain values by name; absent ones are left out."""
-        at = self._offsets[0]
-        if at < 0:
-            return {}
-        values = decode.plain(self._bare, at + 3)[0]
-        return {name: value for name, value in zip(_PLAIN_FIELDS, values, strict=False) if value is not None}
-
-    def raw_property(self, index: int) -> bytes:
-        """Return the encoded property at `index` (0 message-id, 4 reply-to …), null when absent: for exact echoes."""
-        at = self._offsets[0]
-        parts = decode.slices(self._bare, at + 3)[0] if at >= 0 else []
-        return parts[index] if index < len(parts) else b"\x40"
-
-    def application_properties(self) -> dict[str, Any]:
-        """Decode the application properties into plain values."""
-        at = self._offsets[1]
-        if at < 0:
-            return {}
-        values = decode.plain(self._bare, at + 3)[0]
-        return values if isinstance(values, dict) else {}
-
-    def typed_application_properties(self) -> dict[str, Any]:
-        """Decode the application properties; numbers, times and symbols keep their AMQP types."""
-        at = self._offsets[1]
-        values = decode.value(self._bare, at + 3)[0] if at >= 0 else {}
-        return values if isinstance(values, dict) else {}
-
-    def annotations(self) -> dict[str, Any]:
-        """Decode the sender's message annotations into plain values."""
-        raw, count = self._annotations
-        if not count:
-            return {}
-        result, pos = {}, 0
-        while pos < len(raw):
-            key, pos = decode.plain(raw, pos)
-            result[str(key)], pos = decode.plain(raw, pos)
-        return result
-
-    def body(self, *, exact: bool = False) -> tuple[str, list[Any]]:
-        """Return the kind of body (data, sequence, value or none) and the decoded value of each of its sections;
-        `exact` keeps their AMQP types."""
-        read = decode.value if exact else decode.plain
-        pos = self._offsets[2]
-        kind, values = "none", []
-        while 0 <= pos < len(self._bare):
-            code = self._bare[pos + 2]
-            if code == FOOTER:
-                break
-            kind = {DATA: "data", SEQUENCE: "sequence", VALUE: "value"}.get(code, "none")
-            value, pos = read(self._bare, pos + 3)
-            values.append(value)
-        return kind, values
-
-    @property
-    def head_size(self) -> int:
-        """How many bytes all properties and annotations have together."""
-        body = self._offsets[2]
-        return (body if body >= 0 else len(self._bare)) + len(self._annotations[0])
-
-    def raw_maps(self) -> list[list[bytes]]:
-        """Return the encoded keys and values, in turn, of the annotations and of the application properties."""
-        raw, pos, pairs = self._annotations[0], 0, []
-        while pos < len(raw):
-            end = decode.skip(raw, pos)
-            pairs.append(raw[pos:end])
-            pos = end
-        at = self._offsets[1]
-        return [pairs, decode.slices(self._bare, at + 3)[0] if at >= 0 else []]
 
     def flaw(self) -> tuple[str, str] | None:
         """Tell what is too long, by kind (`id`, `head`) and in words; None when all is well (S-38)."""
@@ -341,10 +244,6 @@ class Envelope:
             return "head", text
         return None
 
-    def raw_body(self) -> bytes:
-        """Return the encoded body sections, footer included."""
-        return self._bare[self._offsets[2] :] if self._offsets[2] >= 0 else b""
-
     # -- changing
 
     def limit_ttl(self, seconds: float) -> None:
@@ -353,13 +252,13 @@ class Envelope:
         if self._header == _DEFAULT_HEADER:
             self._header = _header_of(seconds)
             return
-        second = decode.skip(self._header, decode.skip(self._header, 0))
+        second = scan.skip(self._header, scan.skip(self._header, 0))
         self._header = self._header[:second] + encode(UInt(min(int(seconds * 1000), 0xFFFFFFFF))) + b"\x40"
 
     def copy(self) -> Envelope:
         """Return a copy for another entity; both share their bytes, until one is changed."""
         copy = Envelope.__new__(Envelope)
-        for name in Envelope.__slots__:
+        for name in Reading.__slots__:
             setattr(copy, name, getattr(self, name))
         return copy
 
@@ -368,15 +267,15 @@ class Envelope:
         and the `time_to_live` (seconds) changed; None unsets."""
         copy = self.copy()
         at = self._offsets[0]
-        parts = decode.slices(self._bare, at + 3)[0] if at >= 0 else []
-        parts += [b"\x40"] * (len(_PLAIN_FIELDS) - len(parts))
+        parts = scan.slices(self._bare, at + 3)[0] if at >= 0 else []
+        parts += [b"\x40"] * (len(PLAIN_FIELDS) - len(parts))
         for name, value in system.items():
             if name == "time_to_live":
                 copy.limit_ttl(value)
             elif name.startswith("x-opt-"):
                 copy.annotate(name, value)
             else:
-                parts[_PLAIN_FIELDS.index(name)] = encode(Symbol(value) if name == "content_type" and value else value)
+                parts[PLAIN_FIELDS.index(name)] = encode(Symbol(value) if name == "content_type" and value else value)
                 copy.message_id = value if name == "message_id" else copy.message_id
         copy._replace(0, PROPERTIES, compound(0xC0, parts))
         copy._replace(1, APPLICATION_PROPERTIES, encode(application))
@@ -388,8 +287,8 @@ class Envelope:
         raw, _ = self._annotations
         key, pos, kept = encode(Symbol(name)), 0, []
         while pos < len(raw):
-            middle = decode.skip(raw, pos)
-            end = decode.skip(raw, middle)
+            middle = scan.skip(raw, pos)
+            end = scan.skip(raw, middle)
             if raw[pos:middle] != key:
                 kept += [raw[pos:middle], raw[middle:end]]
             pos = end
@@ -402,7 +301,7 @@ class Envelope:
         copy = self.copy()
         at = self._offsets[1]
         try:
-            parts = decode.slices(self._bare, at + 3)[0] if at >= 0 else []
+            parts = scan.slices(self._bare, at + 3)[0] if at >= 0 else []
         except DecodeError:
             parts = []  # nobody could have read them; the message must still find its way to the dead letters
         fresh = {encode(str(key)): encode(value) for key, value in properties.items()}
@@ -453,7 +352,7 @@ class Envelope:
         if not annotations:
             annotations = _TOKEN_ALONE + guid if guid else _NOTHING
         elif guid:
-            given, _ = decode.slices(annotations, 3)
+            given, _ = scan.slices(annotations, 3)
             annotations = annotations[:3] + compound(0xC1, [*given, _TOKEN, _GUID + guid])
         return b"".join(
             (bytes((0, 0x53, 0x70, 0xC0, size + 1, 5)), header, counted, annotations, head, stamp, pairs, self._bare)
@@ -466,43 +365,12 @@ def _header_of(ttl: float) -> bytes:
     return b"\x40\x40" + encode(UInt(min(int(ttl * 1000), 0xFFFFFFFF))) + b"\x40"
 
 
-def described_map(code: int, items: dict[Any, Any]) -> bytes:
-    """Encode a section whose value is a map."""
-    return bytes((0, 0x53, code)) + encode(items)
-
-
-def build(
-    *,
-    properties: list[Any] | None = None,
-    application_properties: dict[str, Any] | None = None,
-    annotations: dict[str, Any] | None = None,
-    data: bytes | None = None,
-    value: bytes | None = None,
-    header: list[Any] | None = None,
-) -> bytes:
-    """Build a message out of Python values; `value` is an *encoded* AMQP value for an amqp-value body."""
-    parts = []
-    if header is not None:
-        parts.append(described(HEADER, *header))
-    if annotations:
-        parts.append(described_map(MESSAGE_ANNOTATIONS, {Symbol(k): v for k, v in annotations.items()}))
-    if properties is not None:
-        parts.append(described(PROPERTIES, *properties))
-    if application_properties:
-        parts.append(described_map(APPLICATION_PROPERTIES, application_properties))
-    if value is not None:
-        parts.append(b"\x00\x53\x77" + value)
-    elif data is not None:
-        parts.append(b"\x00\x53\x75" + encode(data))
-    return b"".join(parts)
-
-
 def batch(raw: bytes) -> list[Envelope]:
     """Take a batch (message-format 0x80013700) apart: each data section is a whole message (S-65)."""
     messages, pos = [], 0
     while pos < len(raw):
         code, at = decode.descriptor(raw, pos)
-        after = decode.skip(raw, at)
+        after = scan.skip(raw, at)
         if code == DATA:
             inner = decode.plain(raw, at)[0]
             if not isinstance(inner, bytes):

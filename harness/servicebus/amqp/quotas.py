@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from . import decode
 
 if TYPE_CHECKING:
-    from .message import Envelope
+    from .reading import Reading
 
 MAX_ID = 128
 """How many characters a message-id, a session id and a partition key may have."""
@@ -17,7 +17,7 @@ MAX_HEAD = 64 << 10
 """How many bytes all properties and annotations may have together."""
 
 
-def long_id(message: Envelope) -> str | None:
+def long_id(message: Reading) -> str | None:
     """Tell which identifier of a message is too long; None when none is."""
     for name, value in (
         ("MessageId", message.message_id),
@@ -29,7 +29,7 @@ def long_id(message: Envelope) -> str | None:
     return None
 
 
-def long_head(message: Envelope) -> str | None:
+def long_head(message: Reading) -> str | None:
     """Tell what of a message's properties and annotations is too long; None when nothing is."""
     if message.head_size > MAX_HEAD:
         return f"the properties have {message.head_size} bytes together, {MAX_HEAD} are the limit"

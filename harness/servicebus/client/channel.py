@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.servicebus.amqp import Connection, Envelope, Link, Receiver, Sender, Session, frames
 from harness.servicebus.amqp import events as ev
-from harness.servicebus.amqp.message import build
+from harness.servicebus.amqp.sections import build
 from harness.servicebus.amqp.session import read_error
 from harness.servicebus.amqp.types import Symbol, UInt
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, Self, TypeVar
 from harness.servicebus.amqp import Receiver, Sender, frames
 from harness.servicebus.amqp.encode import described, encode
 from harness.servicebus.amqp.errors import NOT_ALLOWED, NOT_FOUND, UNAUTHORIZED
-from harness.servicebus.amqp.message import BATCH_FORMAT
+from harness.servicebus.amqp.sections import BATCH_FORMAT
 from harness.servicebus.amqp.types import Array, Described, Int, Long, Symbol, UByte, UInt, ULong
 from harness.servicebus.gateway.access import make_token
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from harness.servicebus.amqp import Envelope
 from harness.servicebus.amqp import decode as amqp_decode
-from harness.servicebus.amqp.message import DELIVERY_ANNOTATIONS, HEADER, MESSAGE_ANNOTATIONS, build
+from harness.servicebus.amqp import scan as amqp_scan
+from harness.servicebus.amqp.sections import DELIVERY_ANNOTATIONS, HEADER, MESSAGE_ANNOTATIONS, build
 from harness.servicebus.amqp.types import Symbol, Timestamp, UInt
 
 
@@ -136,7 +137,7 @@ def _head(raw: bytes) -> tuple[list[Any], dict[str, Any]]:
         elif code == MESSAGE_ANNOTATIONS:
             annotations, pos = amqp_decode.plain(raw, at)
         else:
-            pos = amqp_decode.skip(raw, at)
+            pos = amqp_scan.skip(raw, at)
     return header, annotations
 
 

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from harness.servicebus.amqp import Envelope
-from harness.servicebus.amqp.message import build
+from harness.servicebus.amqp.sections import build
 from harness.servicebus.amqp.types import Symbol, Timestamp, UInt
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from harness.servicebus.amqp import DecodeError, Envelope, Sender, frames
 from harness.servicebus.amqp import events as ev
 from harness.servicebus.amqp.errors import DECODE_ERROR, SIZE_EXCEEDED, AmqpError
-from harness.servicebus.amqp.message import BATCH_FORMAT, batch
+from harness.servicebus.amqp.message import batch
+from harness.servicebus.amqp.sections import BATCH_FORMAT
 from harness.servicebus.amqp.transactions import transactional
 from harness.servicebus.broker import BrokerError, Consumer, Message, Queue
 from harness.servicebus.broker.errors import MessageLockLost

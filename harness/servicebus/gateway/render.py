@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 from harness.servicebus.amqp import DecodeError, Envelope
-from harness.servicebus.amqp.message import text_of
+from harness.servicebus.amqp.sections import text_of
 from harness.servicebus.amqp.types import Described
 
 

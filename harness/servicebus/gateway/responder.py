@@ -10,7 +10,7 @@ from harness.servicebus.amqp import events as ev
 from harness.servicebus.amqp.encode import compound, encode
 from harness.servicebus.amqp.errors import DECODE_ERROR, AmqpError
 from harness.servicebus.amqp.link import address_of
-from harness.servicebus.amqp.message import APPLICATION_PROPERTIES, PROPERTIES, described_map
+from harness.servicebus.amqp.sections import APPLICATION_PROPERTIES, PROPERTIES, described_map
 from harness.servicebus.amqp.transactions import transactional
 from harness.servicebus.broker import BrokerError
 

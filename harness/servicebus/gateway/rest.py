@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
 from harness.servicebus.amqp import Envelope
-from harness.servicebus.amqp.message import text_of
+from harness.servicebus.amqp.sections import text_of
 from harness.servicebus.broker import BrokerError, Consumer, Message, Queue
 
 from .access import TokenRefused

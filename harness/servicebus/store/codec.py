@@ -9,13 +9,14 @@ from typing import Any
 from harness.servicebus import topology
 from harness.servicebus.amqp import Envelope, decode
 from harness.servicebus.amqp.encode import encode
+from harness.servicebus.amqp.reading import Reading
 from harness.servicebus.broker.rules import CorrelationFilter, FalseFilter, Rule, SqlFilter, TrueFilter
 from harness.servicebus.broker.rules.actions import SqlAction
 
 
 def dump_content(content: Envelope) -> bytes:
     """Write a message's content."""
-    return encode([_listed(getattr(content, name)) for name in Envelope.__slots__])
+    return encode([_listed(getattr(content, name)) for name in Reading.__slots__])
 
 
 def _listed(value: Any) -> Any:
@@ -25,7 +26,7 @@ def _listed(value: Any) -> Any:
 def load_content(raw: bytes) -> Envelope:
     """Read what `dump_content` has written."""
     content = Envelope.__new__(Envelope)
-    for name, value in zip(Envelope.__slots__, decode.plain(raw)[0], strict=True):
+    for name, value in zip(Reading.__slots__, decode.plain(raw)[0], strict=True):
         setattr(content, name, tuple(value) if isinstance(value, list) else value)
     return content
 

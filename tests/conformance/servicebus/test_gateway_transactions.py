@@ -219,7 +219,7 @@ def manager(wire):
 
 
 def encoded_request(arguments):
-    from harness.servicebus.amqp.message import build
+    from harness.servicebus.amqp.sections import build
 
     operation = {"operation": "com.microsoft:update-disposition"}
     return build(application_properties=operation, value=encode(arguments))

@@ -24,7 +24,7 @@ from azure.servicebus.exceptions import (
 
 from harness.servicebus import Emulator, Queue, Subscription, Topic, Topology
 from harness.servicebus.amqp import Envelope
-from harness.servicebus.amqp.message import build
+from harness.servicebus.amqp.sections import build
 
 QUEUES = {
     "sessions": Queue(requires_session=True, max_delivery_count=3),

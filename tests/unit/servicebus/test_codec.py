@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.servicebus.amqp import decode
+from harness.servicebus.amqp import decode, scan
 from harness.servicebus.amqp import types as t
 from harness.servicebus.amqp.encode import compound, described, encode
 from harness.servicebus.amqp.errors import DecodeError
@@ -83,7 +83,7 @@ def test_every_value_comes_back_with_its_type(value):
 def test_skip_ends_where_decoding_ends(value):
     """`skip` finds the end of a value without building it."""
     raw = encode(value)
-    assert decode.skip(raw + b"\x40", 0) == len(raw)
+    assert scan.skip(raw + b"\x40", 0) == len(raw)
 
 
 @given(st.lists(SCALARS, max_size=30))
@@ -98,7 +98,7 @@ def test_fields_read_a_list_into_plain_values(values):
 @settings(max_examples=500, deadline=None)
 def test_any_bytes_decode_or_are_refused(raw):
     """Hostile bytes raise `DecodeError`, never anything else."""
-    for read in (decode.value, decode.plain, lambda b: decode.fields(b, 0), lambda b: decode.slices(b, 0)):
+    for read in (decode.value, decode.plain, lambda b: decode.fields(b, 0), lambda b: scan.slices(b, 0)):
         with contextlib.suppress(DecodeError):
             read(raw)
 
@@ -142,7 +142,7 @@ def test_nesting_is_capped():
 
 def test_deep_descriptors_are_refused():
     """A long run of 0x00 (descriptor of a descriptor …) is refused by both readers."""
-    for read in (decode.value, lambda b: decode.skip(b, 0)):
+    for read in (decode.value, lambda b: scan.skip(b, 0)):
         with pytest.raises(DecodeError):
             read(b"\x00" * 5_000)
 

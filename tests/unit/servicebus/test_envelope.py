@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from harness.servicebus.amqp import DecodeError, Envelope, decode
 from harness.servicebus.amqp import types as t
 from harness.servicebus.amqp.encode import described, encode
-from harness.servicebus.amqp.message import batch, build, described_map
+from harness.servicebus.amqp.message import batch
+from harness.servicebus.amqp.sections import build, described_map
 from harness.servicebus.gateway.render import describe
 
 PROPERTIES = ["id-1", None, None, "subject", None, "corr", t.Symbol("text/plain"), None, None, None, "s", None, None]

@@ -108,3 +108,20 @@ def test_a_topic_has_so_many_subscriptions(monkeypatch):
     space = namespace(topics={"t": Topic(subscriptions={"s": Subscription()})})
     with pytest.raises(QuotaExceeded):
         space.add_subscription(space.topics["t"], "u", Subscription())
+
+
+def test_properties_that_cannot_be_read_stop_nobody():
+    """A partition key or a session id that is no text counts as none, wherever a message goes; the rest is as it came."""
+    broken = b"\x00\x53\x72\xc1\x19\x02\xa3\x13x-opt-partition-key\xa1\x01\xff"
+    broken += b"\x00\x53\x73\xc0\x10\x0b\xa1\x01m" + b"\x40" * 9 + b"\xa1\x01\xff" + b"\x00\x53\x75\xa0\x01x"
+    queues = {
+        "q": Queue(forward_to="p"),
+        "p": Queue(partitioned=True, forward_to="s", duplicate_detection_window=60),
+        "s": Queue(requires_session=True),
+    }
+    space = namespace(queues)
+    content = Envelope(broken)
+    assert (content.session_id, content.partition_key, content.partition_id) == (None, None, None)
+    space.entity("q").send([content])
+    (dead,) = space.entity("s/$DeadLetterQueue").peek(0, 9)
+    assert dead.content.application_properties()["DeadLetterReason"] == "Session ID is null."

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness.servicebus import ManualClock, Queue, Rule, Subscription, Topic, Topology
 from harness.servicebus.amqp import Envelope
-from harness.servicebus.amqp.message import build
+from harness.servicebus.amqp.sections import build
 from harness.servicebus.amqp.types import Timestamp, UInt
 from harness.servicebus.broker import Consumer, Namespace
 from harness.servicebus.broker.rules import CorrelationFilter, SqlFilter
