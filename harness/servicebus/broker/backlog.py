@@ -14,7 +14,7 @@ from .clock import Clock
 from .deadlines import Deadlines
 from .duplicates import DuplicateHistory
 from .ledger import Ledger
-from .message import ACTIVE, DEFERRED, GONE, LOCKED, SCHEDULED, Content, Message
+from .message import ACTIVE, DEFERRED, GONE, LOCKED, LOCKED_DEFERRED, SCHEDULED, Content, Message
 from .sequence import PartitionedIndex, SequenceIndex
 from .session import Sessions
 from .settings import Settings
@@ -57,8 +57,8 @@ class Backlog:
         self._returned: list[Message] = []
         self._gone_in_fresh = 0
         self._locks: OrderedDict[bytes, Message] = OrderedDict()
-        self._expiries = Deadlines(lambda m, when: m.state is ACTIVE and m.expires_at == when)
-        self._schedule = Deadlines(lambda m, _: m.state is SCHEDULED)
+        self._expiries = Deadlines(lambda message: message.expires_at if message.state is ACTIVE else None)
+        self._schedule = Deadlines(lambda message: message.content.scheduled_at if message.state is SCHEDULED else None)
         self._scheduled = 0
         window = settings.duplicate_detection_window
         self._history = None if window is None or self.is_dead_letter else DuplicateHistory(window)
@@ -205,10 +205,9 @@ class Backlog:
             self.size_in_bytes += message.content.size
             if self.sessions is not None:
                 message.session_id = message.content.session_id or ""
-            if message.state is LOCKED and self.sessions is not None:
+            if message.state in (LOCKED, LOCKED_DEFERRED) and self.sessions is not None:
                 self._record(self._now(), "released", message, message.consumer, {"reason": "Restarted"})
                 message.state = DEFERRED if message.deferred else ACTIVE
-                message.deferred = False
             if message.state is ACTIVE:
                 self._restore_active(message)
             elif message.state is DEFERRED:
@@ -216,7 +215,9 @@ class Backlog:
             elif message.state is SCHEDULED:
                 self._scheduled += 1
                 self._schedule.add(message.content.scheduled_at, message)
-        for message in sorted((m for m in messages if m.state is LOCKED), key=lambda m: m.locked_until):
+        for message in sorted(
+            (m for m in messages if m.state in (LOCKED, LOCKED_DEFERRED)), key=lambda m: m.locked_until
+        ):
             self._locks[message.token] = message
 
     def _restore_active(self, message: Message) -> None:

@@ -209,7 +209,6 @@ class Entity(Backlog):
         if self.journal is not None:
             self.journal.moved(self, message)
         if message.deferred:
-            message.deferred = False
             message.state = DEFERRED
             self.deferred += 1
             return

@@ -8,6 +8,8 @@ ORDER_BITS = 48
 ORDER = (1 << ORDER_BITS) - 1
 """The part of a sequence number that tells the order of arrival; above it stands the partition (S-53)."""
 ACTIVE, LOCKED, DEFERRED, SCHEDULED, GONE = "active", "locked", "deferred", "scheduled", "gone"
+LOCKED_DEFERRED = "locked deferred"
+"""A lost or given-up lock brings the message back to the deferred ones (S-48)."""
 
 
 class Content(Protocol):
@@ -57,7 +59,6 @@ class Message:
     __slots__ = (
         "consumer",
         "content",
-        "deferred",
         "delivery_count",
         "enqueued_at",
         "expires_at",
@@ -80,8 +81,6 @@ class Message:
         self.token = b""
         """The lock token: 16 bytes, a .NET Guid in its little-endian form (S-39)."""
         self.locked_until = 0.0
-        self.deferred = False
-        """True when a lost or given-up lock brings the message back to the deferred ones (S-48)."""
         self.consumer: str | None = None
         self.origin: int | None = None
         """The sequence number that a dead-lettered, forwarded or published message had before."""
@@ -89,6 +88,11 @@ class Message:
         """How often it was forwarded (S-67)."""
         self.session_id: str | None = None
         """The session that it stands in; None where the entity has no sessions."""
+
+    @property
+    def deferred(self) -> bool:
+        """True while it is locked, and was deferred before."""
+        return self.state is LOCKED_DEFERRED
 
     def __lt__(self, other: Message) -> bool:
         return (self.sequence & ORDER) < (other.sequence & ORDER)

@@ -20,7 +20,7 @@ from .errors import (
 )
 from .interference import Interference
 from .ledger import Ledger
-from .message import ACTIVE, DEFERRED, LOCKED, ORDER_BITS, SCHEDULED, Content, Message
+from .message import ACTIVE, DEFERRED, LOCKED, LOCKED_DEFERRED, ORDER_BITS, SCHEDULED, Content, Message
 from .settings import Settings
 
 DEAD_LETTER_SUFFIX = "/$deadletterqueue"
@@ -246,8 +246,8 @@ class Queue(Entity):
         for message in found:
             self.deferred -= 1
             if peek_lock:
-                message.deferred = True
                 self._lock(message, consumer, now)
+                message.state = LOCKED_DEFERRED
             else:
                 self._record(now, "received_and_deleted", message, consumer)
                 message.state = LOCKED
@@ -338,7 +338,6 @@ class Queue(Entity):
             return
         self._record(now, "deferred", message, message.consumer)
         message.state = DEFERRED
-        message.deferred = False
         self.deferred += 1
         if self.journal is not None:
             self.journal.moved(self, message)

@@ -26,7 +26,7 @@ SENDER_CREDIT = 10_000
 UNSENT_LIMIT = 1 << 20
 STANDARD_MESSAGE_KILOBYTES = 256
 """What the Standard tier takes; entities with more are Premium."""
-_STATE_CODES = {"active": 0, "locked": 0, "deferred": 1, "scheduled": 2, "gone": 0}
+_STATE_CODES = {"active": 0, "locked": 0, "locked deferred": 1, "deferred": 1, "scheduled": 2, "gone": 0}
 
 
 def wire(message: Message, *, locked: bool) -> bytes:
@@ -35,7 +35,7 @@ def wire(message: Message, *, locked: bool) -> bytes:
     return content.wire(
         message.sequence,
         message.enqueued_at,
-        1 if message.deferred else _STATE_CODES[message.state],
+        _STATE_CODES[message.state],
         message.delivery_count,
         message.locked_until if locked else None,
         message.origin,

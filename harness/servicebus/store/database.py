@@ -20,7 +20,7 @@ CREATE TABLE entity (
 CREATE TABLE removed (path TEXT COLLATE NOCASE PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE message (
   entity INTEGER NOT NULL, sequence INTEGER NOT NULL, state TEXT NOT NULL, enqueued_at REAL NOT NULL, expires_at REAL,
-  delivery_count INTEGER NOT NULL, token BLOB NOT NULL, locked_until REAL NOT NULL, deferred INTEGER NOT NULL,
+  delivery_count INTEGER NOT NULL, token BLOB NOT NULL, locked_until REAL NOT NULL,
   consumer TEXT, origin INTEGER, hops INTEGER NOT NULL, PRIMARY KEY (entity, sequence)
 ) WITHOUT ROWID;
 CREATE TABLE content (

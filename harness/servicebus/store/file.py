@@ -24,7 +24,7 @@ from .turn import Turn
 
 SUFFIX = ".sqlite3"
 _LEDGER_SLACK = 1_000
-_MESSAGE = "INSERT OR REPLACE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_MESSAGE = "INSERT OR REPLACE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _CONTENT = "INSERT OR REPLACE INTO content (entity, sequence, body) VALUES (?, ?, ?)"
 _LEDGER = "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ENTITY = """
@@ -247,7 +247,6 @@ def _row(entity: int, message: Message) -> tuple[Any, ...]:
         message.delivery_count,
         message.token,
         message.locked_until,
-        message.deferred,
         message.consumer,
         message.origin,
         message.hops,

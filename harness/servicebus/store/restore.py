@@ -9,13 +9,13 @@ from typing import Any
 
 from harness.servicebus.broker import Namespace
 from harness.servicebus.broker.backlog import Backlog
-from harness.servicebus.broker.message import ACTIVE, DEFERRED, LOCKED, SCHEDULED, Message
+from harness.servicebus.broker.message import ACTIVE, DEFERRED, LOCKED, LOCKED_DEFERRED, SCHEDULED, Message
 from harness.servicebus.broker.subscription import Subscription
 from harness.servicebus.topology import Topology
 
 from .codec import load_content, load_rules, load_settings
 
-_STATES = {state: state for state in (ACTIVE, LOCKED, DEFERRED, SCHEDULED)}
+_STATES = {state: state for state in (ACTIVE, LOCKED, LOCKED_DEFERRED, DEFERRED, SCHEDULED)}
 """The broker compares states by identity."""
 _SUBSCRIPTIONS = "/Subscriptions/"
 
@@ -104,20 +104,19 @@ def _messages(database: sqlite3.Connection, row: int) -> list[Message]:
         count,
         token,
         until,
-        deferred,
         consumer,
         origin,
         hops,
         body,
     ) in database.execute(
-        "SELECT sequence, state, enqueued_at, expires_at, delivery_count, token, locked_until, deferred, consumer, "
+        "SELECT sequence, state, enqueued_at, expires_at, delivery_count, token, locked_until, consumer, "
         "origin, hops, body FROM message JOIN content USING (entity, sequence) WHERE entity = ? ORDER BY sequence",
         (row,),
     ):
         message = Message(load_content(body), sequence, enqueued_at, expires_at)
         message.state = _STATES[state]
         message.delivery_count = count
-        message.token, message.locked_until, message.deferred = token, until, bool(deferred)
+        message.token, message.locked_until = token, until
         message.consumer, message.origin, message.hops = consumer, origin, hops
         messages.append(message)
     return messages

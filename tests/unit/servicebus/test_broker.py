@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.servicebus import ManualClock, Queue
-from harness.servicebus.broker import Consumer, Namespace
+from harness.servicebus.broker import Consumer, Message, Namespace
 from harness.servicebus.broker.deadlines import Deadlines
 from harness.servicebus.broker.errors import (
     EntityNotFound,
@@ -609,8 +611,32 @@ def test_cost_stays_flat_with_depth(monkeypatch):
     bench.taker.credit = 0
     for taken in bench.taker.got[1:]:
         bench.queue.complete(taken.token)
-    assert bench.queue._expiries.next_due() is None or len(bench.queue._expiries._heap) <= 2_048
+    assert bench.queue._expiries.next_due() is None
+    assert len(bench.queue._expiries) <= 2_048
     assert message.state == "gone"
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.sampled_from(["add", "go", "pop"])), max_size=60))
+def test_deadlines_come_in_order(steps):
+    """Whatever the order in which messages come and go, those that are left become due in the order of their moments."""
+    now, added = 0.0, []
+    deadlines = Deadlines(lambda m: m.expires_at if m.state == "active" else None)
+    for when, step in steps:
+        waiting = sorted((m for m in added if m.state == "active"), key=lambda m: m.expires_at)
+        assert not waiting or deadlines.next_due() <= waiting[0].expires_at
+        if step == "add":
+            added.append(Message(Body(), len(added) + 1, now, now + when))
+            deadlines.add(now + when, added[-1])
+        elif step == "go" and waiting:
+            waiting[when % len(waiting)].state = "gone"
+            deadlines.discard()
+        else:
+            now += when
+            found = []
+            while (message := deadlines.pop_due(now)) is not None:
+                found.append(message.expires_at)
+                message.state = "expired"
+            assert found == [m.expires_at for m in waiting if m.expires_at <= now]
 
 
 def test_peek_steps_over_a_million_consumed_numbers():

@@ -115,9 +115,9 @@ class Life:
                 messages = []
                 for m in part.peek(0, 10_000):
                     state, lock, consumer = m.state, (m.token, m.locked_until), m.consumer
-                    if state == "locked" and part.sessions is not None:
+                    if state.startswith("locked") and part.sessions is not None:
                         state = "deferred" if m.deferred else "active"
-                    if state != "locked":
+                    if not state.startswith("locked"):
                         lock = consumer = None
                     wire = m.content.wire(m.sequence, m.enqueued_at, 0, m.delivery_count, None, m.origin)
                     times = (m.enqueued_at, m.expires_at, m.content.ttl, m.content.scheduled_at)
