@@ -58,7 +58,7 @@ class Transaction:
 
     __slots__ = (
         "_claimed", "_find", "_pinned", "_sends", "_work",
-        "connection", "deadline", "entity", "id", "messages", "owner",
+        "connection", "deadline", "doomed", "entity", "id", "messages", "owner",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +76,8 @@ class Transaction:
         self.entity: str | None = None
         """The one top-level entity of everything in it; None while it is empty."""
         self.messages = 0
+        self.doomed: str | None = None
+        """Why it cannot be committed: something that nobody waited for an answer to was refused."""
         self._find = find
         self._claimed = claimed
         self._sends: dict[Route, list[Content]] = {}
@@ -142,6 +144,8 @@ class Transaction:
 
     def prepare(self) -> None:
         """Raise `BrokerError` when something that was posted cannot happen any more; else see to it that it can."""
+        if self.doomed is not None:
+            raise RolledBack(self.doomed)
         held: list[Message] = []
         for route, contents in self._sends.items():
             self._still_there(route.via if isinstance(route, Transfer) else route)
@@ -239,6 +243,8 @@ class Transactions:
         self._find = find
         self._announce = arm
         self._open: dict[bytes, Transaction] = {}
+        self._of: dict[object, dict[bytes, Transaction]] = {}
+        """The open ones of each connection."""
         self._claimed: dict[bytes, Transaction] = {}
 
     def __len__(self) -> int:
@@ -246,10 +252,11 @@ class Transactions:
 
     def declare(self, connection: object, owner: object) -> Transaction:
         """Begin a transaction for a connection, through its coordinator link `owner`. Raises `QuotaExceeded`."""
-        if sum(known.connection is connection for known in self._open.values()) >= MAX_OPEN:
+        mine = self._of.setdefault(connection, {})
+        if len(mine) >= MAX_OPEN:
             raise QuotaExceeded(f"A connection may have {MAX_OPEN} transactions open at once.")
         transaction = Transaction(self._now() + TIMEOUT, connection, owner, self._find, self._claimed)
-        self._open[transaction.id] = transaction
+        self._open[transaction.id] = mine[transaction.id] = transaction
         self.arm(transaction.deadline)
         return transaction
 
@@ -275,13 +282,13 @@ class Transactions:
             if isinstance(refused, EntityNotFound):
                 raise
             raise RolledBack(f"The transaction was rolled back: {refused.description}") from None
-        del self._open[transaction.id]
+        self._close(transaction)
         self._record("transaction_committed", transaction, {})
         transaction.apply()
 
-    def abort(self, owner: object) -> None:
+    def abort(self, connection: object, owner: object) -> None:
         """Roll back what was declared through a coordinator link that is gone."""
-        for transaction in [known for known in self._open.values() if known.owner is owner]:
+        for transaction in [known for known in self._of.get(connection, {}).values() if known.owner is owner]:
             self._roll_back(transaction, "its coordinator link was closed")
 
     def clear(self) -> None:
@@ -309,9 +316,16 @@ class Transactions:
             self._announce(self, when)
 
     def _roll_back(self, transaction: Transaction, reason: str) -> None:
-        del self._open[transaction.id]
+        self._close(transaction)
         transaction.release()
         self._record("transaction_rolled_back", transaction, {"reason": reason})
+
+    def _close(self, transaction: Transaction) -> None:
+        del self._open[transaction.id]
+        mine = self._of[transaction.connection]
+        del mine[transaction.id]
+        if not mine:
+            del self._of[transaction.connection]
 
     def _record(self, event: str, transaction: Transaction, details: dict[str, Any]) -> None:
         told = {"transaction": transaction.id.hex(), "messages": transaction.messages, **details}

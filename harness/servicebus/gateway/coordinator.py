@@ -17,7 +17,7 @@ from harness.servicebus.amqp.transactions import (
 )
 from harness.servicebus.broker import BrokerError, Queue
 from harness.servicebus.broker.errors import MessageLockLost, NotAllowed
-from harness.servicebus.broker.transaction import SPAN_TEXT
+from harness.servicebus.broker.transaction import SPAN_TEXT, Transaction
 from harness.servicebus.broker.transfer import Transfer
 
 from . import links
@@ -84,7 +84,7 @@ class Coordinator:
 
     def close(self) -> None:
         """The link is gone."""
-        self.peer.server.namespace.transactions.abort(self)
+        self.peer.server.namespace.transactions.abort(self.peer, self)
 
 
 def attach(peer: Peer, link: Link) -> None:
@@ -100,26 +100,22 @@ def attach(peer: Peer, link: Link) -> None:
 def settle(peer: Peer, event: ev.Outcome) -> None:
     """Post what a receiver's disposition asks for, and echo its outcome in the transaction's state."""
     id_, code, fields = outcome_of(event.fields)
+    queue, token = event.context or (None, b"")
+    transaction: Transaction | None = None
     try:
         transaction = peer.server.namespace.transactions.get(id_, peer)
-    except BrokerError as error:
-        state = frames.rejected(AmqpError(error.condition, error.description))
-    else:
-        try:
-            if event.context is None:
-                raise MessageLockLost
-            if code is None or code < frames.ACCEPTED_CODE:
-                raise AmqpError(INVALID_FIELD, "A disposition in a transaction needs an outcome.")
-            queue, token = event.context
-            if queue.faults is not None and links.is_swallowed(queue, token, code, fields):
-                outcome = links.echo(code, fields)
-            else:
-                outcome = links.apply(transaction.at(queue), token, code, fields)
-        except BrokerError as error:
-            peer.server.failed(error.condition, event.context[0].name if event.context else "")
-            outcome = frames.rejected(AmqpError(error.condition, error.description))
-        except AmqpError as error:
-            outcome = frames.rejected(error)
-        state = transactional(id_, outcome)
+        if queue is None:
+            raise MessageLockLost
+        if code is None or code < frames.ACCEPTED_CODE:
+            raise AmqpError(INVALID_FIELD, "A disposition in a transaction needs an outcome.")
+        if queue.faults is not None and links.is_swallowed(queue, token, code, fields):
+            outcome = links.echo(code, fields)
+        else:
+            outcome = links.apply(transaction.at(queue), token, code, fields)
+    except (BrokerError, AmqpError) as error:
+        peer.server.failed(error.condition, "" if queue is None else queue.name)
+        outcome = frames.rejected(AmqpError(error.condition, error.description))
+        if event.settled and transaction is not None:
+            transaction.doomed = error.description
     if not event.settled:
-        links.answer(event, state)
+        links.answer(event, outcome if transaction is None else transactional(id_, outcome))

@@ -66,10 +66,10 @@ class Inlet:
         state = frames.ACCEPTED
         transaction: Transaction | None = None
         try:
-            if self.queue.faults is not None:
-                self.queue.faults.admit("send")
             if event.state is not None:
                 transaction = self.peer.transaction_of(event)
+            if self.queue.faults is not None:
+                self.queue.faults.admit("send")
             if payload is None:
                 raise AmqpError(SIZE_EXCEEDED, f"The message is longer than {event.link.max_message_size} bytes.")
             contents: Sequence[Envelope] = (
@@ -91,6 +91,8 @@ class Inlet:
             if transaction is not None:
                 state = transactional(transaction.id, state)
             event.link.session.settle(True, event.id, state)
+        elif transaction is not None and state is not frames.ACCEPTED:
+            transaction.doomed = "a message that was sent settled was refused"
 
     def _refusal(self, error: AmqpError) -> bytes:
         self.peer.server.failed(error.condition, self.queue.name)

@@ -20,6 +20,7 @@ from harness.servicebus import (
 )
 from harness.servicebus.amqp import Receiver, Sender, frames
 from harness.servicebus.amqp.encode import encode
+from harness.servicebus.amqp.sections import build
 from harness.servicebus.amqp.types import Symbol, UInt
 from harness.servicebus.client.channel import Channel
 from harness.servicebus.gateway import Limits
@@ -323,3 +324,30 @@ def test_management_errors(bus, channel):
     assert ask("update-disposition", {"disposition-status": "odd", "lock-tokens": ["x"]}).condition.endswith(
         "argument-error"
     )
+
+
+def test_who_asks_and_does_not_read_is_hung_up_on(bus, channel, monkeypatch):
+    """Back-pressure: replies have no credit that would end them, so that unread ones end the connection; the bytes of messages
+    do not count, as one alone may be longer."""
+    monkeypatch.setattr("harness.servicebus.gateway.peer.UNREAD_LIMIT", 2 << 20)
+    put_token(channel, bus)
+    sender = channel.attach_sender("q")
+    for _ in range(20):
+        channel.send(sender, [OutgoingMessage(b"x" * 200_000).encode()])
+    codes = ("statusCode", "statusDescription")
+    request = {"operation": "com.microsoft:peek-message"}
+    arguments = {"from-sequence-number": 0, "message-count": 20}
+    channel.request("q/$management", request, encode(arguments), codes=codes)
+    link = channel._pairs["q/$management"][0]
+    raw = build(application_properties=request, value=encode(arguments))
+
+    def ask():
+        for _ in range(100):
+            link.send(raw, settled=True)
+            channel.flush()
+            bus.call(lambda server: None)
+        channel.wait(lambda: False, "the end")
+
+    with pytest.raises((ServiceBusError, OSError)):
+        ask()
+    assert bus.call(lambda server: all(peer.name != channel.amqp.container_id for peer in server.peers))

@@ -272,6 +272,22 @@ def test_a_lost_lock_rolls_back(bus, wire):
     assert held(bus, "q") == ["m"]
 
 
+@pytest.mark.parametrize("way", ["send", "settle"])
+def test_what_was_refused_without_an_answer_dooms_the_transaction(bus, wire, way):
+    """S-75, AMQP 4.4: nobody heard of the refusal, as the transfer or the disposition was settled: the commit fails."""
+    sender, far = wire.channel.attach_sender("q"), wire.channel.attach_sender("other")
+    id_ = wire.declare()
+    wire.send(sender, "m", id_)
+    if way == "send":
+        far.send(OutgoingMessage(b"x", message_id="far").encode(), settled=True, state=posting(id_))
+    else:
+        wire.channel.session.settle(True, 4_711, transactional(id_, frames.ACCEPTED), settled=True)
+        wire.channel.flush()
+    error = refused(lambda: wire.discharge(id_))
+    assert error.condition == "amqp:transaction:rollback"
+    assert held(bus, "q") == held(bus, "other") == []
+
+
 def test_one_entity_and_a_hundred_messages(bus, wire):
     """S-75: in the words of the service; a refused posting leaves the transaction as it was."""
     sender, far = wire.channel.attach_sender("q"), wire.channel.attach_sender("other")

@@ -146,7 +146,7 @@ def test_a_coordinator_link_that_closes_rolls_its_transactions_back(bench):
     """S-74: those that were declared through it, and no others."""
     mine, kept = bench.declare(), bench.namespace.transactions.declare(bench.connection, "another link")
     mine.send(bench["q"], [message("m")])
-    bench.namespace.transactions.abort(bench)
+    bench.namespace.transactions.abort(bench.connection, bench)
     with pytest.raises(UnknownTransaction):
         bench.discharge(mine)
     bench.discharge(kept)
