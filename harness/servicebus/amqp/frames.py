@@ -23,6 +23,7 @@ COORDINATOR, DECLARE, DISCHARGE, DECLARED, TRANSACTIONAL = range(0x30, 0x35)
 _HEADER = struct.Struct(">IBBH").pack
 # handle, delivery-id, tag of 16 bytes, message-format 0, settled, more; then five fields that never change
 _TRANSFER_16 = struct.Struct(">IBBH3sBBBBIBIBB16sBBB5s")
+_TRANSFER_0 = struct.Struct(">IBBH3sBBBBIBIBBBBB5s")
 _NULLS_16 = b"\x40\x40\x42\x42\x42"
 _DISPOSITION = struct.Struct(">IBBH3sBBBBBIBIB")
 
@@ -57,7 +58,14 @@ def modified(delivery_failed: bool, undeliverable_here: bool) -> bytes:
 def short_transfer(
     channel: int, handle: int, delivery_id: int, tag: bytes, settled: bool, more: bool, size: int
 ) -> bytes:
-    """Encode the frame of a transfer with a 16-byte tag and message-format 0, up to its payload of `size` bytes."""
+    """Encode the frame of a transfer with a tag of 16 bytes or none and message-format 0, up to its payload of `size`
+    bytes."""
+    if not tag:
+        return _TRANSFER_0.pack(
+            34 + size, 2, 0, channel, b"\x00\x53\x14", 0xC0, 21, 11,
+            0x70, handle, 0x70, delivery_id, 0xA0, 0, 0x43, 0x41 if settled else 0x42, 0x41 if more else 0x42,
+            _NULLS_16,
+        )  # fmt: skip
     return _TRANSFER_16.pack(
         50 + size, 2, 0, channel, b"\x00\x53\x14", 0xC0, 37, 11,
         0x70, handle, 0x70, delivery_id, 0xA0, 16, tag, 0x43, 0x41 if settled else 0x42, 0x41 if more else 0x42,

@@ -44,7 +44,7 @@ _STAMPED = frozenset(
 )
 _ENQUEUED = encode(Symbol("x-opt-enqueued-time")) + b"\x83"
 _SEQUENCE = encode(Symbol("x-opt-sequence-number")) + b"\x81"
-_STATE = encode(Symbol("x-opt-message-state")) + b"\x71"
+_STATE = encode(Symbol("x-opt-message-state")) + b"\x54"
 _LOCKED = encode(Symbol("x-opt-locked-until")) + b"\x83"
 _ORIGIN = encode(Symbol("x-opt-enqueue-sequence-number")) + b"\x81"
 _TOKEN = encode(Symbol("x-opt-lock-token"))
@@ -52,7 +52,7 @@ _GUID = b"\x98"
 # delivery annotations, with a lock token alone or with nothing
 _TOKEN_ALONE = bytes((0, 0x53, DELIVERY_ANNOTATIONS, 0xC1, len(_TOKEN) + 18, 2)) + _TOKEN + _GUID
 _NOTHING = bytes((0, 0x53, DELIVERY_ANNOTATIONS, 0xC1, 1, 0))
-_STAMP = struct.Struct(f">{len(_ENQUEUED)}sq{len(_SEQUENCE)}sq{len(_STATE)}si").pack
+_STAMP = struct.Struct(f">{len(_ENQUEUED)}sq{len(_SEQUENCE)}sq").pack
 _i64 = struct.Struct(">q").pack
 _REPEATED = (DATA, SEQUENCE)
 T = TypeVar("T", int, tuple[int, int, int])
@@ -318,7 +318,7 @@ class Envelope(Reading):
         self,
         sequence: int,
         enqueued_at: float,
-        state: int,
+        state: int | None,
         delivery_count: int,
         locked_until: float | None = None,
         origin: int | None = None,
@@ -326,12 +326,16 @@ class Envelope(Reading):
     ) -> bytes:
         """Encode the message for delivery: header with its delivery-count (S-34), broker annotations (S-32), bare message.
 
-        Times are epoch seconds; `origin` is the sequence number before dead-lettering; `lock_token` is a Guid in its
+        Times are epoch seconds; `state` (0 active, 1 deferred, 2 scheduled) is left out when it is None; `origin` is the
+        sequence number before dead-lettering; `lock_token` is a Guid in its
         little-endian form (S-39). Delivery annotations are there always, if empty: azure-servicebus' tests say so.
         """
         pairs, count = self._annotations
-        stamp = _STAMP(_ENQUEUED, int(enqueued_at * 1000), _SEQUENCE, sequence, _STATE, state)
-        count += 6
+        stamp = _STAMP(_ENQUEUED, int(enqueued_at * 1000), _SEQUENCE, sequence)
+        count += 4
+        if state is not None:
+            stamp += _STATE + bytes((state,))
+            count += 2
         if locked_until is not None:
             stamp += _LOCKED + _i64(int(locked_until * 1000))
             count += 2

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 WINDOW = 65_535
 HANDLE_MAX = 1023
 _EXACT = (frames.REJECTED_CODE, frames.MODIFIED_CODE, frames.TRANSACTIONAL)
+_SHORT_TAGS = (16, 0)
 _TRANSFER_OVERHEAD = 50  # header and performative of a transfer with a 16-byte tag and message-format 0
 
 
@@ -245,7 +246,7 @@ class Session:
             self._unsettled[delivery_id] = (link, context)
         size = len(payload)
         room = self.connection.remote_max_frame_size - _TRANSFER_OVERHEAD
-        short = message_format == 0 and len(tag) == 16 and state is None
+        short = message_format == 0 and len(tag) in _SHORT_TAGS and state is None
         if size <= room and short and self.remote_window > 0 and not self._waiting:
             self.connection.write(
                 frames.short_transfer(self.channel, link.handle, delivery_id, tag, settled, False, size), payload

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +28,14 @@ STANDARD_MESSAGE_KILOBYTES = 256
 _STATE_CODES = {"active": 0, "locked": 0, "locked deferred": 1, "deferred": 1, "scheduled": 2, "gone": 0}
 
 
-def wire(message: Message, *, locked: bool) -> bytes:
-    """Encode a queue's message for a receiver; `locked` adds locked-until and the lock token."""
+def wire(message: Message, *, locked: bool, stated: bool = False) -> bytes:
+    """Encode a queue's message for a receiver; `locked` adds locked-until and the lock token, `stated` the state, which
+    peeked and deferred messages have and others have not (S-32; azure-servicebus counts the annotations)."""
     content: Envelope = message.content
     return content.wire(
         message.sequence,
         message.enqueued_at,
-        _STATE_CODES[message.state],
+        _STATE_CODES[message.state] if stated else None,
         message.delivery_count,
         message.locked_until if locked else None,
         message.origin,
@@ -148,7 +148,7 @@ class Outlet(Consumer):
             self.link.send(raw, tag=message.token, context=(self.queue, message.token))
         else:
             raw = wire(message, locked=False)
-            self.link.send(raw, tag=random.randbytes(16), settled=True)
+            self.link.send(raw, tag=b"", settled=True)
         peer.unsent += len(raw)
         if not peer.dirty:
             peer.touch()

@@ -77,7 +77,7 @@ class ManagementRequests(RequestLink):
             if operation not in self._operations:
                 raise NotImplementedYet(f"The operation '{operation}' is not supported.")
             right, run = self._operations[operation]
-            principal = self.peer.principal(self.path, right)
+            principal = self.peer.principal(self.node, right)
             if principal is None:
                 raise Unauthorized(f"Unauthorized access. '{right}' claim(s) are required to perform this operation.")
             if self.queue.faults is not None:
@@ -116,7 +116,7 @@ class ManagementRequests(RequestLink):
         found: list[dict[str, bytes]] = []
         size = 0
         for message in self.queue.peek(start, min(count, MAX_PEEK), _text(arguments.get("session-id"))):
-            raw = links.wire(message, locked=False)
+            raw = links.wire(message, locked=False, stated=True)
             size += len(raw)
             if found and size > MAX_PEEK_BYTES:
                 break
@@ -146,7 +146,7 @@ class ManagementRequests(RequestLink):
         session_id = self._sessions.required(arguments)
         for message in self.queue.receive_deferred(numbers, consumer, peek_lock=peek_lock, session_id=session_id):
             token = uuid.UUID(bytes_le=message.token) if peek_lock else uuid.UUID(int=0)
-            found.append({"lock-token": token, "message": links.wire(message, locked=peek_lock)})
+            found.append({"lock-token": token, "message": links.wire(message, locked=peek_lock, stated=True)})
         return encode({"messages": found})
 
     def _dispose(self, arguments: dict[Any, Any], consumer: str | None) -> bytes:

@@ -247,7 +247,7 @@ class Peer(asyncio.BufferedProtocol):
             return
         if node.endswith(_MANAGEMENT):
             entity = path[: -len(_MANAGEMENT)]
-            if not any(self.allows(entity, right) for right in ("Listen", "Send")):
+            if not any(self.allows(path, right) for right in ("Listen", "Send")):
                 raise self._unauthorized("Listen", entity)
             queue = self.server.namespace.entity(entity)
             self._pair(link, node, lambda: ManagementRequests(self, node, entity, queue))
@@ -397,7 +397,7 @@ class Peer(asyncio.BufferedProtocol):
                     path, right = context.queue.name, "Send"
                     path = next((one for one in context.paths if not self.allows(one, right)), path)
                 elif isinstance(context, ManagementRequests):
-                    path, right = context.path, "Listen"
+                    path, right = context.node, "Listen"
                     if self.allows(path, "Send"):
                         continue
                 else:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.servicebus.amqp import Link
+from harness.servicebus.amqp import Link, Sender
 from harness.servicebus.amqp.errors import INVALID_FIELD, NOT_ALLOWED, AmqpError
 from harness.servicebus.amqp.types import Described, Long, Symbol
 from harness.servicebus.broker import BrokerError, Queue
@@ -13,12 +13,16 @@ from harness.servicebus.broker.session import SessionConsumer
 from .links import Outlet
 from .tracking import tracked
 
+if TYPE_CHECKING:
+    from .peer import Peer
+
 FILTER = "com.microsoft:session-filter"
 _LOCKED_UNTIL = "com.microsoft:locked-until-utc"
 _TIMEOUT = "com.microsoft:timeout"
 _FILTERS = 7  # where a source has its filters
 _EPOCH_TICKS = 621_355_968_000_000_000
 _TICKS = 10_000_000
+_TOLD_AFTER = 1.0
 
 
 def ticks(when: float) -> int:
@@ -45,6 +49,42 @@ def _filters(link: Link) -> dict[Any, Any]:
     fields = link.source.value if isinstance(link.source, Described) else []
     filters = fields[_FILTERS] if len(fields) > _FILTERS else None
     return filters if isinstance(filters, dict) else {}
+
+
+class _Leaving:
+    """A receiver whose session is gone, and that is told now or, at the latest, in a moment.
+
+    One that receives and deletes, and waits for messages exactly as long as its lock lasts, hears nothing of the loss
+    from the service (azure-servicebus: test_session_by_queue_client_conn_str_receive_handler_receiveanddelete).
+    """
+
+    def __init__(self, peer: Peer, link: Link, error: AmqpError) -> None:
+        self._peer, self._link, self._error = peer, link, error
+        self._timer = peer.server.loop.call_later(_TOLD_AFTER, self._tell_late)
+
+    def tell(self) -> None:
+        """Detach the link."""
+        self._timer.cancel()
+        self._link.context = None
+        if not self._link.detach_sent:
+            self._link.detach(self._error)
+        self._peer.touch()
+
+    def _tell_late(self) -> None:
+        if self._peer.transport is not None:
+            self.tell()
+            self._peer.server.flush()
+
+    def on_credit(self) -> None:
+        """Who asks for more is told; who ends what it asked for, has nothing more coming."""
+        if isinstance(self._link, Sender) and self._link.drain:
+            self._link.drained()
+        else:
+            self.tell()
+
+    def close(self) -> None:
+        """The client has gone first."""
+        self._timer.cancel()
 
 
 class SessionOutlet(Outlet, SessionConsumer):
@@ -84,11 +124,11 @@ class SessionOutlet(Outlet, SessionConsumer):
         self.peer.touch()
 
     def session_lock_lost(self, error: BrokerError) -> None:
-        """Detach the link (S-61)."""
-        self.link.context = None
+        """Detach the link (S-61); one that receives and deletes has nothing to lose, and hears of it a moment later."""
         self.queue.remove_consumer(self)
-        self.link.detach(self._failure(error))
-        self.peer.touch()
+        self.link.context = leaving = _Leaving(self.peer, self.link, self._failure(error))
+        if self.peek_lock:
+            leaving.tell()
 
     def on_credit(self) -> None:
         """The client asked for more, or to have its credit used up; before its session is there it gets nothing."""

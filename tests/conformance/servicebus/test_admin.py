@@ -434,6 +434,22 @@ def test_elements_out_of_their_order_are_not_seen(http: httpx.Client, admin: Ser
     assert places == sorted(places)
 
 
+def test_a_token_for_the_address_alone(
+    shared: Emulator, http: httpx.Client, admin: ServiceBusAdministrationClient
+) -> None:
+    """S-25: @azure/service-bus signs each request's own address, query and all; S-83: it takes the names of entities out
+    of their ids as they stand there."""
+    admin.create_topic("t")
+    admin.create_subscription("t", "s")
+    for path in ("$Resources/topics", "t/subscriptions", "t/subscriptions/s/rules"):
+        address = f"http://localhost/{path}?api-version=2021-05&$skip=0&$top=5"
+        token = make_token(address.lower(), "RootManageSharedAccessKey", "SAS_KEY_VALUE", int(time.time()) + 600)
+        answer = http.get(f"/{path}?api-version=2021-05&$skip=0&$top=5", headers={"authorization": token})
+        assert answer.status_code == 200, answer.text
+        assert http.get("/t?api-version=2021-05", headers={"authorization": token}).status_code == 401
+    assert "/s/rules/$default?" in answer.text.lower()
+
+
 def test_filter_counts_are_told_from_2024_05_on(http: httpx.Client, admin: ServiceBusAdministrationClient) -> None:
     """S-86."""
     admin.create_topic("t")

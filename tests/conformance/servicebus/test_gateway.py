@@ -84,6 +84,15 @@ def test_rights_are_kept_apart(bus, channel):
     assert error.condition == "amqp:unauthorized-access"
 
 
+def test_a_token_for_management_alone(bus, channel):
+    """S-19, S-25: @azure/service-bus asks for a token for `queue/$management`: that is enough for it, and for no more."""
+    assert put_token(channel, bus, uri="sb://h/q/$management")[0] == 200
+    peek = {"operation": "com.microsoft:peek-message"}
+    arguments = encode({"from-sequence-number": 0, "message-count": UInt(1)})
+    assert channel.request("q/$management", peek, arguments, codes=("statusCode", "statusDescription"))[0] == 204
+    assert refused(lambda: channel.attach_sender("q")).condition == "amqp:unauthorized-access"
+
+
 def test_cbs_answers_like_the_service(bus, channel):
     """S-20, S-22: 401 and 404 with the service's words; existence is told only after the rights were checked."""
     assert put_token(channel, bus)[0] == 200

@@ -187,6 +187,22 @@ def test_a_session_from_end_to_end(bus, client):
     other.close()
 
 
+@pytest.mark.parametrize("asks", [False, True])
+def test_who_receives_and_deletes_hears_of_a_lost_session_late(bus, client, channel, asks):
+    """S-61: it has no message to lose, so its link is detached a moment later, or when it asks for more; a drain is
+    answered, and the session is free at once."""
+    link = channel.attach_session("s", "a", settled=True, patience=1)
+    bus.advance(31)
+    client.accept_session("s", "a").close()
+    link.grant(2, drain=True)
+    channel.wait(lambda: link.credit == 0, "the drain")
+    assert channel.usable(link)
+    if asks:
+        link.grant(1)
+    channel.wait(lambda: not channel.usable(link), "the detach")
+    assert refused(lambda: channel.check(link)).condition == "com.microsoft:session-lock-lost"
+
+
 def test_session_operations_belong_to_the_link_that_holds_it(bus, client, channel):
     """S-31: another link, another connection and nobody at all get session-lock-lost; peek needs no lock."""
     client.send("s", messages("a", "1"))

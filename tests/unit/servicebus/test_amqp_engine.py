@@ -461,3 +461,14 @@ def test_mutated_traffic_never_raises():
                 elif isinstance(event, ev.LinkAttached):
                     event.link.accept(max_message_size=1_000)
         server.take_output()
+
+
+@pytest.mark.parametrize("tag", [b"", bytes(range(16))])
+def test_short_transfers_say_what_long_ones_say(tag):
+    """S-40: a settled transfer has no tag, as azure-servicebus' tests expect; both ways of writing one agree."""
+    short = frames.short_transfer(1, 2, 3, tag, True, False, 4) + b"body"
+    long = frames.transfer(1, 2, 3, tag, 0, True, False, b"body")
+    assert len(short) == int.from_bytes(short[:4], "big")
+    (fields, end), (expected, long_end) = decode.fields(short, 11), decode.fields(long, 11)
+    assert fields == expected == [2, 3, tag, 0, True, False, None, None, False, False, False]
+    assert short[end:] == long[long_end:] == b"body"

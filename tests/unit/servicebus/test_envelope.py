@@ -14,6 +14,8 @@ from harness.servicebus.amqp import types as t
 from harness.servicebus.amqp.encode import described, encode
 from harness.servicebus.amqp.message import batch
 from harness.servicebus.amqp.sections import build, described_map
+from harness.servicebus.broker import Message
+from harness.servicebus.gateway import links
 from harness.servicebus.gateway.render import describe
 
 PROPERTIES = ["id-1", None, None, "subject", None, "corr", t.Symbol("text/plain"), None, None, None, "s", None, None]
@@ -98,6 +100,17 @@ def test_broker_annotations():
         t.Long,
         t.Int,
     ]
+
+
+def test_an_ordinary_delivery_does_not_tell_its_state():
+    """S-32: peeked and deferred messages have a state; what is received has four annotations, without a lock three
+    (azure-servicebus: test_message_backcompat_…)."""
+    message = Message(Envelope(build(annotations={"x-opt-partition-key": "p"}, data=b"")), 1, 2.0, None)
+    assert "x-opt-message-state" in dict(sections(links.wire(message, locked=False, stated=True)))[0x72]
+    message.locked_until, message.token = 3.0, bytes(16)
+    locked, plain = (dict(sections(links.wire(message, locked=locked)))[0x72] for locked in (True, False))
+    assert set(locked) == {*plain, "x-opt-locked-until"}
+    assert set(plain) == {"x-opt-enqueued-time", "x-opt-sequence-number", "x-opt-partition-key"}
 
 
 def test_many_annotations_need_the_long_map():

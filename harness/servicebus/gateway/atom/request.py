@@ -26,6 +26,7 @@ _FILTER_COUNTS_SINCE = "2024-05"
 _NAMESPACE = (
     "Alias", "CreatedTime", "MessagingSKU", "MessagingUnits", "ModifiedTime", "Name", "NamespaceType",
 )  # fmt: skip
+_AS_THEY_ARE = "/$"
 Item = TypeVar("Item")
 Reply = tuple[int, bytes]
 
@@ -48,8 +49,8 @@ class AdminRequest:
 
     @property
     def path(self) -> str:
-        """The entity that the request is about; "" is the namespace."""
-        return "" if self._parts[0].startswith("$") else "/".join(self._parts)
+        """What the request is about: an entity, or a list. A token for just that is enough, and so is a wider one."""
+        return "/".join(self._parts)
 
     def answer(self, body: bytes, *, replaces: bool) -> Reply:
         """Do what is asked for; `replaces` says that an entity has to be there already. Raises `BrokerError`."""
@@ -205,7 +206,8 @@ class AdminRequest:
         )
 
     def _uri(self, path: str) -> str:
-        return f"{self._base}/{quote(path)}?api-version={quote(self._query.get('api-version', [''])[0])}"
+        # @azure/service-bus takes names out of these, and does not decode them: $Default stays $Default
+        return f"{self._base}/{quote(path, safe=_AS_THEY_ARE)}?api-version={quote(self._query.get('api-version', [''])[0])}"
 
     def _queue_entry(self, queue: Queue) -> Element:
         return self._entity_entry("QueueDescription", queue, queue.name, {})

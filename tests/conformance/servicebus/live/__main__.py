@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .expected import EXPECTED
 from .plugin import REPORT
-from .source import GROUPS, VERSION, fetch, files
+from .source import GROUPS, VERSION, fetch, files, packages
 from .table import Result, table
 
 SLOW_SECONDS = 500
@@ -38,7 +38,7 @@ def run(chosen: list[str], tests: Path, options: argparse.Namespace) -> tuple[li
             "-o", f"timeout={SLOW_SECONDS}", "--capture=fd", "--show-capture=no",
             *(("-k", options.only) if options.only else ()), *group_of,
         ]  # fmt: skip
-        paths = os.pathsep.join(map(str, (ROOT, tests, tests / "mgmt_tests", tests / "async_tests")))
+        paths = os.pathsep.join(map(str, (ROOT, tests, tests / "mgmt_tests", tests / "async_tests", packages())))
         environment = os.environ | {REPORT: str(report), "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
         problem = ""
         try:

@@ -67,6 +67,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests that wait longest, so that none of them is left alone at the end."""
     read = functools.cache(waits)
     items.sort(key=lambda item: -read(item.path).get(getattr(item, "originalname", item.name), 0))
+    # xdist gives each worker two items at once: behind one that waits long there is to be a quick one
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
+    if 0 < 2 * workers < len(items):
+        long, others, short = items[:workers], items[workers:-workers], items[-workers:]
+        items[:] = [item for pair in zip(long, short, strict=True) for item in pair] + others
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Share nothing across tests of administration: they begin with deleting all that they find."""
+    if "mgmt_tests" in item.path.parts:
+        from .stand_ins import Preparer
+
+        Preparer.forget()
 
 
 @pytest.fixture(scope="session")
@@ -98,16 +112,24 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Write one line of JSON for each test: its outcome, and why. Under xdist its controller calls this also."""
+    """Tell what became of a test."""
+    if report.when == "call" or not report.passed:
+        why = getattr(report, "why", "") or str(report.longrepr or "")
+        _tell(report.nodeid, report.outcome, report.duration, why, report.longrepr)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Tell of a file that cannot be read."""
+    if report.failed:
+        lines = str(report.longrepr).strip().splitlines() or [""]
+        _tell(report.nodeid, "failed", 0.0, f"not collected: {lines[-1]}", report.longrepr)
+
+
+def _tell(test: str, outcome: str, seconds: float, why: str, details: object) -> None:
+    """Write one line of JSON. Under xdist it is the controller that does."""
     path = os.environ.get(REPORT)
-    if path is None or "PYTEST_XDIST_WORKER" in os.environ or (report.when != "call" and report.passed):
+    if path is None or "PYTEST_XDIST_WORKER" in os.environ:
         return
-    line = {
-        "test": report.nodeid,
-        "outcome": report.outcome,
-        "seconds": round(report.duration, 1),
-        "why": getattr(report, "why", "") or str(report.longrepr or ""),
-        "details": "" if report.passed else str(report.longrepr),
-    }
+    line = {"test": test, "outcome": outcome, "seconds": round(seconds, 1), "why": why, "details": str(details or "")}
     with Path(path).open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")

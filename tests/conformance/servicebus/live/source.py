@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from importlib import metadata
 from pathlib import Path
 
 from harness.servicebus.gateway.certificates import folder
@@ -35,6 +36,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 """Groups of tests by name: files and folders, relative to the SDK's folder of tests."""
 
+_TRACING = {"opentelemetry-sdk": "opentelemetry-api", "azure-core": "azure-core"}
+_BRIDGE = "azure-core-tracing-opentelemetry==1.0.0b12"
+# the packages that tracing needs and the environment has not, each of the version of one that it has: the bridge is a
+# part of azure.core, so that has to stand beside it
+_KNOWN = {
+    "keep_conn_alive": 330, "connection_failure_is_idempotent": 315, "after_link_timeout": 310,
+    "session_cancel_scheduled": 265, "github_issue_6178": 190, "session_schedule": 135, "session_pool": 75,
+    "renew_client_locks": 60, "renew_message_locks": 55, "handler_with_no_session": 55,
+}  # fmt: skip
+# seconds, as measured, of those that wait in ways which a look for sleeps does not find
 _TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
 _WAIT = re.compile(r"(?:sleep\(|max_wait_time=)(\d+)(?: \* (\d+))?")
 
@@ -54,6 +65,21 @@ def fetch() -> Path:
     return source / "tests"
 
 
+def packages() -> Path:
+    """Return a folder with what only the SDK's tests of tracing need, filled when it is not there yet."""
+    pins = [f"{name}=={metadata.version(other)}" for name, other in _TRACING.items()]
+    target = (
+        folder().parent / "servicebus-sdk-tests" / "tracing-{}".format("-".join(pin.partition("==")[2] for pin in pins))
+    )
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as made:
+            wanted = ("--quiet", "--disable-pip-version-check", "--target", str(Path(made) / "all"), *pins, _BRIDGE)
+            subprocess.run([sys.executable, "-m", "pip", "install", *wanted], check=True)
+            (Path(made) / "all").rename(target)
+    return target
+
+
 def files(tests: Path, group: str) -> list[str]:
     """Return the group's files of tests, relative to `tests`."""
     found: list[Path] = []
@@ -68,7 +94,9 @@ def waits(file: Path) -> dict[str, int]:
     source = file.read_text(encoding="utf-8")
     starts = [*_TEST.finditer(source)]
     ends = [*(match.start() for match in starts[1:]), len(source)]
-    return {
+    found = {
         match[1]: sum(int(wait[1]) * int(wait[2] or 1) for wait in _WAIT.finditer(source, match.start(), end))
         for match, end in zip(starts, ends, strict=True)
     }
+    known = {name: next((wait for part, wait in _KNOWN.items() if part in name), 0) for name in found}
+    return {name: known[name] or wait for name, wait in found.items()}

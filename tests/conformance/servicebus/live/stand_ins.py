@@ -6,6 +6,7 @@ are made through its administration API.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import sys
@@ -60,6 +61,11 @@ class Preparer:
     def set_cache(self, enabled: bool, *arguments: Any) -> None:
         """Share the resource between all tests that ask for it with these arguments."""
         self._key = (type(self).__name__, self.name_prefix, *arguments) if enabled else None
+
+    @classmethod
+    def forget(cls) -> None:
+        """Make shared resources anew for whoever asks for them next."""
+        cls._shared.clear()
 
     def create_mgmt_client(self, kind: Callable[[], Any], **_: Any) -> Any:
         """Make the management client."""
@@ -273,6 +279,23 @@ def as_it_is(test: Any) -> Any:
     return test
 
 
+def await_prepared_test(test: Callable[..., Any]) -> Callable[..., None]:
+    """Make a coroutine function one that preparers of the ordinary kind can call."""
+
+    @functools.wraps(test)
+    def run(case: Any, **kwargs: Any) -> None:
+        asyncio.run(test(case, **accepted(test, kwargs)))
+
+    return run
+
+
+class RecordedTestCase:
+    """The base class of the tests."""
+
+    is_live = True
+    await_prepared_test = staticmethod(await_prepared_test)
+
+
 class Resource(SimpleNamespace):
     """Something with a name and an id."""
 
@@ -296,10 +319,9 @@ def _module(name: str, **members: Any) -> None:
 
 def install() -> None:
     """Put the stand-ins where the tests import them from."""
-    case = type("RecordedTestCase", (), {"is_live": True})
     names: dict[str, Any] = {
-        "AzureMgmtRecordedTestCase": case,
-        "AzureRecordedTestCase": case,
+        "AzureMgmtRecordedTestCase": RecordedTestCase,
+        "AzureRecordedTestCase": RecordedTestCase,
         "AzureMgmtPreparer": Preparer,
         "AzureTestError": type("AzureTestError", (Exception,), {}),
         "ReservedResourceNameError": type("ReservedResourceNameError", (Exception,), {}),
