@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import json
 import os
@@ -126,6 +127,7 @@ async def _serve(arguments: argparse.Namespace, topology: Topology, token: str) 
     from .host import Host
 
     tune_gc()
+    allow_connections()
     stopping = asyncio.Event()
     host = Host(
         arguments.host,
@@ -172,6 +174,15 @@ async def _serve(arguments: argparse.Namespace, topology: Topology, token: str) 
         return _fail(str(failure))
     log("servicebus.stopped")
     return 0
+
+
+def allow_connections() -> None:
+    """Take as many open files as this user may have: a connection is one, and a shell often gives 1,024."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def tune_gc() -> None:

@@ -5,6 +5,7 @@ Bytes in, bytes and events out; no socket, no clock, no knowledge of Service Bus
 
 from __future__ import annotations
 
+from .caps import Caps
 from .connection import Connection
 from .errors import AmqpError, DecodeError, ProtocolError
 from .link import Link, Receiver, Sender
@@ -13,6 +14,7 @@ from .session import Session
 
 __all__ = [
     "AmqpError",
+    "Caps",
     "Connection",
     "DecodeError",
     "Envelope",

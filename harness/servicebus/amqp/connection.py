@@ -10,8 +10,9 @@ import struct
 from typing import Any
 
 from . import decode, events, frames
+from .caps import Caps
 from .encode import described
-from .errors import DECODE_ERROR, FRAMING_ERROR, NOT_ALLOWED, AmqpError, DecodeError, ProtocolError
+from .errors import DECODE_ERROR, FRAMING_ERROR, NOT_ALLOWED, RESOURCE_LIMIT, AmqpError, DecodeError, ProtocolError
 from .session import Session, read_error
 from .types import Array, Symbol, UByte, UInt, UShort
 
@@ -51,6 +52,9 @@ class Connection:
         self.remote_container_id = ""
         self.remote_hostname: str | None = None
         self.remote_idle_timeout = 0.0
+        self.caps = Caps()
+        self.unfinished = 0
+        """How many bytes there are of messages that are not whole yet."""
         self.sasl_done = False
         self.open_sent = self.opened = self.close_sent = self.closed = False
         self.sessions: dict[int, Session] = {}
@@ -337,6 +341,8 @@ class Connection:
         values += [None] * (8 - len(values))
         if channel > CHANNEL_MAX or channel in self.sessions:
             raise ProtocolError(NOT_ALLOWED, f"channel {channel} is in use or past channel-max")
+        if len(self.sessions) >= self.caps.sessions:
+            raise ProtocolError(RESOURCE_LIMIT, f"this connection may have {self.caps.sessions} sessions at a time")
         if values[0] is None:
             session = Session(self, channel)
         else:

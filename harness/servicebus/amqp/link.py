@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import frames, serial
+from .caps import PART_OVERHEAD
 from .encode import described
-from .errors import AmqpError
+from .errors import RESOURCE_LIMIT, AmqpError, ProtocolError
 from .types import Described, Symbol, UByte, UInt, ULong
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ class Link:
         self.detach_sent = False
         self.context: Any = None
         """Whatever the owner of the engine keeps with this link."""
+
+    def discard(self) -> None:
+        """Forget what is unfinished: the link is gone."""
 
     @property
     def attached(self) -> bool:
@@ -176,7 +180,7 @@ class Receiver(Link):
         self.state: Any = None
         """The delivery state of the message that is coming in, if it has one."""
         self._parts: list[bytes] = []
-        self._size = 0
+        self._size = self._kept = 0
         self._first: tuple[int, bytes, int, bool] | None = None
 
     def read_attach(self, fields: list[Any]) -> None:
@@ -218,10 +222,18 @@ class Receiver(Link):
             self._count()
             return None
         self._size += len(payload)
+        connection = self.session.connection
         if self.max_message_size and self._size > self.max_message_size:
             self._parts.clear()
-        else:
+            self._release()
+        elif payload:
             self._parts.append(payload)
+            kept = len(payload) + PART_OVERHEAD
+            self._kept += kept
+            connection.unfinished += kept
+            if connection.unfinished > connection.caps.unfinished:
+                text = f"more than {connection.caps.unfinished} bytes of messages that are not whole"
+                raise ProtocolError(RESOURCE_LIMIT, text)
         if more:
             return None
         whole = b"".join(self._parts) if not self.max_message_size or self._size <= self.max_message_size else None
@@ -230,7 +242,16 @@ class Receiver(Link):
         self._count()
         return result
 
+    def discard(self) -> None:
+        """Forget the message of which a part has come."""
+        self._reset()
+
+    def _release(self) -> None:
+        self.session.connection.unfinished -= self._kept
+        self._kept = 0
+
     def _reset(self) -> None:
+        self._release()
         self._parts, self._size, self._first = [], 0, None
 
     def _count(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import decode, events, frames, serial
 from .encode import described
-from .errors import UNATTACHED_HANDLE, AmqpError, ProtocolError
+from .errors import RESOURCE_LIMIT, UNATTACHED_HANDLE, AmqpError, ProtocolError
 from .link import Link, Receiver, Sender
 from .types import Described, UInt, UShort
 
@@ -112,6 +112,9 @@ class Session:
             raise ProtocolError("amqp:session:handle-in-use", f"handle {handle!r} is in use or past handle-max")
         link = self._awaited.pop((name, peer_receives), None)
         if link is None:
+            caps = self.connection.caps
+            if sum(len(session.links) for session in self.connection.sessions.values()) >= caps.links:
+                raise ProtocolError(RESOURCE_LIMIT, f"this connection may have {caps.links} links at a time")
             link = (Sender if peer_receives else Receiver)(self, name, self._free_handle())
             link.snd_settle_mode = 2 if fields[3] is None else fields[3]
             link.rcv_settle_mode = fields[4] or 0
@@ -126,6 +129,7 @@ class Session:
         if link is None:
             return
         self.links.pop(link.handle, None)
+        link.discard()
         begun_here = link.detach_sent
         if not begun_here:
             link.detach()
@@ -148,6 +152,7 @@ class Session:
         self._unsettled.clear()
         self._waiting.clear()
         for link in links:
+            link.discard()
             link.detach_sent = True
             self.connection.emit(events.LinkDetached(link, None))
 

@@ -103,9 +103,13 @@ class Gatekeeper:
 
     def preparation(self, token: str) -> Coroutine[Any, Any, None] | None:
         """Return what has to be awaited before a token can be checked; None when nothing has to be."""
-        if token.startswith(SAS_PREFIX) or self._identity is None or not self.entra().misses_key_of(bare(token)):
-            return None
-        return self.entra().fetch()
+        return self.entra().fetch() if self.misses_key_of(token) else None
+
+    def misses_key_of(self, token: str) -> bool:
+        """True when the issuer of an Entra token has to be asked for its keys."""
+        if token.startswith(SAS_PREFIX) or self._identity is None:
+            return False
+        return self.entra().misses_key_of(bare(token))
 
     def verify(self, token: str, audience: str) -> Claim:
         """Check a SAS token, or an Entra token, for an audience; return its claim. Raises `TokenRefused` in Service Bus's

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .server import Server
 
 _METHODS = (b"GET ", b"PUT ", b"POST", b"DELE", b"HEAD", b"OPTI", b"PATC")
+GRACE = 64
+"""How many connections beyond the limit there may be at a time, to be told why they are refused."""
 _TLS = b"\x16\x03"
 
 
@@ -29,7 +31,13 @@ class Doorway(asyncio.Protocol):
         """Wait for the first bytes, no longer than for any peer that does not authenticate (S-5)."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._server.waiting.add(transport)
+        server = self._server
+        if len(server.peers) + len(server.waiting) >= server.limits.connections + GRACE:
+            server.log("connection.aborted", reason="far too many connections")
+            transport.abort()
+            return
+        server.waiting.add(transport)
+        server.meet(transport)
         self._patience = self._server.loop.call_later(self._server.limits.unauthenticated, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
@@ -42,9 +50,10 @@ class Doorway(asyncio.Protocol):
         transport = self._transport
         if len(self._first) < 4 or transport is None:
             return
+        crowded = self._server.crowded
         self._leave()
         if self._first.startswith(_METHODS):
-            from .rest import RestConnection  # here: AMQP clients need nothing of it
+            from .rest_connection import RestConnection  # here: AMQP clients need nothing of it
 
             rest = RestConnection(self._server)
             transport.set_protocol(rest)
@@ -56,7 +65,7 @@ class Doorway(asyncio.Protocol):
 
             begin(self._server, transport, self._first, Doorway(self._server, secured=True))
             return
-        peer = Peer(self._server)
+        peer = Peer(self._server, crowded=crowded)
         transport.set_protocol(peer)
         peer.connection_made(transport)
         peer.feed(self._first)
@@ -66,3 +75,4 @@ class Doorway(asyncio.Protocol):
             self._patience.cancel()
         if self._transport is not None:
             self._server.waiting.discard(self._transport)
+            self._server.know(self._transport)

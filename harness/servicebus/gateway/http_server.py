@@ -96,8 +96,7 @@ class HttpServer:
         http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADERS)
         try:
             if len(self._tasks) > self._connections:
-                text = f'{{"error": "more than {self._connections} connections", "fix": "close some"}}'.encode()
-                writer.write(_head(http, 503, "application/json", len(text)) + (http.send(h11.Data(data=text)) or b""))
+                await self._turn_away(http, reader, writer)
                 return
             idle = self._patience
             while await self._one(http, reader, writer, idle):
@@ -108,6 +107,18 @@ class HttpServer:
         finally:
             self._tasks.discard(task)
             writer.close()
+
+    async def _turn_away(
+        self, http: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Tell a client that there are too many; when there are far too many, nothing is told."""
+        import h11
+
+        if len(self._tasks) > 2 * self._connections:
+            return
+        await asyncio.wait_for(reader.read(65_536), self._patience)  # a client reads when it has written
+        text = f'{{"error": "more than {self._connections} connections", "fix": "close some"}}'.encode()
+        writer.write(_head(http, 503, "application/json", len(text)) + (http.send(h11.Data(data=text)) or b""))
 
     async def _one(
         self, http: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, idle: float

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from harness.servicebus.amqp import Connection, Link, Receiver, Sender
+from harness.servicebus.amqp import Caps, Connection, Link, Receiver, Sender
 from harness.servicebus.amqp import events as ev
 from harness.servicebus.amqp.errors import (
     CONNECTION_FORCED,
@@ -25,7 +25,7 @@ from . import links
 from .access import Claim, covers, path_of
 from .cbs import CbsRequests
 from .management import ManagementRequests
-from .responder import MAX_REQUEST_SIZE, REQUEST_CREDIT, RequestLink, ResponseLink
+from .responder import MAX_REQUEST_SIZE, MAX_TOKEN_SIZE, REQUEST_CREDIT, RequestLink, ResponseLink
 from .sessions import SessionOutlet, wants_session
 from .tracking import tracked
 
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 HIGH_WATER = 1 << 20
 UNREAD_LIMIT = 64 << 20
+STRANGER_UNREAD_LIMIT = 1 << 20
+STRANGER = Caps(sessions=16, links=64, unfinished=512 << 10)
+"""What a connection may have before it has shown a token."""
 _MANAGEMENT = "/$management"
 _DESTINATION = "com.microsoft:transfer-destination-address"
 
@@ -44,10 +47,13 @@ _DESTINATION = "com.microsoft:transfer-destination-address"
 class Peer(asyncio.BufferedProtocol):
     """Feeds the engine, acts on its events, and writes once a turn."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, *, crowded: bool = False) -> None:
+        """`crowded`: it is told that there are too many, and nothing else."""
         self.server = server
+        self._crowded = crowded
         limits = server.limits
         self.amqp = Connection(server=True, container_id=server.container_id, idle_timeout=limits.heartbeat)
+        self.amqp.caps = STRANGER
         self.transport: asyncio.Transport | None = None
         self.claims: list[Claim] = []
         self.paused = False
@@ -72,10 +78,13 @@ class Peer(asyncio.BufferedProtocol):
         transport.set_write_buffer_limits(high=HIGH_WATER)
         self.server.peers.add(self)
         self.server.opened += 1
+        self.server.meet(transport)
         self._tick()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """The client has gone: its links leave their queues, its locks stay."""
+        if self.transport is not None:
+            self.server.know(self.transport)
         self.transport = None
         self.server.peers.discard(self)
         if self._timer is not None:
@@ -131,7 +140,8 @@ class Peer(asyncio.BufferedProtocol):
         self.unsent = self.replies = 0
         if raw:
             transport.write(raw)
-            if self.paused and transport.get_write_buffer_size() - self._outgoing > UNREAD_LIMIT:
+            limit = UNREAD_LIMIT if self.claims else STRANGER_UNREAD_LIMIT
+            if self.paused and transport.get_write_buffer_size() - self._outgoing > limit:
                 self.server.log("connection.aborted", reason="the client does not read", peer=self.name)
                 transport.abort()
                 return
@@ -160,6 +170,8 @@ class Peer(asyncio.BufferedProtocol):
 
     def handle(self, events: list[ev.Event]) -> None:
         """Act on what the engine has read."""
+        if self._crowded and self.amqp.close_sent:
+            return
         for event in events:
             kind = type(event)
             if kind is ev.Delivery:
@@ -186,6 +198,10 @@ class Peer(asyncio.BufferedProtocol):
                 self._authenticate(event)
             elif isinstance(event, ev.Opened):
                 self._schedule_tick(0.0)
+                if self._crowded:
+                    self.server.failed(RESOURCE_LIMIT)
+                    self.hang_up(AmqpError(RESOURCE_LIMIT, self.server.crowd_text()))
+                    return
             elif isinstance(event, ev.Closed) and event.error is not None:
                 self.server.log("connection.closed", peer=self.name, condition=event.error.condition)
         self.active = self.active or bool(events)
@@ -197,6 +213,8 @@ class Peer(asyncio.BufferedProtocol):
             self.claims = self.server.gatekeeper.password(
                 user.decode("utf-8", "replace"), password.decode("utf-8", "replace")
             )
+            if self.claims:
+                self._become_known()
             self.amqp.sasl_outcome(bool(self.claims))
         else:
             self.amqp.sasl_outcome(event.mechanism in self.amqp.mechanisms)
@@ -317,7 +335,7 @@ class Peer(asyncio.BufferedProtocol):
         elif isinstance(link, Receiver):
             handler: RequestLink = requests()
             link.context = handler
-            link.accept(max_message_size=MAX_REQUEST_SIZE)
+            link.accept(max_message_size=MAX_TOKEN_SIZE if node == "$cbs" else MAX_REQUEST_SIZE)
             link.grant(REQUEST_CREDIT, auto=True)
 
     def _unauthorized(self, right: str, path: str) -> AmqpError:
@@ -379,7 +397,14 @@ class Peer(asyncio.BufferedProtocol):
         """Keep a claim; it takes the place of an earlier one for the same scope."""
         self.claims = [other for other in self.claims if other.scope != claim.scope]
         self.claims.append(claim)
+        self._become_known()
         self.server.watch_claim(claim.expires)
+
+    def _become_known(self) -> None:
+        """It has shown who it is: it may have as much as others."""
+        self.amqp.caps = Caps()
+        if self.transport is not None:
+            self.server.know(self.transport)
 
     def check_claims(self) -> None:
         """Detach every data link for which no token holds any more (S-24)."""

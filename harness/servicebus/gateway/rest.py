@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, unquote
 
 from harness.servicebus.amqp import Envelope
 from harness.servicebus.amqp.sections import text_of
-from harness.servicebus.broker import BrokerError, Consumer, Message, Queue
+from harness.servicebus.broker import Consumer, Message, Queue
 
-from .access import TokenRefused
+from .access import TokenRefused, path_of
 from .broker_properties import RestRefused, envelope, json_object, property_of
 from .render import json_safe
 from .tracking import tracked
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
     from .server import Server
 
-MAX_BODY = 1 << 20
 MAX_WAIT = 60.0
-MAX_HEADERS = 64 << 10
 _BATCH = "application/vnd.microsoft.servicebus.json"
 _TOKENS = ("authorization", "servicebussupplementaryauthorization", "servicebusdlqsupplementaryauthorization")
 _NOT_PROPERTIES = frozenset(
@@ -76,130 +74,6 @@ class _Taker(Consumer):
     def deliver(self, message: Message) -> None:
         """Take the message."""
         self.taken.set_result(message)
-
-
-class RestConnection(asyncio.Protocol):
-    """One HTTP connection; its requests are answered one after the other."""
-
-    def __init__(self, server: Server) -> None:
-        # h11 is loaded by the first HTTP client: the emulator's start does not pay for it
-        import h11
-
-        self._server = server
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADERS)
-        self._transport: asyncio.Transport | None = None
-        self._request: h11.Request | None = None
-        self._body = bytearray()
-        self._task: asyncio.Task[None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport over."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._secure = transport.get_extra_info("ssl_object") is not None
-        self._server.waiting.add(transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        """The client has gone; a receive that waits for it ends."""
-        if self._transport is not None:
-            self._server.waiting.discard(self._transport)
-        self._transport = None
-        if self._task is not None:
-            self._task.cancel()
-
-    def data_received(self, data: bytes) -> None:
-        """Read on; answer when a request is whole."""
-        self._http.receive_data(data)
-        if self._task is None:
-            self._read()
-
-    def eof_received(self) -> None:
-        """Close with the client."""
-
-    def _read(self) -> None:
-        import h11
-
-        try:
-            while True:
-                event = self._http.next_event()
-                if isinstance(event, h11.Request):
-                    self._request, self._body = event, bytearray()
-                elif isinstance(event, h11.Data):
-                    self._body += event.data
-                    if len(self._body) > MAX_BODY:
-                        self._send(_error(RestRefused(413, f"The body is longer than {MAX_BODY} bytes.")))
-                        self._close()
-                        return
-                elif isinstance(event, h11.EndOfMessage) and self._request is not None:
-                    if any(bytes(name) == b"upgrade" for name, _ in self._request.headers) and self._upgrade():
-                        return
-                    self._task = self._server.loop.create_task(self._respond(self._request, bytes(self._body)))
-                    return
-                else:
-                    if isinstance(event, h11.ConnectionClosed):
-                        self._close()
-                    return
-        except h11.RemoteProtocolError as error:
-            if self._http.our_state is h11.IDLE:
-                self._send(_error(RestRefused(400, f"Not an HTTP request: {error}")))
-            self._close()
-
-    def _upgrade(self) -> bool:
-        """Hand over to a WebSocket, if one is asked for where there is one (S-1)."""
-        request, transport = self._request, self._transport
-        assert request is not None
-        if transport is None or request.target.partition(b"?")[0].lower() != b"/$servicebus/websocket":
-            return False
-        from .websocket import WebSocket  # here, with its library: for the first client that wants one
-
-        rest, _ = self._http.trailing_data
-        socket = WebSocket(self._server, list(request.headers), bytes(request.target))
-        self._server.waiting.discard(transport)
-        self._transport = None
-        transport.set_protocol(socket)
-        socket.connection_made(transport)
-        if rest:
-            socket.data_received(rest)
-        return True
-
-    async def _respond(self, request: h11.Request, body: bytes) -> None:
-        import h11
-
-        try:
-            answer = await RestRequest(self._server, request, body, secure=self._secure).answer()
-        except RestRefused as refused:
-            self._server.failed(f"http:{refused.status}")
-            self._server.log(
-                "rest.refused", status=refused.status, path=request.target.decode("latin-1").partition("?")[0]
-            )
-            answer = _error(refused)
-        except BrokerError as error:
-            self._server.failed(error.condition)
-            status = {401: 401, 403: 403, 404: 404, 409: 409, 410: 410, 503: 503}.get(error.status, 400)
-            answer = _error(RestRefused(status, error.description))
-        self._send(answer)
-        self._task = None
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
-            self._http.start_next_cycle()
-            self._read()
-        else:
-            self._close()
-
-    def _send(self, answer: Answer) -> None:
-        import h11
-
-        self._server.commit()
-        if self._transport is None:
-            return
-        fields = [*answer.headers, ("content-length", str(len(answer.body))), ("server", "Microsoft-HTTPAPI/2.0")]
-        out = self._http.send(h11.Response(status_code=answer.status, headers=fields)) or b""
-        out += self._http.send(h11.Data(data=answer.body)) or b""
-        out += self._http.send(h11.EndOfMessage()) or b""
-        self._transport.write(out)
-
-    def _close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
 
 
 class RestRequest:
@@ -275,16 +149,23 @@ class RestRequest:
 
         base = f"{self._scheme}://{self._headers.get('host', 'localhost')}"
         parts = [part for joined in self._parts for part in joined.split("/")]
-        request = AdminRequest(self._server, self._method, parts, self._query, base)
+        request = AdminRequest(self._server, self._method, parts, self._query, base, self._allow_forward)
         self._authorize(request.path, "Manage")
         replaces = self._headers.get("if-match") == "*"
         status, body = request.answer(self._body, replaces=replaces)
         kind = "feed" if b"<feed" in body[:200] else "entry"
         return Answer(status, (("content-type", f"application/atom+xml;type={kind};charset=utf-8"),), body)
 
-    def _authorize(self, entity: str, right: str) -> str:
+    def _allow_forward(self, setting: str, target: str) -> None:
+        """Check that the sender may send to where an entity is to forward: by the token for that, which the SDKs bring in a
+        header of its own, else by the request's own (S-68)."""
+        dead = setting == "forward_dead_lettered_messages_to"
+        header = "servicebusdlqsupplementaryauthorization" if dead else "servicebussupplementaryauthorization"
+        self._authorize(path_of(target), "Send", self._headers.get(header))
+
+    def _authorize(self, entity: str, right: str, token: str | None = None) -> str:
         """Return the name of the rule that allows it; authorisation comes before existence (S-22)."""
-        token = self._headers.get("authorization", "")
+        token = token or self._headers.get("authorization", "")
         if not token:
             raise RestRefused(401, "MissingToken: the authorization header is missing.")
         try:
@@ -423,9 +304,3 @@ def _is_token(name: str) -> bool:
 
 def _http_date(seconds: float) -> str:
     return format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True)
-
-
-def _error(refused: RestRefused) -> Answer:
-    detail = refused.detail.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    body = f"<Error><Code>{refused.status}</Code><Detail>{detail}</Detail></Error>".encode()
-    return Answer(refused.status, (("content-type", "application/xml; charset=utf-8"),), body)

@@ -39,8 +39,10 @@ def _silent(event: str, **fields: Any) -> None:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Idle limits in seconds (S-4, S-5): no link within `unauthenticated`, nothing done for `connection` or on one
-    `link`, and the idle-time-out that is advertised as `heartbeat`; how many receivers an entity takes, and how many queues and
-    topics may be made in a namespace."""
+    `link`, and the idle-time-out that is advertised as `heartbeat`; `request` and `keep_alive` are those of HTTP, for a
+    request that has begun and between two. How many receivers an entity takes, how many queues and topics may be made in a
+    namespace, and how many connections it takes; of these at most `strangers` who have not shown a token yet: the oldest has
+    to go for a new one."""
 
     unauthenticated: float = 60.0
     connection: float = 300.0
@@ -48,6 +50,10 @@ class Limits:
     heartbeat: float = 240.0
     receivers: int = 5_000
     entities: int = 10_000
+    request: float = 30.0
+    keep_alive: float = 120.0
+    connections: int = 5_000
+    strangers: int = 1_000
 
 
 class Server:
@@ -102,6 +108,7 @@ class Server:
         self.peers: set[Peer] = set()
         self.waiting: set[asyncio.Transport] = set()
         """Connections that speak no AMQP (yet)."""
+        self._strangers: dict[asyncio.Transport, None] = {}
         self.opened = 0
         """How many AMQP connections there ever were."""
         self.errors: Counter[tuple[str, str]] = Counter()
@@ -221,6 +228,34 @@ class Server:
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    # -- how many there may be
+
+    def meet(self, transport: asyncio.Transport) -> None:
+        """Note a connection of which nobody knows yet whose it is. When there are too many, the oldest is hung up on: who
+        has a token shows it at once, and is not kept out by those who have none."""
+        self._strangers[transport] = None
+        if len(self._strangers) > self.limits.strangers:
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            self.log("connection.aborted", reason="too many connections without a token")
+            oldest.abort()
+
+    def know(self, transport: asyncio.Transport) -> None:
+        """A connection has shown a token, or is no more."""
+        self._strangers.pop(transport, None)
+
+    @property
+    def crowded(self) -> bool:
+        """True when there are more connections than the namespace takes."""
+        return len(self.peers) + len(self.waiting) > self.limits.connections
+
+    def crowd_text(self) -> str:
+        """Say why a connection is refused."""
+        return (
+            f"ConnectionsQuotaExceeded for namespace: {self.namespace.name}. It has {self.limits.connections} connections, "
+            "as many as it takes: close some."
+        )
 
     def problems(self) -> list[str]:
         """Return what keeps this namespace from working; nothing when all is well."""

@@ -21,6 +21,7 @@ def begin(server: Server, transport: asyncio.Transport, first: bytes, inside: as
     """Go on with TLS after the bytes `first`; `inside` gets the connection, and what is in it, after the handshake."""
     transport.pause_reading()
     server.waiting.add(transport)
+    server.meet(transport)
     task = server.loop.create_task(_begin(server, transport, first, inside))
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
@@ -34,6 +35,7 @@ async def _begin(server: Server, transport: asyncio.Transport, first: bytes, ins
     except (OSError, ImportError) as error:
         server.log("tls.unavailable", reason=str(error))
         server.waiting.discard(transport)
+        server.know(transport)
         transport.abort()
         return
     waiter: asyncio.Future[None] = server.loop.create_future()
@@ -60,3 +62,4 @@ async def _begin(server: Server, transport: asyncio.Transport, first: bytes, ins
     with contextlib.suppress(OSError):  # no TLS after all, or a client that does not trust the certificate
         await waiter
     server.waiting.discard(transport)
+    server.know(transport)  # who is inside is a stranger still

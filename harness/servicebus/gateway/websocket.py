@@ -101,7 +101,7 @@ class WebSocket(asyncio.Protocol):
             transport.write(b"HTTP/1.1 400 Bad Request\r\nsec-websocket-version: 13\r\ncontent-length: 0\r\n\r\n")
             transport.close()
             return
-        self._peer = Peer(self._server)
+        self._peer = Peer(self._server, crowded=self._server.crowded)
         self._peer.connection_made(Tunnel(self._ws, transport))
 
     def connection_lost(self, exc: Exception | None) -> None:

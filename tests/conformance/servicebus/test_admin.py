@@ -416,6 +416,39 @@ def test_who_may_not_manage(shared: Emulator, ca: str, rule: str, key: str, deta
             assert detail in str(refused.value)
 
 
+def test_who_forwards_may_send_there(shared: Emulator, ca: str, http: httpx.Client) -> None:
+    """S-68: a token for the target comes along, in a header of its own; without, the request's own has to be good for it."""
+    shared.call(lambda server: server.namespace.add_queue("target", Queue()))
+    guard, sender = AccessRule("guard", "guard-key", ("Manage", "Send", "Listen"), "source"), RULES[1]
+    shared.call(lambda server: server.gatekeeper.set_rules("source", [guard]))
+
+    def token(rule: AccessRule, path: str) -> str:
+        return make_token(f"sb://localhost:{shared.port}/{path}", rule.name, rule.key, int(time.time()) + 60)
+
+    def put(element: str, **headers: str) -> httpx.Response:
+        body = ENTRY % f"<{element}>target</{element}>".encode()
+        own = {"Authorization": token(guard, "source"), "content-type": "application/atom+xml"}
+        return http.put("/source?api-version=2021-05", headers=own | headers, content=body)
+
+    for element, header in (
+        ("ForwardTo", "ServiceBusSupplementaryAuthorization"),
+        ("ForwardDeadLetteredMessagesTo", "ServiceBusDlqSupplementaryAuthorization"),
+    ):
+        other = {"ServiceBusSupplementaryAuthorization", "ServiceBusDlqSupplementaryAuthorization"} - {header}
+        assert put(element).status_code == 401
+        assert put(element, **{header: token(AccessRule(key="wrong"), "target")}).status_code == 401
+        assert put(element, **{header: token(sender, "elsewhere")}).status_code == 401
+        assert put(element, **{other.pop(): token(sender, "target")}).status_code == 401
+        assert put(element, **{header: token(sender, "target")}).status_code == 201
+        shared.call(lambda server: server.remove("source"))
+        shared.call(lambda server: server.gatekeeper.set_rules("source", [guard]))
+        assert put(element, Authorization=token(AccessRule(), "")).status_code == 201
+        shared.call(lambda server: server.remove("source"))
+        shared.call(lambda server: server.gatekeeper.set_rules("source", [guard]))
+    shared.call(lambda server: server.remove("target"))
+    shared.call(lambda server: server.gatekeeper.set_rules("source", []))
+
+
 ENTRY = (
     b'<entry xmlns="http://www.w3.org/2005/Atom"><content type="application/xml"><QueueDescription '
     b'xmlns="http://schemas.microsoft.com/netservices/2010/10/servicebus/connect">%s</QueueDescription></content></entry>'

@@ -35,9 +35,17 @@ class AdminRequest:
     """A request whose sender may manage the namespace, or the entity at `path`."""
 
     def __init__(
-        self, server: Server, method: str, parts: Sequence[str], query: Mapping[str, Sequence[str]], base: str
+        self,
+        server: Server,
+        method: str,
+        parts: Sequence[str],
+        query: Mapping[str, Sequence[str]],
+        base: str,
+        allow_forward: Callable[[str, str], None] | None = None,
     ) -> None:
-        """`base` is the address under which the client knows this server, such as `https://localhost:5672`."""
+        """`base` is the address under which the client knows this server, such as `https://localhost:5672`;
+        `allow_forward(setting, target)` raises unless the sender may let an entity forward there (S-68)."""
+        self._allow_forward = allow_forward
         self._server = server
         self._namespace = server.namespace
         self._method = method
@@ -148,6 +156,10 @@ class AdminRequest:
         old = (existing.settings, self._record(existing)) if existing is not None and replaces else None
         premium = self._server.topology.sku == "Premium"
         settings, record, _ = read_entity(kind, read_description(body, kind), old, self._now, premium=premium)
+        for setting in ("forward_to", "forward_dead_lettered_messages_to"):
+            target = getattr(settings, setting, None)
+            if target and self._allow_forward is not None:
+                self._allow_forward(setting, target)
         self._check(kind, name, settings)
         return settings, record
 

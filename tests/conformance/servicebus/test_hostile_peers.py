@@ -1,0 +1,326 @@
+"""Peers that want too much: what nobody knows can neither read, write nor exhaust, and who is known has bounds, too."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from harness.servicebus import AccessRule, Client, Emulator, OutgoingMessage, Queue, ServiceBusError, Topology
+from harness.servicebus.amqp import Sender, frames
+from harness.servicebus.amqp.encode import encode
+from harness.servicebus.amqp.message import build
+from harness.servicebus.client.channel import Channel
+from harness.servicebus.gateway import Limits, peer
+from harness.servicebus.gateway.access import make_token
+from harness.servicebus.gateway.http_server import HttpReply, HttpServer
+
+ROOT = AccessRule()
+TOPOLOGY = Topology(queues={"q": Queue()})
+
+
+def emulator(**limits: Any) -> Emulator:
+    return Emulator(TOPOLOGY, limits=Limits(**limits))
+
+
+def connect(bus: Emulator) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", bus.port), 10)
+
+
+def until(bus: Emulator, condition: Callable[[Any], bool]) -> None:
+    """Wait until something holds for the server: it learns of a connection a little later than its client."""
+
+    async def turn() -> None:
+        while not condition(bus.server):  # noqa: ASYNC110 -- nobody tells of it
+            await asyncio.sleep(0.002)
+
+    bus.run(asyncio.wait_for(turn(), 10))
+
+
+def read_all(stream: socket.socket) -> bytes:
+    """All that comes until the server hangs up."""
+    found = b""
+    try:
+        while piece := stream.recv(65_536):
+            found += piece
+    except ConnectionResetError:
+        pass
+    return found
+
+
+def send_for_ever(stream: socket.socket, data: bytes) -> None:
+    for _ in range(400):
+        stream.sendall(data)
+
+
+def authenticated(bus: Emulator) -> Channel:
+    channel = Channel("127.0.0.1", bus.port, tls=False, timeout=10)
+    token = make_token("sb://h/", ROOT.name, ROOT.key, int(time.time()) + 60)
+    fields = {"operation": "put-token", "type": "jwt", "name": "sb://h/"}
+    channel.request("$cbs", fields, encode(token), codes=("status-code", "status-description"))
+    return channel
+
+
+@pytest.fixture(scope="module")
+def bus() -> Iterator[Emulator]:
+    with Emulator(TOPOLOGY) as emulator:
+        yield emulator
+
+
+# -- HTTP
+
+
+@pytest.mark.parametrize("half", [b"POST /q/messages HTTP/1.1\r\nhost: h\r\n", b"POST /q/messages HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\nx"])  # fmt: skip
+def test_a_half_sent_request_is_not_waited_for(half: bytes) -> None:
+    """Slow-loris: 408 and good-bye, however the bytes drop in."""
+    with emulator(request=0.3) as bus, connect(bus) as stream:
+        stream.sendall(half)
+        stream.sendall(b"x")
+        answer = read_all(stream)
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"was not there within 0.3 s" in answer
+        until(bus, lambda server: not server.waiting)
+
+
+def test_an_idle_http_connection_is_closed() -> None:
+    """Between two requests, too; a receive that waits is not idle."""
+    with emulator(request=0.3, keep_alive=0.2) as bus:
+        headers = {"Authorization": make_token(f"http://127.0.0.1:{bus.port}/", ROOT.name, ROOT.key, 1 << 33)}
+        with httpx.Client(base_url=f"http://127.0.0.1:{bus.port}", headers=headers) as http:
+            assert http.delete("/q/messages/head?timeout=1").status_code == 204
+        with connect(bus) as stream:
+            stream.sendall(b"GET /health HTTP/1.1\r\nhost: h\r\n\r\n")
+            assert read_all(stream).count(b"HTTP/1.1") == 1
+        until(bus, lambda server: not server.waiting)
+
+
+def test_long_headers_and_bodies_are_refused(bus: Emulator) -> None:
+    """400 for a head past 64 KB; 413 for a body past 1 MB, past 64 KB from who shows no token."""
+    with connect(bus) as stream:
+        stream.sendall(b"GET /q HTTP/1.1\r\nhost: h\r\nx: " + b"y" * 70_000)
+        assert read_all(stream).startswith(b"HTTP/1.1 4")
+    url = f"http://127.0.0.1:{bus.port}/q/messages"
+    good = {"Authorization": make_token(f"http://127.0.0.1:{bus.port}/q", ROOT.name, ROOT.key, 1 << 33)}
+    bad = {"Authorization": make_token(f"http://127.0.0.1:{bus.port}/q", ROOT.name, "wrong", 1 << 33)}
+    assert httpx.post(url, headers=good, content=b"x" * 200_000).status_code == 201
+    for headers in ({}, bad):
+        assert httpx.post(url, headers=headers, content=b"x" * 65_537).status_code == 413
+    with pytest.raises((httpx.HTTPStatusError, httpx.WriteError, httpx.ReadError)):
+        httpx.post(url, headers=good, content=b"x" * (2 << 20)).raise_for_status()
+
+
+def test_who_does_not_wait_for_answers_is_hung_up_on(bus: Emulator) -> None:
+    """Requests sent into a receive that waits are kept up to 1 MB."""
+    token = make_token(f"http://127.0.0.1:{bus.port}/", ROOT.name, ROOT.key, 1 << 33)
+    with connect(bus) as stream:
+        stream.sendall(
+            f"DELETE /q/messages/head?timeout=30 HTTP/1.1\r\nhost: h\r\nauthorization: {token}\r\n\r\n".encode()
+        )
+        with pytest.raises(OSError):
+            send_for_ever(stream, b"GET /health HTTP/1.1\r\nhost: h\r\n\r\n" * 2_000)
+        assert read_all(stream) == b""
+
+
+def test_the_control_port_waits_for_nobody() -> None:
+    """The same server for the control API and the issuer: a half-sent request, a long body, too many connections."""
+
+    async def main() -> None:
+        async def answer(request: Any) -> HttpReply:
+            return HttpReply(200, request.body)
+
+        server = HttpServer(answer, max_body=100, patience=0.2, connections=2)
+        port = await server.start("127.0.0.1", 0)
+
+        async def say(text: bytes) -> bytes:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(text)
+            try:
+                return await reader.read()
+            except ConnectionResetError:
+                return b""
+            finally:
+                writer.close()
+
+        assert await say(b"GET / HTTP/1.1\r\nhost: h\r\n") == b""
+        assert await say(b"") == b""
+        assert await say(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 101\r\n\r\n" + b"x" * 101) == b""
+        assert await say(b"GET / HTTP/1.1\r\nx: " + b"y" * 40_000) == b""
+        answers = await asyncio.gather(*(say(b"GET / HTTP/1.1\r\nhost: h\r\n") for _ in range(4)))
+        assert sorted(text.startswith(b"HTTP/1.1 503") for text in answers) == [False, False, True, True]
+        answer_ok = await say(b"POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok")
+        assert answer_ok.endswith(b"\r\n\r\nok")
+        await server.stop()
+
+    asyncio.run(main())
+
+
+# -- connections
+
+
+def test_one_connection_too_many_is_refused_with_words() -> None:
+    """AMQP: a close with the reason; HTTP: 503; those that are there go on, and the place is free again afterwards."""
+    with emulator(connections=2) as bus:
+        with Client(bus.connection_string()) as first, Client(bus.connection_string()) as second:
+            first.send("q", [OutgoingMessage(b"x")])
+            second.send("q", [OutgoingMessage(b"x")])
+            with (
+                Client(bus.connection_string(), timeout=5) as third,
+                pytest.raises(
+                    ServiceBusError, match=r"ConnectionsQuotaExceeded for namespace: sbemulatorns\. It has 2"
+                ) as caught,
+            ):
+                third.send("q", [OutgoingMessage(b"x")])
+            assert caught.value.condition == "amqp:resource-limit-exceeded"
+            answer = httpx.get(f"http://127.0.0.1:{bus.port}/health")
+            assert (answer.status_code, "ConnectionsQuotaExceeded" in answer.text) == (503, True)
+            first.send("q", [OutgoingMessage(b"x")])
+        until(bus, lambda server: not server.peers)
+        with Client(bus.connection_string()) as fourth:
+            fourth.send("q", [OutgoingMessage(b"x")])
+
+
+def test_far_too_many_connections_are_not_even_told() -> None:
+    """Beyond a few above the limit nothing is kept of a connection."""
+    with emulator(connections=1, strangers=10_000) as bus:
+        streams = [connect(bus) for _ in range(100)]
+        until(bus, lambda server: len(server.waiting) <= 65)
+        assert b"" in [stream.recv(1) for stream in streams[-1:]]
+        for stream in streams:
+            stream.close()
+
+
+def test_who_shows_no_token_makes_room_for_who_does() -> None:
+    """Connections that never say who they are end oldest first; whoever has a token is never one of them."""
+    with emulator(strangers=20) as bus, Client(bus.connection_string()) as client:
+        client.send("q", [OutgoingMessage(b"x")])
+        streams = []
+        for number in range(60):
+            stream = connect(bus)
+            stream.sendall((frames.SASL_HEADER, b"", b"GET /", b"\x16\x03\x01\x00")[number % 4])
+            streams.append(stream)
+        until(bus, lambda server: len(server._strangers) == 20)
+        until(bus, lambda server: len(server.peers) + len(server.waiting) <= 21)
+        assert client._channel is not None
+        assert client._channel.poll()
+        with Client(bus.connection_string()) as late:
+            late.send("q", [OutgoingMessage(b"x")])
+        for stream in streams:
+            stream.close()
+        until(bus, lambda server: not server._strangers)
+
+
+# -- inside one connection
+
+
+def raised(channel: Channel, action: Callable[[], Any]) -> ServiceBusError:
+    def act() -> None:
+        action()
+        channel.wait(lambda: False, "the close", 5)
+
+    with pytest.raises(ServiceBusError) as caught:
+        act()
+    channel.close()
+    return caught.value
+
+
+def test_a_stranger_has_few_sessions_and_links(bus: Emulator) -> None:
+    """16 sessions and 64 links are plenty for putting a token; afterwards there may be as many as the protocol has."""
+    for known in (False, True):
+        channel = authenticated(bus) if known else Channel("127.0.0.1", bus.port, tls=False, timeout=5)
+        for _ in range(14 if known else 15):
+            channel.amqp.begin()
+        if not known:
+            assert raised(channel, channel.amqp.begin).condition == "amqp:resource-limit-exceeded"
+            continue
+        channel.amqp.begin()
+        channel.amqp.begin()
+        for number in range(100):
+            channel.session.attach(Sender, f"l{number}", source=frames.source("s"), target=frames.target("q"))
+        channel.request("q/$management", {"operation": "com.microsoft:peek-message"}, PEEK, codes=CODES)
+        channel.close()
+    stranger = Channel("127.0.0.1", bus.port, tls=False, timeout=5)
+
+    def attach() -> None:
+        for number in range(65):
+            stranger.session.attach(Sender, f"l{number}", source=frames.source("s"), target=frames.target("$cbs"))
+
+    assert raised(stranger, attach).condition == "amqp:resource-limit-exceeded"
+
+
+PEEK = encode({"from-sequence-number": 0, "message-count": 1})
+CODES = ("statusCode", "statusDescription")
+
+
+def begin_message(channel: Channel, link: Sender, number: int, payload: bytes) -> None:
+    """Send a part of a message that never ends."""
+    raw = frames.transfer(channel.session.channel, link.handle, number, bytes(4), 0, True, True, payload)
+    channel.amqp.write(raw)
+    channel.flush()
+
+
+def test_a_stranger_leaves_little_unfinished(bus: Emulator) -> None:
+    """512 KB of tokens that never end, spread over links, are the most; a token has 128 KB."""
+    channel = Channel("127.0.0.1", bus.port, tls=False, timeout=5)
+    links = [channel.attach_sender("$cbs") for _ in range(20)]
+
+    def send() -> None:
+        for number, link in enumerate(links):
+            for _ in range(2):
+                begin_message(channel, link, number, bytes(30_000))
+
+    error = raised(channel, send)
+    assert error.condition == "amqp:resource-limit-exceeded"
+    assert "bytes of messages that are not whole" in error.description
+    channel = Channel("127.0.0.1", bus.port, tls=False, timeout=5)
+    fields = {"operation": "put-token", "type": "jwt", "name": "sb://h/"}
+    with pytest.raises(ServiceBusError):
+        channel.request("$cbs", fields, encode("x" * 140_000), codes=("status-code", "status-description"))
+    channel.close()
+
+
+def test_unfinished_messages_are_counted_down_again(bus: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that gets whole, is aborted, or whose link goes, is not counted any more; parts without bytes cost nothing."""
+    channel = authenticated(bus)
+    (server_end,) = bus.call(lambda server: [p for p in server.peers if p.claims])
+    link = channel.attach_sender("q")
+    begin_message(channel, link, 900, b"x" * 1000)
+    until(bus, lambda _: server_end.amqp.unfinished > 1000)
+    for _ in range(1000):
+        begin_message(channel, link, 900, b"")
+    raw = frames.transfer(channel.session.channel, link.handle, 900, bytes(4), 0, True, False, b"")
+    channel.amqp.write(raw)
+    other = channel.attach_sender("q")
+    assert bus.call(lambda _: server_end.amqp.unfinished) == 0
+    begin_message(channel, other, 901, b"x" * 1000)
+    other.detach()
+    channel.flush()
+    channel.attach_sender("q")
+    assert bus.call(lambda _: server_end.amqp.unfinished) == 0
+    channel.close()
+
+
+def test_a_stranger_that_does_not_read_is_not_written_for(bus: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for a connection without a token is bounded at 1 MB."""
+    monkeypatch.setattr(peer, "STRANGER_UNREAD_LIMIT", 100_000)
+    monkeypatch.setattr(peer, "HIGH_WATER", 50_000)
+    channel = Channel("127.0.0.1", bus.port, tls=False, timeout=10)
+    requests, replies = channel._open_pair("$cbs")
+    fields = {"operation": "put-token", "type": "jwt", "name": "sb://h/" + "y" * 500}
+    raw = build(properties=["m" * 500, *[None] * 12], application_properties=fields, value=encode("no token"))
+    channel._socket.settimeout(10)
+
+    def flood() -> None:
+        replies.grant(1 << 30)
+        for _ in range(40_000):
+            requests.credit = 1000
+            requests.send(raw, settled=True)
+            channel.flush()
+
+    with pytest.raises(OSError):
+        flood()
+    channel.close()
