@@ -39,6 +39,7 @@ class RestConnection(asyncio.Protocol):
         self._patience: asyncio.TimerHandle | None = None
         self._begun = False
         self._early = 0
+        self._paused = False
         self._most = STRANGER_BODY
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -76,6 +77,20 @@ class RestConnection(asyncio.Protocol):
     def eof_received(self) -> None:
         """Close with the client."""
 
+    def pause_writing(self) -> None:
+        """The client does not read its answers: it gets no more of them, and is not read from, until it does."""
+        self._paused = True
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._paused = False
+        if self._transport is not None:
+            self._transport.resume_reading()
+            if self._task is None:
+                self._read()
+
     def _wait(self, seconds: float | None) -> None:
         """Give the client so long, or with None as long as it takes."""
         if self._patience is not None:
@@ -92,6 +107,8 @@ class RestConnection(asyncio.Protocol):
             self._send(_error(RestRefused(408, f"The request was not there within {self._server.limits.request:g} s.")))
         self._server.log("http.timeout", begun=self._begun)
         self._close()
+        if self._paused and self._transport is not None:
+            self._transport.abort()  # closing would wait for what it does not read
 
     def _read(self) -> None:
         import h11
@@ -178,12 +195,13 @@ class RestConnection(asyncio.Protocol):
             self._server.know(self._transport)
         self._send(answer)
         self._task = None
-        self._early = 0
-        self._begun = bool(self._http.trailing_data[0])
+        self._early = len(self._http.trailing_data[0])
+        self._begun = self._early > 0
         self._wait(self._server.limits.request if self._begun else self._server.limits.keep_alive)
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
-            self._read()
+            if not self._paused:
+                self._read()
         else:
             self._close()
 

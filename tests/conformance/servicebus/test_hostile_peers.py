@@ -54,7 +54,7 @@ def read_all(stream: socket.socket) -> bytes:
 
 
 def send_for_ever(stream: socket.socket, data: bytes) -> None:
-    for _ in range(400):
+    for _ in range(4_000):
         stream.sendall(data)
 
 
@@ -116,6 +116,7 @@ def test_long_headers_and_bodies_are_refused(bus: Emulator) -> None:
 
 def test_who_does_not_wait_for_answers_is_hung_up_on(bus: Emulator) -> None:
     """Requests sent into a receive that waits are kept up to 1 MB."""
+    bus.reset()
     token = make_token(f"http://127.0.0.1:{bus.port}/", ROOT.name, ROOT.key, 1 << 33)
     with connect(bus) as stream:
         stream.sendall(
@@ -124,6 +125,15 @@ def test_who_does_not_wait_for_answers_is_hung_up_on(bus: Emulator) -> None:
         with pytest.raises(OSError):
             send_for_ever(stream, b"GET /health HTTP/1.1\r\nhost: h\r\n\r\n" * 2_000)
         assert read_all(stream) == b""
+
+
+def test_who_does_not_read_answers_gets_no_more_of_them() -> None:
+    """What waits for an HTTP client is bounded by what the transport buffers, and it is hung up on in the end."""
+    with emulator(keep_alive=0.5) as bus, connect(bus) as stream:
+        stream.settimeout(1)
+        with pytest.raises(OSError):
+            send_for_ever(stream, b"GET /health HTTP/1.1\r\nhost: h\r\n\r\n" * 200)
+        until(bus, lambda server: not server.waiting)
 
 
 def test_the_control_port_waits_for_nobody() -> None:

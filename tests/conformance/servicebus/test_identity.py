@@ -14,7 +14,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.identity import ManagedIdentityCredential
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient as AsyncClient
-from azure.servicebus.exceptions import ServiceBusAuthorizationError, ServiceBusConnectionError
+from azure.servicebus.exceptions import ServiceBusConnectionError
 from azure.servicebus.management import ServiceBusAdministrationClient
 
 from harness.servicebus import (
@@ -108,14 +108,21 @@ def test_the_async_sdk_works_with_a_managed_identity(bus: Emulator, ca: str, mon
         async def close(self) -> None: ...
 
     async def main() -> None:
-        async with AsyncClient("localhost", Wrapped(), **over_tls(bus, ca)) as client:
-            async with client.get_queue_sender("q") as sender:
-                await sender.send_messages(ServiceBusMessage("managed"))
-            with pytest.raises(ServiceBusAuthorizationError, match="'Listen' claim"):
-                await client.get_queue_receiver("q").receive_messages(max_wait_time=10)
+        async with (
+            AsyncClient("localhost", Wrapped(), **over_tls(bus, ca)) as client,
+            client.get_queue_sender("q") as sender,
+        ):
+            await sender.send_messages(ServiceBusMessage("managed"))
 
     asyncio.run(main())
+    token = credential.get_token("https://servicebus.azure.net/.default").token
     credential.close()
+    channel = Channel("127.0.0.1", bus.port, tls=False, timeout=5)
+    fields = {"operation": "put-token", "type": "jwt", "name": "sb://localhost/q"}
+    channel.request("$cbs", fields, encode(token), codes=("status-code", "status-description"))
+    with pytest.raises(ServiceBusError, match="'Listen' claim"):
+        channel.attach_receiver("q", settled=False)
+    channel.close()
     with ServiceBusClient("localhost", bus.issuer.credential("receiver"), **over_tls(bus, ca)) as client:
         with client.get_queue_receiver("q", max_wait_time=5) as receiver:
             assert [str(message) for message in receiver.receive_messages()] == ["managed"]
