@@ -12,8 +12,10 @@ from .topology import AccessRule, Queue, Topic, Topology, TopologyError
 
 _COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _DURATION = re.compile(
-    r"P(?!$)(?:(?P<days>\d+)D)?(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
+    r"P(?!$)(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<days>\d+)D)?(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
 )
+_CHILDREN = {"topic": ("Subscriptions",), "subscription": ("Rules",)}
+DEFAULT_NAMESPACE = "sbemulatorns"
 QUEUE_DEFAULTS: dict[str, Any] = {
     "DeadLetteringOnMessageExpiration": False,
     "DefaultMessageTimeToLive": "PT1H",
@@ -30,34 +32,55 @@ QUEUE_DEFAULTS: dict[str, Any] = {
 def read_config(path: str, *, port: int = 5672) -> Topology:
     """Read a Config.json. Raises `TopologyError` that names the file and the path inside it, what was expected, what
     was found and how to fix it."""
+    return parse_config(read_text(path), path, port=port)
+
+
+def read_text(path: str) -> str:
+    """Return the text of a configuration file. Raises `TopologyError`."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        return Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise TopologyError(f"{path}: cannot be read: {error.strerror}", "give the path of a Config.json") from None
     except UnicodeDecodeError:
         raise TopologyError(f"{path}: is not UTF-8", "save it as UTF-8") from None
-    return parse_config(text, path, port=port)
 
 
 def parse_config(text: str, origin: str = "Config.json", *, port: int = 5672) -> Topology:
     """Parse the text of a Config.json; see `read_config`."""
+    return read_official(parse_json(text, origin), origin, port=port)[1]
+
+
+def parse_json(text: str, origin: str) -> Any:
+    """Parse JSON with // and /* */ comments. Raises `TopologyError`."""
     try:
-        document = json.loads(_COMMENT.sub(_blank, text))
+        return json.loads(_COMMENT.sub(_blank, text))
     except json.JSONDecodeError as error:
         raise TopologyError(
             f"{origin}:{error.lineno}:{error.colno}: is not JSON: {error.msg}",
             "check commas and quotes on that line; // comments are fine",
         ) from None
+
+
+def read_official(document: Any, origin: str, *, port: int = 5672) -> tuple[str, Topology]:
+    """Return the name and the topology of the namespace in a Config.json; see `read_config`."""
     reader = ConfigReader(origin)
     user = reader.object(reader.object(document, "$").get("UserConfig"), "UserConfig")
+    reader.known(user, {"Namespaces": None, "Logging": None}, "UserConfig")
     namespaces = reader.list(user.get("Namespaces"), "UserConfig.Namespaces")
     if len(namespaces) != 1:
-        raise reader.error("UserConfig.Namespaces", "exactly one namespace", f"{len(namespaces)}", "keep one")
+        raise reader.error(
+            "UserConfig.Namespaces",
+            "exactly one namespace",
+            f"{len(namespaces)}",
+            "keep one, or use Peeklock's own format",
+        )
     where = "UserConfig.Namespaces[0]"
     namespace = reader.object(namespaces[0], where)
+    reader.known(namespace, {"Name": None, "Queues": None, "Topics": None}, where)
+    name = reader.text({"Name": DEFAULT_NAMESPACE, **namespace}, "Name", where)
     queues = {
-        name: _queue(reader, reader.properties(entry, at), f"{at}.Properties")
-        for name, entry, at in reader.named(namespace, "Queues", where, "queue")
+        queue: _queue(reader, reader.properties(entry, at), f"{at}.Properties")
+        for queue, entry, at in reader.named(namespace, "Queues", where, "queue")
     }
     topics: dict[str, Topic] = {}
     if namespace.get("Topics"):
@@ -65,7 +88,7 @@ def parse_config(text: str, origin: str = "Config.json", *, port: int = 5672) ->
 
         topics = read_topics(reader, namespace, where)
     try:
-        return Topology(queues=queues, topics=topics, access_rules=(AccessRule(),), port=port)
+        return name, Topology(queues=queues, topics=topics, access_rules=(AccessRule(),), port=port)
     except TopologyError as error:
         raise TopologyError(f"{origin}: {error.problem}", error.fix) from None
 
@@ -112,6 +135,7 @@ class ConfigReader:
         for index, item in enumerate(self.list(parent.get(key, []), f"{where}.{key}")):
             at = f"{where}.{key}[{index}]"
             entry = self.object(item, at)
+            self.known(entry, {"Name": None, "Properties": None, **dict.fromkeys(_CHILDREN.get(kind, ()))}, at)
             name = entry.get("Name")
             if not isinstance(name, str) or not name:
                 raise self.error(f"{at}.Name", f"the {kind}'s name", repr(name), f'add "Name": "my-{kind}"')
@@ -160,7 +184,9 @@ class ConfigReader:
         if match is not None:
             parts = {name: float(part) for name, part in match.groupdict().items() if part}
             seconds = (
-                parts.get("days", 0) * 86_400 + parts.get("hours", 0) * 3600 + parts.get("minutes", 0) * 60
+                (parts.get("years", 0) * 365 + parts.get("months", 0) * 30 + parts.get("days", 0)) * 86_400
+                + parts.get("hours", 0) * 3600
+                + parts.get("minutes", 0) * 60
             ) + parts.get("seconds", 0)
         if seconds <= 0:
             raise self.error(

@@ -20,6 +20,7 @@ from .topology import Topology, TopologyError
 CONTROL_TOKEN = "PEEKLOCK_CONTROL_TOKEN"  # noqa: S105 -- the name of a variable
 NAMESPACE = "sbemulatorns"
 _UNREAD_LEDGER = 1_000  # entries: without a control API nobody can ask for them
+CONFIG = "PEEKLOCK_SERVICEBUS_CONFIG"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -30,7 +31,12 @@ def parser() -> argparse.ArgumentParser:
         description="An Azure Service Bus emulator: AMQP 1.0 on loopback, no Docker, no database.",
         epilog=f"The control API is on when the environment variable {CONTROL_TOKEN} holds its token.",
     )
-    build.add_argument("--config", metavar="FILE", help="the official emulator's Config.json, // comments allowed")
+    build.add_argument(
+        "--config",
+        metavar="FILE",
+        help="the official emulator's Config.json, // comments allowed, or Peeklock's own format: JSON or YAML with "
+        f"namespaces by name (default: the environment variable {CONFIG}, which may have the JSON itself)",
+    )
     build.add_argument("--host", default="127.0.0.1", help="loopback address to listen on (default: %(default)s)")
     build.add_argument("--port", type=int, default=5672, help="AMQP port; 0 takes a free one (default: %(default)s)")
     build.add_argument("--control-port", type=int, default=0, help="port of the control API; 0 takes a free one")
@@ -102,12 +108,8 @@ def main(argv: list[str] | None = None) -> int:
         return print_authority()
     if arguments.host not in _LOOPBACK:
         return _fail(f"--host {arguments.host} is not loopback\n  fix: use one of {', '.join(_LOOPBACK)}")
-    topology = Topology(port=arguments.port)
     try:
-        if arguments.config:
-            from .config import read_config
-
-            topology = read_config(arguments.config, port=arguments.port)
+        namespaces = _namespaces(arguments)
     except TopologyError as error:
         return _fail(str(error))
     token = os.environ.pop(CONTROL_TOKEN, "")
@@ -116,14 +118,24 @@ def main(argv: list[str] | None = None) -> int:
             f"--no-default-namespace without a control API: nothing could ever be reached\n  fix: set {CONTROL_TOKEN}"
         )
     try:
-        return asyncio.run(_serve(arguments, topology, token))
+        return asyncio.run(_serve(arguments, namespaces, token))
     except (StoreError, TopologyError) as error:
         return _fail(str(error))
     except OSError as error:
         return _fail(f"cannot listen: {error.strerror or error}\n  fix: choose another port, or 0 for a free one")
 
 
-async def _serve(arguments: argparse.Namespace, topology: Topology, token: str) -> int:
+def _namespaces(arguments: argparse.Namespace) -> dict[str, Topology]:
+    """Return the namespaces to start with: those of --config, else of the environment, else an empty one."""
+    source = arguments.config or os.environ.get(CONFIG, "")
+    if source:
+        from .config_file import load_namespaces
+
+        return load_namespaces(source, port=arguments.port, origin=None if arguments.config else CONFIG)
+    return {} if arguments.no_default_namespace else {NAMESPACE: Topology(port=arguments.port)}
+
+
+async def _serve(arguments: argparse.Namespace, namespaces: dict[str, Topology], token: str) -> int:
     from .host import Host
 
     tune_gc()
@@ -145,8 +157,9 @@ async def _serve(arguments: argparse.Namespace, topology: Topology, token: str) 
 
         host.issuer = Issuer(now=host.clock.now)
         issuer_port = await host.issuer.start(arguments.issuer_port)
-    if not arguments.no_default_namespace:
-        amqp_port = (await host.add(NAMESPACE, topology)).port
+    for name, topology in namespaces.items():
+        server = await host.add(name, topology)
+        amqp_port = amqp_port or server.port
     await host.restore()
     control = None
     if token:
@@ -158,6 +171,7 @@ async def _serve(arguments: argparse.Namespace, topology: Topology, token: str) 
         "event": "servicebus.ready",
         "amqp_port": amqp_port,
         "control_port": control_port,
+        "namespaces": {name: server.port for name, server in host.servers.items()},
         "pid": os.getpid(),
     }
     if issuer_port is not None:

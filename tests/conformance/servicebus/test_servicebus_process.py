@@ -20,8 +20,8 @@ TOKEN = "a-control-token"
 
 
 @contextmanager
-def process(*arguments, token=TOKEN):
-    environment = {**os.environ, "PEEKLOCK_CONTROL_TOKEN": token}
+def process(*arguments, token=TOKEN, **more):
+    environment = {**os.environ, "PEEKLOCK_CONTROL_TOKEN": token, **more}
     child = subprocess.Popen(
         [sys.executable, "-m", "harness.servicebus", *arguments],
         env=environment,
@@ -91,6 +91,27 @@ def test_config_file(tmp_path):
     with process("--config", str(path), "--port", "0") as (_, ready), Client(text(ready["amqp_port"])) as client:
         client.send("from.config", [OutgoingMessage(b"x", message_id="m")])
         assert client.receive("from.config")[0].message_id == "m"
+
+
+@pytest.mark.parametrize("inline", [True, False])
+def test_config_from_the_environment(tmp_path, inline):
+    """PEEKLOCK_SERVICEBUS_CONFIG is JSON, or a path: many namespaces, each on a port of its own, are in the ready line."""
+    source = json.dumps({"namespaces": {"one": {"queues": {"a": {}}}, "two": {"queues": {"b": {}}}}})
+    if not inline:
+        path = tmp_path / "bus.json"
+        path.write_text(source)
+        source = str(path)
+    with process("--port", "0", PEEKLOCK_SERVICEBUS_CONFIG=source) as (_, ready):
+        ports = ready["namespaces"]
+        assert list(ports) == ["one", "two"]
+        assert ports["one"] == ready["amqp_port"] != ports["two"]
+        for name, queue, other in (("one", "a", "b"), ("two", "b", "a")):
+            with Client(text(ports[name])) as client:
+                client.send(queue, [OutgoingMessage(b"x")])
+                with pytest.raises(ServiceBusError):
+                    client.send(other, [OutgoingMessage(b"x")])
+        health = httpx.get(f"http://127.0.0.1:{ready['control_port']}/health").json()
+        assert health["namespaces"] == ports
 
 
 @pytest.mark.parametrize(
