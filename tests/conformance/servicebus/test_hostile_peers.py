@@ -14,7 +14,7 @@ import pytest
 from harness.servicebus import AccessRule, Client, Emulator, OutgoingMessage, Queue, ServiceBusError, Topology
 from harness.servicebus.amqp import Sender, frames
 from harness.servicebus.amqp.encode import encode
-from harness.servicebus.amqp.message import build
+from harness.servicebus.amqp.sections import build
 from harness.servicebus.client.channel import Channel
 from harness.servicebus.gateway import Limits, peer
 from harness.servicebus.gateway.access import make_token
