@@ -12,10 +12,13 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .store import StoreError
 from .topology import Topology, TopologyError
+
+if TYPE_CHECKING:
+    from .host import Host
 
 CONTROL_TOKEN = "PEEKLOCK_CONTROL_TOKEN"  # noqa: S105 -- the name of a variable
 NAMESPACE = "sbemulatorns"
@@ -151,6 +154,13 @@ async def _serve(arguments: argparse.Namespace, namespaces: dict[str, Topology],
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    reloading: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = loop.create_task(_reload(arguments, host))
+        reloading.add(task)
+        task.add_done_callback(reloading.discard)
+
     amqp_port = control_port = issuer_port = None
     if arguments.issuer_port is not None:
         from .issuer import Issuer
@@ -167,6 +177,7 @@ async def _serve(arguments: argparse.Namespace, namespaces: dict[str, Topology],
 
         control = ControlApi(host, token)
         control_port = await control.start(arguments.host, arguments.control_port)
+    loop.add_signal_handler(signal.SIGHUP, reload)
     ready: dict[str, Any] = {
         "event": "servicebus.ready",
         "amqp_port": amqp_port,
@@ -188,6 +199,30 @@ async def _serve(arguments: argparse.Namespace, namespaces: dict[str, Topology],
         return _fail(str(failure))
     log("servicebus.stopped")
     return 0
+
+
+async def _reload(arguments: argparse.Namespace, host: Host) -> None:
+    """Read the configuration again (SIGHUP): namespaces that are new are made, the others become what it says now; those that
+    it does not have stay. What cannot be is logged, and everything stays as it was."""
+    from .gateway.changes import apply
+
+    try:
+        for name, topology in _namespaces(arguments).items():
+            if name in host.servers:
+                changes = apply(host.servers[name], topology)
+                log(
+                    "config.applied",
+                    namespace=name,
+                    added=changes.added,
+                    changed=changes.changed,
+                    removed=changes.removed,
+                )
+            else:
+                await host.add(name, topology)
+    except TopologyError as error:
+        log("config.refused", problem=error.problem, fix=error.fix)
+    except (OSError, StoreError) as error:
+        log("config.refused", problem=str(error), fix="see the problem")
 
 
 def allow_connections() -> None:

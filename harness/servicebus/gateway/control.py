@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.servicebus.broker import BrokerError
@@ -121,6 +121,11 @@ class ControlApi:
                     raise Refused(409, f"namespace {name!r} exists", "DELETE it first, or choose another name")
                 server = await host.add(name, Topology.from_json(document))
                 return 200, {"name": name, "port": server.port}
+            case ["PUT", "namespaces", name, "topology"]:
+                from .changes import apply
+
+                changes = apply(self._server(name), Topology.from_json(document))
+                return 200, asdict(changes)
             case ["DELETE", "namespaces", name]:
                 self._server(name)
                 await host.remove(name)

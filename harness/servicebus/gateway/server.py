@@ -360,6 +360,15 @@ class Server:
             for topic in self.namespace.topics.values()
         ]
 
+    def adopt(self, topology: Topology) -> None:
+        """Take a topology for the one that the namespace has been made of (see `changes`)."""
+        self.topology = topology
+        if self.faults is not None:
+            self.faults.refresh()
+        if self._store is not None:
+            self._store.define(topology.to_json(), self.port, self.started_at)
+        self.flush()
+
     def redescribe(self, entity: Queue) -> None:
         """Have it kept that the administration API knows something else of an entity."""
         if self._store is not None:
