@@ -50,8 +50,16 @@ class Reading:
     @property
     def partition_key(self) -> str | None:
         """The annotation that names a partition; of a session's message it is the session id (S-63)."""
+        return self._key("x-opt-partition-key")
+
+    @property
+    def via_partition_key(self) -> str | None:
+        """The annotation that names a partition of the entity through which it is sent (S-17, S-32)."""
+        return self._key("x-opt-via-partition-key")
+
+    def _key(self, name: str) -> str | None:
         try:
-            key = self.annotations().get("x-opt-partition-key")
+            key = self.annotations().get(name)
         except DecodeError:
             return None
         # azure-servicebus writes it as binary

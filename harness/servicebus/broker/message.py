@@ -31,6 +31,10 @@ class Content(Protocol):
         """The partition that its sender asked for."""
 
     @property
+    def via_partition_key(self) -> str | None:
+        """The same for an entity through which it is sent to another one."""
+
+    @property
     def partition_id(self) -> int | None:
         """The partition in which it stands; None for none."""
 

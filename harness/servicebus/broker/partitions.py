@@ -27,11 +27,11 @@ class Partitions:
         content.set_partition(number >> ORDER_BITS)
         return number
 
-    def reserve(self, content: Content, order: int) -> int:
-        """Return the sequence number that a message would get."""
+    def reserve(self, content: Content, order: int, *, via: bool = False) -> int:
+        """Return the sequence number that a message gets, or, with `via`, one that only passes through."""
         partition = content.partition_id if self._inherits else None
         if partition is None:
-            key = content.session_id if content.session_id is not None else content.partition_key
+            key = _key(content, via=via)
             if key is None and self._by_message_id:
                 key = content.message_id
             partition = (order if key is None else zlib.crc32(key.encode("utf-8", "replace"))) % COUNT
@@ -40,17 +40,22 @@ class Partitions:
     @staticmethod
     def duplicate_key(content: Content) -> str:
         """Return what duplicates have in common: message-id and partition key, which a session id is, too (S-57)."""
-        key = content.session_id if content.session_id is not None else content.partition_key
+        key = _key(content)
         return content.message_id if key is None else f"{content.message_id}\0{key}"
 
     @staticmethod
-    def check(contents: Sequence[Content]) -> None:
-        """Raise `NotAllowed` for messages of one batch or transaction that go to different partitions."""
-        if len(contents) < 2:
-            return
-        keys = {c.session_id if c.session_id is not None else c.partition_key for c in contents}
-        if len(keys) > 1:
+    def check(contents: Sequence[Content], *, via: bool = False) -> None:
+        """Raise `NotAllowed` for messages of one batch or transaction that go to, or through, different partitions."""
+        if len(contents) > 1 and len({_key(content, via=via) for content in contents}) > 1:
             raise NotAllowed(
                 "All messages of a batch or a transaction must have one partition key, or one session id, on an entity that is "
                 "partitioned."
             )
+
+
+def _key(content: Content, *, via: bool = False) -> str | None:
+    """Return what decides on the partition: the session id, else the partition key; on the way through an entity the via
+    partition key, which has no other meaning (S-32)."""
+    if via:
+        return content.via_partition_key
+    return content.session_id if content.session_id is not None else content.partition_key

@@ -105,14 +105,15 @@ class Queue(Entity):
                 raise HeaderTooLarge(text) if kind == "head" else ArgumentError(text)
         return total
 
-    def reserve(self, contents: Sequence[Content]) -> list[int]:
-        """Take sequence numbers for messages that come later, or elsewhere."""
+    def reserve(self, contents: Sequence[Content], *, via: bool = False) -> list[int]:
+        """Take sequence numbers for messages that come later, or, with `via`, only pass through."""
         first = self._next_sequence
         self._next_sequence = first + len(contents)
         if self.journal is not None:
             self.journal.numbered(self)
         if self.partitions is not None:
-            return [self.partitions.reserve(content, first + index) for index, content in enumerate(contents)]
+            choose = self.partitions.reserve
+            return [choose(content, first + index, via=via) for index, content in enumerate(contents)]
         return list(range(first, first + len(contents)))
 
     def note(self, now: float, event: str, message: Message, details: dict[str, Any]) -> None:

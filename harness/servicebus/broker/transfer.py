@@ -48,6 +48,8 @@ class Transfer:
         """Raise what `send` would raise for these messages, without sending them."""
         self.admit_sender()
         self.via.check_sizes(contents)
+        if self.via.partitions is not None:
+            self.via.partitions.check(contents, via=True)
         self._find(self.destination).check_sizes(contents)
 
     def send(self, contents: Sequence[Content]) -> None:
@@ -63,7 +65,7 @@ class Transfer:
 
     def _pass_on(self, content: Content, target: Queue) -> None:
         now = self._now()
-        (number,) = self.via.reserve((content,))
+        (number,) = self.via.reserve((content,), via=True)
         message = Message(content, number, now, None)
         try:
             if target.sessions is None or content.session_id is not None:

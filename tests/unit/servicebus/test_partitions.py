@@ -195,3 +195,21 @@ def test_sixteen_times_the_size():
     assert isinstance(bench.queue._index, PartitionedIndex)
     assert type(bench["plain"]._index) is SequenceIndex
     assert bench["plain"].partitions is None
+
+
+def test_the_way_through_an_entity_has_a_key_of_its_own():
+    """S-17, S-32: x-opt-via-partition-key chooses the partition of the via entity, the partition key that of the target."""
+    queues = {"via": Queue(partitioned=True), "to": Queue(partitioned=True)}
+    namespace = Namespace("ns", queues, ManualClock())
+    way = namespace.transfer(namespace.entity("via"), "to")
+
+    def keyed(via, key):
+        annotations = {"x-opt-via-partition-key": via, "x-opt-partition-key": key}
+        return Envelope(OutgoingMessage(b"x", annotations=annotations).encode())
+
+    way.send([keyed("v", "a"), keyed("v", "b"), keyed("v", "c")])
+    found = namespace.entity("to").peek(0, 9)
+    assert len({m.origin >> 48 for m in found}) == 1
+    assert len({partition(m) for m in found}) > 1
+    with pytest.raises(NotAllowed, match="one partition key"):
+        way.send([keyed("v", "a"), keyed("w", "a")])
