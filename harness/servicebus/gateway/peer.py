@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.servicebus.amqp import Caps, Connection, Link, Receiver, Sender
+from harness.servicebus.amqp import Caps, Connection, Link
 from harness.servicebus.amqp import events as ev
 from harness.servicebus.amqp.errors import (
     CONNECTION_FORCED,
@@ -15,23 +15,17 @@ from harness.servicebus.amqp.errors import (
     AmqpError,
 )
 from harness.servicebus.amqp.frames import TRANSACTIONAL
-from harness.servicebus.amqp.link import address_of
-from harness.servicebus.amqp.transactions import is_coordinator, transaction_of
-from harness.servicebus.amqp.types import UInt
-from harness.servicebus.broker import BrokerError, Queue
+from harness.servicebus.amqp.transactions import transaction_of
+from harness.servicebus.broker import Queue
 from harness.servicebus.broker.errors import EntityDisabled, EntityNotFound
 
-from . import links
-from .access import Claim, covers, path_of
-from .cbs import CbsRequests
+from . import admission, links
+from .access import Claim, covers
 from .management import ManagementRequests
-from .responder import MAX_REQUEST_SIZE, MAX_TOKEN_SIZE, REQUEST_CREDIT, RequestLink, ResponseLink
-from .sessions import SessionOutlet, wants_session
 from .tracking import tracked
 
 if TYPE_CHECKING:
     from harness.servicebus.broker.transaction import Transaction
-    from harness.servicebus.broker.transfer import Transfer
 
     from .server import Server
 
@@ -40,8 +34,6 @@ UNREAD_LIMIT = 64 << 20
 STRANGER_UNREAD_LIMIT = 1 << 20
 STRANGER = Caps(sessions=16, links=64, unfinished=512 << 10)
 """What a connection may have before it has shown a token."""
-_MANAGEMENT = "/$management"
-_DESTINATION = "com.microsoft:transfer-destination-address"
 
 
 class Peer(asyncio.BufferedProtocol):
@@ -191,7 +183,7 @@ class Peer(asyncio.BufferedProtocol):
                 if event.link.context is not None:
                     event.link.context.on_credit()
             elif isinstance(event, ev.LinkAttached):
-                self._attach(event.link)
+                admission.attach(self, event.link)
             elif isinstance(event, ev.LinkDetached):
                 self._close_link(event.link)
             elif isinstance(event, ev.SaslInit):
@@ -221,127 +213,16 @@ class Peer(asyncio.BufferedProtocol):
 
     # -- links
 
-    def _attach(self, link: Link) -> None:
-        """Let a link in, or refuse it with the reason (S-7)."""
-        terminus = link.source if link.is_sender else link.target
-        try:
-            if not link.is_sender and is_coordinator(terminus):
-                from . import coordinator  # here: for the first client that wants transactions
-
-                coordinator.attach(self, link)
-                return
-            address = address_of(terminus)
-            if address is None:
-                raise AmqpError("amqp:invalid-field", "The link has no address.")
-            self._connect(link, path_of(address))
-        except BrokerError as error:
-            text = tracked(error.description, self.server.namespace.name, path_of(address_of(terminus) or ""))
-            self.refuse(link, AmqpError(error.condition, text), self._known(terminus))
-        except AmqpError as error:
-            self.refuse(link, error, self._known(terminus))
-
     def transaction_of(self, event: ev.Delivery) -> Transaction | None:
         """Return the transaction that a message names. Raises `UnknownTransaction` when it is not open (S-75)."""
         id_ = transaction_of(event.state)
         return None if id_ is None else self.server.namespace.transactions.get(id_, self)
-
-    def _known(self, terminus: Any) -> str:
-        """Return the name of the entity that a terminus means, "" for none: strangers name what they like."""
-        try:
-            return self.server.namespace.entity(path_of(address_of(terminus) or "")).name
-        except BrokerError:
-            return ""
 
     def refuse(self, link: Link, error: AmqpError, entity: str = "") -> None:
         """Answer an attach with the reason why not (S-7)."""
         self.server.failed(error.condition, entity)
         self.server.log("link.refused", peer=self.name, link=link.name, condition=error.condition)
         link.refuse(error)
-
-    def _connect(self, link: Link, path: str) -> None:
-        node = path.lower()
-        if node == "$cbs":
-            self._pair(link, node, lambda: CbsRequests(self, node))
-            return
-        if node.endswith(_MANAGEMENT):
-            entity = path[: -len(_MANAGEMENT)]
-            if not any(self.allows(path, right) for right in ("Listen", "Send")):
-                raise self._unauthorized("Listen", entity)
-            queue = self.server.namespace.entity(entity)
-            self._pair(link, node, lambda: ManagementRequests(self, node, entity, queue))
-            self.had_link = True
-            return
-        right = "Listen" if link.is_sender else "Send"
-        principal = self.principal(path, right)
-        if principal is None:
-            raise self._unauthorized(right, path)
-        queue = self.server.namespace.entity(path)
-        self.had_link = True
-        if isinstance(link, Sender):
-            queue.admit_receiver()
-            if queue.faults is not None:
-                queue.faults.admit("receive")
-            if link.session.context is not None:
-                link.session.context.admit(link, queue)
-            if len(queue.consumers) >= self.server.limits.receivers:
-                raise AmqpError(
-                    RESOURCE_LIMIT, f"'{queue.name}' has {len(queue.consumers)} receivers: no more are taken."
-                )
-            kind = SessionOutlet if wants_session(link, queue) else links.Outlet
-            client_id = link.properties.get("com.microsoft:receiver-name")
-            outlet = kind(
-                self, link, queue, client_id=None if client_id is None else str(client_id), principal=principal
-            )
-            if isinstance(outlet, SessionOutlet):
-                outlet.open()
-                link.context = outlet
-                return
-            link.context = outlet
-            link.accept()
-            queue.add_consumer(outlet)
-            outlet.on_credit()
-        elif isinstance(link, Receiver):
-            transfer = self._transfer(link, queue)
-            if transfer is None:
-                queue.admit_sender()
-            else:
-                transfer.admit_sender()
-            link.context = links.Inlet(self, transfer.via if transfer else queue, principal, transfer)
-            kilobytes = queue.settings.max_message_size_in_kilobytes
-            extra = (
-                {"com.microsoft:max-message-batch-size": UInt(1 << 20)}
-                if kilobytes > links.STANDARD_MESSAGE_KILOBYTES
-                else None
-            )
-            link.accept(max_message_size=kilobytes << 10, properties=extra)
-            link.grant(links.SENDER_CREDIT, auto=True)
-
-    def _transfer(self, link: Receiver, queue: Queue) -> Transfer | None:
-        """Return the way of what a sender sends, if it leads through one entity into another (S-17, S-75)."""
-        destination = link.properties.get(_DESTINATION)
-        if destination is None:
-            transacted = link.session.context
-            found: Transfer | None = None if transacted is None else transacted.admit(link, queue)
-            return found
-        path = path_of(str(destination))
-        if not self.allows(path, "Send"):
-            raise self._unauthorized("Send", path)
-        return self.server.namespace.transfer(self.server.namespace.top_level(queue), path)
-
-    def _pair(self, link: Link, node: str, requests: Any) -> None:
-        if isinstance(link, Sender):
-            link.context = ResponseLink(self, link, node)
-            link.accept()
-        elif isinstance(link, Receiver):
-            handler: RequestLink = requests()
-            link.context = handler
-            link.accept(max_message_size=MAX_TOKEN_SIZE if node == "$cbs" else MAX_REQUEST_SIZE)
-            link.grant(REQUEST_CREDIT, auto=True)
-
-    def _unauthorized(self, right: str, path: str) -> AmqpError:
-        server = self.server
-        text = f"Unauthorized access. '{right}' claim(s) are required to perform this operation. Resource: '{path}'."
-        return AmqpError(UNAUTHORIZED, tracked(text, server.namespace.name, path))
 
     def _close_link(self, link: Link) -> None:
         context, link.context = link.context, None
