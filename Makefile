@@ -8,7 +8,7 @@ N ?= 2
 SCENARIOS ?= scenarios
 
 .DEFAULT_GOAL := help
-.PHONY: help setup e2e test check fix bench mutants conformance up down lock schema clean
+.PHONY: help setup e2e test check fix fuzz bench mutants conformance up down lock schema clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,9 @@ fix: $(READY) ## put right what a machine can
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/peeklock schema --output docs/reference/scenario.schema.json
+
+fuzz: $(READY) ## a million spoilt frames for the emulator (about ten minutes)
+	@$(BIN)/python -m tests.fuzz -n $(N)
 
 bench: $(READY) ## how fast it is, as ratios within one run
 	@$(BIN)/python -m tests.bench

@@ -13,6 +13,7 @@ from . import decode, events, frames
 from .caps import Caps
 from .encode import described
 from .errors import DECODE_ERROR, FRAMING_ERROR, NOT_ALLOWED, RESOURCE_LIMIT, AmqpError, DecodeError, ProtocolError
+from .fields import UINT, uint
 from .session import Session, read_error
 from .types import Array, Symbol, UByte, UInt, UShort
 
@@ -328,11 +329,11 @@ class Connection:
         self.opened = True
         self.remote_container_id = str(values[0] or "")
         self.remote_hostname = values[1] if isinstance(values[1], str) else None
-        size = values[2] or 0xFFFFFFFF
+        size = uint(values[2], UINT)
         if size < MIN_MAX_FRAME_SIZE:
             raise ProtocolError("amqp:invalid-field", f"max-frame-size {size} is below {MIN_MAX_FRAME_SIZE}")
-        self.remote_max_frame_size = min(int(size), 1 << 20)
-        self.remote_idle_timeout = (values[4] or 0) / 1000
+        self.remote_max_frame_size = min(size, 1 << 20)
+        self.remote_idle_timeout = uint(values[4]) / 1000
         if not self.open_sent:
             self.open()
         self.emit(events.Opened(self.remote_container_id, self.remote_hostname))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from . import frames, serial
 from .caps import PART_OVERHEAD
 from .encode import described
-from .errors import RESOURCE_LIMIT, AmqpError, ProtocolError
+from .errors import INVALID_FIELD, RESOURCE_LIMIT, AmqpError, ProtocolError
+from .fields import ULONG, uint
 from .types import Described, Symbol, UByte, UInt, ULong
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Link:
         """Take over what the peer's attach says."""
         self.remote_handle = fields[1]
         self.source, self.target = fields[5], fields[6]
-        self.remote_max_message_size = fields[10] or 0
+        self.remote_max_message_size = uint(fields[10], 0, ULONG)
         self.properties = fields[13] if isinstance(fields[13], dict) else {}
 
     def send_attach(self, source: Any, target: Any, properties: dict[Any, Any] | None, max_message_size: int) -> None:
@@ -155,8 +156,8 @@ class Sender(Link):
 
     def read_flow(self, delivery_count: int | None, credit: int | None, drain: bool) -> None:
         """Take over the credit of a flow: what it grants beyond the deliveries already sent (S-12)."""
-        base = 0 if delivery_count is None else delivery_count
-        self.credit = max(0, serial.distance(self.delivery_count, serial.add(base, credit or 0)))
+        granted = serial.add(uint(delivery_count), uint(credit))
+        self.credit = max(0, serial.distance(self.delivery_count, granted))
         self.drain = drain
 
     def drained(self) -> None:
@@ -185,7 +186,7 @@ class Receiver(Link):
 
     def read_attach(self, fields: list[Any]) -> None:
         super().read_attach(fields)
-        self.delivery_count = fields[9] or 0
+        self.delivery_count = uint(fields[9])
 
     def grant(self, credit: int, *, auto: bool = False, drain: bool = False, echo: bool = False) -> None:
         """Set the peer's credit; with `auto` it is topped up again whenever half of it is used."""
@@ -196,8 +197,9 @@ class Receiver(Link):
     def read_flow(self, delivery_count: int | None, drain: bool) -> None:
         """Take over what the sender says: after a drain it has moved its delivery-count and the credit is used up."""
         if drain and delivery_count is not None:
-            self.credit = max(0, self.credit - serial.distance(self.delivery_count, delivery_count))
-            self.delivery_count = delivery_count
+            moved = uint(delivery_count)
+            self.credit = max(0, self.credit - serial.distance(self.delivery_count, moved))
+            self.delivery_count = moved
 
     def take(self, fields: list[Any], payload: bytes) -> tuple[int, bytes, int, bool, bytes | None] | None:
         """Add one transfer; return delivery-id, tag, format, settled and the message when it is whole.
@@ -208,7 +210,10 @@ class Receiver(Link):
         if len(fields) > _STATE and fields[_STATE] is not None:
             self.state = fields[_STATE]
         if self._first is None:
-            first = (fields[1] or 0, fields[2] or b"", fields[3] or 0, bool(fields[4]))
+            tag = fields[2] or b""
+            if not isinstance(tag, bytes):
+                raise ProtocolError(INVALID_FIELD, "a delivery-tag is no binary")
+            first = (uint(fields[1]), tag, uint(fields[3]), bool(fields[4]))
             if not more and not (len(fields) > 9 and fields[9]):
                 self._count()
                 if self.max_message_size and len(payload) > self.max_message_size:

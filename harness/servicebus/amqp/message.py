@@ -54,6 +54,7 @@ _TOKEN_ALONE = bytes((0, 0x53, DELIVERY_ANNOTATIONS, 0xC1, len(_TOKEN) + 18, 2))
 _NOTHING = bytes((0, 0x53, DELIVERY_ANNOTATIONS, 0xC1, 1, 0))
 _STAMP = struct.Struct(f">{len(_ENQUEUED)}sq{len(_SEQUENCE)}sq").pack
 _i64 = struct.Struct(">q").pack
+_HEADER_CONSTRUCTORS = (b"\x40\x41\x42\x56", b"\x40\x50", b"\x40\x43\x52\x70")  # durable, priority, ttl
 _REPEATED = (DATA, SEQUENCE)
 T = TypeVar("T", int, tuple[int, int, int])
 _DEFAULT_HEADER = b"\x40\x40\x40\x40"
@@ -166,8 +167,11 @@ class Envelope(Reading):
 
     def _read_header(self, raw: bytes, at: int) -> None:
         parts, _ = scan.slices(raw, at)
-        parts = (parts + [b"\x40"] * 4)[:4]
-        self._header = b"".join(parts[:3]) + b"\x40"
+        parts = (parts + [b"\x40"] * 3)[:3]
+        for part, constructors in zip(parts, _HEADER_CONSTRUCTORS, strict=True):
+            if part[0] not in constructors:
+                raise DecodeError(f"0x{part[0]:02x} begins a field of the header that is no such type")
+        self._header = b"".join(parts) + b"\x40"
         ttl = decode.plain(parts[2])[0]
         if isinstance(ttl, int):
             self.ttl = ttl / 1000

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from . import decode, events, frames, serial
 from .encode import described
 from .errors import RESOURCE_LIMIT, UNATTACHED_HANDLE, AmqpError, ProtocolError
+from .fields import uint
 from .link import Link, Receiver, Sender
 from .types import Described, UInt, UShort
 
@@ -66,9 +67,9 @@ class Session:
 
     def read_begin(self, fields: list[Any]) -> None:
         """Take over the peer's windows and first transfer-id."""
-        self.next_incoming_id = fields[1] or 0
-        self.remote_window = fields[2] or 0
-        self.remote_handle_max = HANDLE_MAX if fields[4] is None else fields[4]
+        self.next_incoming_id = uint(fields[1])
+        self.remote_window = uint(fields[2])
+        self.remote_handle_max = uint(fields[4], HANDLE_MAX)
 
     def end(self, failure: AmqpError | None = None) -> None:
         """End the session from our side."""
@@ -107,8 +108,8 @@ class Session:
 
     def on_attach(self, fields: list[Any]) -> None:
         """A peer's attach: the answer to ours, or a new link for the owner to accept or refuse."""
-        name, handle, peer_receives = str(fields[0]), fields[1], bool(fields[2])
-        if not isinstance(handle, int) or handle > HANDLE_MAX or handle in self._by_remote:
+        name, handle, peer_receives = str(fields[0]), uint(fields[1]), bool(fields[2])
+        if handle > HANDLE_MAX or handle in self._by_remote:
             raise ProtocolError("amqp:session:handle-in-use", f"handle {handle!r} is in use or past handle-max")
         link = self._awaited.pop((name, peer_receives), None)
         if link is None:
@@ -116,8 +117,7 @@ class Session:
             if sum(len(session.links) for session in self.connection.sessions.values()) >= caps.links:
                 raise ProtocolError(RESOURCE_LIMIT, f"this connection may have {caps.links} links at a time")
             link = (Sender if peer_receives else Receiver)(self, name, self._free_handle())
-            link.snd_settle_mode = 2 if fields[3] is None else fields[3]
-            link.rcv_settle_mode = fields[4] or 0
+            link.snd_settle_mode, link.rcv_settle_mode = uint(fields[3], 2, 2), uint(fields[4], 0, 1)
             self.links[link.handle] = link
         link.read_attach(fields)
         self._by_remote[handle] = link
@@ -168,8 +168,8 @@ class Session:
     def on_flow(self, fields: list[Any]) -> None:
         """A peer's flow: the session's window, and the credit of one link."""
         fields += [None] * (11 - len(fields))
-        base = 0 if fields[0] is None else fields[0]
-        self.remote_window = max(0, serial.distance(self.next_outgoing_id, serial.add(base, fields[1] or 0)))
+        end_of_window = serial.add(uint(fields[0]), uint(fields[1]))
+        self.remote_window = max(0, serial.distance(self.next_outgoing_id, end_of_window))
         if self._waiting:
             self._release_waiting()
         handle = fields[4]
@@ -294,8 +294,8 @@ class Session:
         if not fields[0]:
             self._on_sender_disposition(fields)
             return
-        first = fields[1] or 0
-        last = first if fields[2] is None else fields[2]
+        first = uint(fields[1])
+        last = uint(fields[2], first)
         settled = bool(fields[3])
         code, values = read_state(fields[4], raw, pos)
         if not settled and (code is None or code < frames.ACCEPTED_CODE):
@@ -320,8 +320,8 @@ class Session:
 
     def _on_sender_disposition(self, fields: list[Any]) -> None:
         """The client's side: the broker answers a settlement, or settles what it sent."""
-        first = fields[1] or 0
-        last = first if fields[2] is None else fields[2]
+        first = uint(fields[1])
+        last = uint(fields[2], first)
         code, values = read_state(fields[4], b"", 0)
         self.connection.emit(events.Outcome(self, first, last, None, bool(fields[3]), code, values))
 

@@ -77,6 +77,15 @@ def test_header_always_tells_the_delivery_count():
         assert dict(sections(Envelope(raw).wire(1, 0.0, 0, count)))[0x70] == [True, 9, 1000, None, count]
 
 
+@pytest.mark.parametrize("field", [0, 1, 2])
+def test_a_header_has_the_types_of_a_header(field):
+    """A text where a flag or a number belongs is refused when it comes, and not met when the message goes out."""
+    header = [None] * 5
+    header[field] = "x" * 300
+    with pytest.raises(DecodeError, match="no such type"):
+        Envelope(build(header=header, data=b"x"))
+
+
 def test_header_without_ttl_stays_without():
     """S-35: ttl is stamped only when it was set."""
     assert dict(sections(Envelope(build(data=b"")).wire(1, 0.0, 0, 0)))[0x70] == [None, None, None, None, 0]

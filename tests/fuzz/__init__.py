@@ -1,0 +1,1 @@
+"""Hostile input for the emulator: `make fuzz`, and a short run of it among the tests."""

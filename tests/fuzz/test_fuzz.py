@@ -1,0 +1,46 @@
+"""A short run of the fuzzer, and that it finds what it looks for."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from harness.servicebus.broker.queue import Queue
+from harness.servicebus.gateway.peer import Peer
+from tests.fuzz.__main__ import run
+from tests.fuzz.fuzzer import Finding
+
+
+def fuzz(frames):
+    seed = random.SystemRandom().randrange(1 << 40)
+    return asyncio.run(run(frames, seed))
+
+
+@pytest.mark.slow
+def test_hostile_input():
+    """No crash, no hang, nothing lost, nothing done without a key, whatever a few thousand spoilt frames say; `make fuzz` plays a
+    million. A finding tells its seed: `python -m tests.fuzz --only SEED` plays it again."""
+    assert fuzz(3_000).spoilt >= 3_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["crash", "stays", "lost"])
+def test_the_fuzzer_finds(fault, monkeypatch):
+    """A broker that fails at a deep place, that keeps connections, or that loses count is found out."""
+    if fault == "crash":
+        monkeypatch.setattr(Queue, "dead_letter", lambda *_: 1 / 0)
+    elif fault == "stays":
+        lost = Peer.connection_lost
+        monkeypatch.setattr(Peer, "connection_lost", lambda self, exc: lost(self, exc) or self.server.peers.add(self))
+    else:
+        complete = Queue.complete
+
+        def completed(self, token):
+            complete(self, token)
+            self.size_in_bytes -= 1
+
+        monkeypatch.setattr(Queue, "complete", completed)
+    with pytest.raises(Finding):
+        fuzz(2_000)
