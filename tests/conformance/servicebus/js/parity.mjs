@@ -199,8 +199,8 @@ check("schedule and cancel", "queue", async ({ client, entity }) => {
   const later = new Date(Date.now() + 60_000);
   const [kept] = await sender.scheduleMessages({ body: "kept" }, soon);
   const cancelled = await sender.scheduleMessages([{ body: "a" }, { body: "b" }], later);
-  const [peeked] = await client.createReceiver(entity).peekMessages(1, { fromSequenceNumber: kept });
-  assert.deepEqual([peeked.state, peeked.scheduledEnqueueTimeUtc.getTime()], ["scheduled", soon.getTime()]);
+  const [peeked] = await client.createReceiver(entity).peekMessages(1, { fromSequenceNumber: cancelled[0] });
+  assert.deepEqual([peeked.state, peeked.scheduledEnqueueTimeUtc.getTime()], ["scheduled", later.getTime()]);
   await sender.cancelScheduledMessages(cancelled);
   const receiver = client.createReceiver(entity, { receiveMode: "receiveAndDelete" });
   const [found] = await take(receiver, 1);
