@@ -306,7 +306,7 @@ def test_starting_costs_little():
     code = (
         "import sys, harness.servicebus.process, harness.servicebus.host;"
         "print([m for m in sys.modules if m.split('.')[0] in "
-        "('h11','jwt','cryptography','prometheus_client','urllib3','ruamel','pydantic','typer','rich','azure','httpx','hypothesis','anyio')"
+        "('h11','email','jwt','cryptography','prometheus_client','urllib3','ruamel','pydantic','typer','rich','azure','httpx','hypothesis','anyio')"
         " or m.startswith('harness.') and not m.startswith('harness.servicebus')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
