@@ -55,8 +55,6 @@ class Doorway(asyncio.Protocol):
         if self._first.startswith(_METHODS):
             from .rest_connection import RestConnection  # here: AMQP clients need nothing of it
 
-            from .rest_connection import RestConnection  # here: an emulator without HTTP clients loads nothing of it
-
             rest = RestConnection(self._server)
             transport.set_protocol(rest)
             rest.connection_made(transport)

@@ -10,6 +10,7 @@ import json
 import urllib.request
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from http.client import HTTPException
 from typing import Any
 
 import jwt
@@ -57,7 +58,7 @@ class Entra:
         try:
             url = str(self._identity.jwks)
             self._take(await asyncio.to_thread(_read, url))
-        except (OSError, ValueError):
+        except (OSError, ValueError, HTTPException):
             pass  # the token is refused for want of a key
         finally:
             self._fetched_at = loop.time()

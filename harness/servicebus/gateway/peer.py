@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 HIGH_WATER = 1 << 20
 UNREAD_LIMIT = 64 << 20
-STRANGER_UNREAD_LIMIT = 1 << 20
-STRANGER = Caps(sessions=16, links=64, unfinished=512 << 10)
+STRANGER_UNREAD_LIMIT = 128 << 10
+STRANGER = Caps(sessions=16, links=64, unfinished=256 << 10)
 """What a connection may have before it has shown a token."""
 
 
@@ -67,7 +67,7 @@ class Peer(asyncio.BufferedProtocol):
         """Take the transport over."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        transport.set_write_buffer_limits(high=HIGH_WATER)
+        transport.set_write_buffer_limits(high=STRANGER_UNREAD_LIMIT)
         self.server.peers.add(self)
         self.server.opened += 1
         self.server.meet(transport)
@@ -285,6 +285,7 @@ class Peer(asyncio.BufferedProtocol):
         """It has shown who it is: it may have as much as others."""
         self.amqp.caps = Caps()
         if self.transport is not None:
+            self.transport.set_write_buffer_limits(high=HIGH_WATER)
             self.server.know(self.transport)
 
     def check_claims(self) -> None:

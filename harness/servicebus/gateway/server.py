@@ -53,7 +53,7 @@ class Limits:
     request: float = 30.0
     keep_alive: float = 120.0
     connections: int = 5_000
-    strangers: int = 1_000
+    strangers: int = 2_000
 
 
 class Server:

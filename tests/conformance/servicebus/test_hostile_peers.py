@@ -16,7 +16,7 @@ from harness.servicebus.amqp import Sender, frames
 from harness.servicebus.amqp.encode import encode
 from harness.servicebus.amqp.sections import build
 from harness.servicebus.client.channel import Channel
-from harness.servicebus.gateway import Limits, peer
+from harness.servicebus.gateway import Limits
 from harness.servicebus.gateway.access import make_token
 from harness.servicebus.gateway.http_server import HttpReply, HttpServer
 
@@ -274,7 +274,7 @@ def begin_message(channel: Channel, link: Sender, number: int, payload: bytes) -
 
 
 def test_a_stranger_leaves_little_unfinished(bus: Emulator) -> None:
-    """512 KB of tokens that never end, spread over links, are the most; a token has 128 KB."""
+    """256 KB of tokens that never end, spread over links, are the most; a token has 128 KB."""
     channel = Channel("127.0.0.1", bus.port, tls=False, timeout=5)
     links = [channel.attach_sender("$cbs") for _ in range(20)]
 
@@ -293,7 +293,7 @@ def test_a_stranger_leaves_little_unfinished(bus: Emulator) -> None:
     channel.close()
 
 
-def test_unfinished_messages_are_counted_down_again(bus: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unfinished_messages_are_counted_down_again(bus: Emulator) -> None:
     """A message that gets whole, is aborted, or whose link goes, is not counted any more; parts without bytes cost nothing."""
     channel = authenticated(bus)
     (server_end,) = bus.call(lambda server: [p for p in server.peers if p.claims])
@@ -314,10 +314,8 @@ def test_unfinished_messages_are_counted_down_again(bus: Emulator, monkeypatch: 
     channel.close()
 
 
-def test_a_stranger_that_does_not_read_is_not_written_for(bus: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What waits for a connection without a token is bounded at 1 MB."""
-    monkeypatch.setattr(peer, "STRANGER_UNREAD_LIMIT", 100_000)
-    monkeypatch.setattr(peer, "HIGH_WATER", 50_000)
+def test_a_stranger_that_does_not_read_is_not_written_for(bus: Emulator) -> None:
+    """What waits for a connection without a token is bounded at 128 KB."""
     channel = Channel("127.0.0.1", bus.port, tls=False, timeout=10)
     requests, replies = channel._open_pair("$cbs")
     fields = {"operation": "put-token", "type": "jwt", "name": "sb://h/" + "y" * 500}

@@ -18,6 +18,7 @@ from azure.servicebus.exceptions import ServiceBusConnectionError
 from azure.servicebus.management import ServiceBusAdministrationClient
 
 from harness.servicebus import (
+    AccessRule,
     Client,
     Emulator,
     Identity,
@@ -241,6 +242,11 @@ def test_keys_are_fetched_from_an_issuer_of_somebody_else_s(algorithm: str) -> N
             assert "its key is not known" in put(bus, Issuer().token("app").token)[1]
     with Emulator(Topology(queues={"q": Queue()}, identity=identity)) as bus:
         assert "its key is not known" in put(bus, issuer.token("app").token)[1]
+    with Emulator(Topology(queues={"q": Queue()}, access_rules=(AccessRule(),))) as other:  # what has no JWK set
+        for address in (f"http://127.0.0.1:{other.port}/health", f"http://127.0.0.1:{other.port}/$cbs"):
+            identity = Identity((RoleAssignment("app", "Owner"),), issuer.name, address)
+            with Emulator(Topology(queues={"q": Queue()}, identity=identity)) as bus:
+                assert "its key is not known" in put(bus, issuer.token("app").token)[1]
 
 
 def test_the_issuer_speaks_openid_and_client_credentials() -> None:
