@@ -82,6 +82,18 @@ def test_ready_line_and_clean_stop():
         assert not any(secret in logs for secret in ("sig=", "SAS_KEY", "not-the-key", TOKEN))
 
 
+def test_beyond_loopback_only_when_told():
+    """Another address than loopback is taken as it is given, as in a container, and the log warns of it."""
+    with process("--port", "0", "--host", "0.0.0.0") as (child, ready):
+        with Client(text(ready["amqp_port"])) as client, pytest.raises(ServiceBusError, match="could not be found"):
+            client.peek("q")
+        child.send_signal(signal.SIGTERM)
+        _, logs = child.communicate(timeout=10)
+        assert [
+            line["level"] for line in map(json.loads, logs.splitlines()) if line["event"] == "servicebus.reachable"
+        ] == ["warning"]
+
+
 def test_config_file(tmp_path):
     """--config takes the official Config.json; the default rule is that of the official emulator."""
     path = tmp_path / "Config.json"
@@ -118,7 +130,7 @@ def test_config_from_the_environment(tmp_path, inline):
     ("arguments", "token", "words"),
     [
         (["--config", "no-such-file.json"], TOKEN, "cannot be read"),
-        (["--host", "0.0.0.0"], TOKEN, "is not loopback"),
+        (["--host", "203.0.113.7"], TOKEN, "cannot listen"),
         (["--no-default-namespace"], "", "PEEKLOCK_CONTROL_TOKEN"),
         (["--prot", "1"], TOKEN, "unrecognized arguments"),
     ],
