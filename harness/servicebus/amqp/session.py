@@ -19,6 +19,7 @@ WINDOW = 65_535
 HANDLE_MAX = 1023
 _EXACT = (frames.REJECTED_CODE, frames.MODIFIED_CODE, frames.TRANSACTIONAL)
 _SHORT_TAGS = (16, 0)
+_REMEMBERED = 5_000
 _TRANSFER_OVERHEAD = 50  # header and performative of a transfer with a 16-byte tag and message-format 0
 
 
@@ -42,6 +43,8 @@ class Session:
         self._by_remote: dict[int, Link] = {}
         self._awaited: dict[tuple[str, bool], Link] = {}
         self._unsettled: dict[int, tuple[Link, Any]] = {}
+        self._forgotten: deque[int] = deque(maxlen=_REMEMBERED)
+        """Deliveries of links that are closed: what is still said of them is ignored."""
         self._waiting: deque[tuple[Link, bytes]] = deque()
         self.context: Any = None
 
@@ -162,6 +165,7 @@ class Session:
             gone = [number for number, (owner, _) in self._unsettled.items() if owner is link]
             for number in gone:
                 del self._unsettled[number]
+            self._forgotten.extend(gone)
 
     # -- flow
 
@@ -288,7 +292,9 @@ class Session:
     def on_disposition(self, fields: list[Any], raw: bytes, pos: int) -> None:
         """A peer's disposition: an `Outcome` for each delivery of ours that it names.
 
-        The range comes from the peer, so what is walked is what we track, never the range (S-45).
+        The range comes from the peer, so what is walked is what we track, never the range (S-45). What is said of a link's
+        deliveries after its detach is ignored: azure-servicebus takes an answer to that for one to a request of its own
+        that has the same number, and fails although it was done.
         """
         fields += [None] * (5 - len(fields))
         if not fields[0]:
@@ -304,6 +310,8 @@ class Session:
         emit = self.connection.emit
         if first == last:
             entry = unsettled.pop(first, None)
+            if entry is None and first in self._forgotten:
+                return
             emit(events.Outcome(self, first, first, entry and entry[1], settled, code, values))
             return
         span = serial.distance(first, last)
@@ -315,7 +323,7 @@ class Session:
             numbers = [n for n in unsettled if 0 <= serial.distance(first, n) <= span]
         for number in numbers:
             emit(events.Outcome(self, number, number, unsettled.pop(number)[1], settled, code, values))
-        if not numbers:
+        if not numbers and not any(0 <= serial.distance(first, n) <= span for n in self._forgotten):
             emit(events.Outcome(self, first, last, None, settled, code, values))
 
     def _on_sender_disposition(self, fields: list[Any]) -> None:

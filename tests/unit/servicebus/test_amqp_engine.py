@@ -259,6 +259,24 @@ def test_one_disposition_covers_a_range():
     assert sent[2][1:3] == [0, 3]
 
 
+@pytest.mark.parametrize("last", [0, 3])
+def test_settling_after_the_detach_is_ignored(last):
+    """S-46: deliveries go with their link. azure-servicebus would take an answer for one to a request of its own with the
+    same number (test_queue_message_settle_through_mgmt_link_due_to_broken_receiver_link)."""
+    pair = Pair()
+    link, other = pair.link(Receiver)
+    for number in range(2):
+        other.send(b"x", tag=b"t" * 16, context=number)
+    pair.turn()
+    link.detach()
+    pair.client.write(frames.disposition(0, True, 0, last, False, frames.ACCEPTED))
+    pair.turn()
+    assert not pair.of(pair.server, ev.Outcome)
+    pair.client.write(frames.disposition(0, True, 9, 9, False, frames.ACCEPTED))
+    pair.turn()
+    assert [outcome.context for outcome in pair.of(pair.server, ev.Outcome)] == [None]
+
+
 def test_a_huge_range_costs_nothing():
     """S-45: the range comes from the peer; what is walked is what was sent."""
     pair = Pair()

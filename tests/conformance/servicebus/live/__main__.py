@@ -20,7 +20,7 @@ from .plugin import REPORT
 from .source import GROUPS, VERSION, fetch, files, packages
 from .table import Result, table
 
-SLOW_SECONDS = 500
+SLOW_SECONDS = 900
 ROOT = Path(__file__).resolve().parents[4]
 
 
@@ -68,7 +68,7 @@ def main() -> int:
     parser.add_argument("groups", nargs="*", metavar="group", help=f"of: {', '.join(GROUPS)} (default: all)")
     parser.add_argument("-k", dest="only", help="as pytest's")
     parser.add_argument("--minutes", type=float, default=30.0, help="that all may take (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=16, help="tests at a time (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=32, help="tests at a time (default: %(default)s)")
     parser.add_argument("--details", type=Path, help="a file to write the tracebacks to")
     options = parser.parse_args()
     for unknown in set(options.groups) - set(GROUPS):

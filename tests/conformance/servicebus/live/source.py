@@ -41,7 +41,7 @@ _BRIDGE = "azure-core-tracing-opentelemetry==1.0.0b12"
 # the packages that tracing needs and the environment has not, each of the version of one that it has: the bridge is a
 # part of azure.core, so that has to stand beside it
 _KNOWN = {
-    "keep_conn_alive": 330, "connection_failure_is_idempotent": 315, "after_link_timeout": 310,
+    "large_messages_w_sleep": 520, "keep_conn_alive": 330, "connection_failure_is_idempotent": 315, "after_link_timeout": 310,
     "session_cancel_scheduled": 265, "github_issue_6178": 190, "session_schedule": 135, "session_pool": 75,
     "renew_client_locks": 60, "renew_message_locks": 55, "handler_with_no_session": 55,
 }  # fmt: skip
