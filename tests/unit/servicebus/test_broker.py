@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.servicebus import ManualClock, Queue
-from harness.servicebus.broker import Consumer, Message, Namespace
+from harness.servicebus.broker import Message, Namespace
 from harness.servicebus.broker.deadlines import Deadlines
 from harness.servicebus.broker.errors import (
     EntityNotFound,
@@ -20,6 +20,8 @@ from harness.servicebus.broker.errors import (
     NotAllowed,
     QuotaExceeded,
 )
+
+from .taker import Taker
 
 
 @dataclass
@@ -42,37 +44,6 @@ class Body:
 
     def updated(self, properties):
         return Body(self.message_id, self.ttl, self.scheduled_at, self.size, None, {**self.properties, **properties})
-
-
-class Taker(Consumer):
-    """A receiver with a credit that the test sets."""
-
-    def __init__(self, queue, *, peek_lock=True, name="link"):
-        super().__init__("container", name, peek_lock=peek_lock)
-        self.queue = queue
-        self.credit = 0
-        self.got = []
-        queue.add_consumer(self)
-
-    @property
-    def ready(self):
-        return self.credit > 0
-
-    def deliver(self, message):
-        self.credit -= 1
-        self.got.append(message)
-
-    def take(self, credit=1):
-        """Ask for messages; return those that came."""
-        before = len(self.got)
-        self.credit = credit
-        self.queue.wake(self)
-        return self.got[before:]
-
-    def one(self):
-        (message,) = self.take()
-        self.credit = 0
-        return message
 
 
 class Bench:

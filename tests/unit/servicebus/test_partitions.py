@@ -6,37 +6,17 @@ import pytest
 
 from harness.servicebus import ManualClock, OutgoingMessage, Queue, Subscription, Topic
 from harness.servicebus.amqp import Envelope
-from harness.servicebus.broker import Consumer, Namespace
+from harness.servicebus.broker import Namespace
 from harness.servicebus.broker.errors import MessageNotFound, NotAllowed
 from harness.servicebus.broker.partitions import COUNT
 from harness.servicebus.broker.sequence import PartitionedIndex, SequenceIndex
+
+from .taker import Taker
 
 
 def message(message_id="m", key=None, **options):
     annotations = {} if key is None else {"x-opt-partition-key": key}
     return Envelope(OutgoingMessage(b"x", message_id=message_id, annotations=annotations, **options).encode())
-
-
-class Taker(Consumer):
-    def __init__(self, queue):
-        super().__init__("container", "link", peek_lock=True)
-        self.queue, self.credit, self.got = queue, 0, []
-        queue.add_consumer(self)
-
-    @property
-    def ready(self):
-        return self.credit > 0
-
-    def deliver(self, message):
-        self.credit -= 1
-        self.got.append(message)
-
-    def take(self, credit=1):
-        before = len(self.got)
-        self.credit = credit
-        self.queue.wake(self)
-        self.credit = 0
-        return self.got[before:]
 
 
 class Bench:
@@ -95,10 +75,10 @@ def test_order_is_that_of_arrival():
     for name in names:
         bench.queue.send([message(name, key=name)])
     taker = Taker(bench.queue)
-    first = taker.take(3)
+    first = taker.some(3)
     for found in reversed(first):
         bench.queue.abandon(found.token)
-    assert [m.content.message_id for m in taker.take(40)] == names
+    assert [m.content.message_id for m in taker.some(40)] == names
     seen, start = [], 0
     while page := bench.queue.peek(start, 7):
         seen += [m.content.message_id for m in page]
@@ -111,7 +91,7 @@ def test_messages_are_found_by_their_numbers():
     bench = Bench()
     taker = Taker(bench.queue)
     bench.queue.send([message("a", key="k")])
-    (found,) = taker.take()
+    (found,) = taker.some()
     bench.queue.defer(found.token)
     with pytest.raises(MessageNotFound):
         bench.queue.receive_deferred([found.sequence ^ 1 << 48], None, peek_lock=False)
@@ -162,7 +142,7 @@ def test_a_message_stays_in_its_partition_inside_of_an_entity():
     copies = bench["t/Subscriptions/s"].peek(0, 99)
     assert [partition(m) for m in copies] == [m.origin >> 48 for m in copies]
     taker = Taker(bench["t/Subscriptions/s"])
-    for found in taker.take(20):
+    for found in taker.some(20):
         bench["t/Subscriptions/s"].dead_letter(found.token)
     dead = bench["t/Subscriptions/s/$DeadLetterQueue"].peek(0, 99)
     assert [partition(m) for m in dead] == [m.origin >> 48 for m in dead]

@@ -16,7 +16,7 @@ from harness.servicebus import ManualClock, Queue, Rule, Subscription, Topic, To
 from harness.servicebus.amqp import Envelope
 from harness.servicebus.amqp.sections import build
 from harness.servicebus.amqp.types import Timestamp, UInt
-from harness.servicebus.broker import Consumer, Namespace
+from harness.servicebus.broker import Namespace
 from harness.servicebus.broker.rules import CorrelationFilter, SqlFilter
 from harness.servicebus.broker.rules import Rule as BrokerRule
 from harness.servicebus.broker.rules.actions import SqlAction
@@ -25,6 +25,8 @@ from harness.servicebus.gateway.render import describe
 from harness.servicebus.store import StoreError
 from harness.servicebus.store.codec import dump_content, dump_rules, load_content, load_rules
 from harness.servicebus.store.file import Store, stored_namespaces
+
+from .taker import Taker
 
 TOPOLOGY = Topology(
     queues={
@@ -52,28 +54,6 @@ def message(message_id="m", *, session=None, ttl=None, at=None, **properties):
     content = Envelope(raw)
     content.sender = "app"
     return content
-
-
-class Taker(Consumer):
-    def __init__(self, entity):
-        super().__init__("container", "link", peek_lock=True, principal="app")
-        self.entity, self.got, self.credit = entity, [], 0
-        entity.add_consumer(self)
-
-    @property
-    def ready(self):
-        return self.credit > 0
-
-    def deliver(self, message):
-        self.credit -= 1
-        self.got.append(message)
-
-    def one(self):
-        """Receive one message, if there is one."""
-        before, self.credit = len(self.got), 1
-        self.entity.wake(self)
-        self.credit = 0
-        return self.got[before:]
 
 
 class Holder(Taker, SessionConsumer):
@@ -199,7 +179,7 @@ def play(life, operations):
                 q.schedule([message(f"{number}", at=life.clock.now() + 10 * (pick + 1))])
             case "receive":
                 path, taker = list(takers.items())[pick % 3]
-                held += [(life.entity(path), got) for got in taker.one()]
+                held += [(life.entity(path), got) for got in taker.some()]
             case "deferred" if deferred:
                 got = q.receive_deferred([deferred.pop()], "someone", peek_lock=bool(pick))
                 held += [(q, m) for m in got if pick]
@@ -207,7 +187,7 @@ def play(life, operations):
                 life.entity("s").send([message(f"{number}", session=f"s{pick}")])
                 holder = Holder(life.entity("s"))
                 life.entity("s").sessions.accept(holder, None, 1.0)
-                holder.one()
+                holder.some()
                 if pick > 2:
                     life.entity("s").remove_consumer(holder)
             case "state":
@@ -246,13 +226,13 @@ def test_a_lock_outlives_the_process(life):
     """S-46: a message that was locked stays so until its time is over, and its token settles it."""
     life.entity("q").send([message("a"), message("b")])
     taker = Taker(life.entity("q"))
-    (first,), (second,) = taker.one(), taker.one()
+    (first,), (second,) = taker.some(), taker.some()
     other = again(life)
     other.entity("q").complete(first.token)
-    assert Taker(other.entity("q")).one() == []
+    assert Taker(other.entity("q")).some() == []
     other.clock.advance(31)
     other.namespace.run_due()
-    (returned,) = Taker(other.entity("q")).one()
+    (returned,) = Taker(other.entity("q")).some()
     assert (returned.content.message_id, returned.delivery_count) == ("b", 1)
     assert other.entity("q").locked(second.token) is None
     other.store.close()
@@ -264,11 +244,11 @@ def test_a_session_is_free_again_and_its_messages_uncounted(life):
     queue.send([message("a", session="x")])
     holder = Holder(queue)
     queue.sessions.accept(holder, "x")
-    holder.one()
+    holder.some()
     other = again(life)
     holder = Holder(other.entity("s"))
     other.entity("s").sessions.accept(holder, None)
-    (got,) = holder.one()
+    (got,) = holder.some()
     assert (holder.session, got.delivery_count) == ("x", 0)
     events = [(e["event"], e["reason"]) for e in other.namespace.ledger.entries() if e["message_id"] == "a"]
     assert ("released", "Restarted") in events
@@ -278,7 +258,7 @@ def test_a_session_is_free_again_and_its_messages_uncounted(life):
 def test_the_duplicate_history_outlives_the_process(life):
     """S-57: also for a message that was consumed, and no longer than its window."""
     life.entity("q").send([message("a")])
-    (got,) = Taker(life.entity("q")).one()
+    (got,) = Taker(life.entity("q")).some()
     life.entity("q").complete(got.token)
     other = again(life)
     other.entity("q").send([message("a")])
@@ -417,7 +397,7 @@ def test_a_transaction_is_kept_whole_or_not_at_all(life):
     transfer dead letters and the numbers at the via entity included."""
     q, connection = life.entity("q"), object()
     q.send([message("in")])
-    (received,) = Taker(q).one()
+    (received,) = Taker(q).some()
     way = life.namespace.transfer(q, "t")
     posted = life.namespace.transactions.declare(connection, connection)
     posted.at(q).complete(received.token)
@@ -448,7 +428,7 @@ def test_partitions_are_kept(tmp_path):
         life.entity("t").send([message(f"m{number}")])
     other = again(life)
     for path in ("p", "t/Subscriptions/s"):
-        assert [m.content.message_id for m in Taker(other.entity(path)).one()] == ["m0"]
+        assert [m.content.message_id for m in Taker(other.entity(path)).some()] == ["m0"]
         assert [m.content.message_id for m in other.entity(path).peek(0, 99)] == [f"m{n}" for n in range(20)]
     other.entity("p").send([message("m20")])
     last = again(other)
