@@ -98,7 +98,7 @@ def run(
 
 
 def _run(root: Path, plan: Plan, options: RunOptions, console: Console, junit: Path | None, verbose: bool) -> int:
-    kinds = needed_kinds(scenario.header.stack for scenario, _ in plan)
+    kinds = needed_kinds(scenario for scenario, _ in plan)
     runner = Runner(plan, options, lambda progress: open_stack(root, options.backend, kinds=kinds, progress=progress))
     handlers: list[Handler] = [ConsoleReport(console, verbose=verbose), NdjsonReport(options.folder / "events.ndjson")]
     if junit:

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.scenario.model import Scenario
-from harness.scenario.topology import Stack
 from harness.scenario.values import Scope, resolve
 from harness.stack import Endpoints, EnvironmentSpec
 
@@ -42,8 +41,16 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
 
     definition = {key: scenario.document.data.get(key) for key in ("stack", "services", "vars", "secrets")}
     definition["folder"] = str(scenario.path.parent)
+    definition["private"] = private = needs_private_stack(scenario)
     key = hashlib.sha256(json.dumps(definition, sort_keys=True, default=str).encode()).hexdigest()[:16]
-    return EnvironmentSpec(scenario.path.stem, header.stack, header.services, scenario.root, variables, command, key)
+    return EnvironmentSpec(
+        scenario.path.stem, header.stack, header.services, scenario.root, variables, command, key, private
+    )
+
+
+def needs_private_stack(scenario: Scenario) -> bool:
+    """Tell whether cases of a file do to their dependencies what no other file may feel."""
+    return any(scenario.moves_clock(case) for case in scenario.cases)
 
 
 def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Mapping[str, int], cache: Path) -> dict[str, Any]:
@@ -95,8 +102,9 @@ def _machine() -> str:
         return str(uuid.getnode())
 
 
-def needed_kinds(stacks: Iterable[Stack]) -> list[str]:
-    """Return which dependencies any of the files needs, so that they can start at once."""
+def needed_kinds(scenarios: Iterable[Scenario]) -> list[str]:
+    """Return which dependencies any of the files needs of the shared stack, so that they can start at once."""
+    stacks = [scenario.header.stack for scenario in scenarios if not needs_private_stack(scenario)]
     wanted = {kind for stack in stacks for kind in _KINDS if getattr(stack, kind) is not None}
     return [kind for kind in _KINDS if kind in wanted]
 

@@ -172,8 +172,12 @@ class Scenario:
 
     def requires(self, case: Case) -> list[str]:
         """Return the abilities that a case needs of its backend."""
-        clock = ["clock"] if "movable" in (self.header.clock, case.header.clock) else []
+        clock = ["clock"] if self.moves_clock(case) else []
         return list(dict.fromkeys([*self.header.requires, *case.header.requires, *clock]))
+
+    def moves_clock(self, case: Case) -> bool:
+        """Tell whether a case may move the clock."""
+        return "movable" in (self.header.clock, case.header.clock)
 
     def tags(self, case: Case) -> list[str]:
         """Return the tags of a case and its file."""

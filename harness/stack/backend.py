@@ -40,6 +40,8 @@ class EnvironmentSpec:
     """`(service, endpoints, ports) -> argv` with every `${…}` resolved."""
     key: str = ""
     """A digest of the definition."""
+    private: bool = False
+    """A stack of its own, which ends with the environment: what is done to its dependencies must not be felt by others."""
 
 
 @dataclass(frozen=True, slots=True)

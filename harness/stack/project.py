@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -20,6 +21,18 @@ LONGEST_SOCKET_PATH = 100
 """Unix allows 108 bytes on Linux and 104 on macOS, one of them for the end."""
 _KEPT_LOGS = 10
 _numbers = itertools.count(1)
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    """A folder `name` below `parent`, or one with a longer name when there is one. Raises `StackError`."""
+    path = parent / name
+    try:
+        if path.exists():
+            path = parent / f"{name}-{secrets.token_hex(3)}"
+        path.mkdir(parents=True)
+    except OSError as error:
+        raise StackError.unwritable(path, error) from error
+    return path
 
 
 class ProjectFolder:

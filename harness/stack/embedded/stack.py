@@ -8,7 +8,7 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -22,7 +22,7 @@ from harness.stack.embedded.tools import Progress, silent
 from harness.stack.embedded.tools import azurite as azurite_bundle
 from harness.stack.environment import KINDS, EmbeddedEnvironment, Record, as_record
 from harness.stack.errors import StackError
-from harness.stack.project import ProjectFolder
+from harness.stack.project import ProjectFolder, new_folder
 from harness.stack.services import replicas
 from harness.stack.supervisor_client import RequestError, SupervisorClient
 
@@ -53,19 +53,24 @@ class EmbeddedStack:
         self._environments: set[EmbeddedEnvironment] = set()
         self._environments_lock = threading.Lock()
         self._closed = False
+        self._private: set[EmbeddedStack] = set()
+        self._on_end: Callable[[EmbeddedStack], None] | None = None
+        """Present in the private stack of one environment: it ends with that."""
 
     # -- making one ----------------------------------------------------------------------------------------------------
 
     @classmethod
     def start(
-        cls, root: Path, kinds: Iterable[str] = (), progress: Progress = silent, ports: Mapping[str, int] | None = None
-    ) -> EmbeddedStack:
+        cls, root: Path, kinds: Iterable[str] = (), progress: Progress = silent, ports: Mapping[str, int] | None = None,
+        log_dir: Path | None = None, on_end: Callable[[EmbeddedStack], None] | None = None,
+    ) -> EmbeddedStack:  # fmt: skip
         """A stack of our own, which ends with this process. `kinds` begin to start at once; others when first asked for.
 
-        `ports`: fixed ports by kind; when one is taken, that is a `StackError`.
+        `ports`: fixed ports by kind; when one is taken, that is a `StackError`. `log_dir`: a folder that exists; absent: a new one.
+        `on_end`: makes it the private stack of one environment, with which it ends.
         """
         began = time.monotonic()
-        log_dir = ProjectFolder(root).new_log_dir()
+        log_dir = log_dir or ProjectFolder(root).new_log_dir()
         supervisor = SupervisorClient.start(log_dir / "supervisor.log")
         try:
             free = supervisor.reserve_ports(2)
@@ -89,7 +94,7 @@ class EmbeddedStack:
         except BaseException:
             supervisor.close()
             raise
-        stack._began = began
+        stack._began, stack._on_end = began, on_end
         for kind in sorted(kinds):  # blobs come first: Azurite takes longest
             stack._part(kind)
         return stack
@@ -196,9 +201,10 @@ class EmbeddedStack:
 
     def environment(self, spec: EnvironmentSpec) -> Environment:
         """A leased environment, reset, with its services ready. Raises `StackError`."""
-        for kind in KINDS:
-            if getattr(spec.stack, kind) is not None:
-                self._part(kind)
+        if spec.private and self._on_end is None:
+            return self._private_environment(spec)
+        for kind in _kinds(spec):
+            self._part(kind)
         record, lease, fresh = self._lease(spec)
         environment = EmbeddedEnvironment(
             self._supervisor, self, self._pool, spec, record, lambda env: self._give_back(env, lease)
@@ -215,6 +221,18 @@ class EmbeddedStack:
             record.complete = True
             self._supervisor.call("put", key=lease, value=dataclasses.asdict(record))
         return environment
+
+    def _private_environment(self, spec: EnvironmentSpec) -> Environment:
+        stack = EmbeddedStack.start(
+            spec.root, _kinds(spec), self._progress, log_dir=new_folder(self.log_dir, f"{spec.name}.stack"),
+            on_end=self._private.discard,
+        )  # fmt: skip
+        self._private.add(stack)
+        try:
+            return stack.environment(spec)
+        except BaseException:
+            stack.end()
+            raise
 
     def _lease(self, spec: EnvironmentSpec) -> tuple[Record, str | None, bool]:
         """The record of an environment that nobody else uses; the key of its lease in a warm stack; whether it is new."""
@@ -234,7 +252,6 @@ class EmbeddedStack:
         raise StackError.no_room(SLOTS)
 
     def _new_record(self, spec: EnvironmentSpec) -> Record:
-        log_dir = self.log_dir / spec.name
         for attempt in (1, 2):
             try:
                 slot = self._supervisor.call("claim", pool="slots", size=SLOTS, holder=spec.name)["number"]
@@ -244,12 +261,7 @@ class EmbeddedStack:
                     raise StackError.no_room(SLOTS) from error
         ports = iter(self._supervisor.reserve_ports(replicas(spec.services)))
         by_service = {name: [next(ports) for _ in range(max(1, s.replicas))] for name, s in spec.services.items()}
-        try:
-            if log_dir.exists():
-                log_dir = self.log_dir / f"{spec.name}-{slot}-{secrets.token_hex(2)}"
-            log_dir.mkdir(parents=True)
-        except OSError as error:
-            raise StackError.unwritable(log_dir, error) from error
+        log_dir = new_folder(self.log_dir, spec.name)
         return Record(slot=slot, name=spec.name, ports=by_service, log_dir=str(log_dir))
 
     def _evict(self) -> bool:
@@ -279,6 +291,9 @@ class EmbeddedStack:
         self._supervisor.call("unclaim", pool="slots", number=record.slot)
 
     def _give_back(self, environment: EmbeddedEnvironment, lease: str | None) -> None:
+        if self._on_end is not None:
+            self.end()
+            return
         with self._environments_lock:
             self._environments.discard(environment)
         if lease is None:
@@ -312,6 +327,7 @@ class EmbeddedStack:
         if self._closed:
             return
         self._closed = True
+        self._end_private()
         if self.warm:
             with self._environments_lock:
                 left = list(self._environments)
@@ -325,6 +341,7 @@ class EmbeddedStack:
     def end(self) -> None:
         """End the stack for good, a warm one too. Templates made in it are kept for the next one."""
         self._closed = True
+        self._end_private()
         with self._environments_lock:
             left, self._environments = self._environments, set()
         for environment in left:
@@ -339,6 +356,12 @@ class EmbeddedStack:
                 self._supervisor.call("stop", name=azurite.NAME)  # kindly, so that Node keeps what it compiled
         self._release()
         self._supervisor.shutdown(graceful=False)
+        if self._on_end is not None:
+            self._on_end(self)
+
+    def _end_private(self) -> None:
+        for stack in list(self._private):
+            stack.end()
 
     def _stands(self, kind: str) -> bool:
         future = self._parts.get(kind)
@@ -357,6 +380,10 @@ class EmbeddedStack:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _kinds(spec: EnvironmentSpec) -> list[str]:
+    return [kind for kind in KINDS if getattr(spec.stack, kind) is not None]
 
 
 def _compiled() -> bool:

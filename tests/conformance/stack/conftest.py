@@ -53,6 +53,7 @@ class Project:
     def spec(
         self, *, name: str = "demo", postgres: bool = True, blobs: bool = True, servicebus: bool = True,
         services: Mapping[str, Service] | None = None, env: Mapping[str, Mapping[str, str]] | None = None, key: str = "",
+        **more: Any,
     ) -> EnvironmentSpec:  # fmt: skip
         chosen = {"api": self.service()} if services is None else services
 
@@ -78,6 +79,7 @@ class Project:
             variables=variables,
             command=command,
             key=key,
+            **more,
         )
 
     def service(self, *arguments: str, **changes: Any) -> Service:

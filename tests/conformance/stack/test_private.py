@@ -1,0 +1,59 @@
+"""An environment with a stack of its own: nothing that is done to its dependencies is felt by others."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import pytest
+
+from harness.stack import warm
+from harness.stack.embedded import EmbeddedStack
+from harness.stack.errors import StackError
+from tests.conformance.stack.conftest import Project
+
+
+def ports(endpoints: object) -> list[int | None]:
+    return [
+        urlsplit(str(getattr(endpoints, name)).removeprefix("Endpoint=").split(";")[0]).port
+        for name in ("postgres_url", "servicebus_connection_string")
+    ]
+
+
+def test_it_shares_no_server_and_ends_with_its_environment(project: Project, nothing_left: Callable[[], None]) -> None:
+    with EmbeddedStack.start(project.root) as stack:
+        shared = stack.environment(project.spec(name="shared", blobs=False, services={}))
+        own = stack.environment(project.spec(name="own", blobs=False, services={}, private=True))
+        assert not set(ports(shared.endpoints)) & set(ports(own.endpoints))
+        assert (stack.log_dir / "own.stack" / "postgres.log").exists()
+        own.close()
+        shared.check()
+        with pytest.raises(StackError):
+            own.check()
+
+
+def test_it_ends_with_the_stack_that_it_was_asked_of(project: Project, nothing_left: Callable[[], None]) -> None:
+    with EmbeddedStack.start(project.root) as stack:
+        stack.environment(project.spec(name="own", blobs=False, private=True))
+    nothing_left()
+
+
+def test_a_warm_stack_is_not_touched(project: Project, nothing_left: Callable[[], None]) -> None:
+    warm.up(project.root)
+    with contextlib.ExitStack() as cleanup:
+        cleanup.callback(warm.down, project.root)
+        found = EmbeddedStack.find(project.root)
+        assert found is not None
+        with found:
+            own = found.environment(project.spec(name="own", blobs=False, private=True, key="k"))
+            assert urlsplit(own.endpoints.postgres_url or "").port != warm.status(project.root).ports["postgres"]
+            own.close()
+            assert warm.status(project.root).environments == ()
+
+
+def test_one_that_does_not_stand_leaves_nothing(project: Project, nothing_left: Callable[[], None]) -> None:
+    broken = {"api": project.service().model_copy(update={"run": ["python", "-c", "raise SystemExit(3)"]})}
+    with EmbeddedStack.start(project.root) as stack, pytest.raises(StackError, match="ended before it was ready"):
+        stack.environment(project.spec(name="own", blobs=False, services=broken, private=True))
+    nothing_left()
