@@ -152,6 +152,9 @@ def _steps(context: CaseContext, emit: Callable[[Event], None]) -> tuple[StepFai
         stepper.run_all((*context.scenario.background, *context.case.steps))
     except StepFailed as failed:
         error = failed
+    # a fault ends with its case: what must hold at the end must hold of a system that was left to recover
+    if "faults" in context.scenario.requires(context.case):
+        context.environment.faults.end()
     if context.scenario.finally_:
         context.deadline = Deadline(max(context.deadline.left, 10.0))
     for step in context.scenario.finally_:
@@ -170,8 +173,9 @@ def _record(context: CaseContext) -> Record:
     context.ledger.refresh()
     lines, _ = context.environment.services.logs(context.log_cursor)
     exits, _ = context.environment.services.exits(context.exit_cursor)
+    struck = [Moment(event.at, event.target, event.text) for event in context.environment.faults.events()]
     return Record(
-        tuple(context.moments),
+        (*context.moments, *struck),
         tuple(context.ledger.entries),
         tuple(lines),
         tuple(exits),

@@ -49,7 +49,10 @@ def _of_entry(entry: Mapping[str, Any]) -> Moment:
     if entry.get("reason"):
         text += f" {entry['reason']}"
     return Moment(
-        float(entry["at"]), str(entry["queue"]), text, alarming=event in ("dead_lettered", "expired", "lock_expired")
+        float(entry["at"]),
+        str(entry["queue"]) or "servicebus",
+        text,
+        alarming=event in ("dead_lettered", "expired", "lock_expired"),
     )
 
 

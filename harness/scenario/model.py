@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -140,6 +140,13 @@ class Step:
         return (*self.path, "expect")
 
 
+def walk(steps: Iterable[Step]) -> Iterator[Step]:
+    """Yield steps and, after each, those inside it."""
+    for step in steps:
+        yield step
+        yield from walk(step.steps)
+
+
 @dataclass(frozen=True)
 class Case:
     """One case, after its matrix has been spread out."""
@@ -173,7 +180,9 @@ class Scenario:
     def requires(self, case: Case) -> list[str]:
         """Return the abilities that a case needs of its backend."""
         clock = ["clock"] if self.moves_clock(case) else []
-        return list(dict.fromkeys([*self.header.requires, *case.header.requires, *clock]))
+        steps = walk((*self.background, *case.steps, *self.finally_))
+        by_steps = [ability for step in steps for ability in step.verb.requires]
+        return list(dict.fromkeys([*self.header.requires, *case.header.requires, *clock, *by_steps]))
 
     def moves_clock(self, case: Case) -> bool:
         """Tell whether a case may move the clock."""

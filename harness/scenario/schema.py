@@ -70,7 +70,9 @@ def _verb(verb: VerbSpec, definitions: dict[str, Any]) -> dict[str, Any]:
     if verb.name == "never":
         window = _inline(verb.arguments, definitions)["properties"]["for"]
         return {"type": "object", "description": verb.summary, "properties": {"for": window}}
-    arguments = _tolerant(_inline(verb.arguments, definitions))
+    inner: dict[str, Any] = {}
+    arguments = _tolerant(_inline(verb.arguments, inner))
+    definitions.update({name: _tolerant(schema) for name, schema in inner.items()})
     arguments["description"] = verb.summary
     short = [{"type": "string"}] if verb.shorthand("text") != "text" else []
     short += [{"type": "null"}] if verb.shorthand(None) is not None else []

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from harness.scenario.topology import Service
 from harness.scenario.topology import Stack as StackSpec
+from harness.stack.faults import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +102,39 @@ class Services(Protocol):
         """Exits of this environment since the cursor `after`, and the new cursor."""
 
 
+@dataclass(frozen=True, slots=True)
+class FaultEvent:
+    """A fault began, struck or ended outside of the emulator, whose ledger tells of its own."""
+
+    target: str
+    at: float
+    """Unix seconds."""
+    text: str
+
+
+class Faults(Protocol):
+    """The faults of one environment; all end with their case."""
+
+    def begin(self, target: str, fault: Fault, times: int | None = None, seconds: float | None = None) -> int:
+        """Let `fault` strike at `target` (`postgres`, `blobs`, `servicebus` or a service), on when this returns.
+
+        It is over after `times` strikes or `seconds`, absent: until it is ended. Returns how often it has struck at once.
+        """
+
+    def end(self, target: str | None = None) -> None:
+        """End the faults at a target, or all; returns when they are over."""
+
+    def events(self) -> list[FaultEvent]:
+        """What happened since the environment was reset."""
+
+
 class Environment(Protocol):
     """What one scenario file runs on: a database, an account, a namespace and its services, leased by one run."""
 
     name: str
     endpoints: Endpoints
     services: Services
+    faults: Faults
     log_dir: Path
     """Where `<service>.log` files are written (redacted)."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.stack.backend import Endpoints, EnvironmentSpec, Services
+from harness.stack.backend import Endpoints, EnvironmentSpec, Faults, Services
 from harness.stack.embedded.blobs import BlobServer
 from harness.stack.embedded.ledger_feed import LedgerFeed
 from harness.stack.embedded.postgres import PostgresServer
@@ -24,6 +24,7 @@ from harness.stack.embedded.servicebus import (
     service_rule,
 )
 from harness.stack.errors import StackError
+from harness.stack.fault_control import EnvironmentFaults
 from harness.stack.services import ProcessServices
 from harness.stack.supervisor_client import SupervisorClient
 
@@ -86,6 +87,7 @@ class EmbeddedEnvironment:
         self._closed = False
         self.endpoints = Endpoints()
         self.services: Services
+        self.faults: Faults
         self._services: ProcessServices | None = None
 
     # -- bringing up ---------------------------------------------------------------------------------------------------
@@ -137,6 +139,8 @@ class EmbeddedEnvironment:
             self.endpoints = actual
             self._make_services().start_all()
         self.timings["services"] = time.monotonic() - began
+        bus = self._parts.servicebus() if stack.servicebus is not None else None
+        self.faults = EnvironmentFaults(bus, self.record.namespace)
 
     def _make_services(self) -> ProcessServices:
         known = [*self.record.keys.values()]

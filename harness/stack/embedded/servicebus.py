@@ -181,6 +181,15 @@ class ServiceBusServer:
         """Empty every queue; the ledger's cursor behind which the new life begins."""
         return int(self._ask("POST", f"/namespaces/{name}/reset")["cursor"])
 
+    def begin_fault(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Begin a fault; what the control API tells of it. Raises `ControlError` for one that it does not take."""
+        answer: dict[str, Any] = self._ask("POST", f"/namespaces/{name}/faults", document)
+        return answer
+
+    def end_faults(self, name: str) -> None:
+        """End every fault of the namespace."""
+        self._ask("DELETE", f"/namespaces/{name}/faults")
+
     def entities(self, name: str) -> list[dict[str, Any]]:
         """Counts and receivers of every queue and, by its path, every subscription."""
         found = self._ask("GET", f"/namespaces/{name}/entities")

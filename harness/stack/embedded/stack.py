@@ -35,7 +35,7 @@ class EmbeddedStack:
     """Implements `backend.Stack`. Thread-safe."""
 
     backend = "embedded"
-    abilities = frozenset({"exact_ledger"})
+    abilities = frozenset({"exact_ledger", "faults"})
 
     def __init__(self, supervisor: SupervisorClient, state: Mapping[str, Any], progress: Progress, warm: bool) -> None:
         self.warm = warm

@@ -14,7 +14,8 @@ from harness.engine.clients import Clients
 from harness.engine.events import CaseFinished, Event
 from harness.scenario.loader import load
 from harness.scenario.model import Scenario
-from harness.stack import Endpoints, Exit, LogLine
+from harness.stack import Endpoints, Exit, FaultEvent, LogLine
+from harness.stack.faults import Fault
 from harness.verbs import VOCABULARY
 
 
@@ -48,6 +49,24 @@ class FakeServices:
         raise AttributeError(name)
 
 
+class FakeFaults:
+    """Faults that only remember what was asked of them."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.happened: list[FaultEvent] = []
+
+    def begin(self, target: str, fault: Fault, times: int | None = None, seconds: float | None = None) -> int:
+        self.asked.append((target, fault.kind, fault.model_dump(exclude_defaults=True), times, seconds))
+        return 0
+
+    def end(self, target: str | None = None) -> None:
+        self.asked.append(("end", target))
+
+    def events(self) -> list[FaultEvent]:
+        return self.happened
+
+
 class FakeEnvironment:
     """A namespace whose ledger the test writes."""
 
@@ -57,6 +76,7 @@ class FakeEnvironment:
     def __init__(self, *services: str) -> None:
         self.services = FakeServices(*services)
         self.endpoints = Endpoints()
+        self.faults = FakeFaults()
         self.entries: list[dict[str, Any]] = []
         self.receivers: dict[str, list[str]] = {}
         self._wakes: list[Callable[[], None]] = []
