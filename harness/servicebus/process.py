@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     """Build the command line."""
     build = argparse.ArgumentParser(
         prog="python -m harness.servicebus",
+        formatter_class=partial(argparse.HelpFormatter, width=100),  # argparse loads shutil to measure the terminal
         description="An Azure Service Bus emulator: AMQP 1.0 on loopback, no Docker, no database.",
         epilog=f"The control API is on when the environment variable {CONTROL_TOKEN} holds its token.",
     )
@@ -241,6 +243,5 @@ def allow_connections() -> None:
 def tune_gc() -> None:
     """Keep the collector away from queued messages: they hold no cycles, and a full pass over a million of them stops
     the broker for a tenth of a second."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 1_000)

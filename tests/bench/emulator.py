@@ -156,9 +156,9 @@ def _exchange(clients: list[Client], count: int) -> None:
         client.receive("q0", max_messages=1, wait=5.0, mode="receive_and_delete")
 
 
-def entities(count: int = 1_000) -> float:
+def entities(count: int = 1_000, rounds: int = 5) -> float:
     """Return the broker's CPU for a message when it goes through one of so many queues, against that with one queue."""
-    return _spread(count) / _spread(1)
+    return median([_spread(count) / _spread(1) for _ in range(rounds)])
 
 
 def _spread(queues: int) -> float:
@@ -194,8 +194,12 @@ def _through(channel: Channel, links: list[tuple[Sender, Receiver]], count: int)
         channel.flush()
 
 
-def depth(count: int = 1_000_000) -> float:
+def depth(count: int = 1_000_000, rounds: int = 3) -> float:
     """Return the broker's CPU for a message, sent, received and completed, with so many queued before it, against none."""
+    return median([_depth(count) for _ in range(rounds)])
+
+
+def _depth(count: int) -> float:
     with _broker() as (pid, connection), Client(connection) as client:
         channel = client._ready("q0")
         links = [(channel.attach_sender("q0"), channel.attach_receiver("q0", settled=False))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from harness.servicebus.gateway.access import make_token
+from harness.servicebus.gateway.sas import make_token
 from harness.servicebus.topology import AccessRule
 
 _ENTRY = (

@@ -15,7 +15,7 @@ from harness.servicebus.amqp.encode import described, encode
 from harness.servicebus.amqp.errors import NOT_ALLOWED, NOT_FOUND, UNAUTHORIZED
 from harness.servicebus.amqp.sections import BATCH_FORMAT
 from harness.servicebus.amqp.types import Array, Described, Int, Long, Symbol, UByte, UInt, ULong
-from harness.servicebus.gateway.access import make_token
+from harness.servicebus.gateway.sas import make_token
 
 from .channel import Channel
 from .errors import ServiceBusError

@@ -82,6 +82,9 @@ class Coordinator:
         if not event.settled:
             event.link.session.settle(True, event.id, state)
 
+    def lapsed(self) -> None:
+        """Nothing: it is the entities that ask for rights."""
+
     def close(self) -> None:
         """The link is gone."""
         self.peer.server.namespace.transactions.abort(self.peer, self)

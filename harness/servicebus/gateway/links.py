@@ -59,6 +59,10 @@ class Inlet:
         """False when nothing has happened since somebody looked; `idle_since` is then the event loop's time."""
         self.idle_since = 0.0
 
+    def lapsed(self) -> str | None:
+        """Return the entity to which the client may not send any more, if there is one (S-24)."""
+        return next((path for path in self.paths if not self.peer.allows(path, "Send")), None)
+
     def on_delivery(self, event: ev.Delivery) -> None:
         """Take a message or a batch, and answer with its outcome unless it came settled."""
         self.used = True
@@ -120,6 +124,10 @@ class Outlet(Consumer):
         self.queue = queue
         self.used = True
         self.idle_since = 0.0
+
+    def lapsed(self) -> str | None:
+        """Return the entity from which the client may not receive any more (S-24)."""
+        return None if self.peer.allows(self.queue.name, "Listen") else self.queue.name
 
     @property
     def ready(self) -> bool:

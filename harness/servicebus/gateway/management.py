@@ -69,6 +69,10 @@ class ManagementRequests(RequestLink):
             **self._sessions.operations(),
         }
 
+    def lapsed(self) -> str | None:
+        """Return the node for which neither right is left (S-24)."""
+        return None if self.peer.allows(self.node, "Send") or self.peer.allows(self.node, "Listen") else self.node
+
     def execute(self, request: Envelope) -> Response:
         """Answer one request; refusals carry statusCode, statusDescription and errorCondition."""
         fields = request.application_properties()

@@ -19,9 +19,8 @@ from harness.servicebus.amqp.transactions import transaction_of
 from harness.servicebus.broker import Queue
 from harness.servicebus.broker.errors import EntityDisabled, EntityNotFound
 
-from . import admission, links
+from . import links
 from .access import Claim, covers
-from .management import ManagementRequests
 from .tracking import tracked
 
 if TYPE_CHECKING:
@@ -183,6 +182,8 @@ class Peer(asyncio.BufferedProtocol):
                 if event.link.context is not None:
                     event.link.context.on_credit()
             elif isinstance(event, ev.LinkAttached):
+                from . import admission  # here: the first answer to a client does not wait for it
+
                 admission.attach(self, event.link)
             elif isinstance(event, ev.LinkDetached):
                 self._close_link(event.link)
@@ -297,19 +298,8 @@ class Peer(asyncio.BufferedProtocol):
         self.claims = kept
         for session in list(self.amqp.sessions.values()):
             for link in list(session.links.values()):
-                context = link.context
-                if isinstance(context, links.Outlet):
-                    path, right = context.queue.name, "Listen"
-                elif isinstance(context, links.Inlet):
-                    path, right = context.queue.name, "Send"
-                    path = next((one for one in context.paths if not self.allows(one, right)), path)
-                elif isinstance(context, ManagementRequests):
-                    path, right = context.node, "Listen"
-                    if self.allows(path, "Send"):
-                        continue
-                else:
-                    continue
-                if not self.allows(path, right):
+                path = None if link.context is None else link.context.lapsed()
+                if path is not None:
                     self._close_link(link)
                     text = "ExpiredToken: The token is expired."
                     link.detach(AmqpError(UNAUTHORIZED, tracked(text, self.server.namespace.name, path)))

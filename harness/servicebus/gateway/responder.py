@@ -45,6 +45,9 @@ class ResponseLink:
         self.address = address_of(link.target)
         self._waiting: deque[bytes] = deque()
 
+    def lapsed(self) -> None:
+        """Nothing: whoever may ask may hear the answer."""
+
     def send(self, raw: bytes) -> None:
         """Send a reply now, or when the client gives credit."""
         if len(self._waiting) < MAX_WAITING:
@@ -76,6 +79,10 @@ class RequestLink:
         self.node = node
         self.transaction: Transaction | None = None
         """That of the request at hand."""
+
+    def lapsed(self) -> str | None:
+        """Return the entity that the client may not manage any more, if it needs a right for it (S-24)."""
+        return None
 
     def on_delivery(self, event: ev.Delivery) -> None:
         """Accept a request, execute it and send the reply."""

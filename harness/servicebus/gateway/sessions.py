@@ -62,6 +62,9 @@ class _Leaving:
         self._peer, self._link, self._error = peer, link, error
         self._timer = peer.server.loop.call_later(_TOLD_AFTER, self._tell_late)
 
+    def lapsed(self) -> None:
+        """Nothing: it leaves already."""
+
     def tell(self) -> None:
         """Detach the link."""
         self._timer.cancel()

@@ -26,7 +26,7 @@ from azure.servicebus.management import (
 
 from harness.servicebus import AccessRule, Client, Emulator, OutgoingMessage, Queue, ServiceBusError, Topology
 from harness.servicebus.gateway import certificates
-from harness.servicebus.gateway.access import make_token
+from harness.servicebus.gateway.sas import make_token
 
 RULES = (AccessRule(), AccessRule("sender", "send-key", ("Send",)))
 

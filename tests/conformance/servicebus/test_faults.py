@@ -23,7 +23,7 @@ from harness.servicebus import (
 )
 from harness.servicebus.broker import BrokerError
 from harness.servicebus.client.channel import Channel
-from harness.servicebus.gateway.access import make_token
+from harness.servicebus.gateway.sas import make_token
 
 TOPOLOGY = Topology(
     queues={"q": Queue(lock_duration=30, max_delivery_count=2), "other": Queue(), "s": Queue(requires_session=True)},

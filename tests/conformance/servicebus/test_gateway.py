@@ -22,7 +22,7 @@ from harness.servicebus.amqp.sections import build
 from harness.servicebus.amqp.types import Symbol, UInt
 from harness.servicebus.client.channel import Channel
 from harness.servicebus.gateway import Limits
-from harness.servicebus.gateway.access import make_token
+from harness.servicebus.gateway.sas import make_token
 
 RULES = (AccessRule(), AccessRule("listen", "lk", ("Listen",)), AccessRule("send", "sk", ("Send",)))
 

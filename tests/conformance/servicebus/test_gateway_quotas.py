@@ -14,7 +14,7 @@ from azure.servicebus.management import AccessRights, AuthorizationRule, Service
 
 from harness.servicebus import Client, Emulator, OutgoingMessage, Queue, ServiceBusError, Topology
 from harness.servicebus.gateway import Limits, certificates
-from harness.servicebus.gateway.access import make_token
+from harness.servicebus.gateway.sas import make_token
 
 
 @pytest.fixture(scope="module")

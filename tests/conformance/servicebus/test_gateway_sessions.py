@@ -12,7 +12,7 @@ from harness.servicebus.amqp.encode import encode
 from harness.servicebus.amqp.types import Array, Described, Int, Symbol, Timestamp, UByte, UInt, ULong
 from harness.servicebus.client.channel import Channel
 from harness.servicebus.gateway import Limits
-from harness.servicebus.gateway.access import make_token
+from harness.servicebus.gateway.sas import make_token
 
 FILTER = Symbol("com.microsoft:session-filter")
 ALL_SESSIONS = Timestamp(253_402_300_800_000)

@@ -29,7 +29,7 @@ from harness.servicebus.amqp.transactions import (
 )
 from harness.servicebus.amqp.types import Array, Described, UInt, ULong
 from harness.servicebus.client.channel import Channel, raise_refusal
-from harness.servicebus.gateway.access import make_token
+from harness.servicebus.gateway.sas import make_token
 
 SPAN = "Local transactions cannot span multiple top-level entities such as queue or topic."
 CODES = ("statusCode", "statusDescription")

@@ -21,7 +21,7 @@ from harness.servicebus import (
     Topic,
     Topology,
 )
-from harness.servicebus.gateway.access import make_token
+from harness.servicebus.gateway.sas import make_token
 
 RULES = (AccessRule(), AccessRule("sender", "send-key", ("Send",)), AccessRule("one", "one-key", entity="q"))
 TOPOLOGY = Topology(

@@ -17,8 +17,8 @@ from harness.servicebus.amqp.encode import encode
 from harness.servicebus.amqp.sections import build
 from harness.servicebus.client.channel import Channel
 from harness.servicebus.gateway import Limits
-from harness.servicebus.gateway.access import make_token
 from harness.servicebus.gateway.http_server import HttpReply, HttpServer
+from harness.servicebus.gateway.sas import make_token
 
 ROOT = AccessRule()
 TOPOLOGY = Topology(queues={"q": Queue()})

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from harness.servicebus import AccessRule, Client, Emulator, OutgoingMessage, Queue, Topology
-from harness.servicebus.gateway.access import make_token
+from harness.servicebus.gateway.sas import make_token
 
 ROOT = AccessRule("RootManageSharedAccessKey", "root-key", ("Manage", "Send", "Listen"))
 LISTEN = AccessRule("listen-only", "listen-key", ("Listen",))

@@ -20,7 +20,7 @@ from azure.servicebus.aio import ServiceBusClient as AsyncClient
 
 from harness.servicebus import Client, Emulator, OutgoingMessage, Queue, Topology
 from harness.servicebus.gateway import certificates
-from harness.servicebus.gateway.access import make_token
+from harness.servicebus.gateway.sas import make_token
 
 
 @pytest.fixture(scope="module")

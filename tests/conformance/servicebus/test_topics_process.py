@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from harness.servicebus import Client, OutgoingMessage
-from harness.servicebus.gateway.access import make_token
+from harness.servicebus.gateway.sas import make_token
 
 TOKEN = "a-control-token"
 TOPOLOGY = {

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.servicebus import AccessRule, ManualClock
-from harness.servicebus.gateway.access import Gatekeeper, TokenRefused, covers, make_token, path_of
+from harness.servicebus.gateway.access import Gatekeeper, TokenRefused, covers, path_of
+from harness.servicebus.gateway.sas import make_token
 
 CLOCK = ManualClock(1_000_000.0)
 KEEPER = Gatekeeper(
