@@ -186,6 +186,18 @@ def test_the_echo_of_a_settlement(bus, channel):
     assert len(channel.inbox[link][0].tag) == 16
 
 
+def test_a_refused_token_has_no_error_condition(bus, channel):
+    """S-21: azure-servicebus loses status and description when the answer of $cbs has one."""
+    sender, receiver = channel._open_pair("$cbs")
+    fields = {"operation": "put-token", "type": "jwt", "name": "sb://h/q"}
+    token = make_token("sb://h/q", "RootManageSharedAccessKey", "not-the-key", int(bus.clock.now() + 60))
+    properties = ["1", None, None, None, receiver.target.value[0]]
+    channel.send(sender, [build(properties=properties, application_properties=fields, value=encode(token))])
+    channel.wait(lambda: channel.inbox.get(receiver), "the answer")
+    answer = Envelope(channel.inbox[receiver][0].payload).application_properties()
+    assert (set(answer), answer["status-code"]) == ({"status-code", "status-description"}, 401)
+
+
 def test_lock_expired_under_a_receiver(bus, channel):
     """S-44: the answer to a late settlement is rejected with message-lock-lost."""
     put_token(channel, bus)
