@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .server import Limits, Server
+from .limits import Limits
+from .server import Server
 
 __all__ = ["Limits", "Server"]

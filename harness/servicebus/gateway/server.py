@@ -7,7 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from harness.servicebus.broker import Clock, Namespace, Queue
@@ -17,6 +17,7 @@ from harness.servicebus.topology import Topology, TopologyError
 from .access import Gatekeeper
 from .doorway import Doorway
 from .idle import LOOKS, detach_idle_links
+from .limits import Limits
 from .peer import Peer
 from .pulse import Pulse
 from .render import describe
@@ -34,26 +35,6 @@ _LONGEST_SLEEP = 3600.0
 
 def _silent(event: str, **fields: Any) -> None:
     """Log nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Idle limits in seconds (S-4, S-5): no link within `unauthenticated`, nothing done for `connection` or on one
-    `link`, and the idle-time-out that is advertised as `heartbeat`; `request` and `keep_alive` are those of HTTP, for a
-    request that has begun and between two. How many receivers an entity takes, how many queues and topics may be made in a
-    namespace, and how many connections it takes; of these at most `strangers` who have not shown a token yet: the oldest has
-    to go for a new one."""
-
-    unauthenticated: float = 60.0
-    connection: float = 300.0
-    link: float = 600.0
-    heartbeat: float = 240.0
-    receivers: int = 5_000
-    entities: int = 10_000
-    request: float = 30.0
-    keep_alive: float = 120.0
-    connections: int = 5_000
-    strangers: int = 2_000
 
 
 class Server:
