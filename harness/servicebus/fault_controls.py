@@ -44,6 +44,19 @@ class FaultControls:
         """Deliver messages once more: after they were "completed", or while they are locked, once they were "delivered"."""
         return self.begin("deliver_twice", entity, times=times, after=after, message_id=message_id)
 
+    def hold(
+        self,
+        entity: str | None = None,
+        *,
+        operation: str = "complete",
+        times: int | None = 1,
+        message_id: str | None = None,
+        then: str = "done",
+    ) -> str:
+        """Keep operations (a settlement, "send", or the "answer" to a send) undone and unanswered until the fault is cleared;
+        then they are "done", or "dropped"."""
+        return self.begin("hold", entity, operation=operation, times=times, message_id=message_id, then=then)
+
     def expire_lock(self, entity: str | None = None, *, message_id: str | None = None) -> str:
         """End locks now."""
         return self.begin("expire_lock", entity, message_id=message_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from .message import Message
@@ -16,6 +17,10 @@ class Interference(Protocol):
     def swallows(self, token: bytes, settlement: str) -> bool:
         """True when the settlement of a locked message must not be done, though its sender is told that it was.
         `settlement` is `complete`, `abandon`, `defer`, `dead_letter` or `release`."""
+
+    def holds(self, operation: str, token: bytes | None, message_id: str | None, resume: Callable[[], None]) -> bool:
+        """True when an operation is to be neither done nor answered for now; `resume` will do it. `operation` is a settlement
+        of the message that `token` locks, or `send` or `answer` for one with `message_id`."""
 
     def delivered(self, message: Message) -> None:
         """A message went out, locked for its receiver."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.servicebus.amqp import DecodeError, Envelope, Sender, frames
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from harness.servicebus.broker.transfer import Transfer
 
     from .peer import Peer
-    from .server import Server
 
 SENDER_CREDIT = 10_000
 UNSENT_LIMIT = 1 << 20
@@ -69,6 +68,8 @@ class Inlet:
         payload = event.payload
         state = frames.ACCEPTED
         transaction: Transaction | None = None
+        if self.queue.faults is not None and self._is_held(event, "send", lambda: self.on_delivery(event)):
+            return
         try:
             if event.state is not None:
                 transaction = self.peer.transaction_of(event)
@@ -94,9 +95,26 @@ class Inlet:
         if not event.settled:
             if transaction is not None:
                 state = transactional(transaction.id, state)
-            event.link.session.settle(True, event.id, state)
+            if self.queue.faults is None or not self._is_held(event, "answer", lambda: self._answer(event, state)):
+                event.link.session.settle(True, event.id, state)
         elif transaction is not None and state is not frames.ACCEPTED:
             transaction.doomed = "a message that was sent settled was refused"
+
+    def _answer(self, event: ev.Delivery, state: bytes) -> None:
+        event.link.session.settle(True, event.id, state)
+        self.peer.touch()
+
+    def _is_held(self, event: ev.Delivery, operation: str, resume: Callable[[], None]) -> bool:
+        """Tell whether a fault keeps it; of a batch, the first message's id counts."""
+        if event.payload is None or event.state is not None:
+            return False
+        try:
+            contents = batch(event.payload) if event.message_format == BATCH_FORMAT else (Envelope(event.payload),)
+            message_id = contents[0].message_id if contents else None
+        except DecodeError:
+            return False
+        assert self.queue.faults is not None
+        return self.queue.faults.holds(operation, None, message_id, lambda: self.peer.later(resume))
 
     def _refusal(self, error: AmqpError) -> bytes:
         self.peer.server.failed(error.condition, self.queue.name)
@@ -176,21 +194,29 @@ class Outlet(Consumer):
         self.queue.remove_consumer(self)
 
 
-def settle(event: ev.Outcome, server: Server) -> None:
+def settle(event: ev.Outcome, peer: Peer) -> None:
     """Do what a receiver's disposition asks for and echo its outcome, unless it came settled (S-41 to S-45)."""
     try:
         if event.context is None:
             raise MessageLockLost
         queue, token = event.context
+        if queue.faults is not None and _is_held(queue, token, event, peer):
+            return
         if queue.faults is not None and is_swallowed(queue, token, event.code, event.fields):
             state = echo(event.code, event.fields)
         else:
             state = apply(queue, token, event.code, event.fields)
     except BrokerError as error:
-        server.failed(error.condition, event.context[0].name if event.context else "")
+        peer.server.failed(error.condition, event.context[0].name if event.context else "")
         state = frames.rejected(AmqpError(error.condition, error.description))
     if not event.settled:
         answer(event, state)
+
+
+def _is_held(queue: Queue, token: bytes, event: ev.Outcome, peer: Peer) -> bool:
+    assert queue.faults is not None
+    settlement = settlement_of(event.code, event.fields)
+    return queue.faults.holds(settlement, token, None, lambda: peer.later(lambda: settle(event, peer)))
 
 
 def answer(event: ev.Outcome, state: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from harness.servicebus.amqp import Caps, Connection, Link
@@ -176,7 +176,7 @@ class Peer(asyncio.BufferedProtocol):
 
                     coordinator.settle(self, event)
                 else:
-                    links.settle(event, self.server)
+                    links.settle(event, self)
             elif kind is ev.Credit:
                 assert isinstance(event, ev.Credit)
                 if event.link.context is not None:
@@ -198,6 +198,12 @@ class Peer(asyncio.BufferedProtocol):
             elif isinstance(event, ev.Closed) and event.error is not None:
                 self.server.log("connection.closed", peer=self.name, condition=event.error.condition)
         self.active = self.active or bool(events)
+
+    def later(self, act: Callable[[], None]) -> None:
+        """Do what was held back, unless the client has gone meanwhile."""
+        if self.transport is not None:
+            act()
+            self.touch()
 
     def _authenticate(self, event: ev.SaslInit) -> None:
         if event.mechanism == "PLAIN":

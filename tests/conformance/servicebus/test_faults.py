@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -286,6 +287,8 @@ def test_a_fault_holds_for_an_entity_that_is_made_anew_and_for_a_whole_namespace
         ({"fault": "drop_settlement", "settlement": "eat"}, "drop_settlement.settlement is 'eat'"),
         ({"fault": "deliver_twice", "after": "lunch"}, "deliver_twice.after is 'lunch'"),
         ({"fault": "server_busy", "operations": "sleep"}, "server_busy.operations is 'sleep'"),
+        ({"fault": "hold", "operation": "breath"}, "hold.operation is 'breath'"),
+        ({"fault": "hold", "then": "sold"}, "hold.then is 'sold'"),
         ({"fault": "detach", "links": "chain"}, "detach.links is 'chain'"),
         ({"fault": "detach", "tims": 1}, "'tims' is not a known setting"),
         ([], "there is no fault None"),
@@ -311,3 +314,85 @@ def test_no_fault_leaves_nothing_in_the_way(bus: Emulator) -> None:
     assert bus.call(lambda server: server.namespace.entity("other").faults) is None
     bus.faults.end(fault)
     assert bus.call(lambda server: server.namespace.entity("q").faults) is None
+
+
+def wait_for_strike(bus: Emulator, fault: str) -> None:
+    bus.ledger.wait_for(lambda entries: any(e.get("phase") == "strike" and e["fault_id"] == fault for e in entries))
+
+
+def test_a_held_settlement_is_neither_done_nor_answered(bus: Emulator, client: Client) -> None:
+    """S-41, S-44: the message stays locked, the ledger tells; clearing the fault does what was held."""
+    fault = bus.faults.hold("q", message_id="b")
+    send(client, "a", "b")
+    first, second = client.receive("q", 2)
+    client.complete(first)
+    with Client(bus.connection_string(), timeout=0.2) as hasty, ThreadPoolExecutor() as pool:
+        send(hasty, "c")
+        (third,) = hasty.receive("q")
+        hasty.complete(third)
+        waiting = pool.submit(client.complete, second)
+        wait_for_strike(bus, fault)
+        assert bus.entities()[0]["locked"] == 1
+        assert not waiting.done()
+        bus.faults.end(fault)
+        waiting.result()
+    assert bus.entities()[0]["locked"] == 0
+    assert [phase for phase, _, _ in faults_in(bus)] == ["begin", "strike", "end"]
+
+
+def test_what_is_held_for_a_client_that_has_gone_is_never_done(bus: Emulator) -> None:
+    """S-46, S-49: as after a crash between the work and its completion: the lock ends, the message comes again."""
+    fault = bus.faults.hold("q")
+    with Client(bus.connection_string(), timeout=0.1) as client:
+        send(client, "m")
+        (message,) = client.receive("q")
+        with pytest.raises((TimeoutError, OSError, ServiceBusError)):
+            client.complete(message)
+    bus.call(lambda server: [peer.abort() for peer in server.peers])
+    bus.call(lambda _: None)  # a turn later they are gone
+    bus.faults.end(fault)
+    assert bus.entities()[0]["locked"] == 1
+    bus.advance(31)
+    with Client(bus.connection_string(), timeout=5) as client:
+        (again,) = client.receive("q")
+        assert (again.sequence_number, again.delivery_count) == (message.sequence_number, 1)
+        client.complete(again)
+
+
+def test_what_is_held_can_be_dropped(bus: Emulator) -> None:
+    """`then: dropped`: not done though its client is there, as an operation that a crash has overtaken."""
+    fault = bus.faults.hold("q", then="dropped")
+    with Client(bus.connection_string(), timeout=0.1) as client:
+        send(client, "m")
+        (message,) = client.receive("q")
+        with pytest.raises((TimeoutError, OSError, ServiceBusError)):
+            client.complete(message)
+        bus.faults.end(fault)
+        assert bus.entities()[0]["locked"] == 1
+
+
+@pytest.mark.parametrize(("operation", "taken"), [("send", 0), ("answer", 1)])
+def test_a_held_send_is_not_taken_and_a_held_answer_is_not_given(bus: Emulator, operation: str, taken: int) -> None:
+    """S-30: its sender does not know in either case; the queue does."""
+    fault = bus.faults.hold("q", operation=operation)
+    with Client(bus.connection_string(), timeout=5) as client, ThreadPoolExecutor() as pool:
+        waiting = pool.submit(send, client, "m")
+        wait_for_strike(bus, fault)
+        assert bus.entities()[0]["active"] == taken
+        assert not waiting.done()
+        bus.faults.clear()
+        waiting.result()
+    assert bus.entities()[0]["active"] == 1
+
+
+def test_a_reset_forgets_what_is_held(bus: Emulator) -> None:
+    """A held send does not come back in the next test's life."""
+    fault = bus.faults.hold("q", operation="send")
+    with Client(bus.connection_string(), timeout=0.1) as client:
+        with pytest.raises((TimeoutError, OSError, ServiceBusError)):
+            send(client, "m")
+        wait_for_strike(bus, fault)
+        bus.reset()
+        assert bus.entities()[0]["active"] == 0
+        assert bus.faults.listing() == []
+        assert client.receive("q", 1, 0.05) == []

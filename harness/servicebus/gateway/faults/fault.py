@@ -3,6 +3,7 @@
 # ruff: noqa: ARG002 -- all faults have one signature
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -43,6 +44,14 @@ class Fault:
         """Return whether a settlement is not to be done though its sender is told so; the fault does what is to be done
         instead."""
         return False
+
+    def holds(self, operation: str, message_id: str | None, resume: Callable[[], None]) -> bool:
+        """Return whether an operation is to wait; `resume` does it."""
+        return False
+
+    def release(self) -> list[Callable[[], None]]:
+        """Return what waits, to be done now that the fault is cleared."""
+        return []
 
     def delivered(self, queue: Queue, message: Message) -> bool:
         """Return whether the delivery of a message was struck."""

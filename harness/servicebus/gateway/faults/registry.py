@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,14 @@ from .detach import Detach
 from .drop_settlement import DropSettlement
 from .expire_lock import ExpireLock
 from .fault import Fault
+from .hold import Hold
 from .server_busy import Busy
 
 if TYPE_CHECKING:
     from harness.servicebus.gateway.server import Server
 
 KINDS: dict[str, type[Fault]] = {
-    kind.kind: kind for kind in (CloseConnection, DeliverTwice, Detach, DropSettlement, ExpireLock, Busy)
+    kind.kind: kind for kind in (CloseConnection, DeliverTwice, Detach, DropSettlement, ExpireLock, Hold, Busy)
 }
 KEPT = 1_000
 """How many faults are remembered that are over."""
@@ -103,13 +104,23 @@ class Faults:
             raise FaultNotFound(f"There is no fault '{fault_id}'.")
         if entry.active:
             self._end(entry, "cleared")
+        self._resume([entry])
 
     def clear(self, why: str = "cleared") -> None:
         """Clear all faults."""
-        for entry in list(self._entries.values()):
+        cleared = list(self._entries.values())
+        for entry in cleared:
             if entry.active:
                 self._end(entry, why)
         self._entries.clear()
+        if why == "cleared":  # after a reset there is nothing any more that a held operation could be about
+            self._resume(cleared)
+
+    def _resume(self, cleared: list[Entry]) -> None:
+        """Do what was held, all faults being off by now."""
+        for resume in [each for entry in cleared for each in entry.fault.release()]:
+            resume()
+        self._server.flush()
 
     def strike(self, entry: Entry, met: dict[str, Any]) -> None:
         """Count a strike; a fault that has struck as often as it should is over."""
@@ -183,6 +194,23 @@ class EntityFaults:
             consumer = message.consumer
             if entry.active and entry.fault.swallows(self._queue, message, settlement):
                 self._strike(entry, message, consumer, settlement=settlement)
+                return True
+        return False
+
+    def holds(self, operation: str, token: bytes | None, message_id: str | None, resume: Callable[[], None]) -> bool:
+        """Let the first fault that wants it keep an operation; a lock that is lost is none of theirs."""
+        message = None if token is None else self._queue.locked(token)
+        if token is not None and message is None:
+            return False
+        if message is not None:
+            message_id = message.content.message_id
+        for entry in self._entries:
+            if entry.active and entry.fault.holds(operation, message_id, resume):
+                if message is not None:
+                    self._strike(entry, message, message.consumer, operation=operation)
+                else:
+                    met = {"queue": self._queue.name, "message_id": message_id, "operation": operation}
+                    self._faults.strike(entry, met)
                 return True
         return False
 
