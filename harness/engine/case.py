@@ -152,6 +152,9 @@ def _steps(context: CaseContext, emit: Callable[[Event], None]) -> tuple[StepFai
         stepper.run_all((*context.scenario.background, *context.case.steps))
     except StepFailed as failed:
         error = failed
+    # what was not reached by now is taken back, and whoever crashed runs again before it is asked what became of everything
+    context.crashes.end()
+    also += context.crashes.unmet()
     # a fault ends with its case: what must hold at the end must hold of a system that was left to recover
     if "faults" in context.scenario.requires(context.case):
         context.environment.faults.end()

@@ -7,10 +7,12 @@ import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.engine.clients import Clients
+from harness.engine.crash_points import CrashPoints
 from harness.engine.failure import Moment, VerbFailed
 from harness.engine.ledger import OPEN, Ledger
 from harness.engine.waiting import Deadline, Signal
@@ -54,6 +56,11 @@ class CaseContext:
     waiting: float = 0.0
     """Seconds spent waiting so far."""
     _fakers: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def crashes(self) -> CrashPoints:
+        """The crash points of this case."""
+        return CrashPoints(self.environment, self.signal, self.note, self.stopped)
 
     def scope(self, folder: Path, extra: Mapping[str, Any] | None = None) -> Scope:
         """Return the names as a step in a file of `folder` sees them."""

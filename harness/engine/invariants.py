@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from harness.engine.context import CaseContext
+from harness.engine.effects import nothing_doubled, nothing_lost
+from harness.engine.failure import VerbFailed
 from harness.engine.ledger import DEAD_LETTER_SUFFIX, body_of
 from harness.engine.timeline import is_error
 from harness.engine.waiting import Look, wait_until
@@ -21,8 +23,15 @@ def broken(context: CaseContext) -> list[str]:
     """Return a sentence for each invariant that does not hold, those that the case waives left out."""
     names = [name for name in context.scenario.header.always if name not in context.case.header.allow]
     # messages in flight come to rest first, so that the others see the end of the story
-    names.sort(key=lambda name: name != "no_stuck_messages")
-    return [f"{name}: {sentence}" for name in names for sentence in CHECKS[name](context)]
+    names.sort(key=lambda name: {"no_stuck_messages": 0, "nothing_lost": 1}.get(name, 2))
+    return [f"{name}: {sentence}" for name in names for sentence in _check(name, context)]
+
+
+def _check(name: str, context: CaseContext) -> list[str]:
+    try:
+        return CHECKS[name](context)
+    except VerbFailed as error:
+        return [str(error)]
 
 
 def no_stuck_messages(context: CaseContext) -> list[str]:
@@ -112,5 +121,7 @@ CHECKS: dict[str, Callable[[CaseContext], list[str]]] = {
         contracts_hold,
         no_unexpected_consumers,
         correlation_unbroken,
+        nothing_lost,
+        nothing_doubled,
     )
 }

@@ -86,6 +86,11 @@ class Ledger:
         self._messages: dict[tuple[str, Any], Message] = {}
         self.entries: list[dict[str, Any]] = []
 
+    @property
+    def cursor(self) -> int:
+        """Where what was not read yet begins."""
+        return self._cursor
+
     def refresh(self) -> None:
         """Read everything that has happened until now."""
         while True:

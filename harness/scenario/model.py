@@ -16,7 +16,7 @@ from harness.scenario.topology import Model, Service, Stack
 from harness.scenario.vocabulary import VerbSpec
 
 Ability = Literal["clock", "faults", "exact_ledger", "docker"]
-Invariant = Literal[
+Waivable = Literal[
     "no_dead_letters",
     "no_error_logs",
     "no_service_exit",
@@ -25,6 +25,7 @@ Invariant = Literal[
     "no_unexpected_consumers",
     "correlation_unbroken",
 ]
+Invariant = Literal[Waivable, "nothing_lost", "nothing_doubled"]
 
 
 class HttpDefaults(Model):
@@ -51,7 +52,7 @@ class CaseHeader(Model):
     covers: list[str] = Field([], description="ids of acceptance criteria, as in IO-1")
     requires: list[Ability] = []
     clock: Literal["real", "movable"] = "real"
-    allow: list[Invariant] = Field([], description="invariants of `always` that this case waives")
+    allow: list[Waivable] = Field([], description="invariants of `always` that this case waives")
     vars: dict[str, Any] = {}
     matrix: dict[str, list[Any]] | list[dict[str, Any]] | None = Field(
         None, description="lists: one case for each combination; a list of mappings: one case for each"

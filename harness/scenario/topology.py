@@ -45,6 +45,20 @@ class Blobs(Model):
     containers: list[str] = Field([], description="containers that exist, empty, when a case begins")
 
 
+class Effect(Model):
+    """What a message is to bring about, once: what `nothing_lost` and `nothing_doubled` look for."""
+
+    id: str = Field("message_id", description="where a message has its id, as in body.order_id")
+    queue: str | None = Field(None, description="a message in this queue that has the same id in the same place")
+    query: str | None = Field(None, description="SQL whose first column is the ids of what was done")
+
+    @model_validator(mode="after")
+    def _one(self) -> Effect:
+        if (self.queue is None) == (self.query is None):
+            raise ValueError("say exactly one of queue or query")
+        return self
+
+
 class Receivable(Model):
     """What messages are received from; what is not written has Azure's default."""
 
@@ -61,6 +75,7 @@ class Receivable(Model):
     message_schema: FilePath | None = Field(
         None, alias="schema", description="JSON Schema that `contracts_hold` holds every message body to"
     )
+    effect: Effect | None = Field(None, description="what `nothing_lost` and `nothing_doubled` expect of each message")
 
 
 class Queue(Receivable):

@@ -150,6 +150,10 @@ class Environment(Protocol):
     def queues(self) -> list[dict[str, Any]]:
         """Counts and receivers by queue, as the control API's `entities`."""
 
+    def hold(self, entity: str, operation: str, message_id: str | None = None) -> Callable[[], None]:
+        """Let the next such operation (`send`, `answer`, `complete` …) arrive at an entity and be neither done nor answered; the
+        ledger tells that it has arrived. Returns the function that ends it: what was held is never done."""
+
     def check(self) -> None:
         """Raise `StackError` when something that the environment stands on has ended. Costs less than a millisecond."""
 

@@ -241,6 +241,9 @@ class EmbeddedEnvironment:
             return []
         return self._parts.servicebus().entities(self.record.namespace)
 
+    def hold(self, entity: str, operation: str, message_id: str | None = None) -> Callable[[], None]:
+        return self._parts.servicebus().hold(self.record.namespace, entity, operation, message_id)
+
     def check(self) -> None:
         self._parts.check([kind for kind in KINDS if getattr(self._spec.stack, kind) is not None])
 

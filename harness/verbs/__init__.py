@@ -6,11 +6,27 @@ Add one: a file with its arguments as a `Model`, a `run` function and a `VERB`, 
 from __future__ import annotations
 
 from harness.engine.verb import Verb
-from harness.verbs import blob, db, fault, http, logs, messages, never, queue, run, send, service, set_, settle, use
+from harness.verbs import (
+    blob,
+    crash,
+    db,
+    fault,
+    http,
+    logs,
+    messages,
+    never,
+    queue,
+    run,
+    send,
+    service,
+    set_,
+    settle,
+    use,
+)
 
 VOCABULARY: dict[str, Verb] = {
     module.VERB.name: module.VERB
-    for module in (http, blob, send, messages, queue, db, logs, service, fault, settle, never, set_, use, run)
+    for module in (http, blob, send, messages, queue, db, logs, service, fault, crash, settle, never, set_, use, run)
 }
 
 __all__ = ["VOCABULARY"]

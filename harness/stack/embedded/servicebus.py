@@ -10,7 +10,7 @@ import secrets
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +190,22 @@ class ServiceBusServer:
         """End every fault of the namespace."""
         self._ask("DELETE", f"/namespaces/{name}/faults")
 
+    def hold(self, name: str, entity: str, operation: str, message_id: str | None) -> Callable[[], None]:
+        """`backend.Environment.hold` in a namespace. Raises `StackError`."""
+        settings = {"fault": "hold", "entity": entity, "operation": operation, "message_id": message_id}
+        path = f"/namespaces/{name}/faults"
+        try:
+            fault = self._ask("POST", path, {**settings, "then": "dropped"})["id"]
+        except ControlError as error:
+            what = f"{_TITLE} cannot hold {operation} on {entity}"
+            raise StackError(what, actual=error.text, fix=error.fix) from error
+
+        def end() -> None:
+            with contextlib.suppress(ControlError):  # a reset may have been faster
+                self._ask("DELETE", f"{path}/{fault}")
+
+        return end
+
     def entities(self, name: str) -> list[dict[str, Any]]:
         """Counts and receivers of every queue and, by its path, every subscription."""
         found = self._ask("GET", f"/namespaces/{name}/entities")
@@ -244,7 +260,7 @@ def service_rule(service: str) -> str:
 
 def control_topology(spec: ServiceBus, keys: Mapping[str, str]) -> dict[str, Any]:
     """The control API's form of a scenario's namespace; `keys` by the name of the rule, the root rule among them."""
-    ours = {"message_schema", "consumers"}
+    ours = {"message_schema", "consumers", "effect"}
     queues = {name: queue.model_dump(exclude=ours) for name, queue in spec.queues.items()}
     topics = {
         name: topic.model_dump(exclude={"subscriptions": {"__all__": ours}}, exclude_none=True)

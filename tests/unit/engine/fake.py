@@ -81,6 +81,7 @@ class FakeEnvironment:
         self.receivers: dict[str, list[str]] = {}
         self._wakes: list[Callable[[], None]] = []
         self.resets = 0
+        self.held: list[tuple[str, str, str | None]] = []
 
     def happen(self, event: str, queue: str = "jobs", sequence: int = 1, **facts: Any) -> None:
         """Add a ledger entry and wake whoever waits."""
@@ -126,6 +127,10 @@ class FakeEnvironment:
     def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
         self._wakes.append(wake)
         return lambda: self._wakes.remove(wake)
+
+    def hold(self, entity: str, operation: str, message_id: str | None = None) -> Callable[[], None]:
+        self.held.append((entity, operation, message_id))
+        return lambda: self.held.append(("released", operation, None))
 
     def check(self) -> None: ...
 

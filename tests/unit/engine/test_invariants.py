@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.scenario.errors import ScenarioInvalid
 from harness.stack import Exit
 from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
 
@@ -88,3 +89,92 @@ def test_it_breaks_and_can_be_waived(name: str, tmp_path: Path, monkeypatch: pyt
 
     waived = run_one(scenario_of(tmp_path, f"cases: {{one: {{allow: [{name}], {steps}}}}}\n", header), world)
     assert waived.outcome == "passed"
+
+
+EFFECT = HEADER.replace(
+    "jobs: {consumers: [worker]}", "jobs: {consumers: [worker], effect: {queue: results, id: body.id}}"
+)
+EFFECT += "always: [nothing_lost, nothing_doubled]\n"
+
+
+def completed(world: FakeEnvironment, number: int = 1) -> None:
+    world.happen("enqueued", sequence=number, message_id=f"m{number}", body={"id": number})
+    world.happen("delivered", sequence=number, delivery=1)
+    world.happen("completed", sequence=number)
+
+
+def result(world: FakeEnvironment, number: int = 1, sequence: int = 1, event: str = "enqueued") -> None:
+    facts = {"message_id": f"r{number}", "sender": "service-worker", "body": {"id": number}}
+    world.happen(event, queue="results", sequence=sequence, **facts)
+
+
+def without_effect(world: FakeEnvironment) -> None:
+    completed(world)
+    completed(world, 2)
+    result(world)
+
+
+def expired(world: FakeEnvironment) -> None:
+    world.happen("enqueued", message_id="m")
+    world.happen("expired")
+
+
+def without_reason(world: FakeEnvironment) -> None:
+    world.happen("enqueued", message_id="m")
+    world.happen("dead_lettered", reason=None)
+
+
+def forgotten(world: FakeEnvironment) -> None:
+    world.happen("enqueued", queue="results", message_id="m", body={"id": 1})
+    state = {"active": 0, "locked": 0, "scheduled": 0, "deferred": 0}
+    world.queues = lambda: [{"name": "results", "receivers": [], **state}]  # type: ignore[method-assign]
+
+
+def doubled(world: FakeEnvironment) -> None:
+    completed(world)
+    result(world)
+    result(world, sequence=2)
+
+
+def doubled_under_another_id(world: FakeEnvironment) -> None:
+    completed(world)
+    result(world)
+    world.happen("enqueued", queue="results", sequence=2, message_id="other", sender="service-worker", body={"id": 1})
+
+
+def well(world: FakeEnvironment) -> None:
+    completed(world)
+    result(world)
+    world.happen("duplicate_dropped", queue="results", sequence=0, message_id="r1", body={"id": 1})
+    world.happen("enqueued", sequence=2, message_id="m2", body={"id": 2})
+    world.happen("dead_lettered", sequence=2, reason="Bad")
+
+
+@pytest.mark.parametrize(
+    ("happen", "sentence"),
+    [
+        (well, ""),
+        (stuck, "nothing_lost: jobs: m is locked"),
+        (without_effect, "nothing_lost: jobs: 2 was completed without its effect"),
+        (expired, "nothing_lost: jobs: m is expired: nobody has dealt with it"),
+        (without_reason, "nothing_lost: jobs: m was dead-lettered without a reason"),
+        (forgotten, "nothing_lost: results holds 0 messages, the ledger tells of 1"),
+        (doubled, "nothing_doubled: results: r1 was taken 2 times from worker"),
+        (doubled_under_another_id, "nothing_doubled: jobs: 1 had its effect 2 times"),
+    ],
+)
+def test_nothing_is_lost_and_nothing_is_doubled(
+    happen: Callable[[FakeEnvironment], None], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.engine.effects.PATIENCE", 0.1)
+    world = FakeEnvironment("worker")
+    world.reset = lambda: 0  # type: ignore[method-assign]
+    happen(world)
+    finished = run_one(scenario_of(tmp_path, "cases: {one: {steps: [{set: {a: 1}}]}}\n", EFFECT), world)
+    assert (finished.failure.headline if finished.failure else "") == sentence
+
+
+@pytest.mark.parametrize("name", ["nothing_lost", "nothing_doubled"])
+def test_no_case_may_waive_them(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ScenarioInvalid, match="is not one of the words"):
+        scenario_of(tmp_path, f"cases: {{one: {{allow: [{name}], steps: [{{set: {{a: 1}}}}]}}}}\n", EFFECT)
