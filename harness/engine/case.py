@@ -177,9 +177,10 @@ def _record(context: CaseContext) -> Record:
     lines, _ = context.environment.services.logs(context.log_cursor)
     exits, _ = context.environment.services.exits(context.exit_cursor)
     struck = [Moment(event.at, event.target, event.text) for event in context.environment.faults.events()]
+    real = context.environment.clock.real  # the ledger goes by the clock of the stack, everything else by the machine's
     return Record(
         (*context.moments, *struck),
-        tuple(context.ledger.entries),
+        tuple({**entry, "at": real(entry["at"])} for entry in context.ledger.entries),
         tuple(lines),
         tuple(exits),
         context.started_at,

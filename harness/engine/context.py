@@ -64,11 +64,11 @@ class CaseContext:
 
     def scope(self, folder: Path, extra: Mapping[str, Any] | None = None) -> Scope:
         """Return the names as a step in a file of `folder` sees them."""
-        return Scope({**self.names, **(extra or {})}, folder, self._fake)
+        return Scope({**self.names, **(extra or {})}, folder, self._fake, self.environment.clock.now)
 
     def file_scope(self) -> Scope:
         """Return the names as the top level of the scenario file sees them."""
-        return Scope(self.file_names, self.scenario.path.parent, self._fake)
+        return Scope(self.file_names, self.scenario.path.parent, self._fake, self.environment.clock.now)
 
     def secret(self, value: str) -> str:
         """Remember a value that must never be written, and return it."""

@@ -42,15 +42,21 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
     definition = {key: scenario.document.data.get(key) for key in ("stack", "services", "vars", "secrets")}
     definition["folder"] = str(scenario.path.parent)
     definition["private"] = private = needs_private_stack(scenario)
+    definition["clock"] = movable = moves_clock(scenario)
     key = hashlib.sha256(json.dumps(definition, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return EnvironmentSpec(
-        scenario.path.stem, header.stack, header.services, scenario.root, variables, command, key, private
+        scenario.path.stem, header.stack, header.services, scenario.root, variables, command, key, movable, private
     )
+
+
+def moves_clock(scenario: Scenario) -> bool:
+    """Tell whether any case of a file may move the clock."""
+    return any(scenario.moves_clock(case) for case in scenario.cases)
 
 
 def needs_private_stack(scenario: Scenario) -> bool:
     """Tell whether cases of a file do to their dependencies what no other file may feel."""
-    return any(scenario.moves_clock(case) for case in scenario.cases)
+    return moves_clock(scenario)
 
 
 def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Mapping[str, int], cache: Path) -> dict[str, Any]:

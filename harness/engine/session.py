@@ -76,6 +76,7 @@ class Session:
             missing = [ability for ability in scenario.requires(case) if ability not in self.stack().abilities]
             if missing:
                 reason = f"the {self.stack().backend} backend has not the ability: {', '.join(missing)}"
+                reason += "".join(f"; {why}" for ability in missing if (why := self.stack().why_not(ability)))
                 return CaseFinished(time.time(), name, "skipped", Durations(), reason=reason, covers=covers)
             held = self._environment(scenario)
         except StackError as error:
@@ -125,6 +126,8 @@ class Session:
 
     def _take(self, scenario: Scenario) -> _Held:
         spec = environment_spec(scenario, self._options.cache)
+        if spec.movable_clock and "clock" not in self.stack().abilities:  # its other cases can do without
+            spec = replace(spec, movable_clock=False)
         with self._lock:
             for index, idle in enumerate(self._idle):
                 if idle.key == spec.key:

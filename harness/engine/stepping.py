@@ -196,10 +196,19 @@ class Stepper:
         for name, raw in step.arguments.items():
             self._context.names[name] = resolve(raw, self._context.scope(step.document.path.parent))
 
+    def _window(self, step: Step) -> float:
+        scope = self._context.scope(step.document.path.parent)
+        try:
+            return parse_duration(str(resolve(step.arguments.get("for", "2s"), scope)))
+        except ValueInvalid:
+            raise
+        except ValueError as error:
+            raise ValueInvalid(str(error)) from None
+
     def _never(self, step: Step) -> None:
         observed = step.steps[0]
         act = self._action(observed)
-        window = parse_duration(step.arguments.get("for", "2s"))
+        window = self._window(step)
 
         def look() -> Look[_Seen]:
             seen = self._look(observed, act)

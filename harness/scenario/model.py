@@ -180,14 +180,14 @@ class Scenario:
 
     def requires(self, case: Case) -> list[str]:
         """Return the abilities that a case needs of its backend."""
-        clock = ["clock"] if self.moves_clock(case) else []
+        clock = ["clock"] if "movable" in (self.header.clock, case.header.clock) else []
         steps = walk((*self.background, *case.steps, *self.finally_))
         by_steps = [ability for step in steps for ability in step.verb.requires]
         return list(dict.fromkeys([*self.header.requires, *case.header.requires, *clock, *by_steps]))
 
     def moves_clock(self, case: Case) -> bool:
         """Tell whether a case may move the clock."""
-        return "movable" in (self.header.clock, case.header.clock)
+        return "clock" in self.requires(case)
 
     def tags(self, case: Case) -> list[str]:
         """Return the tags of a case and its file."""

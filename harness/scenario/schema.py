@@ -69,7 +69,7 @@ def _verb(verb: VerbSpec, definitions: dict[str, Any]) -> dict[str, Any]:
         return {"type": "string", "description": verb.summary}
     if verb.name == "never":
         window = _inline(verb.arguments, definitions)["properties"]["for"]
-        return {"type": "object", "description": verb.summary, "properties": {"for": window}}
+        return {"type": "object", "description": verb.summary, "properties": {"for": _or_template(window)}}
     inner: dict[str, Any] = {}
     arguments = _tolerant(_inline(verb.arguments, inner))
     definitions.update({name: _tolerant(schema) for name, schema in inner.items()})

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from harness.stack.backend import Endpoints, Environment, EnvironmentSpec, Exit, FaultEvent, LogLine, Services, Stack
+from harness.stack.backend import (
+    Clock,
+    Endpoints,
+    Environment,
+    EnvironmentSpec,
+    Exit,
+    FaultEvent,
+    LogLine,
+    Services,
+    Stack,
+)
 from harness.stack.errors import StackError
 from harness.stack.open import open_stack
 from harness.stack.redact import redact
 
 __all__ = [
-    "Endpoints", "Environment", "EnvironmentSpec", "Exit", "FaultEvent", "LogLine", "Services", "Stack", "StackError", "open_stack", "redact",
+    "Clock", "Endpoints", "Environment", "EnvironmentSpec", "Exit", "FaultEvent", "LogLine", "Services", "Stack", "StackError", "open_stack", "redact",
 ]  # fmt: skip

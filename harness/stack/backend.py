@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,6 +42,8 @@ class EnvironmentSpec:
     """`(service, endpoints, ports) -> argv` with every `${…}` resolved."""
     key: str = ""
     """A digest of the definition."""
+    movable_clock: bool = False
+    """The clock of everything in it can be moved; needs a `private` stack."""
     private: bool = False
     """A stack of its own, which ends with the environment: what is done to its dependencies must not be felt by others."""
 
@@ -128,12 +131,39 @@ class Faults(Protocol):
         """What happened since the environment was reset."""
 
 
+class Clock(Protocol):
+    """The wall clock that everything in an environment goes by."""
+
+    @property
+    def movable(self) -> bool: ...
+    @property
+    def offset(self) -> float:
+        """Seconds by which it is ahead of the machine's."""
+
+    def now(self) -> datetime:
+        """Its time, in UTC."""
+
+    def real(self, at: float) -> float:
+        """The machine's time when it showed `at`, both in seconds since 1970."""
+
+    def advance(self, seconds: float) -> datetime:
+        """Move it for everybody; returns when all have the new time, which is returned, and what fell due by it has been done.
+
+        Raises `StackError` when it cannot be moved, for negative seconds, and when somebody does not follow.
+        """
+
+
 class Environment(Protocol):
     """What one scenario file runs on: a database, an account, a namespace and its services, leased by one run."""
 
     name: str
     endpoints: Endpoints
     services: Services
+
+    @property
+    def clock(self) -> Clock:
+        """That of the machine again after each `reset`."""
+
     faults: Faults
     log_dir: Path
     """Where `<service>.log` files are written (redacted)."""
@@ -171,8 +201,14 @@ class Stack(Protocol):
     """`embedded`, `containers` or `azure`."""
     warm: bool
     """True when `peeklock up` started it, so that it outlives this process."""
-    abilities: frozenset[str]
-    """What a case may `require` of it: `exact_ledger`, `clock`, `faults`, `docker`."""
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """What a case may `require` of it: `exact_ledger`, `clock`, `faults`, `docker`."""
+
+    def why_not(self, ability: str) -> str:
+        """Why it has not an ability, in a few words; empty when there is no more to say."""
+
     timings: Mapping[str, float]
     """Seconds from the start until each of `postgres`, `blobs`, `servicebus` answered; empty for a warm stack."""
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.stack.backend import Endpoints, EnvironmentSpec, Faults, Services
+from harness.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Services
 from harness.stack.embedded.blobs import BlobServer
+from harness.stack.embedded.clock import Member, MovableClock, OffsetFile, RealClock
 from harness.stack.embedded.ledger_feed import LedgerFeed
 from harness.stack.embedded.postgres import PostgresServer
 from harness.stack.embedded.servicebus import (
@@ -39,6 +40,8 @@ class Parts(Protocol):
     def servicebus(self) -> ServiceBusServer: ...
     def check(self, kinds: Iterable[str]) -> None: ...
     def planned_blobs(self, slot: int) -> str: ...
+    @property
+    def offset_file(self) -> OffsetFile | None: ...
 
 
 @dataclass
@@ -89,6 +92,23 @@ class EmbeddedEnvironment:
         self.services: Services
         self.faults: Faults
         self._services: ProcessServices | None = None
+        self._clock = self._movable_clock() if spec.movable_clock else None
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock or RealClock()
+
+    def _movable_clock(self) -> MovableClock:
+        file, stack, parts = self._parts.offset_file, self._spec.stack, self._parts
+        if file is None:
+            raise StackError("only an environment with a stack of its own can have a clock that is moved")
+        members: dict[str, Member] = {}
+        if stack.postgres is not None:
+            members["postgres"] = lambda: parts.postgres().time()
+        if stack.blobs is not None:
+            members["blobs"] = lambda: parts.blobs().time()
+        bus = (lambda seconds: parts.servicebus().advance(seconds)) if stack.servicebus is not None else None
+        return MovableClock(file, members, lambda: file.strangers(self.record.prefix), bus)
 
     # -- bringing up ---------------------------------------------------------------------------------------------------
 
@@ -147,8 +167,9 @@ class EmbeddedEnvironment:
         if self._spec.stack.postgres is not None:
             known.append(self._parts.postgres().password)
         self.services = self._services = ProcessServices(
-            self._supervisor, self.record.prefix, self._spec, self.endpoints, self.record.ports, self.log_dir, known
-        )
+            self._supervisor, self.record.prefix, self._spec, self.endpoints, self.record.ports, self.log_dir, known,
+            self._parts.offset_file,
+        )  # fmt: skip
         return self._services
 
     def _endpoints(self, planned: bool) -> Endpoints:
@@ -217,6 +238,11 @@ class EmbeddedEnvironment:
 
     def reset(self) -> int:
         began = time.monotonic()
+        if self._clock is not None and self._clock.offset:
+            # What they remember is of a time that has not come: tokens that never seem to end, caches that stay.
+            if self._services is not None:
+                self._services.end_all()
+            self._clock.reset()
         work = [self._reset_namespace, self._reset_containers]
         if self.record.template is not None:
             template = self.record.template

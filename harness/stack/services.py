@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.scenario.topology import Service
 from harness.stack.backend import Endpoints, EnvironmentSpec, Exit, LogLine
+from harness.stack.embedded.clock import OffsetFile
 from harness.stack.errors import StackError
 from harness.stack.fingerprint import fingerprint
 from harness.stack.readiness import Watcher, announces, json_record
@@ -35,6 +36,7 @@ class ProcessServices:
         ports: Mapping[str, Sequence[int]],
         log_dir: Path,
         secrets: Iterable[str],
+        preloaded: OffsetFile | None = None,
     ) -> None:
         self._supervisor = supervisor
         self._prefix = prefix
@@ -43,6 +45,7 @@ class ProcessServices:
         self._ports = {name: list(found) for name, found in ports.items()}
         self._log_dir = log_dir
         self._secrets = sorted(set(secrets))
+        self._preloaded = preloaded
         self._changed = threading.Condition()
         self._lines: list[LogLine] = []
         self._exits: list[Exit] = []
@@ -204,10 +207,12 @@ class ProcessServices:
         source = self.source(service)
         watcher = Watcher(self._supervisor, name, title=title, log_file=log_file, secrets=secrets)
         try:
-            self._supervisor.spawn(
+            pid = self._supervisor.spawn(
                 name, argv, self._environment(service, ports[service], own), cwd, log=str(log_file), secrets=secrets, layer=_LAYER,
                 grace=definition.stop_grace, meta={"service": service, "replica": replica, "source": source},
             )  # fmt: skip
+            if self._preloaded is not None:
+                self._preloaded.adopt(pid)
             ready = definition.ready
             if ready is None:
                 return
@@ -238,7 +243,7 @@ class ProcessServices:
             env.pop(name, None)  # never the caller's own, which may be production's
             if value is not None:
                 env[name] = value
-        return {**env, **own}
+        return {**env, **own, **(self._preloaded.variables if self._preloaded is not None else {})}
 
     # -- stop, kill, pause ---------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from harness.engine.verb import Verb
 from harness.verbs import (
     blob,
+    clock,
     crash,
     db,
     fault,
@@ -26,7 +27,24 @@ from harness.verbs import (
 
 VOCABULARY: dict[str, Verb] = {
     module.VERB.name: module.VERB
-    for module in (http, blob, send, messages, queue, db, logs, service, fault, crash, settle, never, set_, use, run)
+    for module in (
+        http,
+        blob,
+        send,
+        messages,
+        queue,
+        db,
+        logs,
+        service,
+        fault,
+        crash,
+        clock,
+        settle,
+        never,
+        set_,
+        use,
+        run,
+    )
 }
 
 __all__ = ["VOCABULARY"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import b64decode
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
@@ -161,7 +161,7 @@ def signed_url(context: CaseContext, container: str, name: str, sas: Sas) -> str
     )
 
     facts = connection_facts(context.environment.endpoints.blobs_connection_string or "")
-    now = datetime.now(UTC)
+    now = context.environment.clock.now()
     common: dict[str, Any] = {
         "account_name": facts["AccountName"],
         "account_key": facts["AccountKey"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -77,7 +77,7 @@ def _outgoing(arguments: SendArguments, context: CaseContext) -> Any:
         body = b"" if arguments.json_ is None else json.dumps(arguments.json_, ensure_ascii=False).encode()
     scheduled = None
     if arguments.scheduled_in is not None:
-        scheduled = datetime.now(UTC) + timedelta(seconds=arguments.scheduled_in)
+        scheduled = context.environment.clock.now() + timedelta(seconds=arguments.scheduled_in)
     correlation = arguments.correlation_id or context.slug
     return OutgoingMessage(
         body=body,

@@ -9,7 +9,9 @@ import hmac
 import http.client
 import re
 import threading
-from email.utils import formatdate
+from datetime import datetime
+from email.message import Message
+from email.utils import formatdate, parsedate_to_datetime
 from urllib.parse import quote, unquote, urlencode
 
 _VERSION = "2021-12-02"
@@ -42,8 +44,10 @@ class BlobAccount:
     def delete_container(self, name: str) -> None:
         self._request("DELETE", f"/{name}", {"restype": "container"})
 
-    def put(self, container: str, blob: str, body: bytes) -> None:
-        self._request("PUT", f"/{container}/{quote(blob)}", {}, body, {"x-ms-blob-type": "BlockBlob"})
+    def put(self, container: str, blob: str, body: bytes) -> datetime:
+        """Write it; when that was, by the server's clock, to the second."""
+        headers, _ = self._exchange("PUT", f"/{container}/{quote(blob)}", {}, body, {"x-ms-blob-type": "BlockBlob"})
+        return parsedate_to_datetime(headers["Last-Modified"])
 
     def get(self, container: str, blob: str) -> bytes:
         return self._request("GET", f"/{container}/{quote(blob)}", {})
@@ -78,6 +82,11 @@ class BlobAccount:
     def _request(
         self, method: str, path: str, query: dict[str, str], body: bytes = b"", headers: dict[str, str] | None = None
     ) -> bytes:
+        return self._exchange(method, path, query, body, headers)[1]
+
+    def _exchange(
+        self, method: str, path: str, query: dict[str, str], body: bytes, headers: dict[str, str] | None
+    ) -> tuple[Message, bytes]:
         special = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": _VERSION, **(headers or {})}
         length = str(len(body)) if body else ""
         canonical_headers = "".join(f"{name}:{value}\n" for name, value in sorted(special.items()))
@@ -106,4 +115,4 @@ class BlobAccount:
                         raise
         if not 200 <= response.status < 300:
             raise BlobError(response.status, f"{method} {path}", answer)
-        return answer
+        return response.headers, answer

@@ -51,9 +51,9 @@ class BlobServer:
     @classmethod
     def start(
         cls, supervisor: SupervisorClient, log_dir: Path, *, port: int, fixed: bool, accounts: list[dict[str, str]],
-        progress: Progress = silent,
+        progress: Progress = silent, environment: Mapping[str, str] | None = None,
     ) -> BlobServer:  # fmt: skip
-        """Start Azurite; returns after a PUT and a GET. `fixed` as in `PostgresServer.start`."""
+        """Start Azurite; returns after a PUT and a GET. `fixed` and `environment` as in `PostgresServer.start`."""
         bundle = azurite(progress)
         log = log_dir / "azurite.log"
         keys = [account["key"] for account in accounts]
@@ -63,6 +63,7 @@ class BlobServer:
             "NODE_COMPILE_CACHE": str(bundle.compile_cache),
             "NODE_NO_WARNINGS": "1",
             "AZURITE_ACCOUNTS": ";".join(f"{account['name']}:{account['key']}" for account in accounts),
+            **(environment or {}),
         }
         for attempt in range(_TRIES):
             argv = [
@@ -95,6 +96,16 @@ class BlobServer:
             probe.put(_PROBE, "ready", b"ready")
             if probe.get(_PROBE, "ready") != b"ready":
                 raise StackError("Azurite gives back other bytes than it was given", where=f"127.0.0.1:{self.port}")
+        except (OSError, BlobError) as error:
+            raise self._lost(error) from error
+        finally:
+            probe.close()
+
+    def time(self) -> float:
+        """What its clock shows, in seconds since 1970: when it says that a blob was written."""
+        probe = BlobAccount(self.port, self._accounts[0]["name"], self._accounts[0]["key"])
+        try:
+            return probe.put(_PROBE, "time", b"").timestamp()
         except (OSError, BlobError) as error:
             raise self._lost(error) from error
         finally:

@@ -99,11 +99,12 @@ class PostgresServer:
     @classmethod
     def start(
         cls, supervisor: SupervisorClient, directory: Path, log_dir: Path, *, port: int, fixed: bool, password: str,
-        progress: Progress = silent,
+        progress: Progress = silent, environment: Mapping[str, str] | None = None,
     ) -> PostgresServer:  # fmt: skip
         """Copy the golden cluster below `directory` (registered with the supervisor) and start it; returns when it answers.
 
-        `fixed`: the port was asked for, so when it is taken that is an error; else another one is tried.
+        `fixed`: the port was asked for, so when it is taken that is an error; else another one is tried. `environment`: more
+        variables for its process.
         """
         source = golden.ensure(supervisor, progress)
         person = golden.Identity.find(supervisor)
@@ -126,7 +127,7 @@ class PostgresServer:
             watcher = Watcher(supervisor, NAME, title=_TITLE, log_file=log)
             try:
                 supervisor.spawn(
-                    NAME, argv, {"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC"}, Path("/"),
+                    NAME, argv, {"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC", **(environment or {})}, Path("/"),
                     log=str(log), layer=0, stop_signal=int(signal.SIGINT), grace=5.0, secrets=[password], **person.options,
                 )  # fmt: skip
                 watcher.until_line(
@@ -188,6 +189,11 @@ class PostgresServer:
             return StackError("Postgres refused", actual=str(error).strip(), where=str(self.log_file))
         tail = [text for _, text in self._supervisor.call("tail", name=NAME)["lines"]] if child else []
         return StackError.dead_dependency(_TITLE, child["code"] if child else None, tail, self.log_file)
+
+    def time(self) -> float:
+        """What its clock shows, in seconds since 1970."""
+        with self.admin() as connection:
+            return float(connection.execute("SELECT extract(epoch FROM clock_timestamp())")[0][0] or 0)
 
     def clone(self, database: str, template: str) -> None:
         """Make `database` a fresh copy of `template`; whoever is connected to the old one is thrown out. About 20 ms."""

@@ -15,7 +15,9 @@ from typing import Any, Self
 
 from harness.stack.backend import Environment, EnvironmentSpec
 from harness.stack.embedded import blobs as azurite
+from harness.stack.embedded import faketime
 from harness.stack.embedded.blobs import BlobServer, new_accounts
+from harness.stack.embedded.clock import OffsetFile
 from harness.stack.embedded.postgres import PostgresServer, data_home
 from harness.stack.embedded.servicebus import ServiceBusServer
 from harness.stack.embedded.tools import Progress, silent
@@ -29,13 +31,13 @@ from harness.stack.supervisor_client import RequestError, SupervisorClient
 SLOTS = 32
 """How many environments can stand at once: Azurite is told its accounts when it starts."""
 _STATE = "stack"
+_ABILITIES = frozenset({"exact_ledger", "faults"})
 
 
 class EmbeddedStack:
     """Implements `backend.Stack`. Thread-safe."""
 
     backend = "embedded"
-    abilities = frozenset({"exact_ledger", "faults"})
 
     def __init__(self, supervisor: SupervisorClient, state: Mapping[str, Any], progress: Progress, warm: bool) -> None:
         self.warm = warm
@@ -56,13 +58,22 @@ class EmbeddedStack:
         self._private: set[EmbeddedStack] = set()
         self._on_end: Callable[[EmbeddedStack], None] | None = None
         """Present in the private stack of one environment: it ends with that."""
+        self.offset_file: OffsetFile | None = None
+        """Present where the clock is not the machine's."""
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        return _ABILITIES if faketime.why_not() else _ABILITIES | {"clock"}
+
+    def why_not(self, ability: str) -> str:
+        return faketime.why_not() if ability == "clock" else ""
 
     # -- making one ----------------------------------------------------------------------------------------------------
 
     @classmethod
     def start(
         cls, root: Path, kinds: Iterable[str] = (), progress: Progress = silent, ports: Mapping[str, int] | None = None,
-        log_dir: Path | None = None, on_end: Callable[[EmbeddedStack], None] | None = None,
+        log_dir: Path | None = None, on_end: Callable[[EmbeddedStack], None] | None = None, movable_clock: bool = False,
     ) -> EmbeddedStack:  # fmt: skip
         """A stack of our own, which ends with this process. `kinds` begin to start at once; others when first asked for.
 
@@ -91,6 +102,7 @@ class EmbeddedStack:
                 },
             }  # fmt: skip
             stack = cls(supervisor, state, progress, warm=False)
+            stack.offset_file = OffsetFile(supervisor, directory) if movable_clock else None
         except BaseException:
             supervisor.close()
             raise
@@ -145,22 +157,27 @@ class EmbeddedStack:
         future.set_result(server(self._supervisor, state))
 
     def _start_part(self, kind: str, future: Future[Any]) -> None:
+        file = self.offset_file
+        moved = None if file is None else file.variables
         try:
             server: Any
             if kind == "postgres":
                 server = PostgresServer.start(
                     self._supervisor, Path(self._state["directory"]), self.log_dir, progress=self._progress,
-                    **self._state["plan"]["postgres"],
+                    environment=moved, **self._state["plan"]["postgres"],
                 )  # fmt: skip
             elif kind == "blobs":
                 server = BlobServer.start(
-                    self._supervisor, self.log_dir, progress=self._progress, **self._state["plan"]["blobs"]
-                )
+                    self._supervisor, self.log_dir, progress=self._progress, environment=moved,
+                    **self._state["plan"]["blobs"],
+                )  # fmt: skip
             else:
                 server = ServiceBusServer.start(self._supervisor, self.log_dir)
         except BaseException as error:  # noqa: BLE001  it belongs to whoever asks for the part
             future.set_exception(error)
         else:
+            if file is not None:
+                file.adopt_all()
             self._timings[kind] = time.monotonic() - self._began
             future.set_result(server)
 
@@ -225,7 +242,7 @@ class EmbeddedStack:
     def _private_environment(self, spec: EnvironmentSpec) -> Environment:
         stack = EmbeddedStack.start(
             spec.root, _kinds(spec), self._progress, log_dir=new_folder(self.log_dir, f"{spec.name}.stack"),
-            on_end=self._private.discard,
+            on_end=self._private.discard, movable_clock=spec.movable_clock,
         )  # fmt: skip
         self._private.add(stack)
         try:

@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,27 @@ class FakeFaults:
         return self.happened
 
 
+class FakeClock:
+    """A clock that is moved in words only."""
+
+    movable = True
+
+    def __init__(self) -> None:
+        self.offset = 0.0
+        self.moves: list[float] = []
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(time.time() + self.offset, UTC)
+
+    def real(self, at: float) -> float:
+        return at
+
+    def advance(self, seconds: float) -> datetime:
+        self.moves.append(seconds)
+        self.offset += seconds
+        return self.now()
+
+
 class FakeEnvironment:
     """A namespace whose ledger the test writes."""
 
@@ -76,6 +98,7 @@ class FakeEnvironment:
     def __init__(self, *services: str) -> None:
         self.services = FakeServices(*services)
         self.endpoints = Endpoints()
+        self.clock = FakeClock()
         self.faults = FakeFaults()
         self.entries: list[dict[str, Any]] = []
         self.receivers: dict[str, list[str]] = {}
