@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from .server import Server
 
 HIGH_WATER = 1 << 20
+PARTING = 1.0
+"""How many seconds a client has to read why its connection is closed."""
 UNREAD_LIMIT = 64 << 20
 STRANGER_UNREAD_LIMIT = 128 << 10
 STRANGER = Caps(sessions=16, links=64, unfinished=256 << 10)
@@ -59,6 +61,7 @@ class Peer(asyncio.BufferedProtocol):
         self.connected_at = self.active_at = now
         self.active = False
         self._timer: asyncio.TimerHandle | None = None
+        self._parting: asyncio.TimerHandle | None = None
 
     # -- asyncio
 
@@ -78,8 +81,9 @@ class Peer(asyncio.BufferedProtocol):
             self.server.know(self.transport)
         self.transport = None
         self.server.peers.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._parting):
+            if timer is not None:
+                timer.cancel()
         for session in self.amqp.sessions.values():
             for link in session.links.values():
                 self._close_link(link)
@@ -137,9 +141,19 @@ class Peer(asyncio.BufferedProtocol):
                 transport.abort()
                 return
         if self.amqp.closed:
-            transport.close()
+            self._part(transport)
         elif self.stalled and not self.paused:
             self.server.loop.call_soon(self.unstall)
+
+    def _part(self, transport: asyncio.Transport) -> None:
+        """Close once the client has closed, too: with words of its unread, the kernel would take back our last ones."""
+        if self._parting is not None:
+            return
+        if not transport.can_write_eof():
+            transport.close()
+            return
+        transport.write_eof()
+        self._parting = self.server.loop.call_later(PARTING, transport.abort)
 
     def unstall(self) -> None:
         """Serve the receivers that had to wait for the connection's output."""

@@ -38,6 +38,10 @@ async def _begin(server: Server, transport: asyncio.Transport, first: bytes, ins
         server.know(transport)
         transport.abort()
         return
+    if transport.is_closing():  # the client did not wait for the certificate, and nobody would tell TLS of it any more
+        server.waiting.discard(transport)
+        server.know(transport)
+        return
     waiter: asyncio.Future[None] = server.loop.create_future()
     tls = SSLProtocol(
         server.loop,

@@ -55,6 +55,10 @@ class Tunnel(asyncio.Transport):
         """Close at once."""
         self._outside.abort()
 
+    def can_write_eof(self) -> bool:
+        """False: a WebSocket closes both ways at once."""
+        return False
+
     def is_closing(self) -> bool:
         """True when it closes or has closed."""
         return self._outside.is_closing()
