@@ -47,8 +47,8 @@ def test_a_failure_tells_the_story_and_leaks_nothing(peeklock: Run, project: Pat
         "actual   4",
         "timeline (ms)",
         "stopped early",
-        "SKIPPED scenarios/doubling.yaml::moved_in_time",
-        "the embedded backend has not the ability: clock",
+        "SKIPPED scenarios/doubling.yaml::in_containers",
+        "the embedded backend has not the ability: docker",
         "1 failed, 1 passed, 1 skipped",
     ):
         assert text in done.stdout
