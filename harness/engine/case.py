@@ -102,9 +102,9 @@ class CaseRun:
 
     def _context(self, cursor: int, signal: Signal) -> CaseContext:
         slug = f"{slug_of(self.case.name)}-{uuid.uuid4().hex[:8]}"
-        services, endpoints = self.environment.services, self.environment.endpoints
+        services, seen = self.environment.services, self.environment.seen
         ports = {service: urlsplit(services.url(service)).port or 0 for service in services.names()}
-        names = engine_names(self.scenario, endpoints, ports, self.options.cache)
+        names = engine_names(self.scenario, seen, ports, self.options.cache)
         names["case"] = {"id": slug, "name": self.case.name}
         context = CaseContext(
             scenario=self.scenario,
@@ -117,7 +117,7 @@ class CaseRun:
             signal=signal,
             deadline=Deadline(self.scenario.timeout(self.case)),
             names=names,
-            secrets=secrets_of(endpoints),
+            secrets=secrets_of(seen),
             update_snapshots=self.options.update_snapshots,
         )
         _, context.log_cursor = services.logs(1 << 62)

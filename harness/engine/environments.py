@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.scenario.model import Scenario
+from harness.scenario.model import Scenario, walk
 from harness.scenario.values import Scope, resolve
 from harness.stack import Endpoints, EnvironmentSpec
+from harness.stack.faults import KINDS
 
 _KINDS = ("postgres", "blobs", "servicebus")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -43,15 +44,33 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
     definition["folder"] = str(scenario.path.parent)
     definition["private"] = private = needs_private_stack(scenario)
     definition["clock"] = movable = moves_clock(scenario)
+    definition["relayed"] = relayed = needs_relay(scenario)
     key = hashlib.sha256(json.dumps(definition, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return EnvironmentSpec(
-        scenario.path.stem, header.stack, header.services, scenario.root, variables, command, key, movable, private
+        scenario.path.stem,
+        header.stack,
+        header.services,
+        scenario.root,
+        variables,
+        command,
+        key,
+        movable_clock=movable,
+        relayed=relayed,
+        private=private,
     )
 
 
 def moves_clock(scenario: Scenario) -> bool:
     """Tell whether any case of a file may move the clock."""
     return any(scenario.moves_clock(case) for case in scenario.cases)
+
+
+def needs_relay(scenario: Scenario) -> bool:
+    """Tell whether a file has faults that strike between its services and what they reach."""
+    kinds = {kind for kind, fault in KINDS.items() if fault.layer != "broker"}
+    steps = (step for case in scenario.cases for step in case.steps)
+    every = walk((*scenario.background, *steps, *scenario.finally_))
+    return any(step.verb.name == "fault" and not kinds.isdisjoint(step.arguments) for step in every)
 
 
 def needs_private_stack(scenario: Scenario) -> bool:

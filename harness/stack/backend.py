@@ -44,6 +44,8 @@ class EnvironmentSpec:
     """A digest of the definition."""
     movable_clock: bool = False
     """The clock of everything in it can be moved; needs a `private` stack."""
+    relayed: bool = False
+    """What its services reach, they reach through a relay in which faults can strike."""
     private: bool = False
     """A stack of its own, which ends with the environment: what is done to its dependencies must not be felt by others."""
 
@@ -124,8 +126,8 @@ class Faults(Protocol):
         It is over after `times` strikes or `seconds`, absent: until it is ended. Returns how often it has struck at once.
         """
 
-    def end(self, target: str | None = None) -> None:
-        """End the faults at a target, or all; returns when they are over."""
+    def end(self, target: str | None = None) -> int:
+        """End the faults at a target, or all; returns how often they have struck, when they are over."""
 
     def events(self) -> list[FaultEvent]:
         """What happened since the environment was reset."""
@@ -158,6 +160,8 @@ class Environment(Protocol):
 
     name: str
     endpoints: Endpoints
+    seen: Endpoints
+    """Where its services find them: the same, or the doors of the relay in which faults strike."""
     services: Services
 
     @property

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Services
+from harness.stack.doors import addresses, through
 from harness.stack.embedded.blobs import BlobServer
 from harness.stack.embedded.clock import Member, MovableClock, OffsetFile, RealClock
 from harness.stack.embedded.ledger_feed import LedgerFeed
 from harness.stack.embedded.postgres import PostgresServer
+from harness.stack.embedded.relay import RelayServer
 from harness.stack.embedded.servicebus import (
     ROOT_RULE,
     ServiceBusServer,
@@ -56,6 +58,10 @@ class Record:
     namespace_port: int | None = None
     log_dir: str = ""
     complete: bool = False
+    doors: dict[str, int] = field(default_factory=dict)
+    """Ports of the relay by target."""
+    relay: dict[str, Any] | None = None
+    """How the relay is reached."""
 
     @property
     def database(self) -> str:
@@ -69,6 +75,11 @@ class Record:
     def prefix(self) -> str:
         """Of the names of its children at the supervisor."""
         return f"env{self.slot}:"
+
+    @property
+    def relay_process(self) -> str:
+        """Its name at the supervisor."""
+        return f"relay{self.slot}:"
 
 
 class EmbeddedEnvironment:
@@ -91,6 +102,9 @@ class EmbeddedEnvironment:
         self.endpoints = Endpoints()
         self.services: Services
         self.faults: Faults
+        self.seen = Endpoints()
+        self._faults: EnvironmentFaults | None = None
+        self._relay: RelayServer | None = None
         self._services: ProcessServices | None = None
         self._clock = self._movable_clock() if spec.movable_clock else None
 
@@ -135,7 +149,8 @@ class EmbeddedEnvironment:
             if part in tasks:
                 tasks[part].result()
         # Azurite is the slowest to start and the last that a service turns to: services begin to load meanwhile.
-        self.endpoints = self._endpoints(planned=True)
+        self._set_endpoints(planned=True)
+        self._open_relay()
         services = self._make_services()
         blobs = tasks.get("blobs")
         if not fresh:
@@ -156,19 +171,40 @@ class EmbeddedEnvironment:
         if actual != self.endpoints:  # Azurite's port was taken in between, so services were told a wrong one
             services.end_all()
             services.close()
-            self.endpoints = actual
+            self._set_endpoints(planned=False)
+            if self._relay is not None:
+                self._relay.ask("route", door="blobs", target=self._parts.blobs().port)
             self._make_services().start_all()
         self.timings["services"] = time.monotonic() - began
         bus = self._parts.servicebus() if stack.servicebus is not None else None
-        self.faults = EnvironmentFaults(bus, self.record.namespace)
+        self.faults = self._faults = EnvironmentFaults(bus, self.record.namespace, self._relay)
+        self._faults.forget()
+
+    def _set_endpoints(self, planned: bool) -> None:
+        self.endpoints = self._endpoints(planned)
+        self.seen = through(self.endpoints, self.record.doors) if self._spec.relayed else self.endpoints
+
+    def _open_relay(self) -> None:
+        if not self._spec.relayed:
+            return
+        if self.record.relay is not None:
+            self._relay = RelayServer(self.record.relay)
+            return
+        targets = {**addresses(self.endpoints), **{name: ports[0] for name, ports in self.record.ports.items()}}
+        doors = {
+            name: {"port": self.record.doors[name], "target": port, "http": name not in ("postgres", "servicebus")}
+            for name, port in targets.items()
+        }
+        self._relay = RelayServer.start(self._supervisor, self.record.relay_process, self.log_dir, doors)
+        self.record.relay = self._relay.state
 
     def _make_services(self) -> ProcessServices:
         known = [*self.record.keys.values()]
         if self._spec.stack.postgres is not None:
             known.append(self._parts.postgres().password)
         self.services = self._services = ProcessServices(
-            self._supervisor, self.record.prefix, self._spec, self.endpoints, self.record.ports, self.log_dir, known,
-            self._parts.offset_file,
+            self._supervisor, self.record.prefix, self._spec, self.seen, self.record.ports, self.log_dir, known,
+            self._parts.offset_file, self.record.doors,
         )  # fmt: skip
         return self._services
 
@@ -243,6 +279,8 @@ class EmbeddedEnvironment:
             if self._services is not None:
                 self._services.end_all()
             self._clock.reset()
+        if self._faults is not None:
+            self._faults.forget()
         work = [self._reset_namespace, self._reset_containers]
         if self.record.template is not None:
             template = self.record.template
@@ -300,12 +338,18 @@ class EmbeddedEnvironment:
             self._feed.close()
         if self._services is not None:
             self._services.close()
+        if self._faults is not None:
+            self._faults.close()
 
     def dismantle(self) -> None:
         """Remove everything that the environment is made of; as much as still can be."""
         with contextlib.suppress(StackError):
             if self._services is not None:
                 self._services.end_all()
+            for child in self._supervisor.call("children", prefix=self.record.relay_process)["children"]:
+                if child["code"] is None:
+                    self._supervisor.call("kill", name=child["name"])
+                self._supervisor.call("forget", name=child["name"])
             if self._spec.stack.servicebus is not None:
                 self._parts.servicebus().delete_namespace(self.record.namespace)
             if self._spec.stack.blobs is not None:

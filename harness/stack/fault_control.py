@@ -5,21 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from harness.stack.backend import FaultEvent
+from harness.stack.embedded.relay import RelayServer
 from harness.stack.embedded.servicebus import ControlError, ServiceBusServer
 from harness.stack.errors import StackError
 from harness.stack.faults import Fault
 
 
 class EnvironmentFaults:
-    """Implements `backend.Faults`. Thread-safe."""
+    """Implements `backend.Faults`. Thread-safe. `relay` is there when the environment was made for faults that strike in it."""
 
-    def __init__(self, servicebus: ServiceBusServer | None, namespace: str) -> None:
-        self._servicebus, self._namespace = servicebus, namespace
+    def __init__(self, servicebus: ServiceBusServer | None, namespace: str, relay: RelayServer | None) -> None:
+        self._servicebus, self._namespace, self._relay = servicebus, namespace, relay
 
-    def begin(self, target: str, fault: Fault, times: int | None = None, seconds: float | None = None) -> int:  # noqa: ARG002
+    def begin(self, target: str, fault: Fault, times: int | None = None, seconds: float | None = None) -> int:
         if fault.layer == "broker" and self._servicebus is not None:
             return self._begin_in_broker(self._servicebus, fault, times)
-        raise StackError(f"this environment cannot make the fault {fault.kind} on {target}")
+        if self._relay is None:
+            raise StackError(
+                f"nothing stands between the services and {target}, where {fault.kind} could strike",
+                fix="a step with the fault itself, not a name for it, has to be in the file",
+            )
+        settings = fault.model_dump()
+        self._relay.ask("begin", door=target, kind=fault.kind, settings=settings, times=times, seconds=seconds)
+        return 0
 
     def _begin_in_broker(self, servicebus: ServiceBusServer, fault: Fault, times: int | None) -> int:
         settings: dict[str, Any] = fault.model_dump(exclude_none=True)
@@ -33,9 +41,23 @@ class EnvironmentFaults:
                 f"the emulator refused the fault {fault.kind}", actual=error.text, fix=error.fix
             ) from error
 
-    def end(self, target: str | None = None) -> None:
+    def end(self, target: str | None = None) -> int:
+        struck = int(self._relay.ask("end", door=target)) if self._relay is not None else 0
         if self._servicebus is not None and target in (None, "servicebus"):
-            self._servicebus.end_faults(self._namespace)
+            struck += self._servicebus.end_faults(self._namespace)
+        return struck
 
     def events(self) -> list[FaultEvent]:
-        return []
+        if self._relay is None:
+            return []
+        return [FaultEvent(target, at, text) for target, at, text in self._relay.ask("listing")]
+
+    def forget(self) -> None:
+        """Begin a new life: no fault of the relay is on (the emulator's own reset ends its faults), nothing has happened."""
+        if self._relay is not None:
+            self._relay.ask("end", door=None)
+            self._relay.ask("listing", clear=True)
+
+    def close(self) -> None:
+        if self._relay is not None:
+            self._relay.close()

@@ -37,12 +37,15 @@ class ProcessServices:
         log_dir: Path,
         secrets: Iterable[str],
         preloaded: OffsetFile | None = None,
+        doors: Mapping[str, int] | None = None,
     ) -> None:
         self._supervisor = supervisor
         self._prefix = prefix
         self._spec = spec
         self._endpoints = endpoints
         self._ports = {name: list(found) for name, found in ports.items()}
+        self._doors = doors or {}
+        """Ports at which services find each other, where these are not their own."""
         self._log_dir = log_dir
         self._secrets = sorted(set(secrets))
         self._preloaded = preloaded
@@ -195,6 +198,7 @@ class ProcessServices:
         definition = self._spec.services[service]
         cwd = definition.cwd or self._spec.root
         ports = {name: found[0] for name, found in self._ports.items() if found}
+        ports |= {name: port for name, port in self._doors.items() if name in ports}
         ports[service] = self._ports[service][replica]
         own = self._spec.variables(self._endpoints, ports).get(service, {})
         argv = list(self._spec.command(service, self._endpoints, ports))

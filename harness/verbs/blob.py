@@ -98,7 +98,7 @@ def run(arguments: BlobArguments, context: CaseContext) -> Found:
         found |= {"sas_url": context.secret(url)}
         context.secret(url.split("sig=")[-1].split("&")[0])
     context.note("blobs", f"{action} {target}")
-    return Found(found | {"url": blob.url})
+    return Found(found | {"url": _url(context, container, name)})
 
 
 def _do(action: str, arguments: BlobArguments, blob: BlobClient) -> dict[str, Any]:
@@ -180,7 +180,15 @@ def signed_url(context: CaseContext, container: str, name: str, sas: Sas) -> str
     if sas.break_signature:
         head, _, signature = token.partition("sig=")
         token = f"{head}sig={'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
-    return f"{context.clients.blobs.get_blob_client(container, name).url}?{token}"
+    return f"{_url(context, container, name)}?{token}"
+
+
+def _url(context: CaseContext, container: str, name: str) -> str:
+    """Return a blob's URL as services see it; the test's own client may go another way, past the faults."""
+    url: str = context.clients.blobs.get_blob_client(container, name).url
+    own = connection_facts(context.environment.endpoints.blobs_connection_string or "").get("BlobEndpoint", "")
+    seen = connection_facts(context.environment.seen.blobs_connection_string or "").get("BlobEndpoint", "")
+    return seen + url.removeprefix(own)
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:

@@ -92,13 +92,13 @@ FaultArguments = create_model("FaultArguments", __base__=_Words, __doc__="A faul
 
 
 def run(arguments: _Words, context: CaseContext) -> Found:
-    """Return `{struck}`: how often it has struck already, which is more than 0 only for those that strike at once."""
+    """Return `{struck}`: how often those that were cleared have struck; at the begin, how often it has struck at once."""
     faults = context.environment.faults
     try:
         if arguments.clear is not None:
-            faults.end(None if arguments.clear == ALL else arguments.clear)
+            struck = faults.end(None if arguments.clear == ALL else arguments.clear)
             context.note("test", f"faults on {arguments.clear} cleared")
-            return Found({"struck": 0})
+            return Found({"struck": struck})
         fault, target = arguments.fault, str(arguments.on)
         context.note("test", f"fault {fault.kind} on {target}{_limits(arguments)}")
         times = (arguments.times or 1) if fault.layer == "broker" else arguments.times

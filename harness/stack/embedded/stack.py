@@ -276,10 +276,12 @@ class EmbeddedStack:
             except RequestError as error:
                 if error.kind != "pool_exhausted" or attempt == 2 or not self._evict():
                     raise StackError.no_room(SLOTS) from error
-        ports = iter(self._supervisor.reserve_ports(replicas(spec.services)))
+        targets = [*_kinds(spec), *spec.services] if spec.relayed else []
+        ports = iter(self._supervisor.reserve_ports(replicas(spec.services) + len(targets)))
         by_service = {name: [next(ports) for _ in range(max(1, s.replicas))] for name, s in spec.services.items()}
         log_dir = new_folder(self.log_dir, spec.name)
-        return Record(slot=slot, name=spec.name, ports=by_service, log_dir=str(log_dir))
+        doors = dict(zip(targets, ports, strict=True))
+        return Record(slot=slot, name=spec.name, ports=by_service, log_dir=str(log_dir), doors=doors)
 
     def _evict(self) -> bool:
         """Make room in a warm stack: take down the environment that was made first among those nobody uses."""
@@ -293,10 +295,11 @@ class EmbeddedStack:
         return False
 
     def _take_down(self, record: Record) -> None:
-        for child in self._supervisor.call("children", prefix=record.prefix)["children"]:
-            if child["code"] is None:
-                self._supervisor.call("kill", name=child["name"])
-            self._supervisor.call("forget", name=child["name"])
+        for prefix in (record.prefix, record.relay_process):
+            for child in self._supervisor.call("children", prefix=prefix)["children"]:
+                if child["code"] is None:
+                    self._supervisor.call("kill", name=child["name"])
+                self._supervisor.call("forget", name=child["name"])
         if record.namespace_port is not None:
             self.servicebus().delete_namespace(record.namespace)
         if record.template is not None:
@@ -304,7 +307,8 @@ class EmbeddedStack:
         self._free(record)
 
     def _free(self, record: Record) -> None:
-        self._supervisor.call("release_ports", ports=[port for found in record.ports.values() for port in found])
+        ports = [*record.doors.values(), *(port for found in record.ports.values() for port in found)]
+        self._supervisor.call("release_ports", ports=ports)
         self._supervisor.call("unclaim", pool="slots", number=record.slot)
 
     def _give_back(self, environment: EmbeddedEnvironment, lease: str | None) -> None:

@@ -61,8 +61,9 @@ class FakeFaults:
         self.asked.append((target, fault.kind, fault.model_dump(exclude_defaults=True), times, seconds))
         return 0
 
-    def end(self, target: str | None = None) -> None:
+    def end(self, target: str | None = None) -> int:
         self.asked.append(("end", target))
+        return 2
 
     def events(self) -> list[FaultEvent]:
         return self.happened
@@ -97,7 +98,7 @@ class FakeEnvironment:
 
     def __init__(self, *services: str) -> None:
         self.services = FakeServices(*services)
-        self.endpoints = Endpoints()
+        self.endpoints = self.seen = Endpoints()
         self.clock = FakeClock()
         self.faults = FakeFaults()
         self.entries: list[dict[str, Any]] = []

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.engine.case import CaseFinished
+from harness.engine.environments import environment_spec, needs_relay
 from harness.scenario.errors import ScenarioInvalid
 from harness.scenario.model import Scenario
 from harness.stack import FaultEvent
@@ -48,9 +49,9 @@ def test_faults_are_over_before_finally_and_the_invariants(tmp_path: Path) -> No
     world.happen("enqueued", message_id="m")
     ended = world.faults.end
 
-    def end(target: str | None = None) -> None:
-        ended(target)
+    def end(target: str | None = None) -> int:
         world.happen("completed")
+        return ended(target)
 
     world.faults.end = end  # type: ignore[method-assign]
     scenario = case_of(tmp_path, "{on: servicebus, deliver_twice: jobs}", header=header)
@@ -62,6 +63,34 @@ def test_faults_end_when_a_step_fails(tmp_path: Path) -> None:
     world = FakeEnvironment("worker")
     assert run_one(scenario_of(tmp_path, cases), world).outcome == "failed"
     assert world.faults.asked[-1] == ("end", None)
+
+
+def test_network_and_http_faults_take_short_and_long_forms(tmp_path: Path) -> None:
+    world, finished = run(
+        tmp_path,
+        "{on: servicebus, latency: 200ms, for: 2s}",
+        "{on: worker, latency: {delay: 1s, jitter: 100ms}}",
+        "{on: worker, down: true}",
+        "{on: worker, status: {code: 503, path: /a}, times: 2}",
+    )
+    assert finished.outcome == "passed", finished.failure
+    assert world.faults.asked[:4] == [
+        ("servicebus", "latency", {"delay": 0.2}, None, 2.0),
+        ("worker", "latency", {"delay": 1.0, "jitter": 0.1}, None, None),
+        ("worker", "down", {}, None, None),
+        ("worker", "status", {"code": 503, "path": "/a"}, 2, None),
+    ]
+
+
+def test_only_a_file_with_faults_outside_of_the_emulator_gets_a_relay(tmp_path: Path) -> None:
+    assert not needs_relay(case_of(tmp_path, "{on: servicebus, detach: jobs}"))
+    assert needs_relay(case_of(tmp_path, "{on: servicebus, detach: jobs}", "{on: worker, down: true}"))
+    assert environment_spec(case_of(tmp_path, "{on: worker, down: true}"), tmp_path).relayed
+
+
+def test_clearing_tells_how_often_it_struck(tmp_path: Path) -> None:
+    cases = "cases: {one: {steps: [{fault: {clear: all}, expect: {struck: 2}}]}}\n"
+    assert run_one(scenario_of(tmp_path, cases), FakeEnvironment("worker")).outcome == "passed"
 
 
 def test_a_target_is_cleared(tmp_path: Path) -> None:
@@ -96,6 +125,10 @@ def test_the_timeline_shows_what_struck(tmp_path: Path) -> None:
         ("{on: servicebus, detach: job}", 'there is no queue "job"'),
         ("{on: servicebus, drop_settlement: {settlement: completed}}", '"settlement" is not one of the words'),
         ("{on: servicebus, drop_settlement: {settle: complete}}", 'unknown key "settle"'),
+        ("{on: servicebus, status: 503}", "status is a fault of what speaks HTTP"),
+        ("{on: worker, latency: 1}", "a duration needs a unit"),
+        ("{on: worker, latency: true}", 'the key "delay" is missing'),
+        ("{on: worker, latency: 1s, times: 2}", "latency has no times: it lasts until it is cleared"),
         ("{clear: postgres}", 'there is no target "postgres"'),
         ('"${all}"', "a fault is written out"),
     ],
