@@ -45,6 +45,7 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
     definition["private"] = private = needs_private_stack(scenario)
     definition["clock"] = movable = moves_clock(scenario)
     definition["relayed"] = relayed = needs_relay(scenario)
+    definition["lasting"] = lasting = scenario.ends_dependencies()
     key = hashlib.sha256(json.dumps(definition, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return EnvironmentSpec(
         scenario.path.stem,
@@ -56,6 +57,7 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
         key,
         movable_clock=movable,
         relayed=relayed,
+        lasting=lasting,
         private=private,
     )
 
@@ -75,7 +77,7 @@ def needs_relay(scenario: Scenario) -> bool:
 
 def needs_private_stack(scenario: Scenario) -> bool:
     """Tell whether cases of a file do to their dependencies what no other file may feel."""
-    return moves_clock(scenario)
+    return moves_clock(scenario) or scenario.ends_dependencies()
 
 
 def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Mapping[str, int], cache: Path) -> dict[str, Any]:

@@ -189,6 +189,13 @@ class Scenario:
         """Tell whether a case may move the clock."""
         return "clock" in self.requires(case)
 
+    def ends_dependencies(self) -> bool:
+        """Tell whether a step ends, holds still or starts something of the `stack`, which then has to be the file's own."""
+        steps = walk((*self.background, *(step for case in self.cases for step in case.steps), *self.finally_))
+        acts = [step.arguments for step in steps if step.verb.name == "service" and isinstance(step.arguments, dict)]
+        targets = {str(target) for arguments in acts for target in arguments.values()}
+        return not targets.isdisjoint({*Stack.model_fields} - {*self.header.services})
+
     def tags(self, case: Case) -> list[str]:
         """Return the tags of a case and its file."""
         return list(dict.fromkeys([*self.header.tags, *case.header.tags]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.stack.backend import (
     Clock,
+    Dependencies,
     Endpoints,
     Environment,
     EnvironmentSpec,
@@ -18,5 +19,5 @@ from harness.stack.open import open_stack
 from harness.stack.redact import redact
 
 __all__ = [
-    "Clock", "Endpoints", "Environment", "EnvironmentSpec", "Exit", "FaultEvent", "LogLine", "Services", "Stack", "StackError", "open_stack", "redact",
+    "Clock", "Dependencies", "Endpoints", "Environment", "EnvironmentSpec", "Exit", "FaultEvent", "LogLine", "Services", "Stack", "StackError", "open_stack", "redact",
 ]  # fmt: skip

@@ -46,6 +46,8 @@ class EnvironmentSpec:
     """The clock of everything in it can be moved; needs a `private` stack."""
     relayed: bool = False
     """What its services reach, they reach through a relay in which faults can strike."""
+    lasting: bool = False
+    """Its dependencies can be ended and come back with their data; needs a `private` stack."""
     private: bool = False
     """A stack of its own, which ends with the environment: what is done to its dependencies must not be felt by others."""
 
@@ -155,6 +157,30 @@ class Clock(Protocol):
         """
 
 
+class Dependencies(Protocol):
+    """Processes that an environment stands on, by kind: `postgres`, `blobs`, `servicebus`. All keep their data and their ports.
+
+    Raises `StackError`; only an environment whose spec says `lasting` can do any of it.
+    """
+
+    def stop(self, kind: str) -> None:
+        """End it in order; returns when it is gone."""
+
+    def kill(self, kind: str) -> None:
+        """SIGKILL; returns when it is gone. What clients were told is kept; not for blobs."""
+
+    def pause(self, kind: str) -> None:
+        """SIGSTOP."""
+
+    def resume(self, kind: str) -> None:
+        """SIGCONT."""
+
+    def start(self, kind: str) -> None:
+        """Start it again unless it runs; returns when it answers."""
+
+    def running(self, kind: str) -> bool: ...
+
+
 class Environment(Protocol):
     """What one scenario file runs on: a database, an account, a namespace and its services, leased by one run."""
 
@@ -169,6 +195,10 @@ class Environment(Protocol):
         """That of the machine again after each `reset`."""
 
     faults: Faults
+
+    @property
+    def dependencies(self) -> Dependencies: ...
+
     log_dir: Path
     """Where `<service>.log` files are written (redacted)."""
 

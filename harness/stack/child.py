@@ -28,6 +28,7 @@ class Child:
     """A process in a session of its own, that dies with the supervisor."""
 
     def __init__(self, request: dict[str, Any]) -> None:
+        self.request = request
         self.name: str = request["name"]
         self.grace = float(request.get("grace", 10.0))
         self.stop_signal = int(request.get("stop_signal", signal.SIGTERM))

@@ -16,6 +16,7 @@ from harness.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Ser
 from harness.stack.doors import addresses, through
 from harness.stack.embedded.blobs import BlobServer
 from harness.stack.embedded.clock import Member, MovableClock, OffsetFile, RealClock
+from harness.stack.embedded.dependencies import OwnDependencies
 from harness.stack.embedded.ledger_feed import LedgerFeed
 from harness.stack.embedded.postgres import PostgresServer
 from harness.stack.embedded.relay import RelayServer
@@ -97,6 +98,7 @@ class EmbeddedEnvironment:
         self._supervisor, self._parts, self._pool, self._spec = supervisor, parts, pool, spec
         self._on_close = on_close
         self._feed: LedgerFeed | None = None
+        self._dependencies = OwnDependencies(supervisor, parts, lambda: self._feed)
         self._idle = threading.Event()
         self._closed = False
         self.endpoints = Endpoints()
@@ -123,6 +125,12 @@ class EmbeddedEnvironment:
             members["blobs"] = lambda: parts.blobs().time()
         bus = (lambda seconds: parts.servicebus().advance(seconds)) if stack.servicebus is not None else None
         return MovableClock(file, members, lambda: file.strangers(self.record.prefix), bus)
+
+    @property
+    def dependencies(self) -> OwnDependencies:
+        if not self._spec.lasting:
+            raise StackError("the dependencies of this environment are shared with others, so they cannot be ended")
+        return self._dependencies
 
     # -- bringing up ---------------------------------------------------------------------------------------------------
 
@@ -274,6 +282,7 @@ class EmbeddedEnvironment:
 
     def reset(self) -> int:
         began = time.monotonic()
+        self._dependencies.revive()
         if self._clock is not None and self._clock.offset:
             # What they remember is of a time that has not come: tokens that never seem to end, caches that stay.
             if self._services is not None:
@@ -301,7 +310,7 @@ class EmbeddedEnvironment:
         return self._feed.read(after, wait)
 
     def queues(self) -> list[dict[str, Any]]:
-        if self._spec.stack.servicebus is None:
+        if self._spec.stack.servicebus is None or self._dependencies.away("servicebus"):
             return []
         return self._parts.servicebus().entities(self.record.namespace)
 
@@ -309,7 +318,8 @@ class EmbeddedEnvironment:
         return self._parts.servicebus().hold(self.record.namespace, entity, operation, message_id)
 
     def check(self) -> None:
-        self._parts.check([kind for kind in KINDS if getattr(self._spec.stack, kind) is not None])
+        kinds = [kind for kind in KINDS if getattr(self._spec.stack, kind) is not None]
+        self._parts.check([kind for kind in kinds if not self._dependencies.away(kind)])
 
     def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
         ends = [self._services.on_change(wake)] if self._services is not None else []

@@ -230,6 +230,10 @@ class Supervisor:
         self.selector.register(child.pipe, selectors.EVENT_READ, self._readable(child))
         return {"pid": child.pid}
 
+    def op_respawn(self, connection: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        """Start a child that has ended once more, as it was started the last time."""
+        return self.op_spawn(connection, self._child(request).request)
+
     def _child(self, request: dict[str, Any]) -> Child:
         child = self.children.get(request["name"])
         if child is None:

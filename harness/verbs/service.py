@@ -1,4 +1,4 @@
-"""`service: {kill: worker}` — start, stop, kill, pause, resume or restart a service."""
+"""`service: {kill: worker}` — start, stop, kill, pause, resume or restart a service, or what services stand on."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pydantic import model_validator
 from harness.engine.context import CaseContext
 from harness.engine.failure import VerbFailed
 from harness.engine.verb import Found, Verb
-from harness.scenario.topology import Model
+from harness.scenario.topology import Model, Stack
 from harness.scenario.vocabulary import Complaint, Facts, undeclared
-from harness.stack import StackError
+from harness.stack import Dependencies, Services, StackError
 
 _ACTIONS = ("start", "stop", "kill", "pause", "resume", "restart")
 
@@ -35,32 +35,41 @@ class ServiceArguments(Model):
 
 def run(arguments: ServiceArguments, context: CaseContext) -> Found:
     """Do it, and return `{running}` when it is done: ready after a start, gone after a stop."""
-    services = context.environment.services
     action = next(action for action in _ACTIONS if getattr(arguments, action) is not None)
     name = str(getattr(arguments, action))
     context.note(name, action)
     try:
+        processes: Services | Dependencies = context.environment.services
+        if name not in context.scenario.header.services:
+            processes = context.environment.dependencies
         if action == "restart":
-            services.stop(name)
-            services.start(name)
+            processes.stop(name)
+            processes.start(name)
         else:
-            getattr(services, action)(name)
+            getattr(processes, action)(name)
     except StackError as error:
         raise VerbFailed(f"{action} {name}: {error}") from None
     if action in ("stop", "kill", "pause"):
         context.stopped.add(name)
     else:
         context.stopped.discard(name)
-    return Found({"running": services.running(name)})
+    return Found({"running": int(processes.running(name))})
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
+    known = [*facts.services, *(kind for kind in Stack.model_fields if getattr(facts.stack, kind) is not None)]
     return [
         complaint
         for action in _ACTIONS
         if action in raw
-        for complaint in undeclared("service", raw[action], facts.services, (action,))
+        for complaint in undeclared("service", raw[action], known, (action,))
     ]
 
 
-VERB = Verb("service", ServiceArguments, "start, stop, kill, pause, resume or restart a service", check=_check, run=run)
+VERB = Verb(
+    "service",
+    ServiceArguments,
+    "start, stop, kill, pause, resume or restart a service, or postgres, blobs, servicebus",
+    check=_check,
+    run=run,
+)

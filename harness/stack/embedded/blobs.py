@@ -51,7 +51,7 @@ class BlobServer:
     @classmethod
     def start(
         cls, supervisor: SupervisorClient, log_dir: Path, *, port: int, fixed: bool, accounts: list[dict[str, str]],
-        progress: Progress = silent, environment: Mapping[str, str] | None = None,
+        progress: Progress = silent, environment: Mapping[str, str] | None = None, location: Path | None = None,
     ) -> BlobServer:  # fmt: skip
         """Start Azurite; returns after a PUT and a GET. `fixed` and `environment` as in `PostgresServer.start`."""
         bundle = azurite(progress)
@@ -65,9 +65,10 @@ class BlobServer:
             "AZURITE_ACCOUNTS": ";".join(f"{account['name']}:{account['key']}" for account in accounts),
             **(environment or {}),
         }
+        keeping = ["--inMemoryPersistence"] if location is None else ["--location", str(location)]
         for attempt in range(_TRIES):
             argv = [
-                str(node().node), str(bundle.script), "--blobHost", "127.0.0.1", "--blobPort", str(port), "--inMemoryPersistence",
+                str(node().node), str(bundle.script), "--blobHost", "127.0.0.1", "--blobPort", str(port), *keeping,
                 "--skipApiVersionCheck", "--disableProductStyleUrl", "--silent", "--disableTelemetry",
             ]  # fmt: skip
             watcher = Watcher(supervisor, NAME, title=_TITLE, log_file=log, secrets=keys)
@@ -131,6 +132,10 @@ class BlobServer:
             client.reset(list(containers))
         except (OSError, BlobError) as error:
             raise self._lost(error) from error
+
+    def forget_connections(self) -> None:
+        """The server has been away: the next to ask connects anew."""
+        self.close()
 
     def lost(self) -> StackError:
         """The error that tells of its end, with its last words."""

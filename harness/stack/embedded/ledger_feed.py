@@ -29,6 +29,7 @@ class LedgerFeed:
         self._poller: Control | None = None
         self._closed = False
         self._error: StackError | None = None
+        self._suspended = False
 
     def begin(self, cursor: int) -> None:
         """Forget what was before `cursor`: a reset."""
@@ -40,7 +41,8 @@ class LedgerFeed:
     def read(self, after: int, wait: float) -> tuple[list[dict[str, Any]], int]:
         """Entries after the cursor `after`, up to date when called, and the new cursor; at most `wait` seconds for the first."""
         with self._pulling:
-            self._take(*self._server.ledger(self._namespace, self._cursor, 0.0, self._control))
+            if not self._suspended:
+                self._pull()
         deadline = time.monotonic() + wait
         while True:
             with self._changed:
@@ -52,6 +54,26 @@ class LedgerFeed:
                     raise self._error
                 self._watch()
                 self._changed.wait(left)
+
+    def _pull(self) -> None:
+        try:
+            self._take(*self._server.ledger(self._namespace, self._cursor, 0.0, self._control))
+        except StackError:
+            if not self._suspended:
+                raise
+
+    def suspend(self) -> None:
+        """The emulator is about to be away on purpose: until `resume`, what has happened by now is all there is."""
+        with self._pulling:
+            if not self._suspended:
+                self._pull()
+            self._suspended = True
+
+    def resume(self) -> None:
+        """The emulator is back, with its ledger."""
+        with self._changed:
+            self._suspended = False
+            self._changed.notify_all()
 
     def _after(self, cursor: int) -> list[dict[str, Any]]:
         first = next((i for i, entry in enumerate(self._entries) if entry["n"] > cursor), len(self._entries))
@@ -90,10 +112,19 @@ class LedgerFeed:
             try:
                 self._take(*self._server.ledger(self._namespace, self._cursor, _POLL, control))
             except (StackError, ControlError) as error:
+                if self._away():
+                    continue
                 self._fail(
                     error if isinstance(error, StackError) else StackError(f"the ledger cannot be read: {error}")
                 )
                 return
+
+    def _away(self) -> bool:
+        """Wait while the emulator is away on purpose; False when it was not."""
+        with self._changed:
+            was = self._suspended
+            self._changed.wait_for(lambda: self._closed or not self._suspended)
+            return was
 
     def _fail(self, error: StackError) -> None:
         """The poller has ended; unless that was wanted, whoever waits must hear of it."""
@@ -107,6 +138,7 @@ class LedgerFeed:
     def close(self) -> None:
         with self._changed:
             self._closed = True
+            self._changed.notify_all()
             poller = self._poller
         if poller is not None:
             poller.close()

@@ -99,12 +99,12 @@ class PostgresServer:
     @classmethod
     def start(
         cls, supervisor: SupervisorClient, directory: Path, log_dir: Path, *, port: int, fixed: bool, password: str,
-        progress: Progress = silent, environment: Mapping[str, str] | None = None,
+        progress: Progress = silent, environment: Mapping[str, str] | None = None, lasting: bool = False,
     ) -> PostgresServer:  # fmt: skip
         """Copy the golden cluster below `directory` (registered with the supervisor) and start it; returns when it answers.
 
         `fixed`: the port was asked for, so when it is taken that is an error; else another one is tried. `environment`: more
-        variables for its process.
+        variables for its process. `lasting`: what was committed survives the end of its processes, however they end.
         """
         source = golden.ensure(supervisor, progress)
         person = golden.Identity.find(supervisor)
@@ -124,6 +124,7 @@ class PostgresServer:
         for attempt in range(_TRIES):
             argv = [binary, "-D", str(data), "-k", str(sockets), "-p", str(port)]
             argv += [part for setting in _SETTINGS if _known(setting, person) for part in ("-c", setting)]
+            argv += ["-c", "synchronous_commit=on"] if lasting else []
             watcher = Watcher(supervisor, NAME, title=_TITLE, log_file=log)
             try:
                 supervisor.spawn(
@@ -194,6 +195,13 @@ class PostgresServer:
         """What its clock shows, in seconds since 1970."""
         with self.admin() as connection:
             return float(connection.execute("SELECT extract(epoch FROM clock_timestamp())")[0][0] or 0)
+
+    def forget_connections(self) -> None:
+        """The server has been away: the next to ask connects anew."""
+        with self._admin_lock:
+            if self._admin is not None:
+                self._admin.close()
+                self._admin = None
 
     def clone(self, database: str, template: str) -> None:
         """Make `database` a fresh copy of `template`; whoever is connected to the old one is thrown out. About 20 ms."""

@@ -115,8 +115,11 @@ class ServiceBusServer:
         return Control(self._state["control_port"], self._state["token"])
 
     @classmethod
-    def start(cls, supervisor: SupervisorClient, log_dir: Path, *, probe: bool = True) -> ServiceBusServer:
-        """Start the emulator; returns after a message went round (send, receive, complete)."""
+    def start(
+        cls, supervisor: SupervisorClient, log_dir: Path, *, probe: bool = True, data_dir: Path | None = None
+    ) -> ServiceBusServer:
+        """Start the emulator; returns after a message went round (send, receive, complete). With a `data_dir` it can be started
+        again with what it had, on the same ports."""
         token = secrets.token_urlsafe(24)
         log = log_dir / "servicebus.log"
         argv = [
@@ -125,9 +128,10 @@ class ServiceBusServer:
             "harness.servicebus",
             "--no-default-namespace",
             "--control-port",
-            "0",
+            "0" if data_dir is None else str(supervisor.reserve_ports(1)[0]),
             "--port",
             "0",
+            *([] if data_dir is None else ["--data-dir", str(data_dir)]),
         ]
         env = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -244,6 +248,9 @@ class ServiceBusServer:
             )
         tail = [text for _, text in self._supervisor.call("tail", name=NAME)["lines"]] if child else []
         return StackError.dead_dependency(_TITLE, child["code"] if child else None, tail, self.log_file)
+
+    def forget_connections(self) -> None:
+        """The emulator has been away: connections to its control API find that out, and are made anew."""
 
     def close(self) -> None:
         self._control.close()

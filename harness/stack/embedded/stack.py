@@ -55,6 +55,8 @@ class EmbeddedStack:
         self._environments: set[EmbeddedEnvironment] = set()
         self._environments_lock = threading.Lock()
         self._closed = False
+        self._lasting: Path | None = None
+        """Where its parts keep their data, if they are to come back with them."""
         self._private: set[EmbeddedStack] = set()
         self._on_end: Callable[[EmbeddedStack], None] | None = None
         """Present in the private stack of one environment: it ends with that."""
@@ -74,6 +76,7 @@ class EmbeddedStack:
     def start(
         cls, root: Path, kinds: Iterable[str] = (), progress: Progress = silent, ports: Mapping[str, int] | None = None,
         log_dir: Path | None = None, on_end: Callable[[EmbeddedStack], None] | None = None, movable_clock: bool = False,
+        lasting: bool = False,
     ) -> EmbeddedStack:  # fmt: skip
         """A stack of our own, which ends with this process. `kinds` begin to start at once; others when first asked for.
 
@@ -103,6 +106,7 @@ class EmbeddedStack:
             }  # fmt: skip
             stack = cls(supervisor, state, progress, warm=False)
             stack.offset_file = OffsetFile(supervisor, directory) if movable_clock else None
+            stack._lasting = Path(directory) if lasting else None
         except BaseException:
             supervisor.close()
             raise
@@ -164,15 +168,15 @@ class EmbeddedStack:
             if kind == "postgres":
                 server = PostgresServer.start(
                     self._supervisor, Path(self._state["directory"]), self.log_dir, progress=self._progress,
-                    environment=moved, **self._state["plan"]["postgres"],
+                    environment=moved, lasting=self._lasting is not None, **self._state["plan"]["postgres"],
                 )  # fmt: skip
             elif kind == "blobs":
                 server = BlobServer.start(
-                    self._supervisor, self.log_dir, progress=self._progress, environment=moved,
+                    self._supervisor, self.log_dir, progress=self._progress, environment=moved, location=self._folder("blobs"),
                     **self._state["plan"]["blobs"],
                 )  # fmt: skip
             else:
-                server = ServiceBusServer.start(self._supervisor, self.log_dir)
+                server = ServiceBusServer.start(self._supervisor, self.log_dir, data_dir=self._folder("servicebus"))
         except BaseException as error:  # noqa: BLE001  it belongs to whoever asks for the part
             future.set_exception(error)
         else:
@@ -180,6 +184,13 @@ class EmbeddedStack:
                 file.adopt_all()
             self._timings[kind] = time.monotonic() - self._began
             future.set_result(server)
+
+    def _folder(self, name: str) -> Path | None:
+        if self._lasting is None:
+            return None
+        folder = self._lasting / name
+        folder.mkdir(mode=0o700)
+        return folder
 
     def postgres(self) -> PostgresServer:
         server: PostgresServer = self._part("postgres").result()
@@ -242,7 +253,7 @@ class EmbeddedStack:
     def _private_environment(self, spec: EnvironmentSpec) -> Environment:
         stack = EmbeddedStack.start(
             spec.root, _kinds(spec), self._progress, log_dir=new_folder(self.log_dir, f"{spec.name}.stack"),
-            on_end=self._private.discard, movable_clock=spec.movable_clock,
+            on_end=self._private.discard, movable_clock=spec.movable_clock, lasting=spec.lasting,
         )  # fmt: skip
         self._private.add(stack)
         try:

@@ -140,6 +140,21 @@ def test_a_paused_child_does_nothing_until_it_is_resumed(supervisor: SupervisorC
     assert becomes(lambda state: state != "T")
 
 
+def test_a_child_that_has_ended_is_started_again_as_it_was(supervisor: SupervisorClient, tmp_path: Path) -> None:
+    words = tmp_path / "words"
+    command = ["/bin/sh", "-c", f'echo "$WORD" >> {words}; pwd >> {words}']
+    supervisor.spawn("child", command, {**ENV, "WORD": "hello"}, tmp_path)
+    supervisor.call("wait", name="child")
+    supervisor.call("respawn", name="child")
+    assert supervisor.call("wait", name="child")["code"] == 0
+    assert words.read_text().splitlines() == ["hello", str(tmp_path)] * 2
+    supervisor.spawn("sleeper", ["/bin/sleep", "60"], ENV, HERE)
+    for name, kind in (("sleeper", "name_taken"), ("nobody", "no_such_child")):
+        with pytest.raises(RequestError) as caught:
+            supervisor.call("respawn", name=name)
+        assert caught.value.kind == kind
+
+
 def test_a_paused_child_can_be_stopped(supervisor: SupervisorClient) -> None:
     supervisor.spawn("child", ["/bin/sleep", "60"], ENV, HERE)
     supervisor.call("pause", name="child")

@@ -98,6 +98,7 @@ class FakeEnvironment:
 
     def __init__(self, *services: str) -> None:
         self.services = FakeServices(*services)
+        self.others = FakeServices("postgres", "blobs", "servicebus")
         self.endpoints = self.seen = Endpoints()
         self.clock = FakeClock()
         self.faults = FakeFaults()
@@ -151,6 +152,10 @@ class FakeEnvironment:
     def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
         self._wakes.append(wake)
         return lambda: self._wakes.remove(wake)
+
+    @property
+    def dependencies(self) -> FakeServices:
+        return self.others
 
     def hold(self, entity: str, operation: str, message_id: str | None = None) -> Callable[[], None]:
         self.held.append((entity, operation, message_id))

@@ -1,0 +1,99 @@
+"""The dependencies of an environment with a stack of its own: each can be ended, held still, and started again on its data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from harness.stack.embedded.ledger_feed import LedgerFeed
+from harness.stack.errors import StackError
+from harness.stack.readiness import Watcher, announces
+from harness.stack.supervisor_client import RequestError, SupervisorClient
+
+if TYPE_CHECKING:
+    from harness.stack.environment import Parts
+
+_WITHIN = 30.0
+_TITLES = {"postgres": "Postgres", "blobs": "Azurite", "servicebus": "the Service Bus emulator"}
+_READY: dict[str, tuple[Callable[[str], bool], str]] = {
+    "postgres": (lambda line: "ready to accept connections" in line, "ready to accept connections"),
+    "blobs": (lambda line: "successfully listens on" in line, "successfully listens on"),
+    "servicebus": (announces("servicebus.ready"), "the line servicebus.ready"),
+}
+
+
+class OwnDependencies:
+    """Implements `backend.Dependencies`. `feed` tells where the ledger is read, which has to do without while the emulator is away."""
+
+    def __init__(self, supervisor: SupervisorClient, parts: Parts, feed: Callable[[], LedgerFeed | None]) -> None:
+        self._supervisor, self._parts, self._feed = supervisor, parts, feed
+        self._away: set[str] = set()
+
+    def away(self, kind: str) -> bool:
+        return kind in self._away
+
+    def stop(self, kind: str) -> None:
+        self._end(kind, "stop")
+
+    def kill(self, kind: str) -> None:
+        if kind == "blobs":
+            raise StackError(
+                "blobs cannot be killed: Azurite would lose what it has not written to its disk yet, which Azure never does",
+                fix="use stop, restart or pause",
+            )
+        self._end(kind, "kill")
+
+    def pause(self, kind: str) -> None:
+        self._leave(kind)
+        self._supervisor.call("pause", name=self._server(kind).PROCESS)
+
+    def resume(self, kind: str) -> None:
+        self._supervisor.call("resume", name=self._server(kind).PROCESS)
+        self._come_back(kind)
+
+    def start(self, kind: str) -> None:
+        name = self._server(kind).PROCESS
+        if self.running(kind):
+            return
+        match, awaited = _READY[kind]
+        watcher = Watcher(self._supervisor, name, title=_TITLES[kind], log_file=self._server(kind).log_file)
+        try:
+            self._supervisor.call("respawn", name=name)
+            watcher.until_line(match, awaited, _WITHIN)
+        except RequestError as error:
+            raise StackError(f"{_TITLES[kind]} could not be started again", actual=str(error.facts)) from error
+        finally:
+            watcher.close()
+        self._server(kind).forget_connections()
+        self._come_back(kind)
+
+    def running(self, kind: str) -> bool:
+        children = self._supervisor.call("children", prefix=self._server(kind).PROCESS)["children"]
+        return any(child["code"] is None for child in children if child["name"] == self._server(kind).PROCESS)
+
+    def revive(self) -> None:
+        """Whatever a case did to them: all run again."""
+        for kind in sorted(self._away):
+            if self.running(kind):
+                self.resume(kind)
+            else:
+                self.start(kind)
+
+    def _server(self, kind: str) -> Any:
+        return getattr(self._parts, kind)()
+
+    def _end(self, kind: str, how: str) -> None:
+        self._leave(kind)
+        self._supervisor.call(how, name=self._server(kind).PROCESS)
+
+    def _leave(self, kind: str) -> None:
+        self._away.add(kind)
+        feed = self._feed()
+        if kind == "servicebus" and feed is not None:
+            feed.suspend()
+
+    def _come_back(self, kind: str) -> None:
+        feed = self._feed()
+        if kind == "servicebus" and feed is not None:
+            feed.resume()
+        self._away.discard(kind)
