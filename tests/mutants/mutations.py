@@ -11,6 +11,8 @@ DETECTORS = "scenarios/intellioptics/api.yaml::detectors"
 NO_TOKEN = "scenarios/intellioptics/api.yaml::without_a_token"
 REFUSED = "scenarios/intellioptics/sas.yaml::sas_failure[expired]"
 MINTED = "scenarios/intellioptics/sas.yaml::minted_by_the_api"
+CRASHED = "scenarios/intellioptics/crashes.yaml::worker_crashes[before_its_result_is_taken]"
+UNTOLD = "scenarios/intellioptics/crashes.yaml::worker_crashes[before_it_hears_that_its_result_is_taken]"
 VIOLATION = "scenarios/intellioptics/contract.yaml::violations[no_detector]"
 
 
@@ -175,5 +177,25 @@ MUTATIONS = (
         NO_TOKEN,
         "nothing is told",
         ("expected 401", "actual   200"),
+    ),
+    Mutation(
+        "worker_completes_before_it_publishes_and_crashes",
+        _CONSUMER,
+        "                await self._handled(receiver, message)\n",
+        "                await receiver.complete_message(message)\n"
+        "                await self._handled(receiver, message)\n"
+        "                return\n",
+        CRASHED,
+        "it was delivered again where there was something left to do",
+        ("deliveries   expected between 2 and 2", "actual   1", "crashed at send"),
+    ),
+    Mutation(
+        "worker_gives_its_result_a_new_id_each_time",
+        _PUBLISHER,
+        "            message_id=message_id,\n",
+        "            message_id=__import__('uuid').uuid4().hex,\n",
+        UNTOLD,
+        "one result was taken, however often it was sent",
+        ("count   expected 1", "actual   2", "crashed at answer"),
     ),
 )
