@@ -25,7 +25,8 @@ class Clients:
     @cached_property
     def http(self) -> httpx.Client:
         """A client that follows no redirects and trusts no proxy settings."""
-        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+        # Servers close idle connections too, uvicorn after 5 s: whoever sends in that very moment gets no answer.
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=1.0)
         return httpx.Client(timeout=30.0, limits=limits, trust_env=False)
 
     @cached_property
