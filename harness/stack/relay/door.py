@@ -52,9 +52,9 @@ class Door:
 
     async def begin(self, fault: Fault, times: int | None, seconds: float | None) -> None:
         """Let a fault strike here: on when this returns, for the connections that are there, too."""
-        active = Active(fault, times, lambda what: self._say(f"fault {fault.kind}: {what}"))
+        active = Active(fault, times, lambda what: self.say(f"fault {fault.kind}: {what}"))
         self.faults.append(active)
-        self._say(f"fault {fault.kind} begins")
+        self.say(f"fault {fault.kind} begins")
         if isinstance(fault, NetworkFault):
             await fault.begin(active, self)
         for line in list(self.lines):
@@ -75,7 +75,7 @@ class Door:
             if isinstance(active.fault, NetworkFault):
                 await active.fault.end(active, self)
             what = "times" if active.fault.counted else "connections"
-            self._say(f"fault {active.fault.kind} ends, struck {active.struck} {what}")
+            self.say(f"fault {active.fault.kind} ends, struck {active.struck} {what}")
         return struck
 
     def _end_later(self, active: Active) -> None:
@@ -83,7 +83,8 @@ class Door:
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Tell of something that has happened here."""
         self._tell(self.name, time.time(), text)
 
     def _come_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -24,8 +24,9 @@ async def exchange(line: Line) -> None:
     try:
         while await _one(line):
             pass
-    except (OSError, asyncio.IncompleteReadError, ValueError, NotHttp):
-        # neither end can go on from the middle of a message
+    except Exception as error:  # noqa: BLE001  whatever it is, neither end can go on from the middle of a message
+        if not isinstance(error, OSError | EOFError | ValueError | NotHttp):
+            line.door.say(f"the relay gave up: {type(error).__name__}")
         await line.put("answers", None)
         await line.put("requests", None)
 
