@@ -13,6 +13,8 @@ REFUSED = "scenarios/intellioptics/sas.yaml::sas_failure[expired]"
 MINTED = "scenarios/intellioptics/sas.yaml::minted_by_the_api"
 CRASHED = "scenarios/intellioptics/crashes.yaml::worker_crashes[before_its_result_is_taken]"
 UNTOLD = "scenarios/intellioptics/crashes.yaml::worker_crashes[before_it_hears_that_its_result_is_taken]"
+GRACE = "scenarios/intellioptics/time.yaml::grace_period_of_old_detector_ids"
+RENEWAL = "scenarios/intellioptics/time.yaml::renewal_keeps_the_lock"
 VIOLATION = "scenarios/intellioptics/contract.yaml::violations[no_detector]"
 
 
@@ -32,6 +34,7 @@ class Mutation:
     """Texts of the failure, which name the cause."""
 
 
+_IDENTIFIERS = "services/intellioptics/identifiers.py"
 _DETECTORS = "services/intellioptics/api/detectors.py"
 _DIRECTORY = "services/intellioptics/worker/detector_directory.py"
 _HANDLER = "services/intellioptics/worker/handler.py"
@@ -197,5 +200,23 @@ MUTATIONS = (
         UNTOLD,
         "one result was taken, however often it was sent",
         ("count   expected 1", "actual   2", "crashed at answer"),
+    ),
+    Mutation(
+        "grace_period_does_not_end",
+        _IDENTIFIERS,
+        "timedelta(days=14)",
+        "timedelta(days=41)",
+        GRACE,
+        "on the fifteenth it is not",
+        ("body.reason", "detector_not_found", "moved by 2d"),
+    ),
+    Mutation(
+        "worker_renews_too_late",
+        _CONSUMER,
+        "max(remaining / 2, 0.05)",
+        "max(remaining * 2, 0.05)",
+        RENEWAL,
+        "half of the lock's 5 s is over",
+        ("history", "renewed"),
     ),
 )
