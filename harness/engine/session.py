@@ -33,6 +33,7 @@ class _Held:
     key: str
     environment: Environment
     clients: Clients
+    private: bool
 
     def close(self) -> None:
         self.clients.close()
@@ -93,8 +94,11 @@ class Session:
             held = self._held.pop(scenario.path, None)
             if held is None or isinstance(held, StackError):
                 return
-            self._idle.append(held)
-            surplus = self._idle.pop(0) if len(self._idle) > MOST_IDLE else None
+            if held.private:  # a whole stack that waits for nobody
+                surplus: _Held | None = held
+            else:
+                self._idle.append(held)
+                surplus = self._idle.pop(0) if len(self._idle) > MOST_IDLE else None
         if surplus is not None:
             surplus.close()
 
@@ -137,7 +141,7 @@ class Session:
         environment = stack.environment(spec)
         self._announce(stack)
         self._emit(EnvironmentReady(time.time(), shorten(scenario.path), time.monotonic() - started))
-        return _Held(spec.key, environment, Clients(environment))
+        return _Held(spec.key, environment, Clients(environment), spec.private)
 
     def _case_lock(self, case: Case) -> threading.Lock:
         if not case.header.lock:
