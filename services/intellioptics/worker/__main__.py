@@ -70,12 +70,15 @@ async def _build_handler(
     settings: WorkerSettings, results: Publisher, executor: ThreadPoolExecutor, stack: AsyncExitStack
 ) -> ImageQueryHandler:
     loading = asyncio.get_running_loop().run_in_executor(executor, load_model, settings.model_path)
+    # servers close idle connections too, uvicorn after 5 s: whoever sends in that very moment gets no answer
+    limits = httpx.Limits(keepalive_expiry=1.0)
     api = httpx.AsyncClient(
         base_url=str(settings.api_url),
         headers={"authorization": f"Bearer {settings.api_token.get_secret_value()}"},
         timeout=settings.api_timeout_seconds,
+        limits=limits,
     )
-    storage = httpx.AsyncClient(timeout=settings.download_timeout_seconds)
+    storage = httpx.AsyncClient(timeout=settings.download_timeout_seconds, limits=limits)
     await stack.enter_async_context(api)
     await stack.enter_async_context(storage)
     model = await loading
