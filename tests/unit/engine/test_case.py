@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 from harness.engine.events import CaseStarted, Event, StepFinished
 from harness.stack import Exit, StackError
@@ -57,14 +58,18 @@ def test_waiting_ends_when_a_service_has_died(tmp_path: Path) -> None:
     cases = "cases: {one: {steps: [{messages: {queue: jobs}, eventually: 4s, expect: {count: 1}}]}}\n"
     world = FakeEnvironment("worker")
 
-    def die() -> None:
-        world.services.gone.append(Exit("worker", 0, 0.0, -9, expected=False))
-        world.wake()
+    look, looks = world.ledger, 0
 
-    timer = threading.Timer(0.05, die)
-    timer.start()
+    def looked(after: int, wait: float = 0.0) -> tuple[list[dict[str, Any]], int]:
+        nonlocal looks
+        looks += 1
+        if looks == 3:  # the case has begun, and waits
+            world.services.gone.append(Exit("worker", 0, 0.0, -9, expected=False))
+            world.wake()
+        return look(after, wait)
+
+    world.ledger = looked  # type: ignore[method-assign]
     failure = run_one(scenario_of(tmp_path, cases), world).failure
-    timer.join()
     assert failure is not None
     assert "worker exited with signal 9" in failure.notes[0]
     assert failure.notes[0].startswith("stopped early")
