@@ -54,7 +54,7 @@ fix: $(READY) ## put right what a machine can
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/peeklock schema --output docs/reference/scenario.schema.json
 
-fuzz: $(READY) ## a million spoilt frames for the emulator (a quarter of an hour)
+fuzz: $(READY) ## a million spoilt frames for the emulator (seven to fifteen minutes)
 	@$(BIN)/python -m tests.fuzz -n $(N)
 
 bench: $(READY) ## how fast it is, as ratios within one run
