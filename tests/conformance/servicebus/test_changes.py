@@ -24,7 +24,7 @@ from harness.servicebus import (
     TopologyError,
 )
 from harness.servicebus.gateway.changes import apply
-from tests.conformance.servicebus.test_servicebus_process import call, process, text
+from tests.conformance.servicebus.control import call, process, text
 
 BEFORE = Topology(
     queues={"kept": Queue(max_delivery_count=3), "gone": Queue(), "s": Queue(requires_session=True)},

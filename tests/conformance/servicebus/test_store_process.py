@@ -20,7 +20,7 @@ from harness.servicebus.emulator import connection_string
 from harness.servicebus.gateway.certificates import authority
 from harness.servicebus.topology import AccessRule
 
-from .test_servicebus_process import call, text
+from .control import call, text
 
 TOKEN = "a-control-token"
 ROUNDS = 4
