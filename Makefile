@@ -8,7 +8,7 @@ N ?= 2
 SCENARIOS ?= scenarios
 
 .DEFAULT_GOAL := help
-.PHONY: help setup e2e test check fix fuzz bench mutants conformance up down lock schema clean
+.PHONY: help setup e2e test check fix fuzz bench mutants conformance docker up down lock schema clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -62,6 +62,9 @@ bench: $(READY) ## how fast it is, as ratios within one run
 
 mutants: $(READY) ## break API and worker in known ways: each must be caught at the right step
 	@$(BIN)/python -m pytest tests/mutants -p no:randomly -q
+
+docker: ## a Docker engine on this machine: the one that answers, else one installed and started (Debian, as root)
+	@compose/engine.sh
 
 up: $(READY) ## a stack that stays up between runs
 	@$(BIN)/peeklock up
