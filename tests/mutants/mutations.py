@@ -15,6 +15,9 @@ CRASHED = "scenarios/intellioptics/crashes.yaml::worker_crashes[before_its_resul
 UNTOLD = "scenarios/intellioptics/crashes.yaml::worker_crashes[before_it_hears_that_its_result_is_taken]"
 GRACE = "scenarios/intellioptics/time.yaml::grace_period_of_old_detector_ids"
 RENEWAL = "scenarios/intellioptics/time.yaml::renewal_keeps_the_lock"
+REDELIVERED = "scenarios/intellioptics/faults.yaml::settlement_lost"
+UNAVAILABLE = "scenarios/intellioptics/faults.yaml::blob_service_unavailable_twice"
+API_AWAY = "scenarios/intellioptics/faults.yaml::api_down_and_back"
 VIOLATION = "scenarios/intellioptics/contract.yaml::violations[no_detector]"
 
 
@@ -218,5 +221,32 @@ MUTATIONS = (
         RENEWAL,
         "half of the lock's 5 s is over",
         ("history", "renewed"),
+    ),
+    Mutation(
+        "worker_has_its_effect_at_each_delivery",
+        _HANDLER,
+        "await self.results.send(result, message_id=query_id, ",
+        'await self.results.send(result, message_id=f"{query_id}-{message.delivery_count}", ',
+        REDELIVERED,
+        "the second result is dropped by its id",
+        ("outcome", "dropped_as_duplicate", "fault drop_settlement"),
+    ),
+    Mutation(
+        "worker_takes_a_503_for_a_refusal",
+        _DOWNLOAD,
+        'raise _TryAgainError(f"HTTP {response.status_code}")',
+        'raise DownloadRefusedError(response.status_code, f"HTTP {response.status_code}")',
+        UNAVAILABLE,
+        "the image is had all the same",
+        ("body.answer", "download_failed", "fault status on blobs"),
+    ),
+    Mutation(
+        "worker_completes_what_it_could_not_do",
+        _CONSUMER,
+        'await self._abandon(receiver, message, {**facts, "reason": str(failure)})',
+        "await receiver.complete_message(message)",
+        API_AWAY,
+        "the worker gives the message back",
+        ("abandoned", "completed", "fault down on api"),
     ),
 )
