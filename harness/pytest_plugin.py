@@ -144,7 +144,7 @@ class _Held:
         from harness.engine.session import Session
         from harness.reports.artefacts import write_artefacts
         from harness.reports.run_folder import new_run_folder
-        from harness.stack.embedded.tools import cache_dir
+        from harness.stack.cache import cache_dir
 
         if self._session is None:
             self._session = Session(self.stack, lambda _event: None, CaseOptions(cache=cache_dir()))

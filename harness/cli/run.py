@@ -30,8 +30,8 @@ from harness.reports.ndjson import NdjsonReport
 from harness.reports.run_folder import new_run_folder
 from harness.scenario.loader import project_root
 from harness.stack import open_stack
+from harness.stack.cache import cache_dir
 from harness.stack.choice import choose_backend
-from harness.stack.embedded.tools import cache_dir
 from harness.stack.fingerprint import fingerprint
 from harness.verbs import VOCABULARY
 

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from harness.cli.exits import exits
-from harness.stack.embedded.tools import cache_dir, prepare
+from harness.stack.cache import cache_dir
+from harness.stack.embedded.tools import prepare
 
 
 def setup(

@@ -13,22 +13,22 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Services
+from harness.stack.clock import Member, MovableClock, OffsetFile, RealClock
+from harness.stack.dependencies import OwnDependencies
 from harness.stack.doors import addresses, through
-from harness.stack.embedded.blobs import BlobServer
-from harness.stack.embedded.clock import Member, MovableClock, OffsetFile, RealClock
-from harness.stack.embedded.dependencies import OwnDependencies
-from harness.stack.embedded.ledger_feed import LedgerFeed
-from harness.stack.embedded.postgres import PostgresServer
-from harness.stack.embedded.relay import RelayServer
-from harness.stack.embedded.servicebus import (
+from harness.stack.errors import StackError
+from harness.stack.fault_control import EnvironmentFaults
+from harness.stack.servers.blobs import BlobServer
+from harness.stack.servers.ledger_feed import LedgerFeed
+from harness.stack.servers.postgres import PostgresServer
+from harness.stack.servers.relay import RelayServer
+from harness.stack.servers.servicebus import (
     ROOT_RULE,
     ServiceBusServer,
     connection_string,
     control_topology,
     service_rule,
 )
-from harness.stack.errors import StackError
-from harness.stack.fault_control import EnvironmentFaults
 from harness.stack.services import ProcessServices
 from harness.stack.supervisor_client import SupervisorClient
 
@@ -85,12 +85,12 @@ class Record:
         return f"relay{self.slot}:"
 
 
-class EmbeddedEnvironment:
-    """Implements `backend.Environment`. Made by `EmbeddedStack.environment`."""
+class LocalEnvironment:
+    """Implements `backend.Environment`. Made by `LocalStack.environment`."""
 
     def __init__(
         self, supervisor: SupervisorClient, parts: Parts, pool: Executor, spec: EnvironmentSpec, record: Record,
-        on_close: Callable[[EmbeddedEnvironment], None],
+        on_close: Callable[[LocalEnvironment], None],
     ) -> None:  # fmt: skip
         self.name = spec.name
         self.record = record

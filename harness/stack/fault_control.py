@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from harness.stack.backend import FaultEvent
-from harness.stack.embedded.relay import RelayServer
-from harness.stack.embedded.servicebus import ControlError, ServiceBusServer
 from harness.stack.errors import StackError
 from harness.stack.faults import Fault
+from harness.stack.servers.relay import RelayServer
+from harness.stack.servers.servicebus import ControlError, ServiceBusServer
 
 
 class EnvironmentFaults:

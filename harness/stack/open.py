@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from harness.stack.backend import Stack
-from harness.stack.embedded.tools import Progress, silent
 from harness.stack.errors import StackError
+from harness.stack.local import LocalStack, warm_state
+from harness.stack.progress import Progress, silent
 
 BACKENDS = ("embedded",)
 Warm = Literal["use-if-up", "never"]
@@ -21,7 +21,7 @@ def open_stack(
     kinds: Iterable[str] = (),
     progress: Progress = silent,
     ports: Mapping[str, int] | None = None,
-) -> Stack:
+) -> LocalStack:
     """A stack for scenario files of the project `root`. Raises `StackError`.
 
     `kinds`: of `postgres`, `blobs`, `servicebus`, those that the scenario files need: they begin to start at once, in parallel,
@@ -29,10 +29,24 @@ def open_stack(
     """
     if backend not in ("auto", *BACKENDS):
         raise StackError.unknown_backend(backend, ("auto", *BACKENDS))
-    from harness.stack.embedded.stack import EmbeddedStack
-
     if warm == "use-if-up" and not ports:
-        found = EmbeddedStack.find(root, progress)
+        found = find_warm(root, progress)
         if found is not None:
             return found
-    return EmbeddedStack.start(root, kinds, progress, ports)
+    return stack_class(backend).start(root, kinds, progress, ports)
+
+
+def find_warm(root: Path, progress: Progress = silent) -> LocalStack | None:
+    """The warm stack of this project, whatever its backend, or None."""
+    found = warm_state(root)
+    if found is None:
+        return None
+    supervisor, state = found
+    return stack_class(state["backend"])(supervisor, state, progress, warm=True)
+
+
+def stack_class(_backend: str) -> type[LocalStack]:
+    """The class of a backend; imported only here, so that no run pays for another's."""
+    from harness.stack.embedded.stack import EmbeddedStack
+
+    return EmbeddedStack

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness.stack.embedded.tools import locked
+from harness.stack.cache import locked
 from harness.stack.errors import StackError
 from harness.stack.supervisor_client import SupervisorClient
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.scenario.topology import Service
 from harness.stack.backend import Endpoints, EnvironmentSpec, Exit, LogLine
-from harness.stack.embedded.clock import OffsetFile
+from harness.stack.clock import OffsetFile
 from harness.stack.errors import StackError
 from harness.stack.fingerprint import fingerprint
 from harness.stack.readiness import Watcher, announces, json_record

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.stack.embedded.stack import EmbeddedStack
-from harness.stack.embedded.tools import Progress, locked, silent
+from harness.stack.cache import locked
 from harness.stack.environment import KINDS
 from harness.stack.errors import StackError
+from harness.stack.open import find_warm, stack_class
+from harness.stack.progress import Progress, silent
 from harness.stack.project import ProjectFolder
 from harness.stack.supervisor_client import SupervisorClient
 
@@ -67,7 +68,7 @@ def up(root: Path, progress: Progress = silent, ports: Mapping[str, int] | None 
             found.close()
             return _status(root, took=None)
         progress("starting Postgres, Azurite and Service Bus")
-        stack = EmbeddedStack.start(root, KINDS, progress, ports)
+        stack = stack_class("embedded").start(root, KINDS, progress, ports)
         try:
             stack.wait()
             stack.settle(root)
@@ -80,7 +81,7 @@ def up(root: Path, progress: Progress = silent, ports: Mapping[str, int] | None 
 
 def down(root: Path) -> bool:
     """End the warm stack with everything below it; False when there was none. Migrated templates are kept for the next one."""
-    stack = EmbeddedStack.find(root)
+    stack = find_warm(root)
     if stack is None:
         return False
     stack.end()
@@ -130,7 +131,7 @@ def _status(root: Path, took: float | None) -> Status:
 
 def reset(root: Path) -> int:
     """Take down every environment that no run uses: the next runs make theirs anew. Returns how many. Raises `StackError`."""
-    stack = EmbeddedStack.find(root)
+    stack = find_warm(root)
     if stack is None:
         raise StackError("no stack is up", where=str(root), fix="`peeklock up` first")
     try:

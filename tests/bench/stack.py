@@ -8,8 +8,9 @@ from pathlib import Path
 from harness.engine.environments import environment_spec
 from harness.engine.plan import Choice, Target, make_plan
 from harness.stack import open_stack
-from harness.stack.embedded.stack import KINDS, EmbeddedStack
-from harness.stack.embedded.tools import cache_dir
+from harness.stack.cache import cache_dir
+from harness.stack.embedded.stack import EmbeddedStack
+from harness.stack.environment import KINDS
 from harness.verbs import VOCABULARY
 
 

@@ -17,12 +17,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.stack.embedded.tools import Postgres, Progress, cache_dir, locked, postgres, silent
+from harness.stack.cache import cache_dir, locked
+from harness.stack.embedded.tools import Postgres, postgres
 from harness.stack.errors import StackError
 from harness.stack.process_tree import LINUX
+from harness.stack.progress import Progress, silent
+from harness.stack.servers.postgres import ROLE
 from harness.stack.supervisor_client import SupervisorClient
 
-ROLE = "peeklock"
 _FORMAT = 2
 """Raise it when the flags of `initdb` or the files below change: old golden clusters are then left alone and made anew."""
 _ACCESS = f"""\

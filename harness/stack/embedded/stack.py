@@ -1,67 +1,33 @@
-"""`EmbeddedStack`: starts the dependencies side by side, gives out environments, ends everything."""
+"""`EmbeddedStack`: every dependency is a plain process."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import secrets
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from harness.stack.backend import Environment, EnvironmentSpec
-from harness.stack.embedded import blobs as azurite
-from harness.stack.embedded import faketime
-from harness.stack.embedded.blobs import BlobServer, new_accounts
-from harness.stack.embedded.clock import OffsetFile
-from harness.stack.embedded.postgres import PostgresServer, data_home
-from harness.stack.embedded.servicebus import ServiceBusServer
-from harness.stack.embedded.tools import Progress, silent
-from harness.stack.embedded.tools import azurite as azurite_bundle
-from harness.stack.environment import KINDS, EmbeddedEnvironment, Record, as_record
+from harness.stack import faketime
+from harness.stack.clock import OffsetFile
+from harness.stack.embedded.blobs import start_azurite
+from harness.stack.embedded.postgres import EmbeddedPostgres, data_home
+from harness.stack.embedded.servicebus import start_servicebus
+from harness.stack.embedded.tools import azurite
 from harness.stack.errors import StackError
-from harness.stack.project import ProjectFolder, new_folder
-from harness.stack.services import replicas
-from harness.stack.supervisor_client import RequestError, SupervisorClient
+from harness.stack.local import LocalStack
+from harness.stack.servers.blobs import BlobServer, new_accounts
+from harness.stack.servers.postgres import PostgresServer
+from harness.stack.servers.servicebus import ServiceBusServer
+from harness.stack.supervisor_client import SupervisorClient
 
-SLOTS = 32
-"""How many environments can stand at once: Azurite is told its accounts when it starts."""
-_STATE = "stack"
 _ABILITIES = frozenset({"exact_ledger", "faults"})
 
 
-class EmbeddedStack:
-    """Implements `backend.Stack`. Thread-safe."""
+class EmbeddedStack(LocalStack):
+    """Implements `backend.Stack` without Docker."""
 
     backend = "embedded"
-
-    def __init__(self, supervisor: SupervisorClient, state: Mapping[str, Any], progress: Progress, warm: bool) -> None:
-        self.warm = warm
-        self.log_dir = Path(state["log_dir"])
-        self._timings: dict[str, float] = {}
-        self.timings: Mapping[str, float] = self._timings
-        """Seconds from the start of the stack until each part answered; empty for what was found running."""
-        self._began = time.monotonic()
-        self._supervisor = supervisor
-        self._state = dict(state)
-        self._progress = progress
-        self._parts: dict[str, Future[Any]] = {}
-        self._parts_lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(SLOTS, thread_name_prefix="environment")
-        self._environments: set[EmbeddedEnvironment] = set()
-        self._environments_lock = threading.Lock()
-        self._closed = False
-        self._lasting: Path | None = None
-        """Where its parts keep their data, if they are to come back with them."""
-        self._private: set[EmbeddedStack] = set()
-        self._on_end: Callable[[EmbeddedStack], None] | None = None
-        """Present in the private stack of one environment: it ends with that."""
-        self.offset_file: OffsetFile | None = None
-        """Present where the clock is not the machine's."""
 
     @property
     def abilities(self) -> frozenset[str]:
@@ -70,355 +36,68 @@ class EmbeddedStack:
     def why_not(self, ability: str) -> str:
         return faketime.why_not() if ability == "clock" else ""
 
-    # -- making one ----------------------------------------------------------------------------------------------------
-
     @classmethod
-    def start(
-        cls, root: Path, kinds: Iterable[str] = (), progress: Progress = silent, ports: Mapping[str, int] | None = None,
-        log_dir: Path | None = None, on_end: Callable[[EmbeddedStack], None] | None = None, movable_clock: bool = False,
-        lasting: bool = False,
-    ) -> EmbeddedStack:  # fmt: skip
-        """A stack of our own, which ends with this process. `kinds` begin to start at once; others when first asked for.
-
-        `ports`: fixed ports by kind; when one is taken, that is a `StackError`. `log_dir`: a folder that exists; absent: a new one.
-        `on_end`: makes it the private stack of one environment, with which it ends.
-        """
-        began = time.monotonic()
-        log_dir = log_dir or ProjectFolder(root).new_log_dir()
-        supervisor = SupervisorClient.start(log_dir / "supervisor.log")
+    def _plan(cls, supervisor: SupervisorClient, ports: Mapping[str, int]) -> dict[str, Any]:
+        free = supervisor.reserve_ports(2)
+        directory = Path(tempfile.mktemp(prefix="peeklock-", dir=data_home()))  # noqa: S306  registered first, then made
+        supervisor.call("register", path=str(directory))
         try:
-            free = supervisor.reserve_ports(2)
-            fixed = dict(ports or {})
-            directory = Path(tempfile.mktemp(prefix="peeklock-", dir=data_home()))  # noqa: S306  registered first, then made
-            supervisor.call("register", path=str(directory))
-            try:
-                directory.mkdir(mode=0o700)
-            except OSError as error:
-                raise StackError.unwritable(directory, error) from error
-            state = {
-                "log_dir": str(log_dir),
-                "directory": str(directory),
-                "plan": {
-                    "postgres": {"port": fixed.get("postgres", free[0]), "fixed": "postgres" in fixed,
-                                 "password": secrets.token_hex(16)},
-                    "blobs": {"port": fixed.get("blobs", free[1]), "fixed": "blobs" in fixed, "accounts": new_accounts(SLOTS)},
-                },
-            }  # fmt: skip
-            stack = cls(supervisor, state, progress, warm=False)
-            stack.offset_file = OffsetFile(supervisor, directory) if movable_clock else None
-            stack._lasting = Path(directory) if lasting else None
-        except BaseException:
-            supervisor.close()
-            raise
-        stack._began, stack._on_end = began, on_end
-        for kind in sorted(kinds):  # blobs come first: Azurite takes longest
-            stack._part(kind)
-        return stack
+            directory.mkdir(mode=0o700)
+        except OSError as error:
+            raise StackError.unwritable(directory, error) from error
+        return {
+            "directory": str(directory),
+            "plan": {
+                "postgres": {"port": ports.get("postgres", free[0]), "fixed": "postgres" in ports,
+                             "password": secrets.token_hex(16)},
+                "blobs": {"port": ports.get("blobs", free[1]), "fixed": "blobs" in ports,
+                          "accounts": new_accounts(cls.slots)},
+            },
+        }  # fmt: skip
 
-    @classmethod
-    def find(cls, root: Path, progress: Progress = silent) -> EmbeddedStack | None:
-        """The warm stack of this project, or None."""
-        supervisor = ProjectFolder(root).connect()
-        if supervisor is None:
-            return None
-        state = supervisor.call("get", key=_STATE)["value"]
-        if state is None:  # `peeklock up` is at it in this moment, or died while it was
-            supervisor.close()
-            return None
-        return cls(supervisor, state, progress, warm=True)
+    def _prepare(self, movable_clock: bool) -> None:
+        self.offset_file = OffsetFile(self._supervisor, Path(self._state["directory"])) if movable_clock else None
 
-    def settle(self, root: Path) -> None:
-        """Make this stack a warm one: it outlives this process and is found through the project's folder."""
-        folder = ProjectFolder(root)
-        path = folder.socket_path()
-        path.unlink(missing_ok=True)
-        self._supervisor.call("put", key=_STATE, value=self._whole_state())
-        self._supervisor.call("register", path=str(folder.pointer))
-        self._supervisor.call("listen", path=str(path))
-        folder.write_pointer(path)
-        self._supervisor.detach()
-        self.warm = True
-
-    def _whole_state(self) -> dict[str, Any]:
-        found = {kind: self._part(kind).result().state for kind in self._parts}
-        return {**self._state, "found": found}
-
-    # -- parts ---------------------------------------------------------------------------------------------------------
-
-    def _part(self, kind: str) -> Future[Any]:
-        """The server of this kind, being started at the first call; a thread each, so that they start side by side."""
-        with self._parts_lock:
-            future = self._parts.get(kind)
-            if future is None:
-                future = self._parts[kind] = Future()
-                start = self._start_part if kind not in self._state.get("found", {}) else self._find_part
-                threading.Thread(target=start, args=(kind, future), name=f"start-{kind}", daemon=True).start()
-            return future
-
-    def _find_part(self, kind: str, future: Future[Any]) -> None:
-        state = self._state["found"][kind]
-        server = {"postgres": PostgresServer, "blobs": BlobServer, "servicebus": ServiceBusServer}[kind]
-        future.set_result(server(self._supervisor, state))
-
-    def _start_part(self, kind: str, future: Future[Any]) -> None:
-        file = self.offset_file
-        moved = None if file is None else file.variables
-        try:
-            server: Any
-            if kind == "postgres":
-                server = PostgresServer.start(
-                    self._supervisor, Path(self._state["directory"]), self.log_dir, progress=self._progress,
-                    environment=moved, lasting=self._lasting is not None, **self._state["plan"]["postgres"],
-                )  # fmt: skip
-            elif kind == "blobs":
-                server = BlobServer.start(
-                    self._supervisor, self.log_dir, progress=self._progress, environment=moved, location=self._folder("blobs"),
-                    **self._state["plan"]["blobs"],
-                )  # fmt: skip
-            else:
-                server = ServiceBusServer.start(self._supervisor, self.log_dir, data_dir=self._folder("servicebus"))
-        except BaseException as error:  # noqa: BLE001  it belongs to whoever asks for the part
-            future.set_exception(error)
+    def _start_part(self, kind: str) -> PostgresServer | BlobServer | ServiceBusServer:
+        moved = None if self.offset_file is None else self.offset_file.variables
+        server: PostgresServer | BlobServer | ServiceBusServer
+        if kind == "postgres":
+            server = EmbeddedPostgres.start(
+                self._supervisor, Path(self._state["directory"]), self.log_dir, progress=self._progress,
+                environment=moved, lasting=self._state["lasting"], **self._state["plan"]["postgres"],
+            )  # fmt: skip
+        elif kind == "blobs":
+            server = start_azurite(
+                self._supervisor, self.log_dir, progress=self._progress, environment=moved, location=self._folder("blobs"),
+                **self._state["plan"]["blobs"],
+            )  # fmt: skip
         else:
-            if file is not None:
-                file.adopt_all()
-            self._timings[kind] = time.monotonic() - self._began
-            future.set_result(server)
+            server = start_servicebus(self._supervisor, self.log_dir, data_dir=self._folder("servicebus"))
+        if self.offset_file is not None:
+            self.offset_file.adopt_all()
+        return server
+
+    def _find_part(self, kind: str, state: Mapping[str, Any]) -> PostgresServer | BlobServer | ServiceBusServer:
+        return EmbeddedPostgres(self._supervisor, state) if kind == "postgres" else super()._find_part(kind, state)
 
     def _folder(self, name: str) -> Path | None:
-        if self._lasting is None:
+        """Where a server of a lasting stack keeps its data."""
+        if not self._state["lasting"]:
             return None
-        folder = self._lasting / name
+        folder = Path(self._state["directory"]) / name
         folder.mkdir(mode=0o700)
         return folder
 
-    def postgres(self) -> PostgresServer:
-        server: PostgresServer = self._part("postgres").result()
-        return server
-
-    def blobs(self) -> BlobServer:
-        server: BlobServer = self._part("blobs").result()
-        return server
-
-    def servicebus(self) -> ServiceBusServer:
-        server: ServiceBusServer = self._part("servicebus").result()
-        return server
-
-    def planned_blobs(self, slot: int) -> str:
-        future = self._part("blobs")
-        if future.done():
-            return self.blobs().connection_string(slot)
-        plan = self._state["plan"]["blobs"]
-        return BlobServer.plan(plan["port"], plan["accounts"][slot + 1])
-
-    def wait(self, kinds: Iterable[str] = KINDS) -> None:
-        """Until all of these answer. Raises the first `StackError`."""
-        for future in [self._part(kind) for kind in kinds]:
-            future.result()
-
-    def check(self, kinds: Iterable[str]) -> None:
-        """Raise the `StackError` that tells of the end of one of these."""
-        children = self._supervisor.call("children", prefix="")["children"]
-        ended = {child["name"] for child in children if child["code"] is not None}
-        for kind in kinds:
-            server = self._part(kind).result()
-            if server.PROCESS in ended:
-                raise server.lost()
-
-    # -- environments --------------------------------------------------------------------------------------------------
-
-    def environment(self, spec: EnvironmentSpec) -> Environment:
-        """A leased environment, reset, with its services ready. Raises `StackError`."""
-        if spec.private and self._on_end is None:
-            return self._private_environment(spec)
-        for kind in _kinds(spec):
-            self._part(kind)
-        record, lease, fresh = self._lease(spec)
-        environment = EmbeddedEnvironment(
-            self._supervisor, self, self._pool, spec, record, lambda env: self._give_back(env, lease)
-        )
-        with self._environments_lock:
-            self._environments.add(environment)
-        try:
-            environment.open(fresh, self._progress)
-        except BaseException:
-            environment.record.complete = False  # never to be taken for one that works
-            self._discard(environment, lease)
-            raise
-        if lease is not None and fresh:
-            record.complete = True
-            self._supervisor.call("put", key=lease, value=dataclasses.asdict(record))
-        return environment
-
-    def _private_environment(self, spec: EnvironmentSpec) -> Environment:
-        stack = EmbeddedStack.start(
-            spec.root, _kinds(spec), self._progress, log_dir=new_folder(self.log_dir, f"{spec.name}.stack"),
-            on_end=self._private.discard, movable_clock=spec.movable_clock, lasting=spec.lasting,
-        )  # fmt: skip
-        self._private.add(stack)
-        try:
-            return stack.environment(spec)
-        except BaseException:
-            stack.end()
-            raise
-
-    def _lease(self, spec: EnvironmentSpec) -> tuple[Record, str | None, bool]:
-        """The record of an environment that nobody else uses; the key of its lease in a warm stack; whether it is new."""
-        if not self.warm or not spec.key:
-            return self._new_record(spec), None, True
-        for number in range(SLOTS):
-            key = f"environment/{spec.key}/{number}"
-            if self._supervisor.call("lease", key=key)["granted"]:
-                known = self._supervisor.call("get", key=key)["value"]
-                if known is not None and known["complete"]:
-                    return as_record(known), key, False
-                try:
-                    return self._new_record(spec), key, True
-                except BaseException:
-                    self._supervisor.call("release", key=key)
-                    raise
-        raise StackError.no_room(SLOTS)
-
-    def _new_record(self, spec: EnvironmentSpec) -> Record:
-        for attempt in (1, 2):
-            try:
-                slot = self._supervisor.call("claim", pool="slots", size=SLOTS, holder=spec.name)["number"]
-                break
-            except RequestError as error:
-                if error.kind != "pool_exhausted" or attempt == 2 or not self._evict():
-                    raise StackError.no_room(SLOTS) from error
-        targets = [*_kinds(spec), *spec.services] if spec.relayed else []
-        ports = iter(self._supervisor.reserve_ports(replicas(spec.services) + len(targets)))
-        by_service = {name: [next(ports) for _ in range(max(1, s.replicas))] for name, s in spec.services.items()}
-        log_dir = new_folder(self.log_dir, spec.name)
-        doors = dict(zip(targets, ports, strict=True))
-        return Record(slot=slot, name=spec.name, ports=by_service, log_dir=str(log_dir), doors=doors)
-
-    def _evict(self) -> bool:
-        """Make room in a warm stack: take down the environment that was made first among those nobody uses."""
-        for key in self._supervisor.call("keys", prefix="environment/")["keys"]:
-            if self._supervisor.call("lease", key=key)["granted"]:
-                record = as_record(self._supervisor.call("get", key=key)["value"])
-                self._take_down(record)
-                self._supervisor.call("put", key=key, value=None)
-                self._supervisor.call("release", key=key)
-                return True
-        return False
-
-    def _take_down(self, record: Record) -> None:
-        for prefix in (record.prefix, record.relay_process):
-            for child in self._supervisor.call("children", prefix=prefix)["children"]:
-                if child["code"] is None:
-                    self._supervisor.call("kill", name=child["name"])
-                self._supervisor.call("forget", name=child["name"])
-        if record.namespace_port is not None:
-            self.servicebus().delete_namespace(record.namespace)
-        if record.template is not None:
-            self.postgres().drop(record.database)
-        self._free(record)
-
-    def _free(self, record: Record) -> None:
-        ports = [*record.doors.values(), *(port for found in record.ports.values() for port in found)]
-        self._supervisor.call("release_ports", ports=ports)
-        self._supervisor.call("unclaim", pool="slots", number=record.slot)
-
-    def _give_back(self, environment: EmbeddedEnvironment, lease: str | None) -> None:
-        if self._on_end is not None:
-            self.end()
-            return
-        with self._environments_lock:
-            self._environments.discard(environment)
-        if lease is None:
-            self._discard(environment, None)
-        else:
-            with contextlib.suppress(StackError):
-                self._supervisor.call("put", key=lease, value=dataclasses.asdict(environment.record))
-                self._supervisor.call("release", key=lease)
-
-    def _discard(self, environment: EmbeddedEnvironment, lease: str | None) -> None:
-        with self._environments_lock:
-            self._environments.discard(environment)
-        with contextlib.suppress(StackError):
-            environment.dismantle()
-            self._free(environment.record)
-            if lease is not None:
-                self._supervisor.call("put", key=lease, value=None)
-                self._supervisor.call("release", key=lease)
-
-    def end_environments(self) -> int:
-        """Take down every environment of a warm stack that nobody uses; how many."""
-        count = 0
-        while self._evict():
-            count += 1
-        return count
-
-    # -- the end -------------------------------------------------------------------------------------------------------
-
-    def close(self) -> None:
-        """An own stack ends, with everything below it; a warm one is only let go."""
-        if self._closed:
-            return
-        self._closed = True
-        self._end_private()
-        if self.warm:
-            with self._environments_lock:
-                left = list(self._environments)
-            for environment in left:
-                environment.close()
-            self._release()
-            self._supervisor.close()
-        else:
-            self.end()
-
-    def end(self) -> None:
-        """End the stack for good, a warm one too. Templates made in it are kept for the next one."""
-        self._closed = True
-        self._end_private()
-        with self._environments_lock:
-            left, self._environments = self._environments, set()
-        for environment in left:
-            environment.let_go()
-        with contextlib.suppress(Exception):  # whatever fails here, the supervisor must be told to end
-            for child in self._supervisor.call("children", prefix="env")["children"]:
-                if child["code"] is None:
-                    self._supervisor.call("kill", name=child["name"])
-            if self._stands("postgres"):
-                self.postgres().keep_templates()
-            if self._stands("blobs") and not _compiled():
-                self._supervisor.call("stop", name=azurite.NAME)  # kindly, so that Node keeps what it compiled
-        self._release()
-        self._supervisor.shutdown(graceful=False)
-        if self._on_end is not None:
-            self._on_end(self)
-
-    def _end_private(self) -> None:
-        for stack in list(self._private):
-            stack.end()
-
-    def _stands(self, kind: str) -> bool:
-        future = self._parts.get(kind)
-        if future is None:
-            return kind in self._state.get("found", {})
-        return future.done() and future.exception() is None
-
-    def _release(self) -> None:
-        for future in self._parts.values():
-            if future.done() and future.exception() is None:
-                future.result().close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _kinds(spec: EnvironmentSpec) -> list[str]:
-    return [kind for kind in KINDS if getattr(spec.stack, kind) is not None]
+    def _keep(self) -> None:
+        if self._stands("postgres"):
+            postgres = self.postgres()
+            assert isinstance(postgres, EmbeddedPostgres)
+            postgres.keep_templates()
+        if self._stands("blobs") and not _compiled():
+            self._supervisor.call("stop", name=BlobServer.PROCESS)  # kindly, so that Node keeps what it compiled
 
 
 def _compiled() -> bool:
     """Whether Node has already kept what it compiled of Azurite (it does when it exits by itself, not when it is killed)."""
-    folder = azurite_bundle().compile_cache
+    folder = azurite().compile_cache
     return folder.is_dir() and any(folder.iterdir())

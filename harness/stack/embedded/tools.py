@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import functools
 import hashlib
 import importlib.util
@@ -13,47 +11,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.stack.cache import cache_dir, locked
 from harness.stack.errors import StackError
+from harness.stack.progress import Progress, silent
 from harness.stack.supervisor_client import SupervisorClient
-
-Progress = Callable[[str], None]
-"""Called with a short text when long work begins."""
 
 OLDEST_NODE = 20
 _AZURITE = Path(__file__).parent / "azurite"
-
-
-def silent(_text: str) -> None:
-    """A `Progress` that says nothing."""
-
-
-def cache_dir() -> Path:
-    """`$PEEKLOCK_CACHE`, else `$XDG_CACHE_HOME/peeklock`, else `~/.cache/peeklock`; made when absent."""
-    named = os.environ.get("PEEKLOCK_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME")
-    path = Path(named) if named else (Path(base) if base else Path.home() / ".cache") / "peeklock"
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StackError.unwritable(path, error) from error
-    return path
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`: one process at a time does what is inside. Freed by the kernel when the process ends."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
-    except OSError as error:
-        raise StackError.unwritable(path, error) from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @dataclass(frozen=True, slots=True)

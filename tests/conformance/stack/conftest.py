@@ -20,6 +20,7 @@ import pytest
 from harness.scenario.topology import Blobs, Postgres, Service, ServiceBus, Stack
 from harness.stack import process_tree
 from harness.stack.backend import Endpoints, EnvironmentSpec
+from harness.stack.cache import cache_dir
 from harness.stack.embedded import tools
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -96,7 +97,7 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache of the tests' own, so that their templates do not push out those of real projects; the bundle is shared."""
-    real, path = tools.cache_dir(), tmp_path_factory.mktemp("cache")
+    real, path = cache_dir(), tmp_path_factory.mktemp("cache")
     tools.azurite()
     for name in ("azurite", "node-compile-cache"):
         (real / name).mkdir(exist_ok=True)

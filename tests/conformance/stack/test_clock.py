@@ -15,11 +15,11 @@ import psycopg
 import pytest
 
 from harness.servicebus import Client, OutgoingMessage
-from harness.stack import process_tree
+from harness.stack import faketime, process_tree
 from harness.stack.backend import Environment
-from harness.stack.embedded import EmbeddedStack, faketime
-from harness.stack.embedded.blob_http import BlobAccount
+from harness.stack.embedded import EmbeddedStack
 from harness.stack.errors import StackError
+from harness.stack.servers.blob_http import BlobAccount
 from tests.conformance.stack.conftest import Project
 
 DAYS = 15 * 86_400

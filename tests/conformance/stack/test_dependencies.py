@@ -13,8 +13,8 @@ import pytest
 from harness.servicebus import Client, OutgoingMessage
 from harness.stack.backend import Environment
 from harness.stack.embedded import EmbeddedStack
-from harness.stack.embedded.blob_http import BlobAccount
 from harness.stack.errors import StackError
+from harness.stack.servers.blob_http import BlobAccount
 from tests.conformance.stack.conftest import Project
 
 

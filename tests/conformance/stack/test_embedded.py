@@ -18,9 +18,9 @@ import pytest
 from harness.servicebus import Client, OutgoingMessage
 from harness.stack.backend import Environment
 from harness.stack.embedded import EmbeddedStack
-from harness.stack.embedded.blob_http import BlobAccount, BlobError
-from harness.stack.embedded.stack import KINDS
+from harness.stack.environment import KINDS
 from harness.stack.errors import StackError
+from harness.stack.servers.blob_http import BlobAccount, BlobError
 from tests.conformance.stack.conftest import Project
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.stack.cache import cache_dir
 from harness.stack.embedded import EmbeddedStack, golden, tools
-from harness.stack.embedded.postgres import PostgresServer
+from harness.stack.embedded.postgres import EmbeddedPostgres
 from harness.stack.errors import StackError
 from harness.stack.open import open_stack
 from harness.stack.supervisor_client import SupervisorClient
@@ -47,7 +48,7 @@ def test_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_pat
     (tmp_path / "file").touch()
     monkeypatch.setenv("PEEKLOCK_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(StackError, match="cannot write"):
-        tools.cache_dir()
+        cache_dir()
 
 
 def test_a_data_folder_that_does_not_exist(
@@ -125,7 +126,7 @@ def test_root_without_user_namespaces_runs_postgres_as_nobody(
         (data / "stack").mkdir(mode=0o711)
         data.chmod(0o711)
         port = supervisor.reserve_ports(1)[0]
-        server = PostgresServer.start(
+        server = EmbeddedPostgres.start(
             supervisor, data / "stack", project.root, port=port, fixed=False, password="a" * 32
         )  # fmt: skip
         owner = (data / "stack" / "data").stat().st_uid

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.stack.embedded import faketime
-from harness.stack.embedded.clock import MovableClock, RealClock
+from harness.stack import faketime
+from harness.stack.clock import MovableClock, RealClock
 from harness.stack.errors import StackError
 
 

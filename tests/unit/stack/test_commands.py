@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.scenario.topology import ServiceBus
-from harness.stack.embedded.servicebus import ROOT_RULE, connection_string, control_topology
 from harness.stack.errors import StackError
 from harness.stack.readiness import announces
+from harness.stack.servers.servicebus import ROOT_RULE, connection_string, control_topology
 from harness.stack.services import resolve
 
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.stack.embedded.ledger_feed import LedgerFeed
 from harness.stack.errors import StackError
 from harness.stack.readiness import Watcher, announces
+from harness.stack.servers.ledger_feed import LedgerFeed
+from harness.stack.servers.server import Server
 from harness.stack.supervisor_client import RequestError, SupervisorClient
 
 if TYPE_CHECKING:
     from harness.stack.environment import Parts
 
 _WITHIN = 30.0
-_TITLES = {"postgres": "Postgres", "blobs": "Azurite", "servicebus": "the Service Bus emulator"}
-_READY: dict[str, tuple[Callable[[str], bool], str]] = {
-    "postgres": (lambda line: "ready to accept connections" in line, "ready to accept connections"),
-    "blobs": (lambda line: "successfully listens on" in line, "successfully listens on"),
-    "servicebus": (announces("servicebus.ready"), "the line servicebus.ready"),
-}
 
 
 class OwnDependencies:
@@ -52,19 +47,18 @@ class OwnDependencies:
         self._come_back(kind)
 
     def start(self, kind: str) -> None:
-        name = self._server(kind).PROCESS
+        server = self._server(kind)
         if self.running(kind):
             return
-        match, awaited = _READY[kind]
-        watcher = Watcher(self._supervisor, name, title=_TITLES[kind], log_file=self._server(kind).log_file)
+        watcher = Watcher(self._supervisor, server.PROCESS, title=server.TITLE, log_file=server.log_file)
         try:
-            self._supervisor.call("respawn", name=name)
-            watcher.until_line(match, awaited, _WITHIN)
+            self._supervisor.call("respawn", name=server.PROCESS)
+            watcher.until_line(announces(server.READY), server.READY, _WITHIN)
         except RequestError as error:
-            raise StackError(f"{_TITLES[kind]} could not be started again", actual=str(error.facts)) from error
+            raise StackError(f"{server.TITLE} could not be started again", actual=str(error.facts)) from error
         finally:
             watcher.close()
-        self._server(kind).forget_connections()
+        server.forget_connections()
         self._come_back(kind)
 
     def running(self, kind: str) -> bool:
@@ -79,8 +73,9 @@ class OwnDependencies:
             else:
                 self.start(kind)
 
-    def _server(self, kind: str) -> Any:
-        return getattr(self._parts, kind)()
+    def _server(self, kind: str) -> Server:
+        server: Server = getattr(self._parts, kind)()
+        return server
 
     def _end(self, kind: str, how: str) -> None:
         self._leave(kind)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.stack import process_tree
-from harness.stack.embedded import faketime
+from harness.stack import faketime, process_tree
 from harness.stack.errors import StackError
 from harness.stack.supervisor_client import SupervisorClient
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from harness.stack.embedded.servicebus import Control, ControlError, ServiceBusServer
 from harness.stack.errors import StackError
+from harness.stack.servers.servicebus import Control, ControlError, ServiceBusServer
 
 _POLL = 20.0
 
