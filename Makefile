@@ -8,7 +8,7 @@ N ?= 2
 SCENARIOS ?= scenarios
 
 .DEFAULT_GOAL := help
-.PHONY: help setup e2e test check fix fuzz bench mutants conformance docker up down lock schema clean
+.PHONY: help setup e2e test check fix fuzz bench mutants conformance docker images up down lock schema clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -65,6 +65,9 @@ mutants: $(READY) ## break API and worker in known ways: each must be caught at 
 
 docker: ## a Docker engine on this machine: the one that answers, else one installed and started (Debian, as root)
 	@compose/engine.sh
+
+images: $(READY) ## the images of the containers backend, built from what is installed here, with no registry
+	@$(BIN)/peeklock images build
 
 up: $(READY) ## a stack that stays up between runs
 	@$(BIN)/peeklock up

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli import check, coverage, dlq, init, run, schema, setup, warm
+from harness.cli import check, coverage, dlq, images, init, run, schema, setup, warm
 
 app = typer.Typer(
     name="peeklock",
@@ -27,6 +27,7 @@ app.command("logs")(warm.logs)
 app.command("setup")(setup.setup)
 app.command("init")(init.init)
 app.add_typer(dlq.dlq, name="dlq")
+app.add_typer(images.images, name="images")
 
 
 @app.command("servicebus", add_help_option=False)

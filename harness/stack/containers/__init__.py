@@ -1,0 +1,1 @@
+"""The backend that runs everything in containers, and the images that it runs."""
