@@ -84,8 +84,8 @@ class Connection:
         """Return all that is to be sent now, and forget it."""
         if self._pending is not None:
             self.flush_dispositions()
-        if not self._out:
-            return b""
+        if len(self._out) == 1:
+            return self._out.pop()
         raw = b"".join(self._out)
         self._out.clear()
         return raw
@@ -284,7 +284,7 @@ class Connection:
             if session is None:
                 self._check_ended(channel)
             elif code == frames.DISPOSITION:
-                session.on_disposition(decode.fields(raw, pos)[0], raw, pos)
+                session.on_disposition(raw, pos)
             elif code == frames.FLOW:
                 session.on_flow(decode.fields(raw, pos)[0])
             elif code == frames.ATTACH:

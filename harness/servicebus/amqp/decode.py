@@ -292,6 +292,9 @@ def fields(buf: bytes, pos: int) -> tuple[list[Any], int]:
             elif code == 0x70:
                 add(_u32(buf, at + 1)[0])
                 at += 5
+            elif code == 0x56:
+                add(buf[at + 1] != 0)
+                at += 2
             elif code == 0xA0:
                 start = at + 2
                 at = start + buf[at + 1]

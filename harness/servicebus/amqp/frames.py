@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import Any
 
@@ -26,6 +27,15 @@ _TRANSFER_16 = struct.Struct(">IBBH3sBBBBIBIBB16sBBB5s")
 _TRANSFER_0 = struct.Struct(">IBBH3sBBBBIBIBBBBB5s")
 _NULLS_16 = b"\x40\x40\x42\x42\x42"
 _DISPOSITION = struct.Struct(">IBBH3sBBBBBIBIB")
+_UINT = rb"\x43|\x52.|\x70.{4}"
+_FLAG = rb"\x41|\x42|\x56[\x00\x01]"
+# role receiver, first, last, settled, the state `accepted`, batchable
+_COMPLETION = re.compile(
+    rb"\x00\x53\x15\xc0(.)\x06(?:\x41|\x56\x01)(" + _UINT + rb")(\x40|" + _UINT + rb")(\x40|" + _FLAG + rb")"
+    rb"\x00\x53\x24(?:\x45|\xc0\x01\x00)(?:\x40|" + _FLAG + rb")",
+    re.DOTALL,
+).fullmatch  # fmt: skip
+_TRUE = (b"\x41", b"\x56\x01")
 
 
 def frame(channel: int, body: bytes, payload: bytes = b"", kind: int = 0) -> bytes:
@@ -108,6 +118,23 @@ def disposition(channel: int, receiver: bool, first: int, last: int, settled: bo
         + state
         + b"\x42"
     )  # fmt: skip
+
+
+def read_completion(raw: bytes) -> tuple[int, bool] | None:
+    """Read the disposition by which a receiver completes one message, as SDKs write it: delivery-id and `settled`.
+
+    None for any other, which wants the general reader. There is one for each message, so it has a way of its own.
+    """
+    found = _COMPLETION(raw)
+    if found is None:
+        return None
+    size, first, last, settled = found.groups()
+    if size[0] != len(raw) - 5:
+        return None
+    number = int.from_bytes(first[1:])
+    if last != b"\x40" and int.from_bytes(last[1:]) != number:
+        return None
+    return number, settled in _TRUE
 
 
 def flow(

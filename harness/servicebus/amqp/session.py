@@ -289,13 +289,19 @@ class Session:
 
     # -- dispositions
 
-    def on_disposition(self, fields: list[Any], raw: bytes, pos: int) -> None:
+    def on_disposition(self, raw: bytes, pos: int) -> None:
         """A peer's disposition: an `Outcome` for each delivery of ours that it names.
 
         The range comes from the peer, so what is walked is what we track, never the range (S-45). What is said of a link's
         deliveries after its detach is ignored: azure-servicebus takes an answer to that for one to a request of its own
         that has the same number, and fails although it was done.
         """
+        completed = frames.read_completion(raw)
+        if completed is not None:
+            first, settled = completed
+            self._emit_outcome(first, settled, frames.ACCEPTED_CODE, [])
+            return
+        fields = decode.fields(raw, pos)[0]
         fields += [None] * (5 - len(fields))
         if not fields[0]:
             self._on_sender_disposition(fields)
@@ -306,14 +312,11 @@ class Session:
         code, values = read_state(fields[4], raw, pos)
         if not settled and (code is None or code < frames.ACCEPTED_CODE):
             return  # `received`: the peer only tells how far it got
+        if first == last:
+            self._emit_outcome(first, settled, code, values)
+            return
         unsettled = self._unsettled
         emit = self.connection.emit
-        if first == last:
-            entry = unsettled.pop(first, None)
-            if entry is None and first in self._forgotten:
-                return
-            emit(events.Outcome(self, first, first, entry and entry[1], settled, code, values))
-            return
         span = serial.distance(first, last)
         if span < 0:
             return
@@ -325,6 +328,12 @@ class Session:
             emit(events.Outcome(self, number, number, unsettled.pop(number)[1], settled, code, values))
         if not numbers and not any(0 <= serial.distance(first, n) <= span for n in self._forgotten):
             emit(events.Outcome(self, first, last, None, settled, code, values))
+
+    def _emit_outcome(self, number: int, settled: bool, code: int | None, values: list[Any]) -> None:
+        entry = self._unsettled.pop(number, None)
+        if entry is not None or number not in self._forgotten:
+            context = None if entry is None else entry[1]
+            self.connection.emit(events.Outcome(self, number, number, context, settled, code, values))
 
     def _on_sender_disposition(self, fields: list[Any]) -> None:
         """The client's side: the broker answers a settlement, or settles what it sent."""
