@@ -21,7 +21,7 @@ from harness.stack.supervisor_client import SupervisorClient
 _TRIES = 5
 _KEPT_TEMPLATES = 10
 _ROOM = 512 * 1024 * 1024
-_SETTINGS = (
+SETTINGS = (
     # Nothing here outlives the stack, so nothing needs to survive a crash of the machine.
     "fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0",
     "shared_buffers=32MB", "jit=off", "autovacuum=off", "max_connections=200", "max_wal_size=256MB",
@@ -30,6 +30,7 @@ _SETTINGS = (
     "timezone=UTC", "log_timezone=UTC", "log_line_prefix=%m [%p] %d ", "lc_messages=C",
     "logging_collector=off", "dynamic_shared_memory_type=mmap", "listen_addresses=127.0.0.1", "cluster_name=peeklock",
 )  # fmt: skip
+"""Of the server, on every backend, as `name=value`."""
 
 
 def data_home() -> Path:
@@ -76,7 +77,7 @@ class EmbeddedPostgres(PostgresServer):
         log = log_dir / "postgres.log"
         for attempt in range(_TRIES):
             argv = [binary, "-D", str(data), "-k", str(sockets), "-p", str(port)]
-            argv += [part for setting in _SETTINGS if _known(setting, person) for part in ("-c", setting)]
+            argv += [part for setting in SETTINGS if _known(setting, person) for part in ("-c", setting)]
             argv += ["-c", "synchronous_commit=on"] if lasting else []
             watcher = Watcher(supervisor, cls.PROCESS, title=cls.TITLE, log_file=log)
             try:

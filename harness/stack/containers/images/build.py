@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from harness.stack.cache import cache_dir, locked
 from harness.stack.containers.images.layer import Layer
 from harness.stack.containers.images.recipes import Kind, Recipe, recipe
-from harness.stack.embedded.tools import Progress, cache_dir, locked, silent
 from harness.stack.errors import StackError
+from harness.stack.progress import Progress, silent
 
 _NO_BASE = "scratch"
 

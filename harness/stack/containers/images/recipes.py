@@ -10,11 +10,12 @@ from importlib.metadata import Distribution, distribution
 from pathlib import Path
 from typing import Literal, get_args
 
+from harness.stack.cache import cache_dir
 from harness.stack.containers.images import interpreter, packages
 from harness.stack.containers.images.layer import USER, Layer
 from harness.stack.containers.images.libraries import add_libraries
 from harness.stack.embedded import tools
-from harness.stack.embedded.postgres import _SETTINGS
+from harness.stack.embedded.postgres import SETTINGS
 from harness.stack.errors import StackError
 
 Kind = Literal["postgres", "azurite", "servicebus", "services"]
@@ -42,7 +43,8 @@ class Recipe:
     def reference(self) -> str:
         """`peeklock/<kind>:<hash of what it is made of>`."""
         digest = hashlib.sha256()
-        for name, text in sorted({**self.ingredients, **self.texts, "how it is built": _this_code()}.items()):
+        how = {"how it is built": _this_code(), "Dockerfile": _digest(self.folder, self.folder.iterdir())}
+        for name, text in sorted({**self.ingredients, **self.texts, **how}.items()):
             digest.update(f"{name}\0{text}\0".encode())
         return f"peeklock/{self.kind}:{digest.hexdigest()[:16]}"
 
@@ -105,9 +107,11 @@ def _postgres() -> Recipe:
         layer.folder("var/lib/postgresql/data", mode=0o700, owner=USER)
         add_libraries(layer, of=list(layer.sources), having=below)
 
-    # Later lines win: in a container only what is published can be reached.
+    # Later lines win. A container may be killed and started again, and what was committed is to be there then; and only
+    # what is published of it can be reached.
     settings = [
-        *_SETTINGS,
+        *SETTINGS,
+        "synchronous_commit=on",
         "listen_addresses=*",
         "hba_file=/etc/postgresql/pg_hba.conf",
         "ident_file=/etc/postgresql/pg_ident.conf",
@@ -182,7 +186,7 @@ def _servicebus() -> Recipe:
 
 
 def _services() -> Recipe:
-    source, model = _HARNESS.parent / "services", tools.cache_dir() / "models" / _MODEL
+    source, model = _HARNESS.parent / "services", cache_dir() / "models" / _MODEL
     if not in_a_clone():
         raise StackError(
             "the image of services/ is made in a clone of Peeklock only",

@@ -1,0 +1,211 @@
+"""Each image runs, answers, is healthy without a network, and is nobody's root."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from azure.servicebus import ServiceBusClient, ServiceBusMessage
+from azure.storage.blob import BlobServiceClient
+
+from harness.stack.containers.images import KINDS, Kind
+from harness.stack.containers.images.build import build
+from harness.stack.containers.images.layer import USER
+
+from .conftest import Container, Start
+
+PASSWORD = """it's a "secret" with a \\ and a $HOME"""
+KEY = "a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2U="
+SETTINGS = {"postgres": {"POSTGRES_PASSWORD": PASSWORD}}
+COMMANDS: dict[Kind, list[str]] = {"services": ["python", "-c", "import signal; signal.pause()"]}
+Have = Callable[[Kind], str]
+
+
+def postgres(start: Start, image: Have, **env: str) -> Container:
+    made = start(image("postgres"), ports=[5432], env={"POSTGRES_PASSWORD": PASSWORD, **env})
+    made.until_line("ready to accept connections")
+    return made
+
+
+def connection(made: Container, user: str = "postgres", password: str = PASSWORD, database: str = "postgres") -> Any:
+    return psycopg.connect(
+        host="127.0.0.1", port=made.port(5432), user=user, password=password, dbname=database, connect_timeout=20
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_becomes_healthy_with_no_network_and_as_an_ordinary_user(
+    kind: Kind, start: Start, image: Have, engine: Any
+) -> None:
+    made = start(
+        image(kind), *COMMANDS.get(kind, []), env=SETTINGS.get(kind), network="none", read_only=False, cap_drop=["ALL"]
+    )
+    made.until_healthy()
+    assert made.facts()["Config"]["User"] == f"{USER}:{USER}"
+    processes = engine.top(made.id, "-eo uid,pid")["Processes"]
+    assert processes
+    assert {process[0] for process in processes} <= {str(USER), "peeklock"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_building_it_again_builds_nothing(kind: Kind, image: Have, engine: Any) -> None:
+    before = engine.inspect_image(image(kind))["Id"]
+    again = build(kind)
+    assert not again.built
+    assert again.id == before == engine.inspect_image(f"peeklock/{kind}:latest")["Id"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_holds_nothing_that_a_user_of_it_can_change(kind: Kind, start: Start, image: Have) -> None:
+    """But a home, /tmp and the data of a server."""
+    made = start(image(kind), *COMMANDS.get(kind, []), env=SETTINGS.get(kind))
+    probe = {
+        "postgres": ["sh", "-c", "for f in /usr/bin /etc /usr/lib /; do ! [ -w $f ] || echo $f; done"],
+        "azurite": [
+            "node",
+            "-e",
+            "for (const f of ['/usr/bin', '/etc', '/usr/lib', '/']) try { require('fs').accessSync(f, 2); console.log(f) } catch {}",
+        ],
+    }.get(
+        kind,
+        [
+            "python",
+            "-c",
+            "import os; [print(f) for f in ('/usr/bin', '/etc', '/usr/lib', '/', '/opt') if os.access(f, os.W_OK)]",
+        ],
+    )
+    assert made.run(*probe) == (0, "")
+
+
+def test_postgres_gives_back_what_it_was_given(start: Start, image: Have) -> None:
+    made = postgres(start, image)
+    with connection(made) as session:
+        session.execute("CREATE TABLE things (name text)")
+        session.execute("INSERT INTO things VALUES ('é')")
+        assert session.execute("SELECT name, current_setting('server_encoding') FROM things").fetchone() == (
+            "é",
+            "UTF8",
+        )
+
+
+def test_postgres_makes_the_superuser_and_the_database_that_it_is_told(start: Start, image: Have) -> None:
+    made = postgres(start, image, POSTGRES_USER='O"Neil', POSTGRES_DB="it's")
+    with connection(made, 'O"Neil', database="it's") as session:
+        assert session.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (True,)
+
+
+def test_postgres_lets_nobody_in_without_the_password(start: Start, image: Have) -> None:
+    made = postgres(start, image, POSTGRES_USER="app")
+    for user, password in (("app", "wrong"), ("postgres", PASSWORD), ("postgres", "")):
+        with pytest.raises(psycopg.OperationalError, match=r"password|no password supplied"):
+            connection(made, user, password, "postgres")
+
+
+def test_postgres_tells_its_password_to_nobody(start: Start, image: Have) -> None:
+    made = postgres(start, image, POSTGRES_USER="app", POSTGRES_DB="app")
+    assert "secret" not in made.logs()
+    assert made.run("sh", "-c", "read -r all </proc/1/environ; case $all in *secret*) exit 1;; esac") == (0, "")
+
+
+def test_postgres_does_not_start_without_a_password(start: Start, image: Have) -> None:
+    made = start(image("postgres"))
+    assert made.ended() == 1
+    assert "set POSTGRES_PASSWORD" in made.logs()
+
+
+def test_postgres_that_was_killed_comes_back_with_its_data_and_its_password(
+    start: Start, image: Have, engine: Any
+) -> None:
+    made = postgres(start, image)
+    with connection(made) as session:
+        session.execute("CREATE TABLE kept AS SELECT 7 AS number")
+    engine.kill(made.id)
+    made.ended()
+    engine.start(made.id)
+    made.until_healthy()
+    with connection(made) as session:
+        assert session.execute("SELECT number FROM kept").fetchone() == (7,)
+
+
+def test_postgres_makes_its_cluster_in_an_empty_folder_that_is_mounted(start: Start, image: Have) -> None:
+    made = start(
+        image("postgres"), ports=[5432], env={"POSTGRES_PASSWORD": PASSWORD}, tmpfs={"/var/lib/postgresql/data": f"uid={USER},mode=0700"}
+    )  # fmt: skip
+    made.until_line("ready to accept connections")
+    with connection(made) as session:
+        assert session.execute("SELECT current_setting('fsync')").fetchone() == ("off",)
+
+
+def test_azurite_gives_back_what_it_was_given_and_checks_keys(start: Start, image: Have) -> None:
+    made = start(image("azurite"), ports=[10000], env={"AZURITE_ACCOUNTS": f"mine:{KEY}"})
+    made.until_line("successfully listens on")
+
+    def client(key: str) -> BlobServiceClient:
+        endpoint = f"http://127.0.0.1:{made.port(10000)}/mine"
+        return BlobServiceClient.from_connection_string(
+            f"DefaultEndpointsProtocol=http;AccountName=mine;AccountKey={key};BlobEndpoint={endpoint};", retry_total=0
+        )
+
+    with client(KEY) as service:
+        container = service.create_container("images")
+        container.upload_blob("a/b.bin", b"\x00\x01" * 40_000)
+        assert container.download_blob("a/b.bin").readall() == b"\x00\x01" * 40_000
+    with client(KEY.replace("a2V5", "a2V6", 1)) as service, pytest.raises(Exception, match="AuthorizationFailure"):
+        service.create_container("others")
+
+
+def test_servicebus_delivers_what_its_configuration_allows(start: Start, image: Have) -> None:
+    """The official emulator's file, the official emulator's connection string."""
+    config = {
+        "UserConfig": {
+            "Namespaces": [
+                {"Name": "sbemulatorns", "Queues": [{"Name": "jobs", "Properties": {"MaxDeliveryCount": 3}}]}
+            ],
+            "Logging": {"Type": "File"},
+        }
+    }
+    made = start(image("servicebus"), ports=[5672], env={"PEEKLOCK_SERVICEBUS_CONFIG": json.dumps(config)})
+    made.until_line("servicebus.ready")
+    text = (
+        f"Endpoint=sb://localhost:{made.port(5672)};SharedAccessKeyName=RootManageSharedAccessKey;"
+        "SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;"
+    )
+    with ServiceBusClient.from_connection_string(text) as client, client.get_queue_sender("jobs") as sender:
+        sender.send_messages(ServiceBusMessage("hello"))
+        with client.get_queue_receiver("jobs", max_wait_time=20) as receiver:
+            message = next(receiver)
+            assert str(message) == "hello"
+            receiver.complete_message(message)
+
+
+def test_servicebus_that_cannot_read_its_configuration_says_so_and_ends(start: Start, image: Have) -> None:
+    made = start(image("servicebus"), "--config", "/nowhere.json")
+    assert made.ended() == 2
+    assert "/nowhere.json" in made.logs()
+
+
+def test_servicebus_ends_in_order(start: Start, image: Have, engine: Any) -> None:
+    made = start(image("servicebus"))
+    made.until_healthy()
+    engine.stop(made.id, timeout=20)
+    assert made.ended() == 0
+    assert "servicebus.stopped" in made.logs()
+
+
+def test_a_service_says_what_it_misses(start: Start, image: Have) -> None:
+    made = start(image("services"), "python", "-m", "services.intellioptics.worker")
+    assert made.ended() == 78
+    assert "AZURE_SERVICEBUS_CONNECTION_STRING" in made.logs()
+
+
+def test_the_services_image_has_the_model_and_can_run_it(start: Start, image: Have) -> None:
+    program = (
+        "import pathlib; from services.intellioptics.worker.model import load_model; "
+        "print(load_model(pathlib.Path('/models/centerface.onnx')).version)"
+    )
+    made = start(image("services"), "python", "-c", program)
+    assert made.ended() == 0
+    assert made.logs().startswith("centerface")
