@@ -71,8 +71,8 @@ class Message:
             "dead_letter_reason": self.reason,
             "dead_letter_description": self.description,
             "sender": self.sender,
-            "enqueued_at": _iso(self.enqueued_at),
-            "settled_at": _iso(self.settled_at) if self.settled_at else None,
+            "enqueued_at": iso(self.enqueued_at),
+            "settled_at": iso(self.settled_at) if self.settled_at else None,
             "history": list(self.history),
         }
         return {key: value for key, value in shown.items() if value is not None or key == "body"}
@@ -123,8 +123,8 @@ class Ledger:
         if event == "purged":
             return
         self.entries.append(entry)
-        if event == "fault" or event.startswith("session_"):
-            return  # about what a test has done, or about who holds a message session, not about a message
+        if event in ("fault", "token_renewed") or event.startswith("session_"):
+            return  # about what a test has done, or a client that goes on, or who holds a message session: not about a message
         key = (queue, f"n{entry['n']}" if event == "duplicate_dropped" else entry.get("sequence"))
         if event in ("activated", "published") and (
             waited := self._messages.pop((queue, entry.get("scheduled_sequence")), None)
@@ -188,5 +188,6 @@ def decode_body(raw: bytes) -> Any:
         return text
 
 
-def _iso(at: float) -> str:
+def iso(at: float) -> str:
+    """Return seconds since 1970 as a timestamp."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

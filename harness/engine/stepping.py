@@ -180,6 +180,13 @@ class Stepper:
                 self._context.secret(captured)
 
     def _use(self, step: Step) -> None:
+        times = resolve(step.times, self._context.scope(step.document.path.parent))
+        if not isinstance(times, int) or times < 1:
+            raise ValueInvalid(f"times is {show(times)}, expected a whole number from 1")
+        for _ in range(times):
+            self._use_once(step)
+
+    def _use_once(self, step: Step) -> None:
         outer = self._context.names
         given = resolve(dict(step.bindings), self._context.scope(step.document.path.parent))
         inner = {key: outer[key] for key in _ENGINE_NAMES if key in outer} | given

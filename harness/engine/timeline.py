@@ -42,6 +42,8 @@ def _of_entry(entry: Mapping[str, Any]) -> Moment:
         text = f"fault {entry.get('fault', '')} {entry.get('phase', '')}"
         if entry.get("sequence"):
             text += f" seq {entry['sequence']}"
+    elif event == "token_renewed":
+        text += f" by {entry.get('principal', '')} on connection {entry.get('connection', '')}"
     elif event.startswith("session_"):
         text += f" {entry.get('session_id', '')!r}"
     elif entry.get("sequence") is not None:

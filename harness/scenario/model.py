@@ -134,6 +134,8 @@ class Step:
     bindings: Mapping[str, Any] = field(default_factory=dict)
     """Inputs of a fragment, not looked up."""
     outputs: tuple[str, ...] = ()
+    times: Any = 1
+    """How often a fragment is run, not looked up."""
 
     @property
     def expect_path(self) -> DataPath:

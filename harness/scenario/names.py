@@ -60,7 +60,8 @@ class _Walk:
                 self.value(step.document, (*step.path, verb, name), value, defined)
                 defined.add(name)
         elif verb == "use":
-            self.value(step.document, (*step.path, "with"), raw.get("with", {}), defined)
+            for key in ("with", "times"):
+                self.value(step.document, (*step.path, key), raw.get(key), defined)
         else:
             extra = {"index"} if isinstance(step.arguments, dict) and "times" in step.arguments else set()
             self.value(step.document, (*step.path, verb), raw[verb], defined | extra)

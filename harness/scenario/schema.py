@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from harness.scenario.model import CaseHeader, Header
 from harness.scenario.steps import CaptureArguments, EventuallyArguments
+from harness.scenario.topology import Service
 from harness.scenario.vocabulary import VerbSpec, Vocabulary
 
 _TEMPLATE = {"type": "string", "pattern": r"\$\{"}
@@ -23,10 +24,18 @@ def scenario_schema(vocabulary: Vocabulary) -> dict[str, Any]:
         top["properties"][key]["items"] = step
     definitions[CaseHeader.__name__]["properties"]["steps"]["items"] = step
     definitions["Step"] = _step(vocabulary, definitions)
+    _complete_without_a_base(top, definitions)
     top["$defs"] = definitions
     top["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     top["title"] = "Peeklock scenario"
     return top
+
+
+def _complete_without_a_base(top: dict[str, Any], definitions: dict[str, Any]) -> None:
+    """Let a file that extends another one write of a service only what differs: the rest stands there."""
+    del definitions[Service.__name__]["required"]
+    top["if"] = {"not": {"required": ["extends"]}}
+    top["then"] = {"properties": {"services": {"additionalProperties": {"required": ["run"]}}}}
 
 
 def _inline(model: type[BaseModel], definitions: dict[str, Any]) -> dict[str, Any]:
@@ -55,6 +64,7 @@ def _step(vocabulary: Vocabulary, definitions: dict[str, Any]) -> dict[str, Any]
     beside_use = {
         "with": {"type": "object", "description": "inputs of the fragment"},
         "outputs": {"type": "array", "items": {"type": "string"}, "description": "names to take from the fragment"},
+        "times": _or_template({"type": "integer", "minimum": 1, "description": "run the fragment so often"}),
     }
     return {
         "type": "object",

@@ -15,10 +15,11 @@ from harness.scenario.matchers import Matcher, MatcherInvalid, compile_collectio
 from harness.scenario.model import Capture, Eventually, FragmentHeader, Step
 from harness.scenario.topology import Model
 from harness.scenario.validation import validate
+from harness.scenario.values import is_template
 from harness.scenario.vocabulary import Facts, VerbSpec, Vocabulary
 
 _COMMON = ("name", "expect", "capture", "eventually")
-_USE_ONLY = ("with", "outputs")
+_USE_ONLY = ("with", "outputs", "times")
 
 LoadFragment = Callable[[Path, Vocabulary, Facts, tuple[Path, ...]], tuple[FragmentHeader, tuple[Step, ...]]]
 
@@ -91,6 +92,7 @@ class StepReader:
             steps=steps,
             bindings=bindings,
             outputs=outputs,
+            times=self._times(raw, path) if verb.name == "use" else 1,
         )
 
     def _complain(
@@ -241,6 +243,13 @@ class StepReader:
                     fix=suggestion(str(name), header.outputs),
                 )
         return tuple(name for name in wanted if isinstance(name, str))
+
+    def _times(self, raw: dict[str, Any], path: DataPath) -> Any:
+        times = raw.get("times", 1)
+        if is_template(times) or (isinstance(times, int) and not isinstance(times, bool) and times >= 1):
+            return times
+        self._complain((*path, "times"), '"times" is how often', expected="a whole number from 1", actual=show(times))
+        return 1
 
     def _expect(self, verb: VerbSpec, raw: dict[str, Any], path: DataPath) -> Matcher | None:
         if "expect" not in raw:

@@ -6,6 +6,7 @@ from typing import Any
 
 from harness.engine.context import CaseContext
 from harness.engine.failure import VerbFailed
+from harness.engine.ledger import iso
 from harness.engine.verb import Found, Verb
 from harness.scenario.topology import Model
 from harness.scenario.vocabulary import Complaint, Facts, undeclared
@@ -18,11 +19,17 @@ class QueueArguments(Model):
 
 
 def run(arguments: QueueArguments, context: CaseContext) -> Found:
-    """Return `{name, active, locked, scheduled, deferred, dead_letter, receivers}`."""
+    """Return `{name, active, locked, scheduled, deferred, dead_letter, receivers}`; a receiver is `{link, container_id,
+    client_id, connection, authorized_until}`."""
     for queue in context.environment.queues():
         if queue["name"] == arguments.name:
-            return Found(queue)
+            return Found({**queue, "receivers": [_receiver(facts) for facts in queue.get("receivers", ())]})
     raise VerbFailed(f"the namespace has no queue {arguments.name!r}")
+
+
+def _receiver(facts: dict[str, Any]) -> dict[str, Any]:
+    until = facts.get("authorized_until")
+    return facts if until is None else {**facts, "authorized_until": iso(until)}
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .message import Message
 
 
@@ -29,6 +31,10 @@ class Consumer:
         self.peek_lock = peek_lock
         self.waiting = False
         """True while the entity keeps this consumer among those to be served."""
+
+    def facts(self) -> dict[str, Any]:
+        """Tell of it as the control API does."""
+        return {"link": self.link_name, "container_id": self.container_id, "client_id": self.client_id}
 
     @property
     def ready(self) -> bool:

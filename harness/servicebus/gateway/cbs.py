@@ -9,7 +9,7 @@ from harness.servicebus.amqp import events as ev
 from harness.servicebus.amqp.types import Int
 from harness.servicebus.broker import BrokerError
 
-from .access import TokenRefused, path_of
+from .access import Claim, TokenRefused, path_of
 from .responder import RequestLink, Response
 from .tracking import tracked
 
@@ -59,10 +59,17 @@ class CbsRequests(RequestLink):
             path = path[: -len("/$management")]
         if path and path.lower() not in ("$management", "$cbs"):
             try:
-                server.namespace.entity(path)
+                path = server.namespace.entity(path).name
             except BrokerError as error:
                 raise TokenRefused(error.status, tracked(error.description, server.namespace.name, path)) from None
-        self.peer.add_claim(claim)
+        if self.peer.add_claim(claim):
+            self._tell_renewal(path, claim)
+
+    def _tell_renewal(self, path: str, claim: Claim) -> None:
+        """Have the ledger tell that a connection goes on with a new token."""
+        namespace, peer = self.peer.server.namespace, self.peer
+        facts = {"principal": claim.principal, "connection": peer.number, "expires": claim.expires}
+        namespace.ledger.record(namespace.clock.now(), path, "token_renewed", 0, "", 0, None, None, facts)
 
 
 def _token(request: Envelope) -> str | None:

@@ -147,6 +147,12 @@ class Outlet(Consumer):
         """Return the entity from which the client may not receive any more (S-24)."""
         return None if self.peer.allows(self.queue.name, "Listen") else self.queue.name
 
+    def facts(self) -> dict[str, Any]:
+        """Tell of it, on which connection it is, and until when it may receive by the tokens that were shown (None: for ever)."""
+        until = self.peer.authorized_until(self.queue.name, "Listen")
+        lasting = None if until == float("inf") else until
+        return {**super().facts(), "connection": self.peer.number, "authorized_until": lasting}
+
     @property
     def ready(self) -> bool:
         """True while there is credit, window, and room in the connection's output."""

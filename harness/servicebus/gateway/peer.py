@@ -48,6 +48,8 @@ class Peer(asyncio.BufferedProtocol):
         self.amqp = Connection(server=True, container_id=server.container_id, idle_timeout=limits.heartbeat)
         self.amqp.caps = STRANGER
         self.transport: asyncio.Transport | None = None
+        self.number = 0
+        """Which of the connections that the namespace was ever asked for it is: 1 is the first."""
         self.claims: list[Claim] = []
         self.paused = False
         self.stalled = False
@@ -72,6 +74,7 @@ class Peer(asyncio.BufferedProtocol):
         transport.set_write_buffer_limits(high=STRANGER_UNREAD_LIMIT)
         self.server.peers.add(self)
         self.server.opened += 1
+        self.number = self.server.opened
         self.server.meet(transport)
         self._tick()
 
@@ -295,12 +298,19 @@ class Peer(asyncio.BufferedProtocol):
                 return claim.principal
         return None
 
-    def add_claim(self, claim: Claim) -> None:
-        """Keep a claim; it takes the place of an earlier one for the same scope."""
-        self.claims = [other for other in self.claims if other.scope != claim.scope]
-        self.claims.append(claim)
+    def authorized_until(self, path: str, right: str) -> float:
+        """Return when the last token that gives `right` on the entity at `path` expires (epoch seconds; 0.0: there is none)."""
+        lowered = path.lower()
+        return max((c.expires for c in self.claims if right in c.rights and covers(c.scope, lowered)), default=0.0)
+
+    def add_claim(self, claim: Claim) -> bool:
+        """Keep a claim; it takes the place of an earlier one for the same scope. Returns whether there was one."""
+        others = [other for other in self.claims if other.scope != claim.scope]
+        renewed = len(others) < len(self.claims)
+        self.claims = [*others, claim]
         self._become_known()
         self.server.watch_claim(claim.expires)
+        return renewed
 
     def _become_known(self) -> None:
         """It has shown who it is: it may have as much as others."""

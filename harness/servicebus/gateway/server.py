@@ -393,9 +393,7 @@ def _counts(queue: Queue) -> dict[str, Any]:
         "dead_letter": _held(dead),
         "transfer_dead_letter": _held(queue.transfer_dead_letters),
         "status": queue.status,
-        "receivers": [
-            {"link": c.link_name, "container_id": c.container_id, "client_id": c.client_id} for c in queue.consumers
-        ],
+        "receivers": [consumer.facts() for consumer in queue.consumers],
     }
 
 

@@ -114,6 +114,24 @@ def test_expired_token_detaches_its_links(bus, channel):
     assert refused(lambda: channel.attach_sender("q")).condition == "amqp:unauthorized-access"
 
 
+def test_a_renewal_is_told(bus, channel):
+    """S-24: the ledger tells of every new token that takes the place of an older one on a connection, and a receiver of which
+    connection it is on and until when it may receive."""
+    put_token(channel, bus, seconds=100)
+    start = bus.ledger.cursor
+    channel.attach_receiver("q", settled=False)
+    (before,) = bus.entities()[0]["receivers"]
+    bus.advance(50)
+    assert [entry for entry in bus.ledger.entries(start) if entry["event"] == "token_renewed"] == []
+    put_token(channel, bus, seconds=100)
+    (after,) = bus.entities()[0]["receivers"]
+    assert after["connection"] == before["connection"]
+    assert after["authorized_until"] - before["authorized_until"] == pytest.approx(50, abs=2)
+    (entry,) = [entry for entry in bus.ledger.entries(start) if entry["event"] == "token_renewed"]
+    assert entry["principal"] == "RootManageSharedAccessKey"
+    assert (entry["connection"], entry["expires"]) == (after["connection"], after["authorized_until"])
+
+
 def test_refusals_name_their_condition(bus, channel):
     """S-7, S-51, S-60: missing entities, DLQ senders, session filters and topics."""
     put_token(channel, bus)

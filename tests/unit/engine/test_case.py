@@ -167,6 +167,14 @@ cases:
     assert run_one(scenario_of(tmp_path, cases), world).outcome == "passed"
 
 
+def test_a_fragment_is_run_as_often_as_it_says(tmp_path: Path) -> None:
+    (tmp_path / "f.yaml").write_text("fragment: f\nsteps: [{name: once, set: {x: 1}}]\n")
+    cases = "cases:\n  one:\n    steps:\n      - set: {often: 3}\n      - {use: f.yaml, times: '${often}'}\n"
+    events: list[Event] = []
+    assert run_one(scenario_of(tmp_path, cases), FakeEnvironment("worker"), events.append).outcome == "passed"
+    assert [event.name for event in events if isinstance(event, StepFinished)].count("once") == 3
+
+
 def test_secrets_are_redacted_in_a_failure(tmp_path: Path) -> None:
     header = HEADER + "secrets: {password: hunter2hunter2}\n"
     cases = (

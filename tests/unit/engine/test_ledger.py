@@ -113,6 +113,16 @@ def test_sessions_are_no_messages() -> None:
     assert len(ledger.entries) == 4
 
 
+def test_a_new_token_is_in_the_timeline_but_no_message() -> None:
+    world = FakeEnvironment()
+    world.happen("token_renewed", sequence=0, principal="service-worker", connection=7)
+    ledger = fold(world)
+    assert views(ledger) == []
+    assert [moment.text for moment in timeline((), ledger.entries, (), ())] == [
+        "token renewed by service-worker on connection 7"
+    ]
+
+
 def test_a_fault_is_in_the_timeline_but_no_message() -> None:
     """What a test does to the broker is told beside the messages, and makes none of its own."""
     world = FakeEnvironment()

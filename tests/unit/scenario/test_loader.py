@@ -122,6 +122,8 @@ def test_a_fragment_knows_its_inputs_and_gives_its_outputs(tmp_path: Path) -> No
         ("{use: f.yaml, with: {whoo: you}}", 'no input "whoo"'),
         ("{use: f.yaml, outputs: [greting]}", 'no output "greting"'),
         ("{use: g.yaml}", "no such fragment"),
+        ("{use: f.yaml, times: 0}", "whole number from 1"),
+        ("{use: f.yaml, times: '${never}'}", '"never" is not defined'),
     ],
 )
 def test_a_fragment_used_wrongly(tmp_path: Path, step: str, message: str) -> None:

@@ -37,6 +37,13 @@ def test_an_editor_marks_what_the_loader_refuses(name: str, validator: Any) -> N
     assert list(validator.iter_errors(parse(BAD / f"{name}.yaml").data))
 
 
+def test_a_service_has_its_command_here_or_in_a_base(validator: Any) -> None:
+    """A file that extends another one may override only the `env` of a service; any other says how it is run."""
+    file = {"scenario": "a", "services": {"api": {"env": {"A": 1}}}, "cases": {"one": {"steps": [{"settle": None}]}}}
+    assert [error.message for error in validator.iter_errors(file)] == ["'run' is a required property"]
+    assert list(validator.iter_errors({**file, "extends": "base.yaml"})) == []
+
+
 def test_the_published_file_is_up_to_date() -> None:
     """`make fix` writes it anew."""
     published = json.loads((ROOT / "docs" / "reference" / "scenario.schema.json").read_text(encoding="utf-8"))
