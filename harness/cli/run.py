@@ -22,6 +22,7 @@ from harness.engine.environments import needed_kinds
 from harness.engine.events import CaseFinished, Event, Handler, RunFinished
 from harness.engine.plan import Choice, Plan, Target, make_plan
 from harness.engine.runner import Runner, RunOptions
+from harness.engine.session import most_environments
 from harness.engine.waiting import Signal
 from harness.reports.artefacts import write_artefacts
 from harness.reports.console import ConsoleReport
@@ -29,7 +30,7 @@ from harness.reports.junit import JUnitReport
 from harness.reports.ndjson import NdjsonReport
 from harness.reports.run_folder import new_run_folder
 from harness.scenario.loader import project_root
-from harness.stack import open_stack
+from harness.stack import Stack, open_stack
 from harness.stack.cache import cache_dir
 from harness.stack.choice import choose_backend
 from harness.stack.fingerprint import fingerprint
@@ -99,7 +100,12 @@ def run(
 
 def _run(root: Path, plan: Plan, options: RunOptions, console: Console, junit: Path | None, verbose: bool) -> int:
     kinds = needed_kinds(scenario for scenario, _ in plan)
-    runner = Runner(plan, options, lambda progress: open_stack(root, options.backend, kinds=kinds, progress=progress))
+    room = most_environments(options.workers)
+
+    def open_(progress: Callable[[str], None]) -> Stack:
+        return open_stack(root, options.backend, kinds=kinds, progress=progress, room=room)
+
+    runner = Runner(plan, options, open_)
     handlers: list[Handler] = [ConsoleReport(console, verbose=verbose), NdjsonReport(options.folder / "events.ndjson")]
     if junit:
         handlers.append(JUnitReport(junit))

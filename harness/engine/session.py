@@ -26,6 +26,11 @@ MOST_IDLE = 4
 """Environments that wait, services running, for a file that can use them."""
 
 
+def most_environments(workers: int) -> int:
+    """Return how many environments a session has at most, with so many files side by side: one of those that wait may be closing."""
+    return workers + MOST_IDLE + 1
+
+
 @dataclass(frozen=True)
 class _Held:
     """An environment of this session and the clients for it."""

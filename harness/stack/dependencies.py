@@ -28,7 +28,8 @@ class OwnDependencies:
         return kind in self._away
 
     def stop(self, kind: str) -> None:
-        self._end(kind, "stop")
+        self._leave(kind)
+        self._parts.children.stop(self._server(kind).PROCESS)
 
     def kill(self, kind: str) -> None:
         if kind == "blobs":
@@ -36,14 +37,15 @@ class OwnDependencies:
                 "blobs cannot be killed: Azurite would lose what it has not written to its disk yet, which Azure never does",
                 fix="use stop, restart or pause",
             )
-        self._end(kind, "kill")
+        self._leave(kind)
+        self._parts.children.kill(self._server(kind).PROCESS)
 
     def pause(self, kind: str) -> None:
         self._leave(kind)
-        self._supervisor.call("pause", name=self._server(kind).PROCESS)
+        self._parts.children.pause(self._server(kind).PROCESS)
 
     def resume(self, kind: str) -> None:
-        self._supervisor.call("resume", name=self._server(kind).PROCESS)
+        self._parts.children.resume(self._server(kind).PROCESS)
         self._come_back(kind)
 
     def start(self, kind: str) -> None:
@@ -52,7 +54,7 @@ class OwnDependencies:
             return
         watcher = Watcher(self._supervisor, server.PROCESS, title=server.TITLE, log_file=server.log_file)
         try:
-            self._supervisor.call("respawn", name=server.PROCESS)
+            self._parts.children.start_again(server.PROCESS)
             watcher.until_line(announces(server.READY), server.READY, _WITHIN)
         except RequestError as error:
             raise StackError(f"{server.TITLE} could not be started again", actual=str(error.facts)) from error
@@ -62,8 +64,8 @@ class OwnDependencies:
         self._come_back(kind)
 
     def running(self, kind: str) -> bool:
-        children = self._supervisor.call("children", prefix=self._server(kind).PROCESS)["children"]
-        return any(child["code"] is None for child in children if child["name"] == self._server(kind).PROCESS)
+        name = self._server(kind).PROCESS
+        return any(child["code"] is None for child in self._parts.children.all(name) if child["name"] == name)
 
     def revive(self) -> None:
         """Whatever a case did to them: all run again."""
@@ -76,10 +78,6 @@ class OwnDependencies:
     def _server(self, kind: str) -> Server:
         server: Server = getattr(self._parts, kind)()
         return server
-
-    def _end(self, kind: str, how: str) -> None:
-        self._leave(kind)
-        self._supervisor.call(how, name=self._server(kind).PROCESS)
 
     def _leave(self, kind: str) -> None:
         self._away.add(kind)

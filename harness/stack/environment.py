@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Services
+from harness.stack.children import Children
 from harness.stack.clock import Member, MovableClock, OffsetFile, RealClock
 from harness.stack.dependencies import OwnDependencies
 from harness.stack.doors import addresses, through
@@ -44,6 +45,8 @@ class Parts(Protocol):
     def blobs(self) -> BlobServer: ...
     def servicebus(self) -> ServiceBusServer: ...
     def check(self, kinds: Iterable[str]) -> None: ...
+    @property
+    def children(self) -> Children: ...
     def planned_blobs(self, slot: int) -> str: ...
     @property
     def offset_file(self) -> OffsetFile | None: ...
@@ -213,7 +216,7 @@ class LocalEnvironment:
         if self._spec.stack.postgres is not None:
             known.append(self._parts.postgres().password)
         self.services = self._services = ProcessServices(
-            self._supervisor, self.record.prefix, self._spec, self.seen, self.record.ports, self.log_dir, known,
+            self._supervisor, self._parts.children, self.record.prefix, self._spec, self.seen, self.record.ports, self.log_dir, known,
             self._parts.offset_file, self.record.doors,
         )  # fmt: skip
         return self._services
@@ -263,7 +266,7 @@ class LocalEnvironment:
         server = self._parts.servicebus()
         server.delete_namespace(self.record.namespace)  # left by a run that was killed while it made it
         self.record.namespace_port = server.create_namespace(
-            self.record.namespace, control_topology(bus, self.record.keys)
+            self.record.namespace, control_topology(bus, self.record.keys, server.port(self.record.slot))
         )
         self._feed = LedgerFeed(server, self.record.namespace)
 
@@ -358,10 +361,7 @@ class LocalEnvironment:
         with contextlib.suppress(StackError):
             if self._services is not None:
                 self._services.end_all()
-            for child in self._supervisor.call("children", prefix=self.record.relay_process)["children"]:
-                if child["code"] is None:
-                    self._supervisor.call("kill", name=child["name"])
-                self._supervisor.call("forget", name=child["name"])
+            self._parts.children.end_all(self.record.relay_process)
             if self._spec.stack.servicebus is not None:
                 self._parts.servicebus().delete_namespace(self.record.namespace)
             if self._spec.stack.blobs is not None:

@@ -185,6 +185,37 @@ class StackError(Exception):
         )
 
     @classmethod
+    def no_engine(cls, checked: Sequence[str]) -> StackError:
+        """The containers backend was asked for where no engine answers."""
+        return cls(
+            "no container engine answers",
+            expected="Docker or podman, whose socket this user may open",
+            checked=checked,
+            fix="start it (`make docker` on Debian, as root), or set DOCKER_HOST; `--backend embedded` needs none",
+        )
+
+    @classmethod
+    def image_missing(cls, image: str, engine: str) -> StackError:
+        return cls(
+            f"the container engine has no image {image}",
+            where=engine,
+            expected="the images of this version of Peeklock, which are built here and in no registry",
+            fix="make images (or `peeklock images build`)",
+        )
+
+    @classmethod
+    def engine_refused(cls, address: str, doing: str, status: int, text: str) -> StackError:
+        """The container engine answered with an error, or (`status` 0) not at all."""
+        if status == 0:
+            return cls(
+                f"the container engine does not answer any more (asked to {doing})",
+                where=address,
+                actual=text,
+                fix="start it again; what is left of this stack is removed when the next one starts",
+            )
+        return cls(f"the container engine refused to {doing}", where=address, actual=f"{status} {text}")
+
+    @classmethod
     def supervisor_gone(cls, doing: str) -> StackError:
         return cls(
             f"the supervisor went away while {doing}",

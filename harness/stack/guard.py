@@ -8,7 +8,8 @@ import socket
 import sys
 
 from harness.stack import process_tree
-from harness.stack.supervisor import Supervisor
+from harness.stack.bare import ARGUMENTS
+from harness.stack.supervisor import Supervisor, remove_containers
 
 
 def _guard(supervisor: int, pipe: int) -> None:
@@ -17,6 +18,7 @@ def _guard(supervisor: int, pipe: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: process_tree.send(supervisor, signal.SIGTERM))
     paths: list[str] = []
+    engines: list[str] = []
     groups: set[int] = set()
     with open(pipe, encoding="utf-8", errors="surrogateescape") as notes:
         for note in notes:
@@ -25,6 +27,8 @@ def _guard(supervisor: int, pipe: int) -> None:
                 paths.append(text)
             elif kind == "-" and text in paths:
                 paths.remove(text)
+            elif kind == "E":
+                engines.append(text)
             elif kind == "P":
                 groups.add(int(text))
             elif kind == "p":
@@ -33,13 +37,15 @@ def _guard(supervisor: int, pipe: int) -> None:
         for group in groups:
             process_tree.send_group(group, signal.SIGKILL)
     process_tree.kill_below(os.getpid())
+    for note in engines:
+        remove_containers(*note.split("\t"))
     for path in reversed(paths):
         process_tree.remove(path)
 
 
 def main() -> None:
-    """`argv`: the package's folder, the owner's pid, the number of the owner's socket."""
-    owner_pid, fd = int(sys.argv[2]), int(sys.argv[3])
+    """Its arguments: the owner's pid, the number of the owner's socket."""
+    owner_pid, fd = (int(argument) for argument in sys.argv[ARGUMENTS:])
     process_tree.prctl(process_tree.PR_SET_CHILD_SUBREAPER, 1)
     notes_read, notes_write = os.pipe()
     guard = os.getpid()

@@ -10,9 +10,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from harness.stack.backend import Environment, EnvironmentSpec
+from harness.stack.children import Children
 from harness.stack.clock import OffsetFile
 from harness.stack.environment import KINDS, LocalEnvironment, Record, as_record
 from harness.stack.errors import StackError
@@ -25,14 +26,14 @@ from harness.stack.services import replicas
 from harness.stack.supervisor_client import RequestError, SupervisorClient
 
 _STATE = "stack"
+ROOM = 32
+"""Environments of a stack, when nobody says how many it needs."""
 
 
 class LocalStack(ABC):
     """What the backends that run on this machine share. Implements `backend.Stack`. Thread-safe."""
 
     backend: str
-    slots: ClassVar[int] = 32
-    """How many environments can stand at once: some servers are told their accounts and ports when they start."""
 
     def __init__(self, supervisor: SupervisorClient, state: Mapping[str, Any], progress: Progress, warm: bool) -> None:
         self.warm = warm
@@ -42,11 +43,13 @@ class LocalStack(ABC):
         """Seconds from the start of the stack until each part answered; empty for what was found running."""
         self._began = time.monotonic()
         self._supervisor = supervisor
+        self.children = self._find_children(supervisor, state)
         self._state = dict(state)
         self._progress = progress
         self._parts: dict[str, Future[Any]] = {}
         self._parts_lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(self.slots, thread_name_prefix="environment")
+        self._room: int = state["room"]
+        self._pool = ThreadPoolExecutor(self._room, thread_name_prefix="environment")
         self._environments: set[LocalEnvironment] = set()
         self._environments_lock = threading.Lock()
         self._closed = False
@@ -67,8 +70,11 @@ class LocalStack(ABC):
 
     @classmethod
     @abstractmethod
-    def _plan(cls, supervisor: SupervisorClient, ports: Mapping[str, int]) -> dict[str, Any]:
-        """What is settled before anything starts: ports, keys, where data goes. Kept in the stack's state. Raises `StackError`."""
+    def _plan(cls, supervisor: SupervisorClient, ports: Mapping[str, int], room: int) -> dict[str, Any]:
+        """What is settled before anything starts: ports, keys, where data goes, for `room` environments. Kept in the stack's state.
+
+        Raises `StackError`.
+        """
 
     @abstractmethod
     def _start_part(self, kind: str) -> PostgresServer | BlobServer | ServiceBusServer:
@@ -81,6 +87,10 @@ class LocalStack(ABC):
         if kind == "blobs":
             return BlobServer(self._supervisor, state)
         return ServiceBusServer(self._supervisor, state)
+
+    def _find_children(self, supervisor: SupervisorClient, _state: Mapping[str, Any]) -> Children:
+        """How its children are ended and started again."""
+        return Children(supervisor)
 
     @abstractmethod
     def _prepare(self, movable_clock: bool) -> None:
@@ -96,20 +106,20 @@ class LocalStack(ABC):
     def start(
         cls, root: Path, kinds: Iterable[str] = (), progress: Progress = silent, ports: Mapping[str, int] | None = None,
         log_dir: Path | None = None, on_end: Callable[[LocalStack], None] | None = None, movable_clock: bool = False,
-        lasting: bool = False,
+        lasting: bool = False, room: int = ROOM,
     ) -> Self:  # fmt: skip
         """A stack of our own, which ends with this process. `kinds` begin to start at once; others when first asked for.
 
         `ports`: fixed ports by kind; when one is taken, that is a `StackError`. `log_dir`: a folder that exists; absent: a new one.
         `on_end`: makes it the private stack of one environment, with which it ends. `lasting`: its servers can be ended and come
-        back with their data.
+        back with their data. `room`: so many environments can stand at once; servers are told their accounts and ports at the start.
         """
         began = time.monotonic()
         log_dir = log_dir or ProjectFolder(root).new_log_dir()
         supervisor = SupervisorClient.start(log_dir / "supervisor.log")
         try:
-            plan = cls._plan(supervisor, dict(ports or {}))
-            state = {"backend": cls.backend, "log_dir": str(log_dir), "lasting": lasting, **plan}
+            plan = cls._plan(supervisor, dict(ports or {}), room)
+            state = {"backend": cls.backend, "log_dir": str(log_dir), "lasting": lasting, "room": room, **plan}
             stack = cls(supervisor, state, progress, warm=False)
             stack._began, stack._on_end = began, on_end
             stack._prepare(movable_clock)
@@ -198,8 +208,7 @@ class LocalStack(ABC):
 
     def check(self, kinds: Iterable[str]) -> None:
         """Raise the `StackError` that tells of the end of one of these."""
-        children = self._supervisor.call("children", prefix="")["children"]
-        ended = {child["name"] for child in children if child["code"] is not None}
+        ended = {child["name"] for child in self.children.all() if child["code"] is not None}
         for kind in kinds:
             server = self._part(kind).result()
             if server.PROCESS in ended:
@@ -233,7 +242,7 @@ class LocalStack(ABC):
     def _private_environment(self, spec: EnvironmentSpec) -> Environment:
         stack = type(self).start(
             spec.root, _kinds(spec), self._progress, log_dir=new_folder(self.log_dir, f"{spec.name}.stack"),
-            on_end=self._private.discard, movable_clock=spec.movable_clock, lasting=spec.lasting,
+            on_end=self._private.discard, movable_clock=spec.movable_clock, lasting=spec.lasting, room=1,
         )  # fmt: skip
         self._private.add(stack)
         try:
@@ -246,7 +255,7 @@ class LocalStack(ABC):
         """The record of an environment that nobody else uses; the key of its lease in a warm stack; whether it is new."""
         if not self.warm or not spec.key:
             return self._new_record(spec), None, True
-        for number in range(self.slots):
+        for number in range(self._room):
             key = f"environment/{spec.key}/{number}"
             if self._supervisor.call("lease", key=key)["granted"]:
                 known = self._supervisor.call("get", key=key)["value"]
@@ -257,16 +266,16 @@ class LocalStack(ABC):
                 except BaseException:
                     self._supervisor.call("release", key=key)
                     raise
-        raise StackError.no_room(self.slots)
+        raise StackError.no_room(self._room)
 
     def _new_record(self, spec: EnvironmentSpec) -> Record:
         for attempt in (1, 2):
             try:
-                slot = self._supervisor.call("claim", pool="slots", size=self.slots, holder=spec.name)["number"]
+                slot = self._supervisor.call("claim", pool="slots", size=self._room, holder=spec.name)["number"]
                 break
             except RequestError as error:
                 if error.kind != "pool_exhausted" or attempt == 2 or not self._evict():
-                    raise StackError.no_room(self.slots) from error
+                    raise StackError.no_room(self._room) from error
         targets = [*_kinds(spec), *spec.services] if spec.relayed else []
         ports = iter(self._supervisor.reserve_ports(replicas(spec.services) + len(targets)))
         by_service = {name: [next(ports) for _ in range(max(1, s.replicas))] for name, s in spec.services.items()}
@@ -287,10 +296,7 @@ class LocalStack(ABC):
 
     def _take_down(self, record: Record) -> None:
         for prefix in (record.prefix, record.relay_process):
-            for child in self._supervisor.call("children", prefix=prefix)["children"]:
-                if child["code"] is None:
-                    self._supervisor.call("kill", name=child["name"])
-                self._supervisor.call("forget", name=child["name"])
+            self.children.end_all(prefix)
         if record.namespace_port is not None:
             self.servicebus().delete_namespace(record.namespace)
         if record.template is not None:
@@ -359,9 +365,7 @@ class LocalStack(ABC):
         for environment in left:
             environment.let_go()
         with contextlib.suppress(Exception):  # whatever fails here, the supervisor must be told to end
-            for child in self._supervisor.call("children", prefix="env")["children"]:
-                if child["code"] is None:
-                    self._supervisor.call("kill", name=child["name"])
+            self.children.end_all("env")
             self._keep()
         self._release()
         self._supervisor.shutdown(graceful=False)

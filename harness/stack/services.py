@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.scenario.topology import Service
 from harness.stack.backend import Endpoints, EnvironmentSpec, Exit, LogLine
+from harness.stack.children import Children
 from harness.stack.clock import OffsetFile
 from harness.stack.errors import StackError
 from harness.stack.fingerprint import fingerprint
@@ -30,6 +31,7 @@ class ProcessServices:
     def __init__(
         self,
         supervisor: SupervisorClient,
+        children: Children,
         prefix: str,
         spec: EnvironmentSpec,
         endpoints: Endpoints,
@@ -40,6 +42,7 @@ class ProcessServices:
         doors: Mapping[str, int] | None = None,
     ) -> None:
         self._supervisor = supervisor
+        self._children = children
         self._prefix = prefix
         self._spec = spec
         self._endpoints = endpoints
@@ -110,7 +113,7 @@ class ProcessServices:
         return len(self._running(service))
 
     def _running(self, service: str) -> list[str]:
-        children = self._supervisor.call("children", prefix=f"{self._prefix}{service}.")["children"]
+        children = self._children.all(f"{self._prefix}{service}.")
         return [child["name"] for child in children if child["code"] is None]
 
     def _name(self, service: str, replica: int) -> str:
@@ -227,7 +230,7 @@ class ProcessServices:
         except StackError:
             # One that never became ready must not look like one that runs.
             if name in self._running(service):
-                self._supervisor.call("kill", name=name)
+                self._children.kill(name)
             raise
         finally:
             watcher.close()
@@ -252,31 +255,31 @@ class ProcessServices:
     # -- stop, kill, pause ---------------------------------------------------------------------------------------------
 
     def stop(self, service: str) -> None:
-        self._each(service, "stop")
+        self._each(service, self._children.stop)
 
     def kill(self, service: str) -> None:
-        self._each(service, "kill")
+        self._each(service, self._children.kill)
 
     def pause(self, service: str) -> None:
-        self._each(service, "pause")
+        self._each(service, self._children.pause)
 
     def resume(self, service: str) -> None:
-        self._each(service, "resume")
+        self._each(service, self._children.resume)
 
-    def _each(self, service: str, operation: str) -> None:
+    def _each(self, service: str, operation: Callable[[str], None]) -> None:
         names = self._running(service)
         if len(names) == 1:
-            self._supervisor.call(operation, name=names[0])
+            operation(names[0])
         elif names:
-            with ThreadPoolExecutor(len(names), thread_name_prefix=operation) as pool:
-                list(pool.map(lambda name: self._supervisor.call(operation, name=name), names))
+            with ThreadPoolExecutor(len(names), thread_name_prefix=f"each-{service}") as pool:
+                list(pool.map(operation, names))
 
     def revive(self) -> None:
         """Whatever a case did to them: every service runs again, none is paused."""
-        children = self._supervisor.call("children", prefix=self._prefix)["children"]
+        children = self._children.all(self._prefix)
         for child in children:
             if child["paused"] and child["code"] is None:
-                self._supervisor.call("resume", name=child["name"])
+                self._children.resume(child["name"])
         running = {child["name"] for child in children if child["code"] is None}
         for service, definition in self._spec.services.items():
             if any(self._name(service, n) not in running for n in range(definition.replicas)):
@@ -286,19 +289,16 @@ class ProcessServices:
     def end_changed(self) -> list[str]:
         """Stop what was started from sources that have changed since; the names, which `start_all` starts again."""
         ended = []
-        for child in self._supervisor.call("children", prefix=self._prefix)["children"]:
+        for child in self._children.all(self._prefix):
             service = child["meta"]["service"]
             if child["code"] is None and child["meta"]["source"] != self.source(service):
-                self._supervisor.call("kill", name=child["name"])
+                self._children.kill(child["name"])
                 ended.append(service)
         return ended
 
     def end_all(self) -> None:
         """SIGKILL everything; returns when all of it is gone."""
-        for child in self._supervisor.call("children", prefix=self._prefix)["children"]:
-            if child["code"] is None:
-                self._supervisor.call("kill", name=child["name"])
-            self._supervisor.call("forget", name=child["name"])
+        self._children.end_all(self._prefix)
 
     def close(self) -> None:
         self._end_listening()

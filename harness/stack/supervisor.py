@@ -4,7 +4,7 @@ Two small processes: a *guard*, and below it the *supervisor* proper, which is s
 SIGKILL from the kernel when it dies (PR_SET_PDEATHSIG); what they had started themselves comes back to the guard
 (PR_SET_CHILD_SUBREAPER), which kills it and removes the registered directories. See docs/decisions/0002-supervisor.md.
 
-Started by `supervisor_client` with `python -I -S`: standard library only, and few modules of it (about 40 ms).
+Started as a `bare` program: standard library only, and few modules of it (about 40 ms).
 Speaks NDJSON over a unix socket: `{"id", "op", ...}` -> `{"id", "ok": true, ...}` or `{"id", "error": {...}}`, and pushes
 `{"push": "lines"|"exit", ...}` to subscribers at once.
 """
@@ -36,6 +36,7 @@ class Supervisor:
         self.children: dict[str, Child] = {}
         self.by_pid: dict[int, Child] = {}
         self.paths: list[str] = []
+        self.engines: list[tuple[str, str]] = []
         self.registry = Registry()
         self.server = NdjsonServer(self.selector, [self, self.registry], self._closed)
         self.started = time.time()
@@ -71,6 +72,8 @@ class Supervisor:
             if child.running:
                 process_tree.send_group(child.pid, signal.SIGKILL)
         process_tree.kill_below(os.getpid())
+        for address, label in self.engines:
+            remove_containers(address, label)
         for path in reversed(self.paths):
             process_tree.remove(path)
         for connection, request in self.closing or ():
@@ -315,6 +318,19 @@ class Supervisor:
             self.paths.remove(request["path"])
             self._tell_guard("-", request["path"])
 
+    def op_engine(self, _c: Connection, request: dict[str, Any]) -> None:
+        """A container engine, and the label of what is removed there when the stack ends, however it ends."""
+        self.engines.append((request["address"], request["label"]))
+        self._tell_guard("E", f"{request['address']}\t{request['label']}")
+
+    def op_expect(self, _c: Connection, request: dict[str, Any]) -> None:
+        """The child is about to end because we want it to."""
+        self._child(request).expected = True
+
+    def op_mark_paused(self, _c: Connection, request: dict[str, Any]) -> None:
+        """The child is held still, or no more, by other means than a signal."""
+        self._child(request).paused = bool(request["paused"])
+
     def op_listen(self, _c: Connection, request: dict[str, Any]) -> None:
         """Accept further clients on a unix socket; its folder must be private to the user."""
         path = request["path"]
@@ -352,3 +368,11 @@ class Supervisor:
                 self._close_next_layer()
         self.closing.append((connection, request["id"]))
         raise Later
+
+
+def remove_containers(address: str, label: str) -> None:
+    """Remove what is left with a label at an engine. When the engine is gone, the next stack removes it (`owners.sweep`)."""
+    from harness.stack.containers.engine import Engine, EngineError
+
+    with contextlib.suppress(EngineError):
+        Engine(address).remove(label)

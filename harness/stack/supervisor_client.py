@@ -15,17 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.stack.bare import bare
 from harness.stack.errors import StackError
-
-_HARNESS = Path(__file__).resolve().parent.parent
-# Only these two names exist in the supervisor's world: the package files run, their `__init__` (which import the world) do not.
-_BOOT = """
-import sys, types, os
-for name, path in (("harness", sys.argv[1]), ("harness.stack", os.path.join(sys.argv[1], "stack"))):
-    module = types.ModuleType(name); module.__path__ = [path]; sys.modules[name] = module
-from harness.stack.guard import main
-main()
-"""
 
 Push = Mapping[str, Any]
 Listener = Callable[[Push], None]
@@ -67,7 +58,7 @@ class SupervisorClient:
         errors = subprocess.DEVNULL if log is None else os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _BOOT, str(_HARNESS), str(os.getpid()), str(theirs.fileno())],
+                bare("harness.stack.guard", str(os.getpid()), str(theirs.fileno())),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,

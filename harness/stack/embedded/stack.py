@@ -37,7 +37,7 @@ class EmbeddedStack(LocalStack):
         return faketime.why_not() if ability == "clock" else ""
 
     @classmethod
-    def _plan(cls, supervisor: SupervisorClient, ports: Mapping[str, int]) -> dict[str, Any]:
+    def _plan(cls, supervisor: SupervisorClient, ports: Mapping[str, int], room: int) -> dict[str, Any]:
         free = supervisor.reserve_ports(2)
         directory = Path(tempfile.mktemp(prefix="peeklock-", dir=data_home()))  # noqa: S306  registered first, then made
         supervisor.call("register", path=str(directory))
@@ -51,7 +51,7 @@ class EmbeddedStack(LocalStack):
                 "postgres": {"port": ports.get("postgres", free[0]), "fixed": "postgres" in ports,
                              "password": secrets.token_hex(16)},
                 "blobs": {"port": ports.get("blobs", free[1]), "fixed": "blobs" in ports,
-                          "accounts": new_accounts(cls.slots)},
+                          "accounts": new_accounts(room)},
             },
         }  # fmt: skip
 

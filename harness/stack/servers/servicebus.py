@@ -102,12 +102,18 @@ class ServiceBusServer(Server):
     def new_control(self) -> Control:
         return Control(self._state["control_port"], self._state["token"])
 
+    def port(self, slot: int) -> int:
+        """The port for the namespace of an environment; 0 when the emulator may take any."""
+        ports: list[int] = self._state.get("namespace_ports") or []
+        return ports[slot] if ports else 0
+
     def round_trip(self) -> None:
         """Raise `StackError` unless a message can be sent, received and completed."""
         from harness.servicebus import Client, OutgoingMessage
 
         key = secrets.token_urlsafe(32)
-        port = self.create_namespace("probe", {"queues": {"probe": {}}, "access_rules": [_full_rule(ROOT_RULE, key)]})
+        rules = [_full_rule(ROOT_RULE, key)]
+        port = self.create_namespace("probe", {"queues": {"probe": {}}, "access_rules": rules, "port": self.port(0)})
         try:
             with Client(connection_string(port, ROOT_RULE, key)) as client:
                 client.send("probe", [OutgoingMessage(body=b"ready")])
@@ -210,8 +216,8 @@ def service_rule(service: str) -> str:
     return f"{SERVICE_RULE}{service}"
 
 
-def control_topology(spec: ServiceBus, keys: Mapping[str, str]) -> dict[str, Any]:
-    """The control API's form of a scenario's namespace; `keys` by the name of the rule, the root rule among them."""
+def control_topology(spec: ServiceBus, keys: Mapping[str, str], port: int = 0) -> dict[str, Any]:
+    """The control API's form of a scenario's namespace; `keys` by the name of the rule, the root rule among them; `port`: 0 for any."""
     ours = {"message_schema", "consumers", "effect"}
     queues = {name: queue.model_dump(exclude=ours) for name, queue in spec.queues.items()}
     topics = {
@@ -224,4 +230,4 @@ def control_topology(spec: ServiceBus, keys: Mapping[str, str]) -> dict[str, Any
         {"name": name, "key": keys[name], "rights": list(rule.rights), "entity": rule.queue}
         for name, rule in spec.access_rules.items()
     ]
-    return {"queues": queues, "topics": topics, "access_rules": rules, "port": 0}
+    return {"queues": queues, "topics": topics, "access_rules": rules, "port": port}

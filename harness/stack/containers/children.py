@@ -1,0 +1,74 @@
+"""Children of a supervisor of which some are containers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from harness.stack.children import Children
+from harness.stack.containers.engine import Engine, EngineError
+from harness.stack.errors import StackError
+from harness.stack.supervisor_client import SupervisorClient
+
+
+class ContainerChildren(Children):
+    """As `Children`; those whose `meta` names a container are ended, held still and started by the engine. Raises `StackError`."""
+
+    def __init__(self, supervisor: SupervisorClient, engine: Engine) -> None:
+        super().__init__(supervisor)
+        self._engine = engine
+
+    def stop(self, name: str) -> None:
+        container = self._container(name)
+        if container is None:
+            super().stop(name)
+        else:
+            self._supervisor.call("expect", name=name)
+            self._ask(self._engine.stop, container["container"], container["grace"])
+            self._supervisor.call("wait", name=name)
+
+    def kill(self, name: str) -> None:
+        container = self._container(name)
+        if container is None:
+            super().kill(name)
+        else:
+            self._supervisor.call("expect", name=name)
+            self._ask(self._engine.kill, container["container"])
+            self._supervisor.call("wait", name=name)
+
+    def pause(self, name: str) -> None:
+        if not self._hold(name, self._engine.pause, paused=True):
+            super().pause(name)
+
+    def resume(self, name: str) -> None:
+        if not self._hold(name, self._engine.resume, paused=False):
+            super().resume(name)
+
+    def start_again(self, name: str) -> None:
+        if (container := self._container(name)) is not None:
+            self._ask(self._engine.start, container["container"])
+        super().start_again(name)
+
+    def forget(self, name: str) -> None:
+        if (container := self._container(name)) is not None:
+            self._ask(self._engine.discard, container["container"])
+        super().forget(name)
+
+    def _hold(self, name: str, how: Callable[[str], None], paused: bool) -> bool:
+        container = self._container(name)
+        if container is not None:
+            self._ask(how, container["container"])
+            self._supervisor.call("mark_paused", name=name, paused=paused)
+        return container is not None
+
+    def _container(self, name: str) -> dict[str, Any] | None:
+        child = next((child for child in self.all(name) if child["name"] == name), None)
+        return None if child is None or "container" not in child["meta"] else dict(child["meta"])
+
+    def _ask(self, operation: Callable[..., None], *arguments: Any) -> None:
+        try:
+            operation(*arguments)
+        except EngineError as error:
+            raise StackError.engine_refused(
+                self._engine.address, operation.__name__, error.status, error.text
+            ) from error

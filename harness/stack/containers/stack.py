@@ -1,0 +1,98 @@
+"""`ContainersStack`: every dependency is a container of Docker's or podman's engine."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from harness.stack.containers.azurite import start_azurite
+from harness.stack.containers.children import ContainerChildren
+from harness.stack.containers.discovery import find_engine
+from harness.stack.containers.engine import Engine
+from harness.stack.containers.owners import sweep
+from harness.stack.containers.postgres import start_postgres
+from harness.stack.containers.servicebus import start_servicebus
+from harness.stack.containers.site import Site
+from harness.stack.errors import StackError
+from harness.stack.local import LocalStack
+from harness.stack.servers.blobs import BlobServer, new_accounts
+from harness.stack.servers.postgres import PostgresServer
+from harness.stack.servers.servicebus import ServiceBusServer
+from harness.stack.supervisor_client import SupervisorClient
+
+_ABILITIES = frozenset({"exact_ledger", "faults", "docker"})
+_TRIES = 5
+
+
+class ContainersStack(LocalStack):
+    """Implements `backend.Stack` on a container engine of this machine."""
+
+    backend = "containers"
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        return _ABILITIES
+
+    def why_not(self, ability: str) -> str:
+        return "the processes in the containers go by the machine's clock" if ability == "clock" else ""
+
+    @classmethod
+    def _plan(cls, supervisor: SupervisorClient, ports: Mapping[str, int], room: int) -> dict[str, Any]:
+        engine = find_engine()
+        sweep(engine)
+        images = wanted_images()
+        free = supervisor.reserve_ports(3 + room)
+        return {
+            "engine": engine.address,
+            "images": images,
+            "site": Site.plan(supervisor, engine, definition()),
+            "plan": {
+                "postgres": {"port": ports.get("postgres", free[0]), "password": secrets.token_hex(16)},
+                "blobs": {"port": ports.get("blobs", free[1]), "accounts": new_accounts(room)},
+                "servicebus": {"control_port": free[2], "namespace_ports": free[3:]},
+            },
+            "fixed": sorted(ports),
+        }
+
+    def _find_children(self, supervisor: SupervisorClient, state: Mapping[str, Any]) -> ContainerChildren:
+        return ContainerChildren(supervisor, Engine(state["engine"]))
+
+    def _prepare(self, movable_clock: bool) -> None:
+        if movable_clock:
+            raise StackError("the clock of containers cannot be moved", actual=self.why_not("clock"))
+        self._site = Site(self._supervisor, Engine(self._state["engine"]), self._state["site"])
+
+    def _start_part(self, kind: str) -> PostgresServer | BlobServer | ServiceBusServer:
+        plan = dict(self._state["plan"][kind])
+        image = self._state["images"][{"blobs": "azurite"}.get(kind, kind)]
+        common = (self._site, self._supervisor, self.log_dir, image)
+        lasting = self._state["lasting"]
+        if kind == "servicebus":
+            return start_servicebus(*common, lasting=lasting, **plan)
+        for attempt in range(_TRIES):
+            try:
+                if kind == "postgres":
+                    return start_postgres(*common, lasting=lasting, **plan)
+                return start_azurite(*common, lasting=lasting, **plan)
+            except StackError as error:
+                if "is in use" not in error.what or kind in self._state["fixed"] or attempt == _TRIES - 1:
+                    raise
+                plan["port"] = self._supervisor.reserve_ports(1)[0]
+        raise AssertionError
+
+    def _keep(self) -> None:
+        """Nothing: a container's files end with it."""
+
+
+def wanted_images() -> dict[str, str]:
+    """The image of each kind that this version of Peeklock runs. Raises `StackError`."""
+    from harness.stack.containers.images import reference
+
+    return {kind: reference(kind) for kind in ("postgres", "azurite", "servicebus")}
+
+
+def definition() -> str:
+    """A digest of what a stack is made of: a warm one of another is not used."""
+    return hashlib.sha256("\n".join(sorted(wanted_images().values())).encode()).hexdigest()[:16]
