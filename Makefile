@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 N ?= 2
 SCENARIOS ?= scenarios
+BACKEND ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help setup e2e test check fix fuzz bench mutants conformance docker images up down lock schema clean
@@ -38,7 +39,7 @@ $(READY): requirements.lock pyproject.toml Makefile harness/stack/embedded/azuri
 	@touch $@
 
 e2e: $(READY) ## every scenario against the real stack and services
-	@$(BIN)/peeklock run $(SCENARIOS) -n $(N)
+	@$(BIN)/peeklock run $(SCENARIOS) -n $(N) --backend $(BACKEND)
 
 test: $(READY) ## the project's own tests, the fast ones first
 	@$(BIN)/python -m pytest tests -n $(N)

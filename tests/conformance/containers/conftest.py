@@ -14,8 +14,8 @@ import pytest
 
 docker = pytest.importorskip("docker", reason="the extra `containers` is not installed")
 
+from harness.stack.containers.discovery import find_engine  # noqa: E402
 from harness.stack.containers.images import Kind, reference  # noqa: E402
-from harness.stack.containers.images.build import engine as connect  # noqa: E402
 from harness.stack.errors import StackError  # noqa: E402
 
 LABEL = "peeklock.test"
@@ -26,11 +26,12 @@ _PATIENCE = 60.0
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Any]:
     try:
-        client = connect()
+        found = find_engine()
     except StackError as error:
         if os.environ.get("PEEKLOCK_ENGINE") == "required":
             raise
-        pytest.skip(f"no Docker engine answers ({error.checked[0][:200]}); `make docker` starts one")
+        pytest.skip(f"no Docker engine answers ({'; '.join(error.checked)[:300]}); `make docker` starts one")
+    client = docker.APIClient(found.address, version="auto", timeout=int(_PATIENCE))
     yield client
     client.close()
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import http.client
+import json
+import os
 import shutil
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
+from urllib.parse import urlencode
 
 from harness.stack.cache import cache_dir, locked
+from harness.stack.containers.discovery import find_engine
+from harness.stack.containers.engine import Engine, EngineError
 from harness.stack.containers.images.layer import Layer
 from harness.stack.containers.images.recipes import Kind, Recipe, recipe
 from harness.stack.errors import StackError
 from harness.stack.progress import Progress, silent
 
 _NO_BASE = "scratch"
+_PATIENCE = 600.0  # seconds without a word from a build
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +44,20 @@ def build(kind: Kind, *, base: str = _NO_BASE, progress: Progress = silent) -> I
     """
     made = recipe(kind)
     name = made.reference if base == _NO_BASE else f"{made.reference}-{_tag(base)}"
-    client = engine()
-    import docker
-
+    engine = find_engine()
     try:
-        found = _inspect(client, name)
-        if found is None:
+        was_there = engine.has_image(name)
+        if not was_there:
             with locked(cache_dir() / "images" / "lock"):
-                found = _inspect(client, name)
-                if found is None:
+                was_there = engine.has_image(name)  # built by another while this one waited
+                if not was_there:
                     progress(f"building {name}")
-                    _build(client, made, name, base)
-        facts = _inspect(client, name) or {}
-        client.tag(name, f"peeklock/{kind}", "latest")
-        return Image(name, facts["Id"], facts["Size"], built=found is None)
-    except docker.errors.APIError as error:
-        raise _refused(name, str(error.explanation or error), []) from error
-    finally:
-        client.close()
+                    _build(engine, made, name, base)
+        facts = engine.request("GET", f"/images/{name}/json")
+        engine.request("POST", f"/images/{name}/tag", {"repo": f"peeklock/{kind}", "tag": "latest"})
+    except EngineError as error:
+        raise _refused(name, error.text, []) from error
+    return Image(name, facts["Id"], facts["Size"], built=not was_there)
 
 
 def write_context(kind: Kind, path: Path) -> None:
@@ -63,48 +66,42 @@ def write_context(kind: Kind, path: Path) -> None:
         _write_context(recipe(kind), path)
 
 
-def engine() -> Any:
-    """A client of the engine that answers. Raises `StackError` when there is none."""
-    try:
-        import docker
-    except ModuleNotFoundError:
-        raise StackError.missing_tool(
-            "the Python package docker",
-            "building images",
-            ["the packages of this Python"],
-            "pip install 'peeklock[containers]'",
-        ) from None
-    try:
-        client = docker.APIClient(version="auto", timeout=300)
-    except docker.errors.DockerException as error:
-        raise StackError.missing_tool(
-            "a Docker engine", "building images", [str(error)], "make docker, or start the engine of this machine"
-        ) from error
-    return client
-
-
-def _build(client: Any, made: Recipe, name: str, base: str) -> None:
+def _build(engine: Engine, made: Recipe, name: str, base: str) -> None:
     context = cache_dir() / "images" / "context.tar"
     try:
         _write_context(made, context)
         with context.open("rb") as file:
-            _run(client, name, file, made.kind, base)
+            _run(engine, name, file, made.kind, base)
     except OSError as error:
         raise StackError.unwritable(error.filename or context, error) from error
     finally:
         context.unlink(missing_ok=True)
 
 
-def _run(client: Any, name: str, context: IO[bytes], kind: Kind, base: str) -> None:
+def _run(engine: Engine, name: str, context: IO[bytes], kind: Kind, base: str) -> None:
+    query = {
+        "t": name, "rm": 1, "forcerm": 1, "networkmode": "none", "buildargs": json.dumps({"BASE": base}),
+        "labels": json.dumps({"peeklock.image": kind}),
+    }  # fmt: skip
+    size = str(os.fstat(context.fileno()).st_size)
+    connection = engine.open(_PATIENCE)
     said: list[str] = []
-    answer: Iterator[dict[str, Any]] = client.build(
-        fileobj=context, custom_context=True, tag=name, decode=True, rm=True, forcerm=True, network_mode="none",
-        buildargs={"BASE": base}, labels={"peeklock.image": kind},
-    )  # fmt: skip
-    for part in answer:
-        said += str(part.get("stream", "")).splitlines()
-        if "error" in part:
-            raise _refused(name, str(part["error"]), [line for line in said if line.strip()][-12:])
+    try:
+        connection.request(
+            "POST", f"/build?{urlencode(query)}", context, {"Content-Type": "application/x-tar", "Content-Length": size}
+        )
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise _refused(name, answer.read().decode("utf-8", "replace"), said)
+        for line in answer:  # one JSON object each, as the build goes on
+            part = json.loads(line)
+            said += str(part.get("stream", "")).splitlines()
+            if "error" in part:
+                raise _refused(name, str(part["error"]), [text for text in said if text.strip()][-12:])
+    except (OSError, http.client.HTTPException) as error:
+        raise EngineError(0, f"{type(error).__name__}: {error}") from error
+    finally:
+        connection.close()
 
 
 def _refused(name: str, reason: str, log: Sequence[str]) -> StackError:
@@ -148,16 +145,6 @@ def _workplace() -> Path:
     except OSError as error:
         raise StackError.unwritable(work, error) from error
     return work
-
-
-def _inspect(client: Any, name: str) -> dict[str, Any] | None:
-    import docker
-
-    try:
-        facts: dict[str, Any] = client.inspect_image(name)
-    except docker.errors.ImageNotFound:
-        return None
-    return facts
 
 
 def _tag(base: str) -> str:
