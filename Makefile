@@ -38,6 +38,7 @@ $(READY): requirements.lock pyproject.toml Makefile harness/stack/embedded/azuri
 	@$(BIN)/python -m fixtures.models.fetch --to "$$($(BIN)/peeklock setup --cache-folder)/models"
 	@touch $@
 
+e2e: N = 3# cases wait more than they work
 e2e: $(READY) ## every scenario against the real stack and services
 	@$(BIN)/peeklock run $(SCENARIOS) -n $(N) --backend $(BACKEND)
 

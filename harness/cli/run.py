@@ -20,6 +20,7 @@ from harness.cli.exits import FAILED, FLAKY, NO_STACK, PASSED, exits
 from harness.engine.case import CaseOptions
 from harness.engine.environments import needed_kinds
 from harness.engine.events import CaseFinished, Event, Handler, RunFinished
+from harness.engine.pace import Pace
 from harness.engine.plan import Choice, Plan, Target, make_plan
 from harness.engine.runner import Runner, RunOptions
 from harness.engine.session import most_environments
@@ -70,6 +71,9 @@ def run(
             only = _last_failed(root) if last_failed else None
             choice = Choice(keyword, tuple(tags or ()), only, _shard(shard), shuffle)
             plan = make_plan(parsed, choice, VOCABULARY)
+            pace = Pace(root / ".peeklock" / "durations.json")
+            if workers > 1 and shuffle is None:
+                plan = pace.longest_first(plan)
             chosen, why = choose_backend(backend)
             options = RunOptions(
                 new_run_folder(root),
@@ -87,7 +91,7 @@ def run(
                 from harness.stack import warm
 
                 warm.up(root, lambda text: typer.echo(f"  {text}"))
-            return _run(root, plan, options, console, junit, verbose)
+            return _run(root, plan, options, pace, console, junit, verbose)
 
     code = once()
     while watch:
@@ -98,7 +102,9 @@ def run(
     raise typer.Exit(code)
 
 
-def _run(root: Path, plan: Plan, options: RunOptions, console: Console, junit: Path | None, verbose: bool) -> int:
+def _run(
+    root: Path, plan: Plan, options: RunOptions, pace: Pace, console: Console, junit: Path | None, verbose: bool
+) -> int:
     kinds = needed_kinds(scenario for scenario, _ in plan)
     room = most_environments(options.workers)
 
@@ -106,7 +112,8 @@ def _run(root: Path, plan: Plan, options: RunOptions, console: Console, junit: P
         return open_stack(root, options.backend, kinds=kinds, progress=progress, room=room)
 
     runner = Runner(plan, options, open_)
-    handlers: list[Handler] = [ConsoleReport(console, verbose=verbose), NdjsonReport(options.folder / "events.ndjson")]
+    console_report = ConsoleReport(console, verbose=verbose)
+    handlers: list[Handler] = [console_report, NdjsonReport(options.folder / "events.ndjson"), pace]
     if junit:
         handlers.append(JUnitReport(junit))
     if os.environ.get("GITHUB_ACTIONS") == "true":
@@ -124,6 +131,7 @@ def _run(root: Path, plan: Plan, options: RunOptions, console: Console, junit: P
             last = event
     assert isinstance(last, RunFinished)
     (root / ".peeklock" / "last-run.json").write_text(json.dumps({"failed": last.failed_cases}), encoding="utf-8")
+    pace.remember()
     _prune(options.folder)
     if last.errors:
         return NO_STACK

@@ -43,6 +43,8 @@ class Runner:
         self._plan, self._options = plan, options
         self._events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self._later = {scenario.path: (scenario, cases) for scenario, cases in plan}
+        """Files of which no case has run yet."""
         self._results: dict[str, list[CaseFinished]] = defaultdict(list)
         self._setup = 0.0
         self._session = Session(lambda: open_stack(self._progress), self._emit, options.case)
@@ -81,7 +83,7 @@ class Runner:
         try:
             self._session.stack()
             with ThreadPoolExecutor(max_workers=max(1, self._options.workers), thread_name_prefix="file") as pool:
-                for done in [pool.submit(self._file, scenario, cases) for scenario, cases in self._plan]:
+                for done in [pool.submit(self._file, *file) for file in self._plan]:
                     done.result()
         except BaseException as error:  # noqa: BLE001 - handed to the thread that reads the events
             self._stopping.set()
@@ -100,6 +102,7 @@ class Runner:
             self._events.put(None)
 
     def _file(self, scenario: Scenario, cases: list[Case]) -> None:
+        self._later.pop(scenario.path)
         try:
             for repetition in range(self._options.repeat):
                 for case in cases:
@@ -108,6 +111,8 @@ class Runner:
                     finished = replace(self._session.run(scenario, case), repeat=repetition)
                     self._results[case_id(scenario, case)].append(finished)
                     self._emit(finished)
+                    for following in list(self._later.values())[:1]:
+                        self._session.prepare(*following)
                     if self._options.until_fail and finished.outcome in ("failed", "error"):
                         self._stopping.set()
         finally:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from harness.engine.environments import environment_spec
 from harness.engine.events import CaseFinished, Durations, EnvironmentReady, Event, StackReady
 from harness.scenario.errors import shorten
 from harness.scenario.model import Case, Scenario
-from harness.stack import Environment, Stack, StackError
+from harness.stack import Environment, EnvironmentSpec, Stack, StackError
 
 
 def case_id(scenario: Scenario, case: Case) -> str:
@@ -27,8 +28,9 @@ MOST_IDLE = 4
 
 
 def most_environments(workers: int) -> int:
-    """Return how many environments a session has at most, with so many files side by side: one of those that wait may be closing."""
-    return workers + MOST_IDLE + 1
+    """Return how many environments a session has at most, with so many files side by side: one of those that wait may be closing,
+    and one may be ahead of its file."""
+    return workers + MOST_IDLE + 2
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,11 @@ class Session:
         self._opened_at = 0.0
         self._announced = False
         self._lock = threading.Lock()
-        self._held: dict[Path, _Held | StackError] = {}
+        self._held: dict[Path, Future[_Held]] = {}
+        self._ahead: Path | None = None
+        """The file for which everything is brought up before its first case comes."""
+        self._keys: set[str] = set()
+        """Of the environments that were ever asked for."""
         self._idle: list[_Held] = []
         self._case_locks: dict[str, threading.Lock] = {}
 
@@ -79,7 +85,7 @@ class Session:
         started = time.monotonic()
         covers = tuple(scenario.covers(case))
         try:
-            missing = [ability for ability in scenario.requires(case) if ability not in self.stack().abilities]
+            missing = self._missing(scenario, case)
             if missing:
                 reason = f"the {self.stack().backend} backend has not the ability: {', '.join(missing)}"
                 reason += "".join(f"; {why}" for ability in missing if (why := self.stack().why_not(ability)))
@@ -93,12 +99,29 @@ class Session:
             finished = CaseRun(scenario, case, name, held.environment, held.clients, self._emit, self._options).run()
         return replace(finished, durations=finished.durations + Durations(setup=brought_up))
 
+    def prepare(self, scenario: Scenario, cases: Sequence[Case]) -> None:
+        """Bring up what a file needs while the cases of others run, unless one of them will hand it on.
+
+        Returns at once. One file at most is that far ahead.
+        """
+        if all(self._missing(scenario, case) for case in cases):
+            return
+        spec = self._spec(scenario)
+        with self._lock:
+            if self._ahead is not None or scenario.path in self._held or (spec.key in self._keys and not spec.private):
+                return
+            self._ahead = scenario.path
+            promise = self._held[scenario.path] = Future()
+        threading.Thread(target=self._keep, args=(promise, scenario, spec), name="ahead", daemon=True).start()
+
     def finish(self, scenario: Scenario) -> None:
         """Give the environment of a file back, for the next file with the same stack and services, or for good."""
         with self._lock:
-            held = self._held.pop(scenario.path, None)
-            if held is None or isinstance(held, StackError):
-                return
+            promise = self._held.pop(scenario.path, None)
+        if promise is None or promise.exception() is not None:
+            return
+        held = promise.result()
+        with self._lock:
             if held.private:  # a whole stack that waits for nobody
                 surplus: _Held | None = held
             else:
@@ -109,9 +132,9 @@ class Session:
 
     def close(self) -> None:
         """Give everything back and end the stack, unless it is a warm one."""
-        for held in (*self._held.values(), *self._idle):
-            if not isinstance(held, StackError):
-                held.close()
+        brought_up = [promise.result() for promise in self._held.values() if promise.exception() is None]
+        for held in (*brought_up, *self._idle):
+            held.close()
         self._held.clear()
         self._idle.clear()
         if self._stack is not None:
@@ -120,24 +143,34 @@ class Session:
 
     def _environment(self, scenario: Scenario) -> _Held:
         with self._lock:
-            held = self._held.get(scenario.path)
-        if held is None:
-            try:
-                held = self._take(scenario)
-            except StackError as error:
-                # the file's other cases would fail in the same way, each after the same wait
-                held = error
-            with self._lock:
-                self._held[scenario.path] = held
-        if isinstance(held, StackError):
-            raise held
-        return held
+            if self._ahead == scenario.path:
+                self._ahead = None
+            promise = self._held.get(scenario.path)
+            if is_first := promise is None:
+                promise = self._held[scenario.path] = Future()
+        if is_first:
+            self._keep(promise, scenario, self._spec(scenario))
+        # one that failed is kept as well: the file's other cases would fail in the same way, each after the same wait
+        return promise.result()
 
-    def _take(self, scenario: Scenario) -> _Held:
+    def _keep(self, promise: Future[_Held], scenario: Scenario, spec: EnvironmentSpec) -> None:
+        try:
+            promise.set_result(self._take(scenario, spec))
+        except BaseException as error:  # noqa: BLE001  it belongs to whoever asks for the environment
+            promise.set_exception(error)
+
+    def _missing(self, scenario: Scenario, case: Case) -> list[str]:
+        return [ability for ability in scenario.requires(case) if ability not in self.stack().abilities]
+
+    def _spec(self, scenario: Scenario) -> EnvironmentSpec:
         spec = environment_spec(scenario, self._options.cache)
         if spec.movable_clock and "clock" not in self.stack().abilities:  # its other cases can do without
             spec = replace(spec, movable_clock=False)
+        return spec
+
+    def _take(self, scenario: Scenario, spec: EnvironmentSpec) -> _Held:
         with self._lock:
+            self._keys.add(spec.key)
             for index, idle in enumerate(self._idle):
                 if idle.key == spec.key:
                     return self._idle.pop(index)
