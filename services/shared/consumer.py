@@ -57,6 +57,8 @@ class Consumer:
 
     ``name`` prefixes the log events (``worker.received``); ``service``, host and process identify the receivers to the
     queue.
+    ``poll`` (seconds) has an idle lane look anew so often, and say so each time (``worker.poll``). ``renew_every`` (seconds)
+    is how often a lock is renewed; without it, whenever half of it is gone.
     ``abandon_delay`` (seconds, doubled with each delivery up to 5 s) keeps a short outage from spending the delivery
     count. ``grace`` is how long (seconds) a stop waits for what is in hand.
     """
@@ -73,6 +75,8 @@ class Consumer:
         abandon_delay: float = 0.1,
         grace: float = 10.0,
         max_lock_renewal: float = 300.0,
+        renew_every: float | None = None,
+        poll: float | None = None,
     ) -> None:
         self.queue = queue
         self._client = client
@@ -83,6 +87,8 @@ class Consumer:
         self._abandon_delay = abandon_delay
         self._grace = grace
         self._max_lock_renewal = max_lock_renewal
+        self._renew_every = renew_every
+        self._poll = poll
         self._open_lanes: set[int] = set()
         self._stopping = asyncio.Event()
         self._deadline = asyncio.Event()
@@ -151,7 +157,10 @@ class Consumer:
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             while not self._stopping.is_set():
-                receiving = asyncio.create_task(receiver.receive_messages(max_message_count=1, max_wait_time=60))
+                if self._poll is not None:
+                    log.info(self._event("poll"), queue=self.queue)
+                wait = self._poll or 60.0
+                receiving = asyncio.create_task(receiver.receive_messages(max_message_count=1, max_wait_time=wait))
                 await asyncio.wait({receiving, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if not receiving.done():
                     # Idle while stopping. Whatever still arrives is released when the receiver closes.
@@ -212,11 +221,12 @@ class Consumer:
             await renewal
 
     async def _keep_lock(self, receiver: Receiver, message: ServiceBusReceivedMessage, done: asyncio.Event) -> None:
-        """Renew the lock whenever half of it is gone, until ``done``."""
+        """Renew the lock every ``renew_every`` seconds, or whenever half of it is gone, until ``done``."""
         give_up_at = asyncio.get_running_loop().time() + self._max_lock_renewal
         while message.locked_until_utc is not None and asyncio.get_running_loop().time() < give_up_at:
             remaining = (message.locked_until_utc - datetime.now(UTC)).total_seconds()
-            if await _set_within(done, max(remaining / 2, 0.05)):
+            pause = remaining / 2 if self._renew_every is None else min(self._renew_every, remaining / 2)
+            if await _set_within(done, max(pause, 0.05)):
                 return
             try:
                 await receiver.renew_message_lock(message)

@@ -1,4 +1,4 @@
-"""``/health``: the process lives. ``/ready``: everything it depends on answers."""
+"""``/health``: the process lives, and has what it cannot do without. ``/ready``: everything it depends on answers."""
 
 from __future__ import annotations
 
@@ -34,13 +34,19 @@ async def run_checks(checks: Mapping[str, Check], patience: float = 3.0) -> dict
     return dict(zip(checks, outcomes, strict=True))
 
 
-def health_routes(service: str, checks: Mapping[str, Check]) -> APIRouter:
-    """Return the two routes. ``/ready`` answers 200 or 503 and names every dependency either way."""
+def health_routes(service: str, checks: Mapping[str, Check], vital: Mapping[str, Check] | None = None) -> APIRouter:
+    """Return the two routes. ``/ready`` answers 200 or 503 and names every dependency either way.
+
+    ``vital``: what the service is not even healthy without; ``/health`` names each, and answers 503 when one is away.
+    """
     routes = APIRouter(tags=["health"])
 
     @routes.get("/health")
-    async def health() -> dict[str, str]:
-        return {"status": "ok", "service": service}
+    async def health() -> JSONResponse:
+        outcomes = await run_checks(vital or {})
+        is_well = all(outcome == "ok" for outcome in outcomes.values())
+        body = {"status": "ok" if is_well else "unhealthy", "service": service, **outcomes}
+        return JSONResponse(body, status_code=200 if is_well else 503)
 
     @routes.get("/ready")
     async def ready() -> JSONResponse:

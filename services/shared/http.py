@@ -7,7 +7,10 @@ import json
 import time
 from contextlib import suppress
 
+from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.shared.correlation import HEADER, correlated, correlation_id_or_new
@@ -106,6 +109,20 @@ class BodyLimit:
             await self._app(scope, counted, send_unless_refused)
         if refused:
             await _answer(send, 413, problem, {"connection": "close"})
+
+
+def answer_when_database_is_away(app: Starlette) -> None:
+    """Have every request that finds no database answered with 503: it can be repeated later."""
+    from services.shared.database import UNAVAILABLE  # here: the driver is slow to load, and not every service has one
+
+    async def unavailable(_request: Request, error: Exception) -> JSONResponse:
+        log.error("api.database_unavailable", error=type(error).__name__)
+        return JSONResponse(
+            {"detail": "the database does not answer; try again"}, status_code=503, headers={"Retry-After": "1"}
+        )
+
+    for kind in UNAVAILABLE:
+        app.add_exception_handler(kind, unavailable)
 
 
 class _TooLargeError(Exception):

@@ -12,13 +12,26 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 EXIT_MISCONFIGURED = 78
 
 
-class ServiceSettings(BaseSettings):
+class ProcessSettings(BaseSettings):
     """What every service reads. A subclass adds its own; a field's name in capitals is its variable."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    azure_servicebus_connection_string: SecretStr
     log_level: str = Field("INFO", pattern="(?i)^(debug|info|warning|error|critical)$")
+
+
+class ServerSettings(ProcessSettings):
+    """What a service that answers HTTP reads. ``python -m`` goes by ``host`` and ``port``; under uvicorn its own flags decide."""
+
+    shutdown_grace_seconds: float = Field(10.0, ge=0)
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+
+
+class ServiceSettings(ProcessSettings):
+    """What every service on a queue reads."""
+
+    azure_servicebus_connection_string: SecretStr
 
 
 class MisconfiguredError(Exception):
@@ -35,7 +48,7 @@ class MisconfiguredError(Exception):
         self.invalid = invalid
 
 
-S = TypeVar("S", bound=ServiceSettings)
+S = TypeVar("S", bound=ProcessSettings)
 
 
 def read_settings(kind: type[S], service: str) -> S:

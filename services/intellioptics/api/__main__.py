@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-import uvicorn
-
 from services.intellioptics.api.app import app, settings
+from services.shared.server import serve
 
-uvicorn.run(
-    app,
-    host=settings.host,
-    port=settings.port,
-    log_config=None,
-    access_log=False,
-    timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_seconds),
-)
+serve(app, host=settings.host, port=settings.port, grace=settings.shutdown_grace_seconds)

@@ -10,18 +10,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
 
 from services.intellioptics.api import detectors, image_queries
 from services.intellioptics.api.arrivals import Arrivals
-from services.intellioptics.api.database import UNAVAILABLE, Pool, check_database, connection_pool, database_name
 from services.intellioptics.api.query_store import QueryStore
 from services.intellioptics.api.results import ResultHandler
 from services.intellioptics.api.settings import ApiSettings
 from services.shared.consumer import Consumer
+from services.shared.database import Pool, check_database, connection_pool, database_name
 from services.shared.health import Check, health_routes
-from services.shared.http import BearerToken, BodyLimit, RequestLog
+from services.shared.http import BearerToken, BodyLimit, RequestLog, answer_when_database_is_away
 from services.shared.logs import get_logger
 from services.shared.publisher import Publisher, namespace_of, servicebus_client
 
@@ -59,8 +58,7 @@ def build_app(settings: ApiSettings) -> FastAPI:
     app.include_router(health_routes(SERVICE, checks))
     app.include_router(detectors.routes)
     app.include_router(image_queries.routes)
-    for kind in UNAVAILABLE:
-        app.add_exception_handler(kind, _database_unavailable)
+    answer_when_database_is_away(app)
     # The last one added is the first to see a request.
     app.add_middleware(BodyLimit, max_bytes=settings.max_image_bytes + _FORM_OVERHEAD)
     app.add_middleware(BearerToken, token=settings.api_token.get_secret_value(), prefix="/v1")
@@ -125,7 +123,7 @@ async def _open(app: FastAPI, settings: ApiSettings, stack: AsyncExitStack, chec
     stack.push_async_callback(_cancelled, listening)
 
     async def check_postgres() -> None:
-        await check_database(pool)
+        await check_database(pool, "SELECT public_id FROM detectors LIMIT 0")
 
     checks.update(postgres=check_postgres, blobs=blobs.check, servicebus=publisher.ready)
 
@@ -157,10 +155,3 @@ def _before_termination(action: Callable[[], None]) -> Callable[[], None]:
         signal.signal(signal.SIGTERM, previous)
 
     return undo
-
-
-async def _database_unavailable(_request: Request, error: Exception) -> JSONResponse:
-    log.error("api.database_unavailable", error=type(error).__name__)
-    return JSONResponse(
-        {"detail": "the database does not answer; try again"}, status_code=503, headers={"Retry-After": "1"}
-    )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from services.intellioptics.api.database import Pool, Row
+from services.shared.database import Pool, Row
 from services.shared.logs import get_logger
 
 log = get_logger()

@@ -13,12 +13,12 @@ from fastapi import APIRouter, File, Header, HTTPException, Query, Request, Resp
 from pydantic import BaseModel
 
 from services.intellioptics.api.arrivals import Arrivals
-from services.intellioptics.api.database import Row
 from services.intellioptics.api.detectors import DetectorStore, found
 from services.intellioptics.api.query_store import QueryStore
 from services.intellioptics.contracts import IMAGE_QUERY
 from services.intellioptics.identifiers import new_image_query_id
 from services.shared.correlation import current_correlation_id
+from services.shared.database import Row
 from services.shared.logs import get_logger
 from services.shared.publisher import Publisher, PublishError
 

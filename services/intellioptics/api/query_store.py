@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.intellioptics.api.database import Pool, Row
+from services.shared.database import Pool, Row
 
 # Other replicas listen on it for the ids of queries that have got their result.
 DONE_CHANNEL = "image_query_done"

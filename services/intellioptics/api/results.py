@@ -5,11 +5,11 @@ from __future__ import annotations
 from azure.servicebus import ServiceBusReceivedMessage
 
 from services.intellioptics.api.arrivals import Arrivals
-from services.intellioptics.api.database import UNAVAILABLE
 from services.intellioptics.api.query_store import QueryStore
 from services.intellioptics.contracts import INFERENCE_RESULT
 from services.shared.contracts import ContractViolationError
 from services.shared.correlation import current_correlation_id
+from services.shared.database import UNAVAILABLE
 from services.shared.logs import get_logger
 from services.shared.message_body import body_of
 from services.shared.outcomes import PermanentFailure, TransientFailure

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
-from services.shared.settings import ServiceSettings
+from services.shared.settings import ServerSettings, ServiceSettings
 
 
-class ApiSettings(ServiceSettings):
+class ApiSettings(ServerSettings, ServiceSettings):
     """Required: the three connection strings and ``API_TOKEN``."""
 
     database_url: SecretStr
@@ -22,7 +22,3 @@ class ApiSettings(ServiceSettings):
     max_image_bytes: int = Field(10 * 1024 * 1024, gt=0)
     sas_lifetime_seconds: int = Field(3600, gt=0)
     wait_timeout_seconds: float = Field(30.0, gt=0, le=300, description="How long wait=true waits unless told.")
-    shutdown_grace_seconds: float = Field(10.0, ge=0)
-    # Used by `python -m services.intellioptics.api` only; under uvicorn its own flags decide.
-    host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65535)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -14,8 +15,8 @@ UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]
 
 
-def connection_pool(database_url: str) -> Pool:
-    """Return a pool that is not open yet. Rows are dicts.
+def connection_pool(database_url: str, role: str | None = None) -> Pool:
+    """Return a pool that is not open yet. Rows are dicts. Its connections act as ``role``, if one is given.
 
     Connections are checked as they are handed out: a failover, or a database that was dropped and restored, leaves
     dead ones behind, and no request should find out for itself.
@@ -30,6 +31,11 @@ def connection_pool(database_url: str) -> Pool:
             await pool.drain()
             raise
 
+    async def take_role(connection: psycopg.AsyncConnection[DictRow]) -> None:
+        if role is not None:
+            await connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+            await connection.commit()
+
     pool: Pool = AsyncConnectionPool(
         database_url,
         min_size=1,
@@ -37,6 +43,7 @@ def connection_pool(database_url: str) -> Pool:
         open=False,
         timeout=5,
         check=check,
+        configure=take_role,
         kwargs={"row_factory": dict_row, "connect_timeout": 3},
         connection_class=psycopg.AsyncConnection[DictRow],
     )
@@ -49,10 +56,10 @@ def database_name(database_url: str) -> str:
     return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
 
 
-async def check_database(pool: Pool) -> None:
-    """Raise unless the database answers and holds this service's tables."""
+async def check_database(pool: Pool, probe: LiteralString) -> None:
+    """Raise unless the database answers and holds this service's tables: ``probe`` is a query on them."""
     async with pool.connection(timeout=2) as connection:
-        await connection.execute("SELECT public_id FROM detectors LIMIT 0")
+        await connection.execute(probe)
 
 
 Row = dict[str, Any]
