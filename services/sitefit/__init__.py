@@ -1,0 +1,1 @@
+"""Sitefit: where a house fits on its parcel, as a job behind a queue."""

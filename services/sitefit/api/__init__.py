@@ -1,0 +1,1 @@
+"""The HTTP API of Sitefit: takes jobs, and tells what became of them."""
