@@ -130,8 +130,9 @@ class _Held:
             from harness.stack import open_stack
             from harness.stack.choice import choose_backend
 
-            backend, _why = choose_backend(self._config.getoption("--peeklock-backend"))
-            self._stack = open_stack(project_root(self._config.rootpath / "pyproject.toml"), backend)
+            root = project_root(self._config.rootpath / "pyproject.toml")
+            backend, _why = choose_backend(self._config.getoption("--peeklock-backend"), root)
+            self._stack = open_stack(root, backend)
         return self._stack
 
     def enter(self, scenario: Scenario) -> None:

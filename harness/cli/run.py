@@ -74,7 +74,7 @@ def run(
             pace = Pace(root / ".peeklock" / "durations.json")
             if workers > 1 and shuffle is None:
                 plan = pace.longest_first(plan)
-            chosen, why = choose_backend(backend)
+            chosen, why = choose_backend(backend, root)
             options = RunOptions(
                 new_run_folder(root),
                 chosen,
@@ -90,7 +90,7 @@ def run(
             if keep or watch:
                 from harness.stack import warm
 
-                warm.up(root, lambda text: typer.echo(f"  {text}"))
+                warm.up(root, lambda text: typer.echo(f"  {text}"), backend=chosen)
             return _run(root, plan, options, pace, console, junit, verbose)
 
     code = once()

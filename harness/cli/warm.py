@@ -21,10 +21,10 @@ from harness.stack.warm import Status
 _FOLLOW_EVERY = 0.2
 
 
-def up() -> None:
+def up(backend: Annotated[str, typer.Option(help="auto, embedded or containers")] = "auto") -> None:
     """Bring up Postgres, Azurite and Service Bus, and leave them up: every `run` uses them and starts at once."""
     with exits():
-        status_ = warm.up(_root(), lambda text: typer.echo(f"  {text}"))
+        status_ = warm.up(_root(), lambda text: typer.echo(f"  {text}"), backend=backend)
     if status_.took is None:
         typer.echo("it is up already")
     else:
@@ -32,11 +32,20 @@ def up() -> None:
     _show(status_)
 
 
-def down() -> None:
+def down(
+    everything: Annotated[
+        bool, typer.Option("--all", help="also remove what killed runs have left at the container engine")
+    ] = False,
+) -> None:
     """End the warm stack with every service on it."""
     with exits():
         ended = warm.down(_root())
-    typer.echo("down" if ended else "nothing was up")
+        typer.echo("down" if ended else "nothing was up")
+        if everything:
+            removed, left = warm.sweep()
+            typer.echo(f"{removed} containers, networks and volumes of ended processes removed")
+            if left:
+                typer.echo(f"{left} are left, whose processes run")
 
 
 def status() -> None:
@@ -98,7 +107,12 @@ def _show(found: Status) -> None:
         text = f"  {process.name:<28} pid {process.pid:<8} {state} since {since}"
         console.print(Text(text, "red" if process.ended else ""), soft_wrap=True)
     if found.since is not None:
-        console.print(Text(f"  up for {time.time() - found.since:.0f} s; {found.in_use} environments in use", "dim"))
+        console.print(
+            Text(
+                f"  {found.backend} backend, up for {time.time() - found.since:.0f} s; {found.in_use} environments in use",
+                "dim",
+            )
+        )
     if found.log_dir is not None:
         console.print(Text(f"  logs in {found.log_dir}", "dim"), soft_wrap=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -47,13 +48,16 @@ class OffsetFile:
         if library is None or reason:
             raise StackError("the clock cannot be moved on this machine", actual=reason)
         self._supervisor = supervisor
-        folder = directory / "clock"
+        self.folder = folder = directory / "clock"
+        """Everything that a member needs; a container gets it mounted at the same path."""
         self.path = folder / "offset"
-        self._link = folder / faketime.NAME
+        self._library = folder / faketime.NAME
         try:
             folder.mkdir(mode=0o755)
             folder.chmod(0o755)  # Postgres may run as another user
-            self._link.symlink_to(library)  # a path without the spaces and colons that LD_PRELOAD cannot hold
+            shutil.copyfile(
+                library, self._library
+            )  # to a path without the spaces and colons that LD_PRELOAD cannot hold
             self.write(0.0)
         except OSError as error:
             raise StackError.unwritable(folder, error) from error
@@ -61,7 +65,7 @@ class OffsetFile:
     @property
     def variables(self) -> Mapping[str, str]:
         """For the environment of every member."""
-        return faketime.variables(self._link, self.path)
+        return faketime.variables(self._library, self.path)
 
     def write(self, offset: float) -> None:
         """Give all who go by it the machine's time plus `offset` seconds, from their next look at the clock on."""

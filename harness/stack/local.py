@@ -76,6 +76,11 @@ class LocalStack(ABC):
         Raises `StackError`.
         """
 
+    @classmethod
+    def is_current(cls, _state: Mapping[str, Any]) -> bool:
+        """Whether a stack of this state is made of what one that starts now would be made of."""
+        return True
+
     @abstractmethod
     def _start_part(self, kind: str) -> PostgresServer | BlobServer | ServiceBusServer:
         """Start the server of a kind; returns when it answers. Raises `StackError`."""

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from harness.stack.errors import StackError
+from harness.stack.choice import choose_backend
 from harness.stack.local import ROOM, LocalStack, warm_state
 from harness.stack.progress import Progress, silent
 
-BACKENDS = ("embedded", "containers")
 Warm = Literal["use-if-up", "never"]
 
 
@@ -26,25 +25,30 @@ def open_stack(
     """A stack for scenario files of the project `root`. Raises `StackError`.
 
     `kinds`: of `postgres`, `blobs`, `servicebus`, those that the scenario files need: they begin to start at once, in parallel,
-    and this returns without waiting for them; `environment` waits. `warm="never"` leaves a warm stack alone. `room`: so many
-    environments at once; each costs containers two hundredths of a second at the start.
+    and this returns without waiting for them; `environment` waits. `warm="never"` leaves a warm stack alone, and so does one
+    of another backend, or of other images. `room`: so many environments at once; each costs containers two hundredths of a
+    second at the start.
     """
-    if backend not in ("auto", *BACKENDS):
-        raise StackError.unknown_backend(backend, ("auto", *BACKENDS))
-    if warm == "use-if-up" and not ports:
-        found = find_warm(root, progress)
+    use_warm = warm == "use-if-up" and not ports
+    chosen, _ = choose_backend(backend, root if use_warm else None)
+    if use_warm:
+        found = find_warm(root, progress, chosen)
         if found is not None:
             return found
-    return stack_class(backend).start(root, kinds, progress, ports, room=room)
+    return stack_class(chosen).start(root, kinds, progress, ports, room=room)
 
 
-def find_warm(root: Path, progress: Progress = silent) -> LocalStack | None:
-    """The warm stack of this project, whatever its backend, or None."""
+def find_warm(root: Path, progress: Progress = silent, backend: str | None = None) -> LocalStack | None:
+    """The warm stack of this project, or None; of this backend, and made of what one would be made of now, if a backend is named."""
     found = warm_state(root)
     if found is None:
         return None
     supervisor, state = found
-    return stack_class(state["backend"])(supervisor, state, progress, warm=True)
+    kind = stack_class(state["backend"])
+    if backend is not None and (state["backend"] != backend or not kind.is_current(state)):
+        supervisor.close()
+        return None
+    return kind(supervisor, state, progress, warm=True)
 
 
 def stack_class(backend: str) -> type[LocalStack]:

@@ -35,6 +35,17 @@ def new_folder(parent: Path, name: str) -> Path:
     return path
 
 
+def passing_folder(supervisor: SupervisorClient, parent: Path) -> Path:
+    """A new folder below `parent`, for its owner alone, that ends with the supervisor. Raises `StackError`."""
+    path = Path(tempfile.mktemp(prefix="peeklock-", dir=parent))  # noqa: S306  registered first, then made
+    supervisor.call("register", path=str(path))
+    try:
+        path.mkdir(mode=0o700)
+    except OSError as error:
+        raise StackError.unwritable(path, error) from error
+    return path
+
+
 class ProjectFolder:
     """`<root>/.peeklock`, readable by its owner alone."""
 

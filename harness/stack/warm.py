@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.stack.cache import locked
+from harness.stack.choice import choose_backend
 from harness.stack.environment import KINDS
 from harness.stack.errors import StackError
 from harness.stack.open import find_warm, stack_class
@@ -36,6 +37,7 @@ class Status:
     """What `peeklock status` shows. Holds no secret."""
 
     up: bool
+    backend: str = ""
     pid: int | None = None
     since: float | None = None
     """Unix seconds."""
@@ -52,12 +54,17 @@ class Status:
 
 
 DOWN = Status(up=False)
+WARM_ROOM = 16
+"""Environments of a warm stack: one is kept for each scenario file; the oldest makes room."""
 
 
-def up(root: Path, progress: Progress = silent, ports: Mapping[str, int] | None = None) -> Status:
+def up(
+    root: Path, progress: Progress = silent, ports: Mapping[str, int] | None = None, backend: str = "auto"
+) -> Status:
     """Bring up a stack that outlives this process; when one is up, leave it as it is. Raises `StackError`.
 
-    `ports`: fixed ports for `postgres` and `blobs`.
+    One of another backend than the one asked for, or of images that have been built anew since, is ended first, unless a run
+    uses it. `ports`: fixed ports for `postgres` and `blobs`.
     """
     folder = ProjectFolder(root)
     folder.make()
@@ -66,9 +73,15 @@ def up(root: Path, progress: Progress = silent, ports: Mapping[str, int] | None 
         found = folder.connect(holding_lock=True)
         if found is not None:
             found.close()
-            return _status(root, took=None)
+        chosen, _ = choose_backend(backend, root)
+        if found is not None:
+            same = find_warm(root, progress, chosen)
+            if same is not None:
+                same.close()
+                return _status(root, took=None)
+            _end_other(root, chosen)
         progress("starting Postgres, Azurite and Service Bus")
-        stack = stack_class("embedded").start(root, KINDS, progress, ports)
+        stack = stack_class(chosen).start(root, KINDS, progress, ports, room=WARM_ROOM)
         try:
             stack.wait()
             stack.settle(root)
@@ -79,6 +92,18 @@ def up(root: Path, progress: Progress = silent, ports: Mapping[str, int] | None 
     return _status(root, took=time.monotonic() - began)
 
 
+def _end_other(root: Path, wanted: str) -> None:
+    held = _status(root, took=None).in_use
+    if held:
+        raise StackError(
+            "another stack of this project is up, and a run is using it",
+            expected=f"one of the {wanted} backend, made of what it is made of now",
+            actual=f"{held} environments in use",
+            fix="wait for that run, or `peeklock down`",
+        )
+    down(root)
+
+
 def down(root: Path) -> bool:
     """End the warm stack with everything below it; False when there was none. Migrated templates are kept for the next one."""
     stack = find_warm(root)
@@ -86,6 +111,22 @@ def down(root: Path) -> bool:
         return False
     stack.end()
     return True
+
+
+def sweep() -> tuple[int, int]:
+    """Remove what Peeklock has left at the container engine of this machine when its processes were killed; raises `StackError`.
+
+    How many containers, networks and volumes were removed, and how many are left because their owner runs or cannot be seen.
+    """
+    from harness.stack.containers.discovery import find_engine
+    from harness.stack.containers.engine import STACK_LABEL, EngineError
+    from harness.stack.containers.owners import sweep as sweep_engine
+
+    engine = find_engine()
+    try:
+        return sweep_engine(engine), len(engine.labelled(STACK_LABEL))
+    except EngineError as error:
+        raise StackError.engine_refused(engine.address, "remove what is left", error.status, error.text) from error
 
 
 def status(root: Path) -> Status:
@@ -114,6 +155,7 @@ def _status(root: Path, took: float | None) -> Status:
         held = [key for key in supervisor.call("leases")["keys"] if key in records]
         return Status(
             up=True,
+            backend=state["backend"],
             pid=hello["pid"],
             since=hello["started"],
             log_dir=Path(state["log_dir"]),

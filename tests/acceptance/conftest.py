@@ -31,7 +31,7 @@ def environment() -> dict[str, str]:
         for key, value in os.environ.items()
         if not key.startswith(("PYTEST", "COV_", "PEEKLOCK_", "GITHUB_"))
     }
-    return kept | {"COLUMNS": "200", "NO_COLOR": "1"}
+    return kept | {"COLUMNS": "200", "NO_COLOR": "1", "PEEKLOCK_BACKEND": "embedded"}
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def peeklock(project: Path, *arguments: str) -> str:
     done = subprocess.run(
         [PEEKLOCK, *arguments],
         cwd=project,
-        env=kept | {"PYTHONPATH": str(project), "COLUMNS": "200", "NO_COLOR": "1"},
+        env=kept | {"PYTHONPATH": str(project), "COLUMNS": "200", "NO_COLOR": "1", "PEEKLOCK_BACKEND": "embedded"},
         capture_output=True,
         text=True,
         check=False,

@@ -68,7 +68,7 @@ def run(project: Path, cases: Iterable[str]) -> Outcome:
     done = subprocess.run(
         [PEEKLOCK, "run", *cases],
         cwd=project,
-        env=kept | {"PYTHONPATH": str(project), "COLUMNS": "200", "NO_COLOR": "1"},
+        env=kept | {"PYTHONPATH": str(project), "COLUMNS": "200", "NO_COLOR": "1", "PEEKLOCK_BACKEND": "embedded"},
         capture_output=True,
         text=True,
         timeout=110,

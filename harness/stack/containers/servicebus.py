@@ -26,7 +26,7 @@ def start_servicebus(
     )  # fmt: skip
     log = log_dir / "servicebus.log"
     placed = site.place(
-        container, ServiceBusServer.PROCESS, title=ServiceBusServer.TITLE, log=log, known=[token], grace=3.0,
+        container, ServiceBusServer.PROCESS, title=ServiceBusServer.TITLE, log=log, known=[token], grace=3.0, own_clock=True,
         ports={port: port for port in (control_port, *namespace_ports)},
     )  # fmt: skip
     try:

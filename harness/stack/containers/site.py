@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.stack.bare import bare
+from harness.stack.clock import OffsetFile
 from harness.stack.containers.engine import DEFINITION_LABEL, OWNER_LABEL, STACK_LABEL, Engine, EngineError
 from harness.stack.containers.owners import owner
 from harness.stack.errors import StackError
@@ -35,8 +36,12 @@ class Placed:
 class Site:
     """One user network with all containers of a stack on it. Everything on it is removed when the supervisor ends. Thread-safe."""
 
-    def __init__(self, supervisor: SupervisorClient, engine: Engine, state: Mapping[str, Any]) -> None:
+    def __init__(
+        self, supervisor: SupervisorClient, engine: Engine, state: Mapping[str, Any], clock: OffsetFile | None = None
+    ) -> None:
+        """`clock`: what every container goes by, unless that of the machine."""
         self.engine = engine
+        self._clock = clock
         self.stack: str = state["stack"]
         self.labels: Mapping[str, str] = state["labels"]
         self._supervisor = supervisor
@@ -72,10 +77,12 @@ class Site:
     def place(
         self, container: DockerContainer, name: str, *, title: str, log: Path, ports: Mapping[int, int],
         known: Sequence[str] = (), grace: float = 5.0, layer: int = 0, meta: Mapping[str, Any] | None = None,
+        own_clock: bool = False,
     ) -> Placed:  # fmt: skip
         """Start a container as the supervisor's child `name`, known by that name on the network too.
 
-        `ports`: of the container by port of 127.0.0.1; `known`: secrets that its log must not show. Raises `StackError`.
+        `ports`: of the container by port of 127.0.0.1; `known`: secrets that its log must not show; `own_clock`: it has a clock of its
+        own that can be moved, so that of the stack is not forced upon it. Raises `StackError`.
         """
         from testcontainers.core.config import testcontainers_config
 
@@ -85,6 +92,9 @@ class Site:
         try:
             container.ports = {str(inside): ("127.0.0.1", port) for port, inside in ports.items()}  # type: ignore[misc]
             container.with_kwargs(labels=dict(self.labels), healthcheck=_NO_HEALTH_CHECK, **container._kwargs)  # noqa: SLF001
+            if self._clock is not None and not own_clock:
+                container.with_envs(**self._clock.variables)
+                container.with_volume_mapping(self._clock.folder, str(self._clock.folder), "ro")
             container.with_network(self.network()).with_network_aliases(name)
             self._start(container, title)
             identity = container.get_container_id()

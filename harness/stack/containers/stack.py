@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from harness.stack import faketime
+from harness.stack.clock import OffsetFile
 from harness.stack.containers.azurite import start_azurite
 from harness.stack.containers.children import ContainerChildren
 from harness.stack.containers.discovery import find_engine
-from harness.stack.containers.engine import Engine
+from harness.stack.containers.engine import DEFINITION_LABEL, Engine
 from harness.stack.containers.owners import sweep
 from harness.stack.containers.postgres import start_postgres
 from harness.stack.containers.servicebus import start_servicebus
 from harness.stack.containers.site import Site
 from harness.stack.errors import StackError
 from harness.stack.local import LocalStack
+from harness.stack.project import passing_folder
 from harness.stack.servers.blobs import BlobServer, new_accounts
 from harness.stack.servers.postgres import PostgresServer
 from harness.stack.servers.servicebus import ServiceBusServer
@@ -33,10 +38,10 @@ class ContainersStack(LocalStack):
 
     @property
     def abilities(self) -> frozenset[str]:
-        return _ABILITIES
+        return _ABILITIES if faketime.why_not() else _ABILITIES | {"clock"}
 
     def why_not(self, ability: str) -> str:
-        return "the processes in the containers go by the machine's clock" if ability == "clock" else ""
+        return faketime.why_not() if ability == "clock" else ""
 
     @classmethod
     def _plan(cls, supervisor: SupervisorClient, ports: Mapping[str, int], room: int) -> dict[str, Any]:
@@ -56,13 +61,19 @@ class ContainersStack(LocalStack):
             "fixed": sorted(ports),
         }
 
+    @classmethod
+    def is_current(cls, state: Mapping[str, Any]) -> bool:
+        return bool(state["site"]["labels"][DEFINITION_LABEL] == definition())
+
     def _find_children(self, supervisor: SupervisorClient, state: Mapping[str, Any]) -> ContainerChildren:
         return ContainerChildren(supervisor, Engine(state["engine"]))
 
     def _prepare(self, movable_clock: bool) -> None:
         if movable_clock:
-            raise StackError("the clock of containers cannot be moved", actual=self.why_not("clock"))
-        self._site = Site(self._supervisor, Engine(self._state["engine"]), self._state["site"])
+            self.offset_file = OffsetFile(
+                self._supervisor, passing_folder(self._supervisor, Path(tempfile.gettempdir()))
+            )
+        self._site = Site(self._supervisor, Engine(self._state["engine"]), self._state["site"], self.offset_file)
 
     def _start_part(self, kind: str) -> PostgresServer | BlobServer | ServiceBusServer:
         plan = dict(self._state["plan"][kind])

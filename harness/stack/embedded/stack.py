@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from harness.stack.embedded.blobs import start_azurite
 from harness.stack.embedded.postgres import EmbeddedPostgres, data_home
 from harness.stack.embedded.servicebus import start_servicebus
 from harness.stack.embedded.tools import azurite
-from harness.stack.errors import StackError
 from harness.stack.local import LocalStack
+from harness.stack.project import passing_folder
 from harness.stack.servers.blobs import BlobServer, new_accounts
 from harness.stack.servers.postgres import PostgresServer
 from harness.stack.servers.servicebus import ServiceBusServer
@@ -39,14 +38,8 @@ class EmbeddedStack(LocalStack):
     @classmethod
     def _plan(cls, supervisor: SupervisorClient, ports: Mapping[str, int], room: int) -> dict[str, Any]:
         free = supervisor.reserve_ports(2)
-        directory = Path(tempfile.mktemp(prefix="peeklock-", dir=data_home()))  # noqa: S306  registered first, then made
-        supervisor.call("register", path=str(directory))
-        try:
-            directory.mkdir(mode=0o700)
-        except OSError as error:
-            raise StackError.unwritable(directory, error) from error
         return {
-            "directory": str(directory),
+            "directory": str(passing_folder(supervisor, data_home())),
             "plan": {
                 "postgres": {"port": ports.get("postgres", free[0]), "fixed": "postgres" in ports,
                              "password": secrets.token_hex(16)},

@@ -69,7 +69,9 @@ FINISHED = RunFinished(
     0.5,
     failed_cases=("scenarios/intellioptics/pipeline.yaml::sas_expired",),
 )
-STARTED = RunStarted(99.0, "run-1", 4, 3, "embedded", "no Docker needed", Path(".peeklock/run-1"))
+STARTED = RunStarted(
+    99.0, "run-1", 4, 3, "embedded", "no container engine answers; embedded needs none", Path(".peeklock/run-1")
+)
 
 
 def golden(name: str, text: str) -> None:

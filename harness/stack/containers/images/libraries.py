@@ -12,8 +12,9 @@ from pathlib import Path
 from harness.stack.containers.images.layer import Layer
 from harness.stack.errors import StackError
 
-_LOADED_LATER = ("libgcc_s.so.1",)
-"""Opened by libc when a thread is cancelled, so that no file says that it is needed."""
+_LOADED_LATER = ("libgcc_s.so.1", "libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1")
+"""No file says that they are needed: the first is opened by libc when a thread is cancelled, the others are the parts of libc
+that a library wants which is preloaded from outside, as that of a movable clock is."""
 _LINE = re.compile(r"^\s+(?:(\S+) => )?(/\S+) \(0x[0-9a-f]+\)$", re.MULTILINE)
 
 
