@@ -204,6 +204,17 @@ class StackError(Exception):
         )
 
     @classmethod
+    def engine_gone(cls, name: str, log: Sequence[str], log_file: Path | None = None) -> StackError:
+        """The container engine ended under a stack."""
+        return cls(
+            f"the container engine is no longer there, and {name} with it",
+            where=str(log_file) if log_file else None,
+            expected="an engine that runs for as long as the stack does",
+            fix="start it again; what is left of this stack is removed when the next one starts, or by `peeklock down --all`",
+            log=log,
+        )
+
+    @classmethod
     def engine_refused(cls, address: str, doing: str, status: int, text: str) -> StackError:
         """The container engine answered with an error, or (`status` 0) not at all."""
         if status == 0:

@@ -19,6 +19,9 @@ OWNER_LABEL = "peeklock.owner"
 DEFINITION_LABEL = "peeklock.definition"
 """A digest of what the stack is made of."""
 
+ENGINE_GONE = 125
+"""The exit status of a container's keeper that means: what became of the container cannot be known."""
+
 
 class EngineError(Exception):
     """The engine answered with an error, or (`status` 0) not at all."""

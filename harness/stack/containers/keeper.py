@@ -17,10 +17,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from harness.stack.bare import ARGUMENTS
-from harness.stack.containers.engine import Engine, EngineError
+from harness.stack.containers.engine import ENGINE_GONE, Engine, EngineError
 
-ENGINE_GONE = 125
-"""The exit status that means: what became of the container cannot be known."""
 _HEADER = 8
 
 

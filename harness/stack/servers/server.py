@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from harness.stack.containers.engine import ENGINE_GONE
 from harness.stack.errors import StackError
 from harness.stack.supervisor_client import SupervisorClient
 
@@ -40,6 +41,8 @@ class Server:
         if child is not None and child["code"] is None:
             return self._refused(error)
         tail = [text for _, text in self._supervisor.call("tail", name=self.PROCESS)["lines"]] if child else []
+        if child is not None and child["code"] == ENGINE_GONE and "container" in child["meta"]:
+            return StackError.engine_gone(self.TITLE, tail, self.log_file)
         return StackError.dead_dependency(self.TITLE, child["code"] if child else None, tail, self.log_file)
 
     def _refused(self, error: Exception) -> StackError:
