@@ -103,7 +103,7 @@ class CaseRun:
     def _context(self, cursor: int, signal: Signal) -> CaseContext:
         slug = f"{slug_of(self.case.name)}-{uuid.uuid4().hex[:8]}"
         services, seen = self.environment.services, self.environment.seen
-        ports = {service: urlsplit(services.url(service)).port or 0 for service in services.names()}
+        ports = {name: [urlsplit(url).port or 0 for url in services.urls(name)] for name in services.names()}
         names = engine_names(self.scenario, seen, ports, self.options.cache)
         names["case"] = {"id": slug, "name": self.case.name}
         context = CaseContext(
@@ -152,12 +152,8 @@ def _steps(context: CaseContext, emit: Callable[[Event], None]) -> tuple[StepFai
         stepper.run_all((*context.scenario.background, *context.case.steps))
     except StepFailed as failed:
         error = failed
-    # what was not reached by now is taken back, and whoever crashed runs again before it is asked what became of everything
-    context.crashes.end()
+    _let_recover(context)
     also += context.crashes.unmet()
-    # a fault ends with its case: what must hold at the end must hold of a system that was left to recover
-    if "faults" in context.scenario.requires(context.case):
-        context.environment.faults.end()
     if context.scenario.finally_:
         context.deadline = Deadline(max(context.deadline.left, 10.0))
     for step in context.scenario.finally_:
@@ -170,6 +166,19 @@ def _steps(context: CaseContext, emit: Callable[[Event], None]) -> tuple[StepFai
     elif (gone := context.unexpected_exit()) and "no_service_exit" not in context.case.header.allow:
         also.append(gone)
     return error, also
+
+
+def _let_recover(context: CaseContext) -> None:
+    """End what the case has begun: what must hold at its end must hold of a system that was left to recover.
+
+    What services stand on comes first: a crashed service needs it to start again, and the emulator is told of the end of faults.
+    """
+    if context.scenario.ends_dependencies():
+        context.environment.dependencies.revive()
+        context.stopped &= {*context.scenario.header.services}
+    context.crashes.end()
+    if "faults" in context.scenario.requires(context.case):
+        context.environment.faults.end()
 
 
 def _record(context: CaseContext) -> Record:

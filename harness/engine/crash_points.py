@@ -120,7 +120,9 @@ class CrashPoints:
             if any(_is_meant(point, entry) for entry in entries):
                 return True
             if point.at.log and any(
-                line.service == point.service and line.record is not None and line.record.get("event") == point.at.log
+                point.service in (line.service, f"{line.service}.{line.replica}")
+                and line.record is not None
+                and line.record.get("event") == point.at.log
                 for line in lines
             ):
                 return True

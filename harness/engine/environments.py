@@ -6,14 +6,14 @@ import functools
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from harness.scenario.model import Scenario, walk
 from harness.scenario.values import Scope, resolve
-from harness.stack import Endpoints, EnvironmentSpec
+from harness.stack import Endpoints, EnvironmentSpec, Ports
 from harness.stack.faults import KINDS
 
 _KINDS = ("postgres", "blobs", "servicebus")
@@ -24,20 +24,21 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
     """Return what the environment of a file is made of."""
     header = scenario.header
 
-    def scope(service: str, endpoints: Endpoints, ports: Mapping[str, int]) -> Scope:
+    def scope(service: str, endpoints: Endpoints, ports: Ports) -> Scope:
         names = engine_names(scenario, endpoints, ports, cache)
-        names |= file_variables(scenario, names) | {"service": {"name": service, "port": ports.get(service)}}
-        own = endpoints.service_identities.get(service, endpoints.servicebus_connection_string)
-        names["servicebus"] = {**names["servicebus"], "connection_string": own}
+        own = {"name": service, "port": next(iter(ports.get(service, ())), None)}
+        names |= file_variables(scenario, names) | {"service": own}
+        identity = endpoints.service_identities.get(service, endpoints.servicebus_connection_string)
+        names["servicebus"] = {**names["servicebus"], "connection_string": identity}
         return Scope(names, scenario.path.parent)
 
-    def variables(endpoints: Endpoints, ports: Mapping[str, int]) -> dict[str, dict[str, str]]:
+    def variables(endpoints: Endpoints, ports: Ports) -> dict[str, dict[str, str]]:
         return {
             name: {key: _text(resolve(value, scope(name, endpoints, ports))) for key, value in service.env.items()}
             for name, service in header.services.items()
         }
 
-    def command(service: str, endpoints: Endpoints, ports: Mapping[str, int]) -> list[str]:
+    def command(service: str, endpoints: Endpoints, ports: Ports) -> list[str]:
         return [_text(resolve(part, scope(service, endpoints, ports))) for part in header.services[service].run]
 
     definition = {key: scenario.document.data.get(key) for key in ("stack", "services", "vars", "secrets")}
@@ -80,13 +81,13 @@ def needs_private_stack(scenario: Scenario) -> bool:
     return moves_clock(scenario) or scenario.ends_dependencies()
 
 
-def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Mapping[str, int], cache: Path) -> dict[str, Any]:
+def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Ports, cache: Path) -> dict[str, Any]:
     """Return the names that the engine defines, but `case`."""
     facts = connection_facts(endpoints.blobs_connection_string or "")
     return {
         "scenario": {"name": scenario.header.scenario, "file": scenario.path.name},
         "project": {"root": str(scenario.root), "cache": str(cache)},
-        "services": {name: {"url": f"http://127.0.0.1:{port}", "port": port} for name, port in ports.items()},
+        "services": {name: _places(found) for name, found in ports.items() if found},
         "postgres": {"url": endpoints.postgres_url},
         "blobs": {
             "connection_string": endpoints.blobs_connection_string,
@@ -101,6 +102,11 @@ def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Mapping[str, i
             "rules": dict(endpoints.access_rules),
         },
     }
+
+
+def _places(ports: Sequence[int]) -> dict[str, Any]:
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
+    return {"url": urls[0], "port": ports[0], "urls": urls}
 
 
 def file_variables(scenario: Scenario, names: Mapping[str, Any]) -> dict[str, Any]:

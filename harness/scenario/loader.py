@@ -12,7 +12,7 @@ from harness.scenario.errors import Problem, ScenarioInvalid, suggestion
 from harness.scenario.model import Case, CaseHeader, FragmentHeader, Header, Scenario, Step
 from harness.scenario.names import check_fragment, check_scenario
 from harness.scenario.steps import StepReader
-from harness.scenario.topology import Receivable, Stack
+from harness.scenario.topology import Receivable, Stack, process_names
 from harness.scenario.validation import validate
 from harness.scenario.vocabulary import Facts, Vocabulary
 
@@ -27,7 +27,7 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
     header, problems = _header(document)
     if header is None:
         raise ScenarioInvalid(sorted(problems, key=Problem.order))
-    facts = Facts(header.stack, frozenset(header.services))
+    facts = Facts(header.stack, frozenset(header.services), frozenset(process_names(header.services)))
 
     def around(key: str) -> tuple[Step, ...]:
         return tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -184,10 +185,21 @@ class Service(Model):
     cwd: FilePath | None = Field(
         None, description="default: the project's root, the nearest parent with a pyproject.toml or .git"
     )
-    replicas: int = Field(1, ge=0, le=50)
+    replicas: int = Field(1, ge=0, le=50, description="of several, each can be named: worker.0, worker.1 …")
     ready: Ready | None = None
     depends_on: list[str] = []
     stop_grace: Duration = Field(10.0, description="from SIGTERM to SIGKILL")
     watch: list[FilePath] = Field(
         [], description="files and folders whose change restarts a warm service; default: cwd"
     )
+
+
+def replica_names(service: str, replicas: int) -> list[str]:
+    """Return what the replicas of a service are called: `worker.0`, `worker.1`; the only one is called as its service."""
+    return [service] if replicas <= 1 else [f"{service}.{number}" for number in range(replicas)]
+
+
+def process_names(services: Mapping[str, Service]) -> list[str]:
+    """Return every name of something that runs: services, and replicas of those that have several."""
+    each = (name for service, facts in services.items() for name in replica_names(service, facts.replicas))
+    return list(dict.fromkeys([*services, *each]))

@@ -20,6 +20,8 @@ class Facts:
 
     stack: Stack
     services: frozenset[str]
+    processes: frozenset[str]
+    """Services, and replicas of those that have several: `worker`, `worker.0`, `worker.1`."""
 
 
 @dataclass(frozen=True)

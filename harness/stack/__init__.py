@@ -11,6 +11,7 @@ from harness.stack.backend import (
     Exit,
     FaultEvent,
     LogLine,
+    Ports,
     Services,
     Stack,
 )
@@ -19,5 +20,5 @@ from harness.stack.open import open_stack
 from harness.stack.redact import redact
 
 __all__ = [
-    "Clock", "Dependencies", "Endpoints", "Environment", "EnvironmentSpec", "Exit", "FaultEvent", "LogLine", "Services", "Stack", "StackError", "open_stack", "redact",
+    "Clock", "Dependencies", "Endpoints", "Environment", "EnvironmentSpec", "Exit", "FaultEvent", "LogLine", "Ports", "Services", "Stack", "StackError", "open_stack", "redact",
 ]  # fmt: skip

@@ -12,6 +12,9 @@ from harness.scenario.topology import Service
 from harness.scenario.topology import Stack as StackSpec
 from harness.stack.faults import Fault
 
+Ports = Mapping[str, Sequence[int]]
+"""By service, one for each of its replicas; a replica itself is told its own as the first of its service."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
@@ -36,9 +39,9 @@ class EnvironmentSpec:
     services: Mapping[str, Service]
     root: Path
     """The project's root: the working directory of services that name none."""
-    variables: Callable[[Endpoints, Mapping[str, int]], Mapping[str, Mapping[str, str]]]
-    """`(endpoints, ports by service) -> env by service`, the scenario's `env:` with every `${…}` resolved."""
-    command: Callable[[str, Endpoints, Mapping[str, int]], Sequence[str]]
+    variables: Callable[[Endpoints, Ports], Mapping[str, Mapping[str, str]]]
+    """`(endpoints, ports) -> env by service`, the scenario's `env:` with every `${…}` resolved."""
+    command: Callable[[str, Endpoints, Ports], Sequence[str]]
     """`(service, endpoints, ports) -> argv` with every `${…}` resolved."""
     key: str = ""
     """A digest of the definition."""
@@ -78,11 +81,17 @@ class Exit:
 
 
 class Services(Protocol):
-    """The processes under test of one environment. All waits end by the event, not by polling."""
+    """The processes under test of one environment. All waits end by the event, not by polling.
+
+    What is done to a service is done to all of its replicas; one of several is named with its number, as `worker.1`.
+    """
 
     def names(self) -> Sequence[str]: ...
     def url(self, service: str) -> str:
-        """`http://127.0.0.1:PORT` of the service."""
+        """`http://127.0.0.1:PORT` of the service: of its first replica, or of the one that is named."""
+
+    def urls(self, service: str) -> Sequence[str]:
+        """One for each replica of a service."""
 
     def start(self, service: str) -> None:
         """Start every replica that is not running and wait until it is ready; `StackError` when it is not."""
@@ -123,9 +132,9 @@ class Faults(Protocol):
     """The faults of one environment; all end with their case."""
 
     def begin(self, target: str, fault: Fault, times: int | None = None, seconds: float | None = None) -> int:
-        """Let `fault` strike at `target` (`postgres`, `blobs`, `servicebus` or a service), on when this returns.
+        """Let `fault` strike at `target` (`postgres`, `blobs`, `servicebus`, a service or one replica of it), on when this returns.
 
-        It is over after `times` strikes or `seconds`, absent: until it is ended. Returns how often it has struck at once.
+        It is over after `times` strikes (at each replica of a service) or `seconds`, absent: until it is ended. Returns how often it has struck at once.
         """
 
     def end(self, target: str | None = None) -> int:
@@ -179,6 +188,9 @@ class Dependencies(Protocol):
         """Start it again unless it runs; returns when it answers."""
 
     def running(self, kind: str) -> bool: ...
+
+    def revive(self) -> None:
+        """Start or resume whatever is away; returns when all of it answers."""
 
 
 class Environment(Protocol):

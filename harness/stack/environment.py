@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.scenario.topology import replica_names
 from harness.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Services
 from harness.stack.children import Children
 from harness.stack.clock import Member, MovableClock, OffsetFile, RealClock
@@ -190,7 +191,7 @@ class LocalEnvironment:
             self._make_services().start_all()
         self.timings["services"] = time.monotonic() - began
         bus = self._parts.servicebus() if stack.servicebus is not None else None
-        self.faults = self._faults = EnvironmentFaults(bus, self.record.namespace, self._relay)
+        self.faults = self._faults = EnvironmentFaults(bus, self.record.namespace, self._relay, list(self.record.doors))
         self._faults.forget()
 
     def _set_endpoints(self, planned: bool) -> None:
@@ -203,7 +204,9 @@ class LocalEnvironment:
         if self.record.relay is not None:
             self._relay = RelayServer(self.record.relay)
             return
-        targets = {**addresses(self.endpoints), **{name: ports[0] for name, ports in self.record.ports.items()}}
+        targets = addresses(self.endpoints)
+        for service, ports in self.record.ports.items():
+            targets |= zip(replica_names(service, len(ports)), ports, strict=True)
         doors = {
             name: {"port": self.record.doors[name], "target": port, "http": name not in ("postgres", "servicebus")}
             for name, port in targets.items()

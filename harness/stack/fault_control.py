@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from harness.stack.backend import FaultEvent
@@ -12,10 +13,19 @@ from harness.stack.servers.servicebus import ControlError, ServiceBusServer
 
 
 class EnvironmentFaults:
-    """Implements `backend.Faults`. Thread-safe. `relay` is there when the environment was made for faults that strike in it."""
+    """Implements `backend.Faults`. Thread-safe. `relay` is there when the environment was made for faults that strike in it;
+    `doors` are the names of its doors."""
 
-    def __init__(self, servicebus: ServiceBusServer | None, namespace: str, relay: RelayServer | None) -> None:
-        self._servicebus, self._namespace, self._relay = servicebus, namespace, relay
+    def __init__(
+        self, servicebus: ServiceBusServer | None, namespace: str, relay: RelayServer | None, doors: Sequence[str]
+    ) -> None:
+        self._servicebus, self._namespace, self._relay, self._doors = servicebus, namespace, relay, doors
+
+    def _at(self, target: str) -> list[str]:
+        """The doors of a target: of a service with several replicas, those of all of them."""
+        return (
+            [target] if target in self._doors else [door for door in self._doors if door.rpartition(".")[0] == target]
+        )
 
     def begin(self, target: str, fault: Fault, times: int | None = None, seconds: float | None = None) -> int:
         if fault.layer == "broker" and self._servicebus is not None:
@@ -26,7 +36,8 @@ class EnvironmentFaults:
                 fix="a step with the fault itself, not a name for it, has to be in the file",
             )
         settings = fault.model_dump()
-        self._relay.ask("begin", door=target, kind=fault.kind, settings=settings, times=times, seconds=seconds)
+        for door in self._at(target):
+            self._relay.ask("begin", door=door, kind=fault.kind, settings=settings, times=times, seconds=seconds)
         return 0
 
     def _begin_in_broker(self, servicebus: ServiceBusServer, fault: Fault, times: int | None) -> int:
@@ -42,7 +53,10 @@ class EnvironmentFaults:
             ) from error
 
     def end(self, target: str | None = None) -> int:
-        struck = int(self._relay.ask("end", door=target)) if self._relay is not None else 0
+        struck = 0
+        if self._relay is not None:
+            doors = [None] if target is None else self._at(target)
+            struck = sum(int(self._relay.ask("end", door=door)) for door in doors)
         if self._servicebus is not None and target in (None, "servicebus"):
             struck += self._servicebus.end_faults(self._namespace)
         return struck

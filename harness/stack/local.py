@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
+from harness.scenario.topology import replica_names
 from harness.stack.backend import Environment, EnvironmentSpec
 from harness.stack.children import Children
 from harness.stack.clock import OffsetFile
@@ -281,7 +282,8 @@ class LocalStack(ABC):
             except RequestError as error:
                 if error.kind != "pool_exhausted" or attempt == 2 or not self._evict():
                     raise StackError.no_room(self._room) from error
-        targets = [*_kinds(spec), *spec.services] if spec.relayed else []
+        doors_of = (name for service, facts in spec.services.items() for name in replica_names(service, facts.replicas))
+        targets = [*_kinds(spec), *doors_of] if spec.relayed else []
         ports = iter(self._supervisor.reserve_ports(replicas(spec.services) + len(targets)))
         by_service = {name: [next(ports) for _ in range(max(1, s.replicas))] for name, s in spec.services.items()}
         log_dir = new_folder(self.log_dir, spec.name)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from harness.scenario.topology import Service
+from harness.scenario.topology import Service, replica_names
 from harness.stack.backend import Endpoints, EnvironmentSpec, Exit, LogLine
 from harness.stack.children import Children
 from harness.stack.clock import OffsetFile
@@ -103,18 +103,25 @@ class ProcessServices:
         return self._ports
 
     def url(self, service: str) -> str:
-        return f"http://127.0.0.1:{self._ports[service][0]}"
+        service, replica = self._meant(service)
+        return self.urls(service)[replica or 0]
 
     def urls(self, service: str) -> list[str]:
-        """One for each replica."""
         return [f"http://127.0.0.1:{port}" for port in self._ports[service]]
+
+    def _meant(self, name: str) -> tuple[str, int | None]:
+        """The service, and which replica when a name names one: `worker.1`."""
+        service, _, number = name.rpartition(".")
+        return (name, None) if name in self._spec.services else (service, int(number))
 
     def running(self, service: str) -> int:
         return len(self._running(service))
 
-    def _running(self, service: str) -> list[str]:
+    def _running(self, name: str) -> list[str]:
+        service, replica = self._meant(name)
         children = self._children.all(f"{self._prefix}{service}.")
-        return [child["name"] for child in children if child["code"] is None]
+        running = [child["name"] for child in children if child["code"] is None]
+        return running if replica is None else [child for child in running if child == self._name(service, replica)]
 
     def _name(self, service: str, replica: int) -> str:
         return f"{self._prefix}{service}.{replica}"
@@ -131,7 +138,8 @@ class ProcessServices:
     # -- start ---------------------------------------------------------------------------------------------------------
 
     def start(self, service: str) -> None:
-        self._start(service, None)
+        service, replica = self._meant(service)
+        self._start(service, None, replica)
 
     def start_all(self, dependencies: Future[None] | None = None) -> None:
         """Start every service that is not running, each after those it depends on is ready; all others at the same time.
@@ -177,10 +185,11 @@ class ProcessServices:
             visit(name)
         return order
 
-    def _start(self, service: str, dependencies: Future[None] | None) -> None:
+    def _start(self, service: str, dependencies: Future[None] | None, only: int | None = None) -> None:
         definition = self._spec.services[service]
         running = set(self._running(service))
-        wanted = [n for n in range(definition.replicas) if self._name(service, n) not in running]
+        every = range(definition.replicas) if only is None else (only,)
+        wanted = [n for n in every if self._name(service, n) not in running]
         if len(wanted) == 1:
             self._start_replica(service, wanted[0], dependencies)
         elif wanted:
@@ -200,9 +209,9 @@ class ProcessServices:
     def _launch(self, service: str, replica: int) -> None:
         definition = self._spec.services[service]
         cwd = definition.cwd or self._spec.root
-        ports = {name: found[0] for name, found in self._ports.items() if found}
-        ports |= {name: port for name, port in self._doors.items() if name in ports}
-        ports[service] = self._ports[service][replica]
+        port = self._ports[service][replica]
+        ports = {name: self._seen(name) for name in self._ports}
+        ports[service] = [port, *(seen for n, seen in enumerate(ports[service]) if n != replica)]
         own = self._spec.variables(self._endpoints, ports).get(service, {})
         argv = list(self._spec.command(service, self._endpoints, ports))
         secrets = [*self._secrets, *(value for name, value in own.items() if _SECRET_NAME.search(name))]
@@ -215,7 +224,7 @@ class ProcessServices:
         watcher = Watcher(self._supervisor, name, title=title, log_file=log_file, secrets=secrets)
         try:
             pid = self._supervisor.spawn(
-                name, argv, self._environment(service, ports[service], own), cwd, log=str(log_file), secrets=secrets, layer=_LAYER,
+                name, argv, self._environment(service, port, own), cwd, log=str(log_file), secrets=secrets, layer=_LAYER,
                 grace=definition.stop_grace, meta={"service": service, "replica": replica, "source": source},
             )  # fmt: skip
             if self._preloaded is not None:
@@ -224,7 +233,7 @@ class ProcessServices:
             if ready is None:
                 return
             if ready.http is not None:
-                watcher.until_http(ports[service], ready.http, ready.within)
+                watcher.until_http(port, ready.http, ready.within)
             elif ready.log is not None:
                 watcher.until_line(announces(ready.log), f"a log line with {ready.log!r}", ready.within)
         except StackError:
@@ -235,6 +244,12 @@ class ProcessServices:
         finally:
             watcher.close()
         self.ready_after[service] = time.monotonic() - began
+
+    def _seen(self, service: str) -> list[int]:
+        """Where others find it: its doors, or its own ports."""
+        own = self._ports[service]
+        names = replica_names(service, len(own))
+        return [self._doors.get(name, port) for name, port in zip(names, own, strict=True)]
 
     def _environment(self, service: str, port: int, own: Mapping[str, str]) -> dict[str, str]:
         env = {name: value for name, value in os.environ.items() if not name.startswith("PEEKLOCK_")}

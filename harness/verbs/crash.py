@@ -91,8 +91,11 @@ def _check(raw: Any, facts: Facts) -> list[Complaint]:
     found: list[Complaint] = []
     for key in ("service", "wait"):
         if key in raw:
-            found += undeclared("service", raw[key], facts.services, (key,))
+            found += undeclared("service", raw[key], facts.processes, (key,))
     at = raw.get("at")
+    if raw.get("service") in facts.processes - facts.services and isinstance(at, dict) and "log" not in at:
+        what = "a queue cannot tell which replica comes there"
+        found.append(Complaint(("at",), what, "a moment in its log", "say at: {log: EVENT}, or name the service"))
     if isinstance(at, dict) and "queue" in at:
         bus = facts.stack.servicebus
         known = {**bus.receivable(), **bus.topics} if bus else {}

@@ -23,7 +23,7 @@ ALL = "all"
 class _Words(Model):
     """What goes with every fault."""
 
-    on: str | None = Field(None, description="postgres, blobs, servicebus or a service")
+    on: str | None = Field(None, description="postgres, blobs, servicebus, a service, or one replica of it (api.1)")
     clear: str | None = Field(None, description="end the faults at a target, or `all`")
     for_: Duration | None = Field(
         None, alias="for", gt=0, description="how long; absent: until cleared, or its case ends"
@@ -117,7 +117,7 @@ def _check(raw: Any, facts: Facts) -> list[Complaint]:
         return [Complaint((), "a fault is written out", "a mapping", "use `${…}` inside it, or a case for each fault")]
     stack = facts.stack
     declared = [kind for kind in ("postgres", "blobs", "servicebus") if getattr(stack, kind) is not None]
-    targets = [*declared, *facts.services]
+    targets = [*declared, *facts.processes]
     if "clear" in raw:
         return undeclared("target", raw["clear"], [*targets, ALL], ("clear",))
     if unknown := undeclared("target", raw.get("on"), targets, ("on",)):

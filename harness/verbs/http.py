@@ -191,7 +191,7 @@ class _files:  # noqa: N801 - used as a function
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
-    return undeclared("service", raw["on"], facts.services, ("on",)) if raw.get("on") else []
+    return undeclared("service", raw["on"], facts.processes, ("on",)) if raw.get("on") else []
 
 
 VERB = Verb(

@@ -9,7 +9,7 @@ from pydantic import model_validator
 from harness.engine.context import CaseContext
 from harness.engine.failure import VerbFailed
 from harness.engine.verb import Found, Verb
-from harness.scenario.topology import Model, Stack
+from harness.scenario.topology import Model, Stack, process_names
 from harness.scenario.vocabulary import Complaint, Facts, undeclared
 from harness.stack import Dependencies, Services, StackError
 
@@ -17,7 +17,7 @@ _ACTIONS = ("start", "stop", "kill", "pause", "resume", "restart")
 
 
 class ServiceArguments(Model):
-    """One action with the name of a service."""
+    """One action with the name of a service, of one replica of it (`worker.1`), or of postgres, blobs, servicebus."""
 
     start: str | None = None
     stop: str | None = None
@@ -40,7 +40,7 @@ def run(arguments: ServiceArguments, context: CaseContext) -> Found:
     context.note(name, action)
     try:
         processes: Services | Dependencies = context.environment.services
-        if name not in context.scenario.header.services:
+        if name not in process_names(context.scenario.header.services):
             processes = context.environment.dependencies
         if action == "restart":
             processes.stop(name)
@@ -57,7 +57,7 @@ def run(arguments: ServiceArguments, context: CaseContext) -> Found:
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
-    known = [*facts.services, *(kind for kind in Stack.model_fields if getattr(facts.stack, kind) is not None)]
+    known = [*facts.processes, *(kind for kind in Stack.model_fields if getattr(facts.stack, kind) is not None)]
     return [
         complaint
         for action in _ACTIONS

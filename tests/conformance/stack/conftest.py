@@ -19,7 +19,7 @@ import pytest
 
 from harness.scenario.topology import Blobs, Postgres, Service, ServiceBus, Stack
 from harness.stack import process_tree
-from harness.stack.backend import Endpoints, EnvironmentSpec
+from harness.stack.backend import Endpoints, EnvironmentSpec, Ports
 from harness.stack.cache import cache_dir
 from harness.stack.embedded import tools
 
@@ -58,10 +58,10 @@ class Project:
     ) -> EnvironmentSpec:  # fmt: skip
         chosen = {"api": self.service()} if services is None else services
 
-        def variables(_endpoints: Endpoints, _ports: Mapping[str, int]) -> Mapping[str, Mapping[str, str]]:
+        def variables(_endpoints: Endpoints, _ports: Ports) -> Mapping[str, Mapping[str, str]]:
             return env or {}
 
-        def command(service: str, _endpoints: Endpoints, _ports: Mapping[str, int]) -> Sequence[str]:
+        def command(service: str, _endpoints: Endpoints, _ports: Ports) -> Sequence[str]:
             return chosen[service].run
 
         return EnvironmentSpec(

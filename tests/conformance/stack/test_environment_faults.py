@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ import psycopg
 import pytest
 
 from harness.stack import warm
-from harness.stack.backend import Environment
+from harness.stack.backend import Endpoints, Environment, Ports
 from harness.stack.embedded import EmbeddedStack
 from harness.stack.errors import StackError
 from harness.stack.faults import KINDS
@@ -21,9 +22,11 @@ from tests.conformance.stack.conftest import Project
 
 def settings_of(environment: Environment) -> dict[str, str]:
     """What the service `api` was told."""
-    connection = http.client.HTTPConnection(
-        "127.0.0.1", urlsplit(environment.services.url("api")).port or 0, timeout=10
-    )
+    return told_by(environment.services.url("api"))
+
+
+def told_by(url: str, patience: float = 10) -> dict[str, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(url).port or 0, timeout=patience)
     try:
         connection.request("GET", "/")
         told: dict[str, str] = json.loads(connection.getresponse().read())
@@ -59,6 +62,57 @@ def test_faults_strike_between_services_and_what_they_reach(project: Project, no
         strikes_and_is_forgotten(environment)
         strikes_and_is_forgotten(environment)
     nothing_left()
+
+
+def test_each_replica_is_reached_and_broken_by_itself(project: Project, nothing_left: Callable[[], None]) -> None:
+    """Each has a door of its own, which others are told; what is done to the service is done to all of its replicas."""
+    told: dict[str, list[str]] = {}
+
+    def variables(_endpoints: Endpoints, ports: Ports) -> Mapping[str, Mapping[str, str]]:
+        told["other"] = [f"http://127.0.0.1:{port}" for port in ports["api"]]
+        return {}
+
+    services = {"api": project.service(replicas=2), "other": project.service(depends_on=["api"])}
+    spec = dataclasses.replace(project.spec(services=services, relayed=True, blobs=False), variables=variables)
+    with EmbeddedStack.start(project.root) as stack:
+        environment = stack.environment(spec)
+        doors, own = told["other"], environment.services.urls("api")
+        assert len({*doors, *own}) == 4
+        assert {told_by(url)["PORT"] for url in doors} == {str(urlsplit(url).port) for url in own}
+        environment.faults.begin("api.1", KINDS["down"].model_validate({}))
+        assert told_by(doors[0])
+        with pytest.raises(ConnectionRefusedError):
+            told_by(doors[1])
+        environment.faults.begin("api", KINDS["down"].model_validate({}))
+        with pytest.raises(ConnectionRefusedError):
+            told_by(doors[0])
+        environment.faults.end("api")
+        assert [told_by(url)["PORT"] for url in doors] == [told_by(url)["PORT"] for url in own]
+        assert [event.target for event in environment.faults.events()][:2] == ["api.1", "api.0"]
+    nothing_left()
+
+
+def test_one_replica_is_held_still_or_killed_and_the_other_goes_on(project: Project) -> None:
+    services = {"api": project.service(replicas=2)}
+    with EmbeddedStack.start(project.root) as stack:
+        environment = stack.environment(project.spec(services=services, blobs=False, postgres=False, servicebus=False))
+        first, second = environment.services.urls("api")
+        assert environment.services.url("api.1") == second
+        environment.services.pause("api.1")
+        assert told_by(first)
+        with pytest.raises(TimeoutError):
+            told_by(second, 0.2)
+        environment.services.resume("api.1")
+        assert told_by(second)
+        environment.services.kill("api.1")
+        assert (environment.services.running("api"), environment.services.running("api.1")) == (1, 0)
+        assert told_by(first)
+        environment.services.start("api.1")
+        assert told_by(second)
+        environment.services.stop("api.0")
+        assert environment.services.running("api") == 1
+        environment.reset()
+        assert environment.services.running("api") == 2
 
 
 def test_without_a_relay_services_and_test_see_the_same(project: Project) -> None:

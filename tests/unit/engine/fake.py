@@ -35,6 +35,9 @@ class FakeServices:
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{9000 + self._names.index(service)}"
 
+    def urls(self, service: str) -> list[str]:
+        return [self.url(service)]
+
     def logs(self, after: int = 0) -> tuple[list[LogLine], int]:
         return self.lines[after:], len(self.lines)
 
@@ -47,6 +50,8 @@ class FakeServices:
     def __getattr__(self, name: str) -> Callable[[str], None]:
         if name in ("start", "stop", "kill", "pause", "resume"):
             return lambda service: self.done.append(f"{name} {service}")
+        if name == "revive":
+            return lambda *_: self.done.append(name)
         raise AttributeError(name)
 
 

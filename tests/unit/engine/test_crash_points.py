@@ -12,8 +12,8 @@ from harness.engine.crash_points import CrashAt, CrashPoints
 from harness.engine.ledger import Ledger
 from harness.engine.waiting import Signal
 from harness.scenario.errors import ScenarioInvalid
-from harness.stack import StackError
-from tests.unit.engine.fake import FakeEnvironment, run_one, scenario_of
+from harness.stack import LogLine, StackError
+from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
 
 STRIKE = {"fault": "hold", "phase": "strike", "operation": "complete", "message_id": "m"}
 
@@ -55,6 +55,25 @@ def test_the_service_is_killed_at_the_moment_and_started_again(at: CrashAt, even
     assert [text for _, text in world.notes] == [f"crashed at {at}", "started again"]
     world.points.end()
     assert world.points.unmet() == []
+
+
+def test_a_replica_is_killed_by_its_own_log() -> None:
+    """What the other one says is not meant."""
+    world = World()
+    done = world.points.set("worker.1", CrashAt(log="begun"), Ledger(world.ledger, 0)).done
+    world.log("worker", event="begun")
+    world.services.lines.append(LogLine("worker", 1, 0.0, "{}", {"event": "begun"}))
+    world.wake()
+    assert done.wait(5)
+    assert world.services.done == ["kill worker.1", "start worker.1"]
+    world.points.end()
+
+
+def test_a_queue_does_not_tell_which_replica_comes(tmp_path: Path) -> None:
+    header = HEADER.replace("{run: [python]}", "{run: [python], replicas: 2}")
+    steps = "[{crash: {service: worker.1, at: {queue: jobs, on: complete}}}]"
+    with pytest.raises(ScenarioInvalid, match="which replica"):
+        scenario_of(tmp_path, f"cases: {{one: {{steps: {steps}}}}}\n", header)
 
 
 def test_another_message_is_not_meant() -> None:

@@ -41,6 +41,14 @@ def test_a_fault_is_asked_of_the_environment_and_ends_with_its_case(tmp_path: Pa
     ]
 
 
+def test_a_replica_is_a_target_where_there_are_several(tmp_path: Path) -> None:
+    header = HEADER.replace("{run: [python]}", "{run: [python], replicas: 2}")
+    assert case_of(tmp_path, "{on: worker.1, down: true}", "{on: worker, down: true}", header=header)
+    for name, where in (("worker.2", header), ("worker.0", HEADER)):
+        with pytest.raises(ScenarioInvalid, match=f'no target "{name}"'):
+            case_of(tmp_path, f"{{on: {name}, down: true}}", header=where)
+
+
 def test_faults_are_over_before_finally_and_the_invariants(tmp_path: Path) -> None:
     """What must hold at the end must hold of a system that was left to recover."""
     header = HEADER + "always: [no_stuck_messages]\n"

@@ -19,14 +19,33 @@ def test_a_dependency_is_ended_and_started(tmp_path: Path) -> None:
     world = FakeEnvironment("worker")
     text = steps("{service: {kill: servicebus}}, {service: {start: servicebus}}, {service: {kill: worker}}")
     assert run_one(scenario_of(tmp_path, text), world).outcome == "passed"
-    assert world.others.done == ["kill servicebus", "start servicebus"]
+    assert world.others.done == ["kill servicebus", "start servicebus", "revive"]
     assert world.services.done == ["kill worker"]
 
 
 def test_a_restart_is_a_stop_and_a_start(tmp_path: Path) -> None:
     world = FakeEnvironment("worker")
     run_one(scenario_of(tmp_path, steps("{service: {restart: servicebus}}")), world)
-    assert world.others.done == ["stop servicebus", "start servicebus"]
+    assert world.others.done == ["stop servicebus", "start servicebus", "revive"]
+
+
+def test_what_is_down_at_the_end_comes_back_before_anything_else(tmp_path: Path) -> None:
+    """Before faults are ended, of which the emulator has to be told, before crashed services start, and before the invariants."""
+    header = HEADER + "always: [no_stuck_messages]\n"
+    text = steps("{fault: {on: servicebus, deliver_twice: jobs}}, {service: {kill: servicebus}}")
+    world = FakeEnvironment("worker")
+    world.reset = lambda: 0  # type: ignore[method-assign]
+    world.happen("enqueued", message_id="m")
+    ended: list[list[str]] = []
+
+    def end(target: str | None = None) -> int:
+        ended.append(list(world.others.done))
+        world.happen("completed")
+        return 0
+
+    world.faults.end = end  # type: ignore[method-assign]
+    assert run_one(scenario_of(tmp_path, text, header), world).outcome == "passed"
+    assert ended == [["kill servicebus", "revive"]]
 
 
 def test_a_file_with_such_a_step_has_a_stack_of_its_own(tmp_path: Path) -> None:
