@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -170,12 +171,17 @@ def test_every_dockerfile_keeps_the_promises_of_the_images(kind: recipes.Kind) -
     assert text.index("USER") < text.index("ENTRYPOINT" if "ENTRYPOINT" in text else "CMD")
 
 
-def test_the_wheel_has_the_dockerfiles() -> None:
-    import tomllib
-
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert included == {"compose/images": "harness/stack/containers/images/dockerfiles"}
+def test_the_wheel_has_the_dockerfiles(tmp_path: Path) -> None:
+    """And pip compiles what is Python beside them, which must change no name."""
+    folder = recipes.dockerfiles()
+    assert folder.resolve() == ROOT / "compose" / "images"
+    packed = tmp_path / "dockerfiles"
+    shutil.copytree(folder, packed)
+    before = reference("servicebus")
+    (packed / "servicebus" / "__pycache__").mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipes, "dockerfiles", lambda: packed)
+        assert reference("servicebus") == before
 
 
 def test_postgres_runs_with_the_settings_of_the_embedded_one_and_asks_for_passwords() -> None:

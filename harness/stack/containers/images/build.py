@@ -114,7 +114,7 @@ def _write_context(made: Recipe, path: Path) -> None:
     work = _workplace()
     below: list[Path] = []
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as context:
-        for source in sorted(made.folder.iterdir()):
+        for source in made.files():
             context.add(source, source.name, filter=_plain)
         for name, text in made.texts.items():
             (work / name).write_text(text)

@@ -43,10 +43,14 @@ class Recipe:
     def reference(self) -> str:
         """`peeklock/<kind>:<hash of what it is made of>`."""
         digest = hashlib.sha256()
-        how = {"how it is built": _this_code(), "Dockerfile": _digest(self.folder, self.folder.iterdir())}
+        how = {"how it is built": _this_code(), "Dockerfile": _digest(self.folder, self.files())}
         for name, text in sorted({**self.ingredients, **self.texts, **how}.items()):
             digest.update(f"{name}\0{text}\0".encode())
         return f"peeklock/{self.kind}:{digest.hexdigest()[:16]}"
+
+    def files(self) -> list[Path]:
+        """The Dockerfile and what lies beside it."""
+        return sorted(path for path in self.folder.iterdir() if path.is_file())
 
     @property
     def folder(self) -> Path:
@@ -72,9 +76,8 @@ def in_a_clone() -> bool:
 
 
 def dockerfiles() -> Path:
-    """The folder with a folder of each image: of the wheel, or of the clone that this runs from."""
-    packed = Path(__file__).parent / "dockerfiles"
-    return packed if packed.is_dir() else _HARNESS.parent / "compose" / "images"
+    """The folder with a folder of each image: a link to `compose/images` in a clone, a copy of it in the wheel."""
+    return Path(__file__).parent / "dockerfiles"
 
 
 def _postgres() -> Recipe:
@@ -143,7 +146,7 @@ def _azurite() -> Recipe:
 
     return Recipe(
         "azurite",
-        {"node": node.version, "azurite": _digest(source, source.iterdir()), "libc": interpreter.version()},
+        {"node": node.version, "azurite": _digest(source, _program_files(source)), "libc": interpreter.version()},
         {"system.tar": system, "node.tar": program, "azurite.tar": azurite},
         {},
     )
