@@ -48,6 +48,16 @@ def names(kinds: Kinds = None) -> None:
             typer.echo(reference(kind))
 
 
+@images.command("prune")
+def prune() -> None:
+    """Remove the images of other versions of Peeklock that no container uses."""
+    with exits():
+        from harness.stack.containers.images import build as builder
+
+        removed = builder.prune()
+        typer.echo("\n".join(f"  removed {name}" for name in removed) or "  nothing to remove")
+
+
 @images.command("context")
 def context(
     kind: Annotated[str, typer.Argument(help="which image")],

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,7 +16,7 @@ from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.storage.blob import BlobServiceClient
 
 from harness.stack.containers.images import KINDS, Kind
-from harness.stack.containers.images.build import build
+from harness.stack.containers.images.build import build, write_context
 from harness.stack.containers.images.layer import USER
 
 from .conftest import Container, Start
@@ -56,6 +60,43 @@ def test_building_it_again_builds_nothing(kind: Kind, image: Have, engine: Any) 
     again = build(kind)
     assert not again.built
     assert again.id == before == engine.inspect_image(f"peeklock/{kind}:latest")["Id"]
+
+
+def test_the_newer_builder_takes_the_same_files(image: Have, engine: Any, tmp_path: Path) -> None:
+    """BuildKit, which the engine's interface alone does not reach."""
+    image("postgres")
+    if shutil.which("docker") is None:
+        pytest.skip("there is no docker command")
+    write_context("postgres", tmp_path / "context.tar")
+    name = f"peeklock-test/buildkit:{os.getpid()}"
+    with (tmp_path / "context.tar").open("rb") as context:
+        programs = [path for path in ("/usr/bin/docker", shutil.which("docker")) if path and Path(path).exists()]
+        said = subprocess.run(
+            [programs[0], "build", "--network", "none", "-t", name, "-"], stdin=context, capture_output=True, text=True, check=False,
+            env={**os.environ, "DOCKER_BUILDKIT": "1"},
+        )  # fmt: skip
+    if "buildx component is missing" in said.stderr:
+        pytest.skip("the docker command has no BuildKit")
+    assert said.returncode == 0, said.stderr
+    assert engine.inspect_image(name)["Config"]["User"] == f"{USER}:{USER}"
+    engine.remove_image(name, force=True)
+
+
+@pytest.fixture
+def on_another_base(image: Have, engine: Any) -> Iterator[str]:
+    """The emulator on an image that has a shell and Postgres."""
+    image("servicebus")
+    built = build("servicebus", base=image("postgres")).reference
+    yield built
+    engine.remove_image(built, force=True)
+    build("servicebus")  # `latest` is the plain one again
+
+
+def test_it_can_stand_on_another_base(on_another_base: str, start: Start, image: Have) -> None:
+    made = start(on_another_base)
+    made.until_healthy()
+    assert made.run("sh", "-c", "psql --version")[0] == 0
+    assert on_another_base != image("servicebus")
 
 
 @pytest.mark.parametrize("kind", KINDS)

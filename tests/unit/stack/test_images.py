@@ -227,3 +227,24 @@ def test_a_context_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         with tarfile.open(fileobj=io.BytesIO(inner.read())) as layer:
             assert layer.getmember("tmp").mode == 0o1777
             assert layer.getmember("lib").linkname == "usr/lib"
+
+
+def test_pruning_leaves_what_is_wanted_used_or_somebody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.stack.containers.engine import EngineError
+    from harness.stack.containers.images import build
+
+    class Fake:
+        address = "unix:///fake"
+        there = (
+            [reference("azurite"), "peeklock/azurite:latest", "peeklock/azurite:older", "mine/azurite:older"],
+            ["peeklock/postgres:used"],
+            None,
+        )
+
+        def request(self, method: str, path: str, query: object = None) -> object:
+            if method == "DELETE" and path.endswith("used"):
+                raise EngineError(409, "a container uses it")
+            return [{"RepoTags": tags} for tags in self.there] if method == "GET" else None
+
+    monkeypatch.setattr(build, "find_engine", Fake)
+    assert build.prune() == ["peeklock/azurite:older"]

@@ -17,7 +17,7 @@ from harness.stack.cache import cache_dir, locked
 from harness.stack.containers.discovery import find_engine
 from harness.stack.containers.engine import Engine, EngineError
 from harness.stack.containers.images.layer import Layer
-from harness.stack.containers.images.recipes import Kind, Recipe, recipe
+from harness.stack.containers.images.recipes import KINDS, Kind, Recipe, in_a_clone, recipe
 from harness.stack.errors import StackError
 from harness.stack.progress import Progress, silent
 
@@ -58,6 +58,27 @@ def build(kind: Kind, *, base: str = _NO_BASE, progress: Progress = silent) -> I
     except EngineError as error:
         raise _refused(name, error.text, []) from error
     return Image(name, facts["Id"], facts["Size"], built=not was_there)
+
+
+def prune() -> list[str]:
+    """Remove the images of other versions of Peeklock from the engine, but those that a container uses; their names. Raises `StackError`."""
+    engine = find_engine()
+    wanted = {recipe(kind).reference for kind in KINDS if kind != "services" or in_a_clone()}
+    removed = []
+    try:
+        ours = engine.request("GET", "/images/json", {"filters": json.dumps({"label": ["peeklock.image"]})})
+        for name in sorted({name for image in ours for name in image.get("RepoTags") or ()} - wanted):
+            # What somebody has made of ours, or named otherwise, is theirs.
+            if name.startswith("peeklock/") and not name.endswith(":latest"):
+                try:
+                    engine.request("DELETE", f"/images/{name}")
+                    removed.append(name)
+                except EngineError as error:
+                    if error.status not in (404, 409):  # gone already, or in use
+                        raise
+    except EngineError as error:
+        raise StackError.engine_refused(engine.address, "remove images", error.status, error.text) from error
+    return removed
 
 
 def write_context(kind: Kind, path: Path) -> None:
