@@ -1,0 +1,52 @@
+"""The example workflows can be read, and their commands are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+from ruamel.yaml import YAML
+
+from harness.cli.app import app
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "docs" / "ci"
+TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def steps(name: str) -> list[dict[str, Any]]:
+    document = YAML(typ="safe", pure=True).load((EXAMPLES / name).read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = (document.get("jobs") or {"": document})[next(iter(document.get("jobs") or [""]))][
+        "steps"
+    ]
+    return found
+
+
+@pytest.mark.parametrize(("name", "key"), [("github-actions.yml", "run"), ("azure-pipelines.yml", "script")])
+def test_an_example_calls_what_there_is(name: str, key: str) -> None:
+    commands = [step[key] for step in steps(name) if key in step]
+    made = {target for command in commands for target in command.split()[1:] if command.startswith("make ")}
+    assert made == {"setup", "docker", "images"}
+    assert made <= TARGETS
+    (run,) = [command for command in commands if "peeklock run" in command]
+    options = {option for param in typer.main.get_command(app).commands["run"].params for option in param.opts}
+    assert set(re.findall(r"(?<!\S)--?[a-z]\S*", run)) <= options
+
+
+@pytest.mark.parametrize("name", ["github-actions.yml", "azure-pipelines.yml"])
+def test_an_example_runs_both_backends_and_keeps_what_a_failure_left(name: str) -> None:
+    text = (EXAMPLES / name).read_text(encoding="utf-8")
+    assert re.search(
+        r"backend: \[embedded, containers\]|backend: embedded\}\n +containers: \{backend: containers", text
+    )
+    assert ".peeklock" in text
+    assert "requirements.lock" in text
+
+
+def test_what_they_cache_by_is_there() -> None:
+    for text in (path.read_text(encoding="utf-8") for path in EXAMPLES.glob("*.yml")):
+        for name in re.findall(r"[\w/.-]+\.(?:lock|json)", text):
+            assert (ROOT / name).exists(), name
