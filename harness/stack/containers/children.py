@@ -55,15 +55,18 @@ class ContainerChildren(Children):
         super().forget(name)
 
     def _hold(self, name: str, how: Callable[[str], None], paused: bool) -> bool:
+        """Whether it is a container; then it is held still, or no more, when this returns."""
         container = self._container(name)
-        if container is not None:
+        if container is not None and container["paused"] is not paused:
             self._ask(how, container["container"])
             self._supervisor.call("mark_paused", name=name, paused=paused)
         return container is not None
 
     def _container(self, name: str) -> dict[str, Any] | None:
         child = next((child for child in self.all(name) if child["name"] == name), None)
-        return None if child is None or "container" not in child["meta"] else dict(child["meta"])
+        return (
+            {**child["meta"], "paused": child["paused"]} if child is not None and "container" in child["meta"] else None
+        )
 
     def _ask(self, operation: Callable[..., None], *arguments: Any) -> None:
         try:

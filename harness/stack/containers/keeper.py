@@ -27,7 +27,8 @@ def main() -> None:
     address, container = sys.argv[ARGUMENTS:]
     engine = Engine(address)
     try:
-        since = _began(engine.inspect(container)["State"]["StartedAt"])
+        # Not when this life began: the engine notes that late, when the container may have said a good deal.
+        since = _seconds(engine.inspect(container)["State"]["FinishedAt"])
         for words in _said(engine, container, since):
             _write(words)
         code = int(engine.request("POST", f"/containers/{container}/wait", timeout=None)["StatusCode"])
@@ -43,10 +44,10 @@ def main() -> None:
     sys.exit(code)
 
 
-def _began(text: str) -> str:
-    """When the container's present life began, as the engine's `since`; to the nanosecond, so that no line of the last one comes."""
+def _seconds(text: str) -> str:
+    """A time, as the engine's `since`, to the nanosecond; for one that has never ended, the engine says the year 1."""
     fraction = re.search(r"\.(\d{1,9})", text)
-    return f"{int(datetime.fromisoformat(text).timestamp())}.{fraction[1] if fraction else '0':0<9}"
+    return f"{max(0, int(datetime.fromisoformat(text).timestamp()))}.{fraction[1] if fraction else '0':0<9}"
 
 
 def _said(engine: Engine, container: str, since: str) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Projects, specs and small services for the tests of the embedded stack; and the means to see what is left behind."""
+"""Projects, specs and small services for the tests of stacks; and the means to see what is left behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ from harness.scenario.topology import Blobs, Postgres, Service, ServiceBus, Stac
 from harness.stack import process_tree
 from harness.stack.backend import Endpoints, EnvironmentSpec, Ports
 from harness.stack.cache import cache_dir
-from harness.stack.embedded import tools
+from harness.stack.containers.engine import STACK_LABEL
+from harness.stack.containers.site import Site
+from harness.stack.containers.stack import ContainersStack
+from harness.stack.embedded import EmbeddedStack, tools
+from harness.stack.local import LocalStack
+from tests.conformance.stack.engine import engine_or_skip
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SERVICE = """
@@ -105,6 +110,27 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PEEKLOCK_CACHE", str(path))
         yield path
+
+
+@pytest.fixture(params=["embedded", "containers"])
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[LocalStack]]:
+    """The same claims hold on every backend that runs on this machine; on containers nothing is left at the engine either."""
+    monkeypatch.setenv("PEEKLOCK_BACKEND", request.param)
+    if request.param == "embedded":
+        yield EmbeddedStack
+        return
+    engine = engine_or_skip()
+    started: list[str] = []
+    plan = Site.plan
+
+    def recorded(*arguments: Any) -> dict[str, Any]:
+        site = plan(*arguments)
+        started.append(site["stack"])
+        return site
+
+    monkeypatch.setattr(Site, "plan", staticmethod(recorded))
+    yield ContainersStack
+    assert [engine.labelled(f"{STACK_LABEL}={stack}") for stack in started] == [[]] * len(started)
 
 
 @pytest.fixture

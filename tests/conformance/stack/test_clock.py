@@ -17,8 +17,8 @@ import pytest
 from harness.servicebus import Client, OutgoingMessage
 from harness.stack import faketime, process_tree
 from harness.stack.backend import Environment
-from harness.stack.embedded import EmbeddedStack
 from harness.stack.errors import StackError
+from harness.stack.local import LocalStack
 from harness.stack.servers.blob_http import BlobAccount
 from tests.conformance.stack.conftest import Project
 
@@ -87,9 +87,9 @@ def moved_by(seconds: float) -> Any:
 
 
 def test_fifteen_days_pass_for_everybody_and_a_reset_takes_them_back(
-    project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
+    backend: type[LocalStack], project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
 ) -> None:
-    with EmbeddedStack.start(project.root) as stack:
+    with backend.start(project.root, room=2) as stack:
         environment = stack.environment(spec())
         assert {name: v for name, v in told(environment).items() if v != moved_by(0)} == {}
         now = environment.clock.advance(DAYS)
@@ -106,9 +106,9 @@ def test_fifteen_days_pass_for_everybody_and_a_reset_takes_them_back(
 
 
 def test_a_service_that_was_some_seconds_ahead_goes_on(
-    project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
+    backend: type[LocalStack], project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
 ) -> None:
-    with EmbeddedStack.start(project.root) as stack:
+    with backend.start(project.root, room=2) as stack:
         environment = stack.environment(spec(postgres=False, blobs=False))
         environment.clock.advance(30)
         environment.reset()
@@ -118,9 +118,9 @@ def test_a_service_that_was_some_seconds_ahead_goes_on(
 
 
 def test_a_service_that_is_started_later_has_the_moved_time_too(
-    project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
+    backend: type[LocalStack], project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
 ) -> None:
-    with EmbeddedStack.start(project.root) as stack:
+    with backend.start(project.root, room=2) as stack:
         environment = stack.environment(spec(postgres=False, blobs=False))
         environment.services.kill("api")
         environment.clock.advance(DAYS)
@@ -130,9 +130,9 @@ def test_a_service_that_is_started_later_has_the_moved_time_too(
 
 
 def test_what_falls_due_has_happened_when_it_returns(
-    project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
+    backend: type[LocalStack], project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
 ) -> None:
-    with EmbeddedStack.start(project.root) as stack:
+    with backend.start(project.root, room=2) as stack:
         environment = stack.environment(spec(postgres=False, blobs=False, services={}))
         with Client(environment.endpoints.servicebus_connection_string or "") as bus:
             bus.schedule("jobs", OutgoingMessage(body=b"{}"), datetime.fromtimestamp(time.time() + DAYS, UTC))
@@ -144,9 +144,9 @@ def test_what_falls_due_has_happened_when_it_returns(
 
 
 def test_the_clock_of_the_other_environments_stays_and_cannot_be_moved(
-    project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
+    backend: type[LocalStack], project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
 ) -> None:
-    with EmbeddedStack.start(project.root) as stack:
+    with backend.start(project.root, room=2) as stack:
         shared = stack.environment(spec(name="shared", private=False, movable_clock=False))
         moved = stack.environment(spec())
         moved.clock.advance(DAYS)
@@ -156,20 +156,20 @@ def test_the_clock_of_the_other_environments_stays_and_cannot_be_moved(
 
 
 def test_time_does_not_run_backwards(
-    project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
+    backend: type[LocalStack], project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
 ) -> None:
-    with EmbeddedStack.start(project.root) as stack:
+    with backend.start(project.root, room=2) as stack:
         environment = stack.environment(spec(postgres=False, blobs=False, services={}))
         with pytest.raises(StackError, match="backwards"):
             environment.clock.advance(-1)
 
 
 def test_a_service_that_does_not_follow_is_named_before_anything_moves(
-    project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
+    backend: type[LocalStack], project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
 ) -> None:
     cleared = ["env", "-i", "sleep", "600"]
     services = {"stubborn": project.service().model_copy(update={"run": cleared, "ready": None})}
-    with EmbeddedStack.start(project.root) as stack:
+    with backend.start(project.root, room=2) as stack:
         environment = stack.environment(spec(postgres=False, blobs=False, services=services))
         with pytest.raises(StackError, match="does not follow the clock") as told_of:
             environment.clock.advance(DAYS)
@@ -178,9 +178,9 @@ def test_a_service_that_does_not_follow_is_named_before_anything_moves(
 
 
 def test_nothing_of_the_library_is_left_of_processes_that_were_killed(
-    project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
+    backend: type[LocalStack], project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
 ) -> None:
-    with EmbeddedStack.start(project.root) as stack:
+    with backend.start(project.root, room=2) as stack:
         environment = stack.environment(spec())
         members = process_tree.descendants(os.getpid())
         left = [path for pid in members for path in faketime.leftovers(pid)]

@@ -12,16 +12,20 @@ import pytest
 
 from harness.servicebus import Client, OutgoingMessage
 from harness.stack.backend import Environment
-from harness.stack.embedded import EmbeddedStack
 from harness.stack.errors import StackError
+from harness.stack.local import LocalStack
+from harness.stack.open import stack_class
 from harness.stack.servers.blob_http import BlobAccount
 from tests.conformance.stack.conftest import Project
+from tests.conformance.stack.engine import engine_or_skip
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+@pytest.fixture(scope="module", params=["embedded", "containers"])
+def environment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     project = Project(tmp_path_factory.mktemp("lasting") / "project")
-    with EmbeddedStack.start(project.root) as stack:
+    if request.param == "containers":
+        engine_or_skip()
+    with stack_class(request.param).start(project.root, room=2) as stack:
         yield stack.environment(project.spec(name="lasting", services={}, private=True, lasting=True))
 
 
@@ -124,8 +128,10 @@ def test_a_reset_brings_back_what_a_case_has_left_down(environment: Environment)
         client.send("jobs", [OutgoingMessage(b"x")])
 
 
-def test_dependencies_that_others_use_cannot_be_ended(project: Project, nothing_left: Callable[[], None]) -> None:
-    with EmbeddedStack.start(project.root) as stack:
+def test_dependencies_that_others_use_cannot_be_ended(
+    backend: type[LocalStack], project: Project, nothing_left: Callable[[], None]
+) -> None:
+    with backend.start(project.root, room=2) as stack:
         shared = stack.environment(project.spec(postgres=False, blobs=False, services={}))
         with pytest.raises(StackError, match="shared with others"):
             shared.dependencies.kill("servicebus")

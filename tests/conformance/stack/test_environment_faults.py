@@ -14,9 +14,9 @@ import pytest
 
 from harness.stack import warm
 from harness.stack.backend import Endpoints, Environment, Ports
-from harness.stack.embedded import EmbeddedStack
 from harness.stack.errors import StackError
 from harness.stack.faults import KINDS
+from harness.stack.local import LocalStack
 from tests.conformance.stack.conftest import Project
 
 
@@ -56,15 +56,19 @@ def strikes_and_is_forgotten(environment: Environment) -> None:
     assert environment.faults.events() == []
 
 
-def test_faults_strike_between_services_and_what_they_reach(project: Project, nothing_left: Callable[[], None]) -> None:
-    with EmbeddedStack.start(project.root) as stack:
+def test_faults_strike_between_services_and_what_they_reach(
+    backend: type[LocalStack], project: Project, nothing_left: Callable[[], None]
+) -> None:
+    with backend.start(project.root, room=2) as stack:
         environment = stack.environment(project.spec(relayed=True))
         strikes_and_is_forgotten(environment)
         strikes_and_is_forgotten(environment)
     nothing_left()
 
 
-def test_each_replica_is_reached_and_broken_by_itself(project: Project, nothing_left: Callable[[], None]) -> None:
+def test_each_replica_is_reached_and_broken_by_itself(
+    backend: type[LocalStack], project: Project, nothing_left: Callable[[], None]
+) -> None:
     """Each has a door of its own, which others are told; what is done to the service is done to all of its replicas."""
     told: dict[str, list[str]] = {}
 
@@ -74,7 +78,7 @@ def test_each_replica_is_reached_and_broken_by_itself(project: Project, nothing_
 
     services = {"api": project.service(replicas=2), "other": project.service(depends_on=["api"])}
     spec = dataclasses.replace(project.spec(services=services, relayed=True, blobs=False), variables=variables)
-    with EmbeddedStack.start(project.root) as stack:
+    with backend.start(project.root, room=2) as stack:
         environment = stack.environment(spec)
         doors, own = told["other"], environment.services.urls("api")
         assert len({*doors, *own}) == 4
@@ -92,9 +96,9 @@ def test_each_replica_is_reached_and_broken_by_itself(project: Project, nothing_
     nothing_left()
 
 
-def test_one_replica_is_held_still_or_killed_and_the_other_goes_on(project: Project) -> None:
+def test_one_replica_is_held_still_or_killed_and_the_other_goes_on(backend: type[LocalStack], project: Project) -> None:
     services = {"api": project.service(replicas=2)}
-    with EmbeddedStack.start(project.root) as stack:
+    with backend.start(project.root, room=2) as stack:
         environment = stack.environment(project.spec(services=services, blobs=False, postgres=False, servicebus=False))
         first, second = environment.services.urls("api")
         assert environment.services.url("api.1") == second
@@ -115,20 +119,22 @@ def test_one_replica_is_held_still_or_killed_and_the_other_goes_on(project: Proj
         assert environment.services.running("api") == 2
 
 
-def test_without_a_relay_services_and_test_see_the_same(project: Project) -> None:
-    with EmbeddedStack.start(project.root) as stack:
+def test_without_a_relay_services_and_test_see_the_same(backend: type[LocalStack], project: Project) -> None:
+    with backend.start(project.root, room=2) as stack:
         environment = stack.environment(project.spec(blobs=False, servicebus=False))
         assert environment.seen == environment.endpoints
         with pytest.raises(StackError, match="nothing stands between the services and postgres"):
             environment.faults.begin("postgres", KINDS["down"].model_validate({}))
 
 
-def test_a_warm_environment_keeps_its_relay(project: Project, nothing_left: Callable[[], None]) -> None:
+def test_a_warm_environment_keeps_its_relay(
+    backend: type[LocalStack], project: Project, nothing_left: Callable[[], None]
+) -> None:
     """The next run takes it over; taking the environment down, or the stack, ends it."""
     warm.up(project.root)
     try:
         for _ in range(2):
-            stack = EmbeddedStack.find(project.root)
+            stack = backend.find(project.root)
             assert stack is not None
             environment = stack.environment(project.spec(relayed=True, key="k"))
             strikes_and_is_forgotten(environment)

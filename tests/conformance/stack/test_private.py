@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from harness.stack import warm
-from harness.stack.embedded import EmbeddedStack
 from harness.stack.errors import StackError
+from harness.stack.local import LocalStack
 from tests.conformance.stack.conftest import Project
 
 
@@ -21,8 +21,10 @@ def ports(endpoints: object) -> list[int | None]:
     ]
 
 
-def test_it_shares_no_server_and_ends_with_its_environment(project: Project, nothing_left: Callable[[], None]) -> None:
-    with EmbeddedStack.start(project.root) as stack:
+def test_it_shares_no_server_and_ends_with_its_environment(
+    backend: type[LocalStack], project: Project, nothing_left: Callable[[], None]
+) -> None:
+    with backend.start(project.root, room=2) as stack:
         shared = stack.environment(project.spec(name="shared", blobs=False, services={}))
         own = stack.environment(project.spec(name="own", blobs=False, services={}, private=True))
         assert not set(ports(shared.endpoints)) & set(ports(own.endpoints))
@@ -33,17 +35,21 @@ def test_it_shares_no_server_and_ends_with_its_environment(project: Project, not
             own.check()
 
 
-def test_it_ends_with_the_stack_that_it_was_asked_of(project: Project, nothing_left: Callable[[], None]) -> None:
-    with EmbeddedStack.start(project.root) as stack:
+def test_it_ends_with_the_stack_that_it_was_asked_of(
+    backend: type[LocalStack], project: Project, nothing_left: Callable[[], None]
+) -> None:
+    with backend.start(project.root, room=2) as stack:
         stack.environment(project.spec(name="own", blobs=False, private=True))
     nothing_left()
 
 
-def test_a_warm_stack_is_not_touched(project: Project, nothing_left: Callable[[], None]) -> None:
+def test_a_warm_stack_is_not_touched(
+    backend: type[LocalStack], project: Project, nothing_left: Callable[[], None]
+) -> None:
     warm.up(project.root)
     with contextlib.ExitStack() as cleanup:
         cleanup.callback(warm.down, project.root)
-        found = EmbeddedStack.find(project.root)
+        found = backend.find(project.root)
         assert found is not None
         with found:
             own = found.environment(project.spec(name="own", blobs=False, private=True, key="k"))
@@ -52,8 +58,10 @@ def test_a_warm_stack_is_not_touched(project: Project, nothing_left: Callable[[]
             assert warm.status(project.root).environments == ()
 
 
-def test_one_that_does_not_stand_leaves_nothing(project: Project, nothing_left: Callable[[], None]) -> None:
+def test_one_that_does_not_stand_leaves_nothing(
+    backend: type[LocalStack], project: Project, nothing_left: Callable[[], None]
+) -> None:
     broken = {"api": project.service().model_copy(update={"run": ["python", "-c", "raise SystemExit(3)"]})}
-    with EmbeddedStack.start(project.root) as stack, pytest.raises(StackError, match="ended before it was ready"):
+    with backend.start(project.root, room=2) as stack, pytest.raises(StackError, match="ended before it was ready"):
         stack.environment(project.spec(name="own", blobs=False, services=broken, private=True))
     nothing_left()

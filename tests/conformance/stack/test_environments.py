@@ -1,4 +1,4 @@
-"""The embedded stack as the engine uses it: environments that stand, are emptied, run side by side and never meet."""
+"""A stack as the engine uses it: environments that stand, are emptied, run side by side and never meet."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ import pytest
 
 from harness.servicebus import Client, OutgoingMessage
 from harness.stack.backend import Environment
-from harness.stack.embedded import EmbeddedStack
 from harness.stack.environment import KINDS
 from harness.stack.errors import StackError
+from harness.stack.local import LocalStack
 from harness.stack.servers.blob_http import BlobAccount, BlobError
 from tests.conformance.stack.conftest import Project
 
 
 @pytest.fixture
-def stack(project: Project, nothing_left: Callable[[], None]) -> Iterator[EmbeddedStack]:
-    with EmbeddedStack.start(project.root, KINDS) as found:
+def stack(backend: type[LocalStack], project: Project, nothing_left: Callable[[], None]) -> Iterator[LocalStack]:
+    with backend.start(project.root, KINDS, room=4) as found:
         yield found
 
 
@@ -44,7 +44,7 @@ def ids(environment: Environment) -> list[int]:
         return [row[0] for row in connection.execute("select id from things order by id")]
 
 
-def test_an_environment_stands_is_used_and_is_empty_again_after_a_reset(stack: EmbeddedStack, project: Project) -> None:
+def test_an_environment_stands_is_used_and_is_empty_again_after_a_reset(stack: LocalStack, project: Project) -> None:
     environment = stack.environment(project.spec())
     bus_url = environment.endpoints.servicebus_connection_string or ""
     with account(environment) as blobs, Client(bus_url) as bus:
@@ -65,11 +65,11 @@ def test_an_environment_stands_is_used_and_is_empty_again_after_a_reset(stack: E
             blobs.get("images", "a")
         assert environment.queues()[0]["active"] == 0
         assert [e for e in environment.ledger(cursor)[0] if e["event"] == "enqueued"] == []
-    print("timings", dict(stack.timings), environment.timings)  # type: ignore[attr-defined]
+    print("timings", dict(stack.timings), environment.timings)
 
 
 def test_a_service_is_told_where_everything_is_and_nothing_of_peeklock(
-    stack: EmbeddedStack, project: Project, monkeypatch: pytest.MonkeyPatch
+    stack: LocalStack, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PEEKLOCK_CONTROL_TOKEN", "never")
     monkeypatch.setenv("DATABASE_URL", "postgresql://production")
@@ -87,7 +87,7 @@ def test_a_service_is_told_where_everything_is_and_nothing_of_peeklock(
 
 
 def test_a_variable_that_is_not_offered_is_taken_from_the_service(
-    stack: EmbeddedStack, project: Project, monkeypatch: pytest.MonkeyPatch
+    stack: LocalStack, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://production")
     environment = stack.environment(project.spec(postgres=False, servicebus=False, blobs=False))
@@ -95,7 +95,7 @@ def test_a_variable_that_is_not_offered_is_taken_from_the_service(
         assert "DATABASE_URL" not in json.loads(answer.read())
 
 
-def test_no_secret_is_in_a_log(stack: EmbeddedStack, project: Project) -> None:
+def test_no_secret_is_in_a_log(stack: LocalStack, project: Project) -> None:
     environment = stack.environment(project.spec())
     password = (environment.endpoints.postgres_url or "").split(":")[2].split("@")[0]
     logs = [path.read_text() for path in stack.log_dir.rglob("*.log")]
@@ -104,9 +104,7 @@ def test_no_secret_is_in_a_log(stack: EmbeddedStack, project: Project) -> None:
     assert password not in repr(environment.services.logs())
 
 
-def test_services_are_stopped_killed_paused_and_come_back_with_the_reset(
-    stack: EmbeddedStack, project: Project
-) -> None:
+def test_services_are_stopped_killed_paused_and_come_back_with_the_reset(stack: LocalStack, project: Project) -> None:
     environment = stack.environment(project.spec(services={"api": project.service("--grandchild", replicas=2)}))
     services = environment.services
     assert services.running("api") == 2
@@ -126,7 +124,7 @@ def test_services_are_stopped_killed_paused_and_come_back_with_the_reset(
         assert answer.status == 200
 
 
-def test_whoever_waits_is_woken_by_a_message_a_line_and_an_exit(stack: EmbeddedStack, project: Project) -> None:
+def test_whoever_waits_is_woken_by_a_message_a_line_and_an_exit(stack: LocalStack, project: Project) -> None:
     environment = stack.environment(project.spec())
     woken = threading.Event()
     end = environment.on_change(woken.set)
@@ -140,7 +138,7 @@ def test_whoever_waits_is_woken_by_a_message_a_line_and_an_exit(stack: EmbeddedS
 
 
 def test_the_ledger_answers_when_something_happens_not_when_the_wait_is_over(
-    stack: EmbeddedStack, project: Project
+    stack: LocalStack, project: Project
 ) -> None:
     environment = stack.environment(project.spec(services={}))
     found: list[str] = []
@@ -152,7 +150,7 @@ def test_the_ledger_answers_when_something_happens_not_when_the_wait_is_over(
     assert found == ["enqueued"]
 
 
-def test_environments_side_by_side_share_nothing(stack: EmbeddedStack, project: Project) -> None:
+def test_environments_side_by_side_share_nothing(stack: LocalStack, project: Project) -> None:
     specs = [project.spec(name=f"file{n}") for n in range(4)]
     with ThreadPoolExecutor(4) as pool:
         environments = list(pool.map(stack.environment, specs))
@@ -173,17 +171,19 @@ def test_environments_side_by_side_share_nothing(stack: EmbeddedStack, project: 
             stranger.containers()
 
 
-def test_an_environment_that_is_given_back_makes_room(stack: EmbeddedStack, project: Project) -> None:
+def test_an_environment_that_is_given_back_makes_room(stack: LocalStack, project: Project) -> None:
     spec = project.spec(services={}, servicebus=False)
-    for _ in range(40):
+    for _ in range(10):
         stack.environment(spec).close()
 
 
-def test_three_stacks_side_by_side_never_collide(tmp_path: Path, nothing_left: Callable[[], None]) -> None:
+def test_three_stacks_side_by_side_never_collide(
+    backend: type[LocalStack], tmp_path: Path, nothing_left: Callable[[], None]
+) -> None:
     projects = [Project(tmp_path / str(n)) for n in range(3)]
 
     def use(project: Project) -> str:
-        with EmbeddedStack.start(project.root, KINDS) as stack:
+        with backend.start(project.root, KINDS, room=1) as stack:
             environment = stack.environment(project.spec())
             assert ids(environment) == [7]
             return environment.endpoints.postgres_url or ""
@@ -192,7 +192,7 @@ def test_three_stacks_side_by_side_never_collide(tmp_path: Path, nothing_left: C
         assert len(set(pool.map(use, projects))) == 3
 
 
-def test_a_service_that_cannot_start_shows_its_last_lines(stack: EmbeddedStack, project: Project) -> None:
+def test_a_service_that_cannot_start_shows_its_last_lines(stack: LocalStack, project: Project) -> None:
     service = project.service().model_copy(update={"run": ["python", "-c", "import sys; sys.exit('no such queue')"]})
     with pytest.raises(StackError) as caught:
         stack.environment(project.spec(services={"api": service}))
@@ -200,20 +200,20 @@ def test_a_service_that_cannot_start_shows_its_last_lines(stack: EmbeddedStack, 
     assert "| no such queue" in str(caught.value)
 
 
-def test_a_service_that_never_is_ready_is_told_from_one_that_ended(stack: EmbeddedStack, project: Project) -> None:
+def test_a_service_that_never_is_ready_is_told_from_one_that_ended(stack: LocalStack, project: Project) -> None:
     service = project.service(ready={"log": "never.said", "within": "300ms"})
     with pytest.raises(StackError, match=r"was not ready within 0\.3 s"):
         stack.environment(project.spec(services={"api": service}))
 
 
-def test_a_missing_command_is_named(stack: EmbeddedStack, project: Project) -> None:
+def test_a_missing_command_is_named(stack: LocalStack, project: Project) -> None:
     service = project.service().model_copy(update={"run": ["no-such-program"]})
     with pytest.raises(StackError, match="the command 'no-such-program' of service api was not found"):
         stack.environment(project.spec(services={"api": service}))
 
 
 def test_a_failing_migration_shows_the_statement_and_the_next_attempt_starts_over(
-    stack: EmbeddedStack, project: Project
+    stack: LocalStack, project: Project
 ) -> None:
     migration = project.root / "migrations" / "2.sql"
     migration.write_text("select 1;\ncreate tabel oops();\n")
@@ -225,24 +225,24 @@ def test_a_failing_migration_shows_the_statement_and_the_next_attempt_starts_ove
     assert ids(stack.environment(project.spec(services={}))) == [7]
 
 
-def test_a_dependency_that_died_is_named_with_its_end(stack: EmbeddedStack, project: Project) -> None:
+def test_a_dependency_that_died_is_named_with_its_end(stack: LocalStack, project: Project) -> None:
     environment = stack.environment(project.spec(services={}))
     for name, title in (("azurite", "Azurite"), ("servicebus", "Service Bus"), ("postgres", "Postgres")):
-        stack._supervisor.call("kill", name=name)
+        stack.children.kill(name)
         with pytest.raises(StackError, match=f"{title}.*no longer there: killed by SIGKILL"):
             environment.reset()
         if name != "postgres":
             return
 
 
-def test_services_start_after_those_they_depend_on(stack: EmbeddedStack, project: Project) -> None:
+def test_services_start_after_those_they_depend_on(stack: LocalStack, project: Project) -> None:
     services = {"late": project.service(depends_on=["early"]), "early": project.service()}
     environment = stack.environment(project.spec(services=services, postgres=False, blobs=False, servicebus=False))
     lines, _ = environment.services.logs()
     assert [line.service for line in lines] == ["early", "late"]
 
 
-def test_a_reset_is_quick(stack: EmbeddedStack, project: Project) -> None:
+def test_a_reset_is_quick(stack: LocalStack, project: Project) -> None:
     environment = stack.environment(project.spec())
     took = []
     for _ in range(10):
