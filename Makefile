@@ -66,7 +66,7 @@ mutants: $(READY) ## break API and worker in known ways: each must be caught at 
 	@$(BIN)/python -m pytest tests/mutants -p no:randomly -q
 
 docker: ## a Docker engine on this machine: the one that answers, else one installed and started (Debian, as root)
-	@compose/engine.sh
+	@PYTHON=$(PYTHON) compose/engine.sh
 
 images: $(READY) ## the images of the containers backend, built from what is installed here, with no registry
 	@$(BIN)/peeklock images build

@@ -3,12 +3,15 @@
 # packages, started here and left running (`compose/engine.sh stop` ends it). Where that cannot be: a named error, exit 3.
 set -euo pipefail
 
-LOG=/var/log/peeklock-dockerd.log
+cd "$(dirname "$0")/.."
+LOG=${PEEKLOCK_ENGINE_LOG:-/var/log/peeklock-dockerd.log}
 PID=/var/run/docker.pid
 WITHIN=60 # seconds for a daemon to answer; one that ends is noticed at once
+ASK='import runpy, subprocess, sys; ask = runpy.run_path("harness/stack/bare.py")["bare"]
+sys.exit(subprocess.call(ask("harness.stack.containers.discovery")))'
 
-answers() { # the version of the engine that the docker command reaches
-  command -v docker >/dev/null && timeout 10 docker version --format '{{.Server.Version}}' 2>/dev/null
+answers() { # the engine that Peeklock would use; on stderr, why there is none
+  "${PYTHON:-python3}" -c "$ASK"
 }
 
 fail() { # what, how to fix
@@ -40,12 +43,14 @@ start() {
     setsid dockerd >"$LOG" 2>&1 </dev/null &
   fi
   local daemon=${!:-} end=$((SECONDS + WITHIN))
-  until answers >/dev/null; do
+  until answers >/dev/null 2>&1; do
     if [ -n "$daemon" ] && ! kill -0 "$daemon" 2>/dev/null; then
       tail -n 8 "$LOG" >&2
       fail "dockerd ended before it answered" "its last lines above say why; $LOG has all of them. In a container, start it privileged or mount the socket of the host's engine"
     fi
-    [ "$SECONDS" -lt "$end" ] || fail "dockerd did not answer within $WITHIN s" "see $LOG"
+    if [ "$SECONDS" -ge "$end" ]; then
+      answers >/dev/null || fail "dockerd did not answer within $WITHIN s" "$LOG tells what it does; above is where an answer was looked for"
+    fi
     sleep 0.2
   done
 }
@@ -62,18 +67,22 @@ stop() {
 
 case "${1:-start}" in
   start)
-    if version=$(answers); then
-      echo "a Docker engine $version answers already"
+    why=$(mktemp)
+    trap 'rm -f "$why"' EXIT
+    if version=$(answers 2>"$why"); then
+      echo "a container engine answers already: $version"
       exit 0
     fi
-    [ -z "${DOCKER_HOST:-}" ] || fail "DOCKER_HOST is $DOCKER_HOST, and no engine answers there" "start that engine, or unset DOCKER_HOST"
-    [ "$(uname -s)" = Linux ] || fail "no Docker engine answers, and one can be installed here on Linux only" \
-      "start Docker Desktop, Colima or a Podman machine"
-    [ "$(id -u)" = 0 ] || fail "no Docker engine answers, and only root can start one" \
-      "sudo make docker; or start a rootless engine (dockerd-rootless-setuptool.sh install, or podman system service)"
-    { command -v dockerd >/dev/null && command -v docker >/dev/null && command -v iptables >/dev/null; } || install
+    if [ -n "${DOCKER_HOST:-}" ] || [ "$(uname -s)" != Linux ] || [ "$(id -u)" != 0 ]; then
+      cat "$why" >&2
+      [ -z "${DOCKER_HOST:-}" ] || fail "the engine that DOCKER_HOST names does not answer" "start it, or unset DOCKER_HOST"
+      [ "$(uname -s)" = Linux ] || fail "an engine can be installed here on Linux only" "start Docker Desktop, Colima or a Podman machine"
+      fail "only root can install and start an engine" \
+        "sudo make docker; where one runs and its socket is closed to you: sudo usermod -aG docker \$USER, and log in anew; or start a rootless one"
+    fi
+    { command -v dockerd && command -v iptables; } >/dev/null || install
     start
-    echo "a Docker engine $(answers) answers now"
+    echo "a container engine answers now: $(answers)"
     ;;
   stop) stop ;;
   *)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,17 @@ def find_engine() -> Engine:
         if source in ("DOCKER_HOST", "the docker context"):
             break  # it was chosen; another engine than the chosen one would be a surprise
     raise StackError.no_engine(checked)
+
+
+def main() -> None:
+    """Print which engine answers, or why none does and end with 3: for `make docker`, which runs before anything is installed."""
+    try:
+        engine = find_engine()
+        version = engine.request("GET", "/version", timeout=10.0)["Version"]
+    except (StackError, EngineError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(3)
+    print(f"{version} at {engine.address}")
 
 
 def _reachable(address: str) -> Engine:
