@@ -5,6 +5,7 @@ Without an engine every test here is skipped by name. Where there must be one, P
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -151,7 +152,8 @@ def start(engine: Any) -> Iterator[Start]:
 
     yield run
     for each in reversed(ids):
-        engine.remove_container(each, force=True, v=True)
+        with contextlib.suppress(docker.errors.NotFound):  # the test has removed it
+            engine.remove_container(each, force=True, v=True)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from harness.stack.containers.images import KINDS, Kind
 from harness.stack.containers.images.build import build, write_context
 from harness.stack.containers.images.layer import USER
 
-from .conftest import Container, Start
+from .conftest import LABEL, Container, Start
 
 PASSWORD = """it's a "secret" with a \\ and a $HOME"""
 KEY = "a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2U="
@@ -37,6 +37,13 @@ def postgres(start: Start, image: Have, **env: str) -> Container:
 def connection(made: Container, user: str = "postgres", password: str = PASSWORD, database: str = "postgres") -> Any:
     return psycopg.connect(
         host="127.0.0.1", port=made.port(5432), user=user, password=password, dbname=database, connect_timeout=20
+    )
+
+
+def servicebus_string(made: Container) -> str:
+    return (
+        f"Endpoint=sb://localhost:{made.port(5672)};SharedAccessKeyName=RootManageSharedAccessKey;"
+        "SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;"
     )
 
 
@@ -210,16 +217,50 @@ def test_servicebus_delivers_what_its_configuration_allows(start: Start, image: 
     }
     made = start(image("servicebus"), ports=[5672], env={"PEEKLOCK_SERVICEBUS_CONFIG": json.dumps(config)})
     made.until_line("servicebus.ready")
-    text = (
-        f"Endpoint=sb://localhost:{made.port(5672)};SharedAccessKeyName=RootManageSharedAccessKey;"
-        "SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;"
-    )
-    with ServiceBusClient.from_connection_string(text) as client, client.get_queue_sender("jobs") as sender:
+    with (
+        ServiceBusClient.from_connection_string(servicebus_string(made)) as client,
+        client.get_queue_sender("jobs") as sender,
+    ):
         sender.send_messages(ServiceBusMessage("hello"))
         with client.get_queue_receiver("jobs", max_wait_time=20) as receiver:
             message = next(receiver)
             assert str(message) == "hello"
             receiver.complete_message(message)
+
+
+@pytest.fixture
+def volume(engine: Any) -> Iterator[str]:
+    made: str = engine.create_volume(f"peeklock-test-{os.urandom(4).hex()}", labels={LABEL: str(os.getpid())})["Name"]
+    yield made
+    engine.remove_volume(made)
+
+
+def test_servicebus_keeps_its_messages_in_a_volume(volume: str, start: Start, image: Have, engine: Any) -> None:
+    """The volume gets the owner of the folder in the image; a kill -9 and another container lose nothing."""
+    config = json.dumps({"UserConfig": {"Namespaces": [{"Name": "sbemulatorns", "Queues": [{"Name": "jobs"}]}]}})
+
+    def run() -> Container:
+        made = start(
+            image("servicebus"), "--data-dir", "/home/peeklock/data", ports=[5672], binds=[f"{volume}:/home/peeklock/data"],
+            env={"PEEKLOCK_SERVICEBUS_CONFIG": config},
+        )  # fmt: skip
+        made.until_line("servicebus.ready")
+        return made
+
+    first = run()
+    with (
+        ServiceBusClient.from_connection_string(servicebus_string(first)) as client,
+        client.get_queue_sender("jobs") as sender,
+    ):
+        sender.send_messages(ServiceBusMessage("kept"))
+    engine.kill(first.id)
+    engine.remove_container(first.id, force=True)
+    again = servicebus_string(run())
+    with (
+        ServiceBusClient.from_connection_string(again) as client,
+        client.get_queue_receiver("jobs", max_wait_time=20) as receiver,
+    ):
+        assert str(next(receiver)) == "kept"
 
 
 def test_servicebus_that_cannot_read_its_configuration_says_so_and_ends(start: Start, image: Have) -> None:

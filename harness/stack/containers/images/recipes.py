@@ -176,6 +176,7 @@ def _servicebus() -> Recipe:
     def program(layer: Layer, _below: list[Path]) -> None:
         layer.module(_HARNESS / "__init__.py", f"{_PROGRAM}/harness/__init__.py")
         layer.tree(source, f"{_PROGRAM}/harness/servicebus")
+        layer.folder("home/peeklock/data", mode=0o700, owner=USER)  # a volume that is mounted there gets its owner
         # /health tells the version
         own = distribution("peeklock")
         layer.text(f"{_PROGRAM}/peeklock-{own.version}.dist-info/METADATA", own.read_text("METADATA") or "")
