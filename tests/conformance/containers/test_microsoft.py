@@ -74,16 +74,15 @@ def context(files: dict[str, str]) -> io.BytesIO:
     return buffer
 
 
-@pytest.fixture
-def emulator(
-    engine: Any, stand_in: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., ServiceBusEmulatorContainer]]:
+Make = Callable[..., ServiceBusEmulatorContainer]
+
+
+@pytest.fixture(scope="module")
+def emulator(engine: Any, stand_in: dict[str, str]) -> Iterator[Make]:
     """A maker of emulators; at the end nothing may be left of any."""
-    monkeypatch.setattr(testcontainers_config, "ryuk_disabled", True)
-    label = f"peeklock.test.microsoft={os.urandom(4).hex()}"
+    name, value = "peeklock.test.microsoft", os.urandom(4).hex()
 
     def make(**changes: Any) -> ServiceBusEmulatorContainer:
-        name, _, value = label.partition("=")
         known = {
             "image": stand_in["emulator"],
             "sql_image": stand_in["sql"],
@@ -94,69 +93,73 @@ def emulator(
             **{**known, "config": configuration(TOPOLOGY), "labels": {name: value}, **changes}
         )
 
-    yield make
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(testcontainers_config, "ryuk_disabled", True)
+        yield make
     gc.collect()  # so that forgotten sockets are found here, where that is no error
-    left = engine.containers(all=True, filters={"label": label}) + engine.networks(filters={"label": label})
-    for each in engine.containers(all=True, filters={"label": label}):
-        engine.remove_container(each["Id"], force=True, v=True)
-    for each in engine.networks(filters={"label": label}):
-        engine.remove_network(each["Id"])
-    assert left == []
+    assert standing(engine, f"{name}={value}") == []
 
 
-def test_it_is_ready_when_its_entities_are(emulator: Callable[..., ServiceBusEmulatorContainer]) -> None:
+def standing(engine: Any, label: str) -> list[str]:
+    """What the engine has with a label; removed, so that a failure leaves nothing either."""
+    containers = [each["Id"] for each in engine.containers(all=True, filters={"label": label})]
+    networks = [each["Id"] for each in engine.networks(filters={"label": label})]
+    for each in containers:
+        engine.remove_container(each, force=True, v=True)
+    for each in networks:
+        engine.remove_network(each)
+    return [*containers, *networks]
+
+
+@pytest.fixture(scope="module")
+def running(emulator: Make) -> Iterator[ServiceBusEmulatorContainer]:
     with emulator() as made:
-        text = made.get_connection_string()
-        with ServiceBusClient.from_connection_string(text, retry_total=0) as client:
-            with client.get_queue_sender("jobs") as sender:
-                sender.send_messages(ServiceBusMessage("hello"))
-            with client.get_queue_receiver("jobs", max_wait_time=20) as receiver:
-                message = next(receiver)
-                receiver.complete_message(message)
-                assert str(message) == "hello"
-            with client.get_topic_sender("events"):
-                pass
+        yield made
 
 
-def test_only_the_emulator_can_be_reached_and_only_from_here(
-    engine: Any, emulator: Callable[..., ServiceBusEmulatorContainer]
-) -> None:
-    with emulator() as made:
-        network = engine.inspect_network(made._private.id)
-        published = {
-            (port, place["HostIp"])
-            for number in network["Containers"]
-            for port, places in engine.inspect_container(number)["NetworkSettings"]["Ports"].items()
-            for place in places or ()
-        }
-        assert len(network["Containers"]) == 2
-        assert published == {("5672/tcp", "127.0.0.1"), ("5300/tcp", "127.0.0.1")}
+def test_it_is_ready_when_its_entities_are(running: ServiceBusEmulatorContainer) -> None:
+    with ServiceBusClient.from_connection_string(running.get_connection_string(), retry_total=0) as client:
+        with client.get_queue_sender("jobs") as sender:
+            sender.send_messages(ServiceBusMessage("hello"))
+        with client.get_queue_receiver("jobs", max_wait_time=20) as receiver:
+            message = next(receiver)
+            receiver.complete_message(message)
+            assert str(message) == "hello"
+        with client.get_topic_sender("events"):
+            pass
 
 
-def test_a_second_stop_does_nothing(emulator: Callable[..., ServiceBusEmulatorContainer]) -> None:
-    made = emulator()
-    made.start()
-    made.stop()
-    made.stop()
+def test_only_the_emulator_can_be_reached_and_only_from_here(engine: Any, running: ServiceBusEmulatorContainer) -> None:
+    network = engine.inspect_network(running._private.id)
+    published = {
+        (port, place["HostIp"])
+        for number in network["Containers"]
+        for port, places in engine.inspect_container(number)["NetworkSettings"]["Ports"].items()
+        for place in places or ()
+    }
+    assert len(network["Containers"]) == 2
+    assert published == {("5672/tcp", "127.0.0.1"), ("5300/tcp", "127.0.0.1")}
 
 
 def test_a_sql_server_that_never_answers_leaves_nothing(
-    emulator: Callable[..., ServiceBusEmulatorContainer], image: Callable[[Kind], str]
+    emulator: Make, engine: Any, image: Callable[[Kind], str]
 ) -> None:
+    made = emulator(sql_image=image("servicebus"), startup_timeout=1, labels={"peeklock.test.silent": "yes"})
     with pytest.raises(TimeoutError, match="sqlcmd"):
-        emulator(sql_image=image("servicebus"), startup_timeout=1).start()
+        made.start()
+    assert standing(engine, "peeklock.test.silent") == []
+    made.stop()  # does nothing more
 
 
-def test_an_emulator_that_ends_tells_why_and_leaves_nothing(
-    emulator: Callable[..., ServiceBusEmulatorContainer],
-) -> None:
+def test_an_emulator_that_ends_tells_why_and_leaves_nothing(emulator: Make, engine: Any) -> None:
     with pytest.raises(RuntimeError) as error:
-        emulator().with_env("SQL_WAIT_INTERVAL", "15").start()
+        emulator(labels={"peeklock.test.ending": "yes"}).with_env("SQL_WAIT_INTERVAL", "15").start()
     assert "  | it was not given what it needs" in "\n".join(error.value.__notes__)
+    assert standing(engine, "peeklock.test.ending") == []
 
 
-def test_entities_that_never_come_are_named(emulator: Callable[..., ServiceBusEmulatorContainer]) -> None:
-    made = emulator(startup_timeout=8)
+def test_entities_that_never_come_are_named(emulator: Make) -> None:
+    made = emulator(startup_timeout=3)
     made.entities.append("nowhere")
     with pytest.raises(TimeoutError, match="nowhere lets no sender in"):
         made.start()
