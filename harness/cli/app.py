@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli import check, coverage, dlq, images, init, run, schema, setup, warm
+from harness.cli import check, coverage, dlq, images, init, plan, run, schema, setup, warm
 
 app = typer.Typer(
     name="peeklock",
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("check")(check.check)
 app.command("coverage")(coverage.coverage)
+app.command("plan")(plan.plan)
 app.command("schema")(schema.schema)
 app.command("up")(warm.up)
 app.command("down")(warm.down)

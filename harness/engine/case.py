@@ -148,10 +148,12 @@ def _steps(context: CaseContext, emit: Callable[[Event], None]) -> tuple[StepFai
     stepper = Stepper(context, emit)
     error: StepFailed | None = None
     also: list[str] = []
+    context.scaler.begin()
     try:
         stepper.run_all((*context.scenario.background, *context.case.steps))
     except StepFailed as failed:
         error = failed
+    also += context.scaler.end()
     _let_recover(context)
     also += context.crashes.unmet()
     if context.scenario.finally_:

@@ -15,6 +15,7 @@ from harness.engine.clients import Clients
 from harness.engine.crash_points import CrashPoints
 from harness.engine.failure import Moment, VerbFailed
 from harness.engine.ledger import OPEN, Ledger
+from harness.engine.scaler import Scaler
 from harness.engine.waiting import Deadline, Signal
 from harness.scenario.model import Case, Scenario
 from harness.scenario.values import Scope
@@ -56,6 +57,12 @@ class CaseContext:
     waiting: float = 0.0
     """Seconds spent waiting so far."""
     _fakers: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def scaler(self) -> Scaler:
+        """What starts and ends replicas during this case."""
+        rules = {name: each.scale for name, each in self.scenario.header.services.items() if each.scale is not None}
+        return Scaler(self.environment, rules, self.signal, self.note, self.stopped)
 
     @cached_property
     def crashes(self) -> CrashPoints:
@@ -123,10 +130,14 @@ class CaseContext:
         """Return a sentence about a service that ended by itself during this case; empty when none did."""
         exits, _ = self.environment.services.exits(self.exit_cursor)
         for found in exits:
-            if not found.expected:
+            if not found.expected and not (found.code == 0 and self._is_job(found.service)):
                 how = f"signal {-found.code}" if found.code < 0 else f"code {found.code}"
                 return f"{found.service} exited with {how}"
         return ""
+
+    def _is_job(self, service: str) -> bool:
+        rule = self.scenario.header.services[service].scale
+        return rule is not None and rule.job is not None
 
     def _fake(self, name: str) -> Any:
         if not self._fakers:

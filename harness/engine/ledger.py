@@ -53,6 +53,8 @@ class Message:
     enqueued_at: float = 0.0
     settled_at: float | None = None
     history: list[str] = field(default_factory=list)
+    receivers: list[str] = field(default_factory=list)
+    """Who had it, a delivery each: `worker`, or `worker.3` of a service that may have several replicas."""
     original: Message | None = None
     """Of a message in a dead-letter queue: what it was before."""
     dead_letter: Message | None = None
@@ -74,6 +76,7 @@ class Message:
             "enqueued_at": iso(self.enqueued_at),
             "settled_at": iso(self.settled_at) if self.settled_at else None,
             "history": list(self.history),
+            "receivers": list(self.receivers),
         }
         return {key: value for key, value in shown.items() if value is not None or key == "body"}
 
@@ -144,6 +147,7 @@ class Ledger:
             message.sender = service_of(entry["sender"])
         if event in ("delivered", "received_and_deleted"):
             message.deliveries = max(message.deliveries + 1, int(entry.get("delivery") or 0))
+            message.receivers.append(str(entry.get("consumer") or "").partition("@")[0].removeprefix(SERVICE_RULE))
         if event == "activated":
             message.enqueued_at = entry["at"]
         if event == "dead_lettered":
@@ -162,8 +166,8 @@ class Ledger:
 
 
 def service_of(rule: str) -> str | None:
-    """Return the service whose own access rule this is; None for a rule of somebody else, as of the test."""
-    return rule.removeprefix(SERVICE_RULE) if rule.startswith(SERVICE_RULE) else None
+    """Return the service whose own access rule this is, or whose replica's; None for a rule of somebody else, as of the test."""
+    return rule.removeprefix(SERVICE_RULE).partition(".")[0] if rule.startswith(SERVICE_RULE) else None
 
 
 def body_of(facts: Mapping[str, Any]) -> Any:

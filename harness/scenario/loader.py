@@ -14,7 +14,7 @@ from harness.scenario.names import check_fragment, check_scenario
 from harness.scenario.steps import StepReader
 from harness.scenario.topology import Receivable, Stack, process_names
 from harness.scenario.validation import validate
-from harness.scenario.vocabulary import Facts, Vocabulary
+from harness.scenario.vocabulary import Facts, Vocabulary, undeclared
 
 
 def load(path: Path, vocabulary: Vocabulary) -> Scenario:
@@ -27,7 +27,12 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
     header, problems = _header(document)
     if header is None:
         raise ScenarioInvalid(sorted(problems, key=Problem.order))
-    facts = Facts(header.stack, frozenset(header.services), frozenset(process_names(header.services)))
+    facts = Facts(
+        header.stack,
+        frozenset(header.services),
+        frozenset(process_names(header.services)),
+        frozenset(name for name, service in header.services.items() if service.scale is not None),
+    )
 
     def around(key: str) -> tuple[Step, ...]:
         return tuple(
@@ -167,6 +172,13 @@ def _service_problems(header: Header, document: Document) -> list[Problem]:
     for name, service in header.services.items():
         for index, other in enumerate(service.depends_on):
             unknown(other, ("services", name, "depends_on", index))
+        if service.scale is not None:
+            bus = header.stack.servicebus
+            where = ("services", name, "scale", "queue")
+            problems += [
+                document.problem(where, found.message, expected=found.expected, fix=found.fix)
+                for found in undeclared("queue", service.scale.queue, bus.receivable() if bus else {}, where)
+            ]
     if header.defaults.http.service:
         unknown(header.defaults.http.service, ("defaults", "http", "service"))
     for path, receivable in _receivable(header.stack):

@@ -22,6 +22,8 @@ class Facts:
     services: frozenset[str]
     processes: frozenset[str]
     """Services, and replicas of those that have several: `worker`, `worker.0`, `worker.1`."""
+    scaled: frozenset[str] = frozenset()
+    """Services with a rule."""
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,10 @@ class Services(Protocol):
     def resume(self, service: str) -> None:
         """SIGCONT."""
 
+    def scale(self, service: str, count: int) -> list[int]:
+        """Have so many replicas run: start more and wait until they are ready, or stop those with the highest numbers. Returns the
+        numbers that were started; `StackError` when one does not become ready."""
+
     def running(self, service: str) -> int:
         """How many replicas run."""
 

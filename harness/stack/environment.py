@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.scenario.topology import replica_names
+from harness.scenario.topology import process_names, replica_names
 from harness.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Services
 from harness.stack.children import Children
 from harness.stack.clock import Member, MovableClock, OffsetFile, RealClock
@@ -242,7 +242,7 @@ class LocalEnvironment:
             }
             identities = {
                 service: connection_string(record.namespace_port, rule, record.keys[rule])
-                for service in self._spec.services
+                for service in process_names(self._spec.services)
                 if (rule := service_rule(service)) in record.keys
             }
         postgres = self._parts.postgres().url(record.database) if stack.postgres is not None else None
@@ -263,7 +263,7 @@ class LocalEnvironment:
         bus = self._spec.stack.servicebus
         if bus is None:
             return
-        services = [service_rule(service) for service in self._spec.services]
+        services = [service_rule(service) for service in process_names(self._spec.services)]
         for name in (ROOT_RULE, *bus.access_rules, *services):
             self.record.keys.setdefault(name, secrets.token_urlsafe(32))
         server = self._parts.servicebus()

@@ -282,10 +282,10 @@ class LocalStack(ABC):
             except RequestError as error:
                 if error.kind != "pool_exhausted" or attempt == 2 or not self._evict():
                     raise StackError.no_room(self._room) from error
-        doors_of = (name for service, facts in spec.services.items() for name in replica_names(service, facts.replicas))
+        doors_of = (name for service, facts in spec.services.items() for name in replica_names(service, facts.most))
         targets = [*_kinds(spec), *doors_of] if spec.relayed else []
         ports = iter(self._supervisor.reserve_ports(replicas(spec.services) + len(targets)))
-        by_service = {name: [next(ports) for _ in range(max(1, s.replicas))] for name, s in spec.services.items()}
+        by_service = {name: [next(ports) for _ in range(max(1, s.most))] for name, s in spec.services.items()}
         log_dir = new_folder(self.log_dir, spec.name)
         doors = dict(zip(targets, ports, strict=True))
         return Record(slot=slot, name=spec.name, ports=by_service, log_dir=str(log_dir), doors=doors)

@@ -56,6 +56,8 @@ class ProcessServices:
         self._lines: list[LogLine] = []
         self._exits: list[Exit] = []
         self._wakes: dict[int, Callable[[], None]] = {}
+        self._wanted = {name: service.initial for name, service in spec.services.items()}
+        """How many replicas `start` starts: those that a case begins with, or as many as `scale` has said."""
         self.ready_after: dict[str, float] = {}
         """Seconds from spawn to ready by service, for the report; services that were found running are absent."""
         self._end_listening = supervisor.listen(prefix, self._on_push)
@@ -186,10 +188,24 @@ class ProcessServices:
         return order
 
     def _start(self, service: str, dependencies: Future[None] | None, only: int | None = None) -> None:
-        definition = self._spec.services[service]
         running = set(self._running(service))
-        every = range(definition.replicas) if only is None else (only,)
+        every = range(self._wanted[service]) if only is None else (only,)
         wanted = [n for n in every if self._name(service, n) not in running]
+        self._start_replicas(service, wanted, dependencies)
+
+    def scale(self, service: str, count: int) -> list[int]:
+        most = self._spec.services[service].most
+        if not 0 <= count <= most:
+            raise StackError(f"{service} cannot have {count} replicas", expected=f"0 to {most}")
+        self._wanted[service] = count
+        running = set(self._running(service))
+        numbers = [n for n in range(most) if self._name(service, n) in running]
+        begun = [n for n in range(most) if n not in numbers][: max(0, count - len(numbers))]
+        self._start_replicas(service, begun, None)
+        self._all([self._name(service, n) for n in numbers[count:]], self._children.stop)
+        return begun
+
+    def _start_replicas(self, service: str, wanted: list[int], dependencies: Future[None] | None) -> None:
         if len(wanted) == 1:
             self._start_replica(service, wanted[0], dependencies)
         elif wanted:
@@ -215,7 +231,7 @@ class ProcessServices:
         own = self._spec.variables(self._endpoints, ports).get(service, {})
         argv = list(self._spec.command(service, self._endpoints, ports))
         secrets = [*self._secrets, *(value for name, value in own.items() if _SECRET_NAME.search(name))]
-        title = f"service {service}" + (f" (replica {replica})" if definition.replicas > 1 else "")
+        title = f"service {service}" + (f" (replica {replica})" if definition.most > 1 else "")
         log_file = self._log_dir / f"{service}.log"
         argv[0] = resolve(argv[0], title, cwd)
         name = self._name(service, replica)
@@ -224,7 +240,7 @@ class ProcessServices:
         watcher = Watcher(self._supervisor, name, title=title, log_file=log_file, secrets=secrets)
         try:
             pid = self._supervisor.spawn(
-                name, argv, self._environment(service, port, own), cwd, log=str(log_file), secrets=secrets, layer=_LAYER,
+                name, argv, self._environment(service, replica, own), cwd, log=str(log_file), secrets=secrets, layer=_LAYER,
                 grace=definition.stop_grace, meta={"service": service, "replica": replica, "source": source},
             )  # fmt: skip
             if self._preloaded is not None:
@@ -251,16 +267,17 @@ class ProcessServices:
         names = replica_names(service, len(own))
         return [self._doors.get(name, port) for name, port in zip(names, own, strict=True)]
 
-    def _environment(self, service: str, port: int, own: Mapping[str, str]) -> dict[str, str]:
+    def _environment(self, service: str, replica: int, own: Mapping[str, str]) -> dict[str, str]:
         env = {name: value for name, value in os.environ.items() if not name.startswith("PEEKLOCK_")}
         env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"
         env["PYTHONUNBUFFERED"] = "1"
-        env["PORT"] = str(port)
-        identities, shared = self._endpoints.service_identities, self._endpoints.servicebus_connection_string
+        env["PORT"] = str(self._ports[service][replica])
+        identities = self._endpoints.service_identities
+        of_all = identities.get(service, self._endpoints.servicebus_connection_string)
         for name, value in (
             ("DATABASE_URL", self._endpoints.postgres_url),
             ("AZURE_STORAGE_CONNECTION_STRING", self._endpoints.blobs_connection_string),
-            ("AZURE_SERVICEBUS_CONNECTION_STRING", identities.get(service, shared)),
+            ("AZURE_SERVICEBUS_CONNECTION_STRING", identities.get(f"{service}.{replica}", of_all)),
         ):
             env.pop(name, None)  # never the caller's own, which may be production's
             if value is not None:
@@ -282,22 +299,28 @@ class ProcessServices:
         self._each(service, self._children.resume)
 
     def _each(self, service: str, operation: Callable[[str], None]) -> None:
-        names = self._running(service)
+        self._all(self._running(service), operation)
+
+    def _all(self, names: Sequence[str], operation: Callable[[str], None]) -> None:
         if len(names) == 1:
             operation(names[0])
         elif names:
-            with ThreadPoolExecutor(len(names), thread_name_prefix=f"each-{service}") as pool:
+            with ThreadPoolExecutor(len(names), thread_name_prefix="each-replica") as pool:
                 list(pool.map(operation, names))
 
     def revive(self) -> None:
-        """Whatever a case did to them: every service runs again, none is paused."""
+        """Whatever a case did to them: every service has the replicas that a case begins with, none is paused."""
         children = self._children.all(self._prefix)
         for child in children:
             if child["paused"] and child["code"] is None:
                 self._children.resume(child["name"])
         running = {child["name"] for child in children if child["code"] is None}
         for service, definition in self._spec.services.items():
-            if any(self._name(service, n) not in running for n in range(definition.replicas)):
+            self._wanted[service] = definition.initial
+            surplus = [self._name(service, n) for n in range(definition.initial, definition.most)]
+            self._all([name for name in surplus if name in running], self._children.kill)
+        for service in self._spec.services:
+            if any(self._name(service, n) not in running for n in range(self._wanted[service])):
                 self.start_all()
                 return
 
@@ -337,4 +360,4 @@ def resolve(command: str, wanted_by: str, cwd: Path) -> str:
 
 def replicas(services: Mapping[str, Service]) -> int:
     """How many ports they need; a service of no replicas has one as well, so that its URL can be named."""
-    return sum(max(1, service.replicas) for service in services.values())
+    return sum(max(1, service.most) for service in services.values())

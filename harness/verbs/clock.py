@@ -61,6 +61,7 @@ def run(arguments: ClockArguments, context: CaseContext) -> Found:
     except StackError as error:
         raise VerbFailed(str(error)) from None
     context.note("clock", f"moved by {format_duration(seconds)} to {_iso(now)}")
+    context.scaler.run_due()
     context.ledger.refresh()
     return Found({"now": _iso(now), "advanced": round(seconds, 3)})
 

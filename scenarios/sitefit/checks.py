@@ -72,3 +72,22 @@ def as_the_api(database_url: str, statement: str) -> dict[str, str | None]:
         except psycopg.Error as error:
             return {"error": type(error).__name__}
     return {"error": None}
+
+
+def post_jobs(url: str, count: int) -> dict[str, int]:
+    """Post so many jobs, each with a seed of its own; return how many were taken."""
+    square = [[0, 0], [20, 0], [20, 30], [0, 30], [0, 0]]
+    with httpx.Client(base_url=url, timeout=30) as client:
+        answers = [
+            client.post(
+                "/jobs/run",
+                json={
+                    "app_id": "e2e",
+                    "definition": "sitefit",
+                    "version": "1.0.0",
+                    "inputs": {"crs": "EPSG:5514", "parcel": square, "house": square, "seed": seed},
+                },
+            )
+            for seed in range(count)
+        ]
+    return {"accepted": sum(answer.status_code == 202 for answer in answers)}

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LAYERS = ["scenario", "stack", "engine", "verbs", "reports", "cli"]
+LAYERS = ["scenario", "scaling", "stack", "engine", "verbs", "reports", "cli"]
 """From the inside out. `servicebus` stands alone; what stands outside of it may use it."""
 OUTERMOST = {"cli", "pytest_plugin"}
 PURE = {
     "harness/scenario": {"asyncio", "httpx", "psycopg", "socket", "subprocess", "threading", "azure", "urllib.request"},
+    "harness/scaling": {"asyncio", "datetime", "pathlib", "subprocess", "threading", "time"},
     "harness/servicebus/broker": {"asyncio", "socket", "subprocess", "threading", "time", "datetime"},
     "harness/servicebus/amqp": {"asyncio", "socket", "subprocess", "threading", "time"},
 }

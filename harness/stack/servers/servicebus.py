@@ -212,7 +212,7 @@ def _full_rule(name: str, key: str) -> dict[str, Any]:
 
 
 def service_rule(service: str) -> str:
-    """The name of the rule that a service signs with."""
+    """The name of the rule that a service, or one of its replicas (`worker.3`), signs with."""
     return f"{SERVICE_RULE}{service}"
 
 

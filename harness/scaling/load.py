@@ -1,0 +1,86 @@
+"""A recorded load: how many messages were in a queue, over time."""
+
+from __future__ import annotations
+
+import bisect
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_COMES = frozenset({"enqueued", "activated"})
+_GOES = frozenset(
+    {"completed", "received_and_deleted", "dead_lettered", "expired", "deferred", "deleted", "forwarded", "cancelled"}
+)
+
+
+class LoadError(ValueError):
+    """A load that cannot be read: what, where, and how it should be."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """`counts[i]` messages from `times[i]` (seconds from the beginning) on; nothing before."""
+
+    times: tuple[float, ...]
+    counts: tuple[int, ...]
+
+    def at(self, time: float) -> int:
+        """Return how many messages there were at a moment."""
+        index = bisect.bisect_right(self.times, time)
+        return self.counts[index - 1] if index else 0
+
+    @property
+    def lasts(self) -> float:
+        """When the last change was."""
+        return self.times[-1] if self.times else 0.0
+
+
+def of_ledger(entries: Iterable[Mapping[str, Any]], queue: str) -> Load:
+    """Make a load of ledger entries: a message counts from the moment it can be received until it is dealt with."""
+    present: set[int] = set()
+    points: list[tuple[float, int]] = []
+    for entry in entries:
+        if entry.get("queue") != queue:
+            continue
+        event, number = entry.get("event"), int(entry.get("sequence") or 0)
+        if event in _COMES:
+            present.add(number)
+        elif event in _GOES:
+            present.discard(number)
+        else:
+            continue
+        points.append((float(entry["at"]), len(present)))
+    if not points:
+        raise LoadError(f"the ledger tells nothing of the queue {queue!r}")
+    first = points[0][0]
+    return Load(tuple(at - first for at, _ in points), tuple(count for _, count in points))
+
+
+def read(text: str, queue: str) -> Load:
+    """Read a ledger (`ledger.ndjson`, as among a run's artefacts) or lines of `seconds,messages`. Raises `LoadError`."""
+    if text.lstrip().startswith("{"):
+        try:
+            return of_ledger([json.loads(line) for line in text.splitlines() if line.strip()], queue)
+        except (json.JSONDecodeError, KeyError) as error:
+            raise LoadError(f"not a ledger: {error}") from error
+    times: list[float] = []
+    counts: list[int] = []
+    for number, row in enumerate(csv.reader(io.StringIO(text)), 1):
+        if not row or (number == 1 and not row[0].strip().replace(".", "", 1).isdigit()):
+            continue
+        try:
+            time, count = float(row[0]), int(row[1])
+        except (ValueError, IndexError):
+            raise LoadError(
+                f"line {number}: expected seconds,messages, as in 12.5,40; actual {','.join(row)!r}"
+            ) from None
+        if count < 0 or (times and time < times[-1]):
+            raise LoadError(f"line {number}: times must not run backwards, and counts are not below 0")
+        times.append(time)
+        counts.append(count)
+    if not times:
+        raise LoadError("no line of seconds,messages")
+    return Load(tuple(times), tuple(counts))
