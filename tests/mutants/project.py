@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.mutants.mutations import Mutation
+from tests.mutants.mutation import Mutation
 
 ROOT = Path(__file__).parents[2]
 PEEKLOCK = Path(sys.executable).with_name("peeklock")

@@ -1,4 +1,4 @@
-"""A suite is worth what it catches: each known way to break IntelliOptics fails at the right step, with its cause."""
+"""A suite is worth what it catches: each known way to break a system fails at the right step, with its cause."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tests.mutants.mutations import MUTATIONS, Mutation
+from tests.mutants import intellioptics, sitefit
+from tests.mutants.mutation import Mutation
 from tests.mutants.project import CauseNotToldError, MutantDoesNotApplyError, Outcome, apply, copy_project, run
 
+MUTATIONS = (*intellioptics.MUTATIONS, *sitefit.MUTATIONS)
 AT_ONCE = 3
 """A run waits for services that start for most of its time; more at once than this gain nothing on two cores."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tests.mutants.mutation import Mutation
 
 HAPPY_PATH = "scenarios/intellioptics/pipeline.yaml::happy_path"
 DUPLICATE = "scenarios/intellioptics/pipeline.yaml::duplicate_inside_the_window"
@@ -19,22 +19,6 @@ REDELIVERED = "scenarios/intellioptics/faults.yaml::settlement_lost"
 UNAVAILABLE = "scenarios/intellioptics/faults.yaml::blob_service_unavailable_twice"
 API_AWAY = "scenarios/intellioptics/faults.yaml::api_down_and_back"
 VIOLATION = "scenarios/intellioptics/contract.yaml::violations[no_detector]"
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """One textual change to one file, the case that must catch it, and where and how that must be told."""
-
-    id: str
-    file: str
-    old: str
-    """Occurs exactly once in `file`."""
-    new: str
-    case: str
-    step: str
-    """The title of the step at which the case fails."""
-    told: tuple[str, ...]
-    """Texts of the failure, which name the cause."""
 
 
 _IDENTIFIERS = "services/intellioptics/identifiers.py"
@@ -216,8 +200,8 @@ MUTATIONS = (
     Mutation(
         "worker_renews_too_late",
         _CONSUMER,
-        "max(remaining / 2, 0.05)",
-        "max(remaining * 2, 0.05)",
+        "max(pause, 0.05)",
+        "max(pause * 4, 0.05)",
         RENEWAL,
         "half of the lock's 5 s is over",
         ("history", "renewed"),
