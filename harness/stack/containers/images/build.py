@@ -40,7 +40,7 @@ class Image:
 def build(kind: Kind, *, base: str = _NO_BASE, progress: Progress = silent) -> Image:
     """The image that this version of Peeklock wants, built when the engine does not have it; also tagged `latest`.
 
-    `base`: an image to build on, which the engine must have or be able to pull. Raises `StackError`.
+    `base`: an image to build on, which the engine must have or be able to pull; the tag then names it, and `latest` stays. Raises `StackError`.
     """
     made = recipe(kind)
     name = made.reference if base == _NO_BASE else f"{made.reference}-{_tag(base)}"
@@ -54,7 +54,8 @@ def build(kind: Kind, *, base: str = _NO_BASE, progress: Progress = silent) -> I
                     progress(f"building {name}")
                     _build(engine, made, name, base)
         facts = engine.request("GET", f"/images/{name}/json")
-        engine.request("POST", f"/images/{name}/tag", {"repo": f"peeklock/{kind}", "tag": "latest"})
+        if base == _NO_BASE:
+            engine.request("POST", f"/images/{name}/tag", {"repo": f"peeklock/{kind}", "tag": "latest"})
     except EngineError as error:
         raise _refused(name, error.text, []) from error
     return Image(name, facts["Id"], facts["Size"], built=not was_there)
