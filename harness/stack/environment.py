@@ -20,6 +20,7 @@ from harness.stack.dependencies import OwnDependencies
 from harness.stack.doors import addresses, through
 from harness.stack.errors import StackError
 from harness.stack.fault_control import EnvironmentFaults
+from harness.stack.leftovers import end_leftovers
 from harness.stack.servers.blobs import BlobServer
 from harness.stack.servers.ledger_feed import LedgerFeed
 from harness.stack.servers.postgres import PostgresServer
@@ -298,7 +299,12 @@ class LocalEnvironment:
             self._clock.reset()
         if self._faults is not None:
             self._faults.forget()
-        work = [self._reset_namespace, self._reset_containers]
+        self._reset_namespace()
+        if self._services is not None and self._spec.stack.servicebus is not None:
+            self._services.resume_all()
+            if end_leftovers(self._parts.servicebus(), self.record.namespace, self._services):
+                self._reset_namespace()  # of what they have sent meanwhile
+        work = [self._reset_containers]
         if self.record.template is not None:
             template = self.record.template
             work.append(lambda: self._parts.postgres().clone(self.record.database, template))

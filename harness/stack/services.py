@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
-from harness.scenario.topology import Service, replica_names
+from harness.scenario.topology import Service, process_names, replica_names
 from harness.stack.backend import Endpoints, EnvironmentSpec, Exit, LogLine
 from harness.stack.children import Children
 from harness.stack.clock import OffsetFile
@@ -96,10 +97,21 @@ class ProcessServices:
         with self._changed:
             return self._exits[after:], len(self._exits)
 
+    def ended_since(self, name: str, at: float) -> bool:
+        """Whether a replica of a service, or the one that is named, has ended since then (Unix seconds)."""
+        service, replica = self._meant(name)
+        with self._changed:
+            gone = [exit_ for exit_ in self._exits if exit_.service == service and replica in (None, exit_.replica)]
+        return any(exit_.at >= at for exit_ in gone)
+
     # -- what is there -------------------------------------------------------------------------------------------------
 
     def names(self) -> Sequence[str]:
         return list(self._spec.services)
+
+    def processes(self) -> list[str]:
+        """Services, and replicas of those that have several."""
+        return process_names(self._spec.services)
 
     def ports(self) -> dict[str, list[int]]:
         return self._ports
@@ -310,10 +322,7 @@ class ProcessServices:
 
     def revive(self) -> None:
         """Whatever a case did to them: every service has the replicas that a case begins with, none is paused."""
-        children = self._children.all(self._prefix)
-        for child in children:
-            if child["paused"] and child["code"] is None:
-                self._children.resume(child["name"])
+        children = self.resume_all()
         running = {child["name"] for child in children if child["code"] is None}
         for service, definition in self._spec.services.items():
             self._wanted[service] = definition.initial
@@ -323,6 +332,14 @@ class ProcessServices:
             if any(self._name(service, n) not in running for n in range(self._wanted[service])):
                 self.start_all()
                 return
+
+    def resume_all(self) -> list[dict[str, Any]]:
+        """Let whatever was paused go on; all children."""
+        children = self._children.all(self._prefix)
+        for child in children:
+            if child["paused"] and child["code"] is None:
+                self._children.resume(child["name"])
+        return children
 
     def end_changed(self) -> list[str]:
         """Stop what was started from sources that have changed since; the names, which `start_all` starts again."""

@@ -159,10 +159,14 @@ class Session:
             link.detach_sent = True
             self.connection.emit(events.LinkDetached(link, None))
 
+    def unsettled_of(self, link: Link) -> list[int]:
+        """Return the delivery-ids that a link's peer has not answered."""
+        return [number for number, (owner, _) in self._unsettled.items() if owner is link]
+
     def forget_unsettled(self, link: Link) -> None:
         """Drop a closing link's unsettled deliveries: their locks live on in the broker, not here (S-46)."""
         if link.is_sender:
-            gone = [number for number, (owner, _) in self._unsettled.items() if owner is link]
+            gone = self.unsettled_of(link)
             for number in gone:
                 del self._unsettled[number]
             self._forgotten.extend(gone)

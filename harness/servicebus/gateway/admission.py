@@ -86,6 +86,7 @@ def _connect(peer: Peer, link: Link, path: str) -> None:
         kind = SessionOutlet if wants_session(link, queue) else links.Outlet
         client_id = link.properties.get("com.microsoft:receiver-name")
         outlet = kind(peer, link, queue, client_id=None if client_id is None else str(client_id), principal=principal)
+        peer.server.hands.take_up(outlet)
         if isinstance(outlet, SessionOutlet):
             outlet.open()
             link.context = outlet

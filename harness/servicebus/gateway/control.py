@@ -140,6 +140,9 @@ class ControlApi:
             case ["GET", "namespaces", name, "entities"]:
                 server = self._server(name)
                 return 200, {"queues": server.entities(), "topics": server.topics()}
+            case ["GET", "namespaces", name, "hands"]:
+                seconds = min(_number(query, "wait", 0.0), MAX_WAIT)
+                return 200, {"hands": await self._server(name).hands.free(seconds, query.get("principal", ()))}
             case ["PUT", "namespaces", name, "status", *path] if path:
                 status = document.get("status") if isinstance(document, dict) else None
                 self._server(name).set_status("/".join(path), str(status))

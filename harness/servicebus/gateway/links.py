@@ -10,6 +10,7 @@ from harness.servicebus.amqp import events as ev
 from harness.servicebus.amqp.errors import DECODE_ERROR, SIZE_EXCEEDED, AmqpError
 from harness.servicebus.amqp.message import batch
 from harness.servicebus.amqp.sections import BATCH_FORMAT
+from harness.servicebus.amqp.serial import distance
 from harness.servicebus.amqp.transactions import transactional
 from harness.servicebus.broker import BrokerError, Consumer, Message, Queue
 from harness.servicebus.broker.errors import MessageLockLost
@@ -127,7 +128,7 @@ class Inlet:
 class Outlet(Consumer):
     """A client's receiver on one queue."""
 
-    __slots__ = ("idle_since", "link", "peer", "queue", "used")
+    __slots__ = ("asked_from", "idle_since", "link", "peer", "queue", "used")
 
     def __init__(self, peer: Peer, link: Sender, queue: Queue, *, client_id: str | None, principal: str) -> None:
         super().__init__(
@@ -142,16 +143,22 @@ class Outlet(Consumer):
         self.queue = queue
         self.used = True
         self.idle_since = 0.0
+        self.asked_from = 0
+        """The first delivery-id that may be of one for which the client has asked last."""
 
     def lapsed(self) -> str | None:
         """Return the entity from which the client may not receive any more (S-24)."""
         return None if self.peer.allows(self.queue.name, "Listen") else self.queue.name
 
     def facts(self) -> dict[str, Any]:
-        """Tell of it, on which connection it is, and until when it may receive by the tokens that were shown (None: for ever)."""
+        """Tell of it, on which connection it is, until when it may receive by the tokens that were shown (None: for ever), and
+        how many of the messages for which it asked last it has not answered."""
         until = self.peer.authorized_until(self.queue.name, "Listen")
         lasting = None if until == float("inf") else until
-        return {**super().facts(), "connection": self.peer.number, "authorized_until": lasting}
+        session = self.link.session
+        in_hand = sum(distance(self.asked_from, number) >= 0 for number in session.unsettled_of(self.link))
+        connection = {"connection": self.peer.number, "authorized_until": lasting}
+        return {**super().facts(), **connection, "in_hand": in_hand}
 
     @property
     def ready(self) -> bool:
@@ -190,6 +197,7 @@ class Outlet(Consumer):
     def on_credit(self) -> None:
         """The client asked for more, or to have its credit used up."""
         self.used = True
+        self.asked_from = self.link.session.next_delivery_id
         self.queue.wake(self)
         link = self.link
         if link.drain and not (link.credit > 0 and self.held_up):
@@ -197,6 +205,8 @@ class Outlet(Consumer):
 
     def close(self) -> None:
         """Leave the queue; locks stay until they expire (S-46)."""
+        if self.link.session.unsettled_of(self.link):
+            self.peer.server.hands.cut(self)
         self.queue.remove_consumer(self)
 
 

@@ -16,6 +16,7 @@ from harness.servicebus.topology import Topology, TopologyError
 
 from .access import Gatekeeper
 from .doorway import Doorway
+from .hands import Hands
 from .idle import LOOKS, detach_idle_links
 from .limits import Limits
 from .peer import Peer
@@ -87,6 +88,7 @@ class Server:
         self.log: Log = log or _silent
         self.container_id = f"peeklock-{name}-{uuid.uuid4().hex[:8]}"
         self.peers: set[Peer] = set()
+        self.hands = Hands(self)
         self.waiting: set[asyncio.Transport] = set()
         """Connections that speak no AMQP (yet)."""
         self._strangers: dict[asyncio.Transport, None] = {}
@@ -262,6 +264,8 @@ class Server:
             for other in dirty:
                 if other.dirty:
                     other.flush()
+        if self.hands.stirred is not None:
+            self.hands.stirred.set()
 
     def _look_for_idle_links(self) -> None:
         detach_idle_links(self.peers, self.loop.time(), self.limits.link)
@@ -269,7 +273,8 @@ class Server:
         self._looking = self.loop.call_later(self.limits.link / LOOKS, self._look_for_idle_links)
 
     def reset(self) -> int:
-        """Empty the namespace and clear its faults; connections stay."""
+        """Empty the namespace and clear its faults; connections stay, and what clients have in hand."""
+        self.hands.forget()
         if self.faults is not None:
             self.faults.clear("reset")
         cursor = self.namespace.reset()

@@ -8,8 +8,9 @@ import json
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from harness.scenario.topology import ServiceBus
 from harness.stack.errors import StackError
@@ -144,6 +145,12 @@ class ServiceBusServer(Server):
     def reset(self, name: str) -> int:
         """Empty every queue; the ledger's cursor behind which the new life begins."""
         return int(self._ask("POST", f"/namespaces/{name}/reset")["cursor"])
+
+    def hands(self, name: str, wait: float = 0.0, principals: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """Who has deliveries in hand: `{principal, deliveries, cut_for}`, by rule; those given here, for whom it waits."""
+        query = urlencode({"wait": f"{wait:g}", "principal": list(principals)}, doseq=True)
+        found: list[dict[str, Any]] = self._ask("GET", f"/namespaces/{name}/hands?{query}", wait=wait)["hands"]
+        return found
 
     def begin_fault(self, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
         """Begin a fault; what the control API tells of it. Raises `ControlError` for one that it does not take."""

@@ -152,7 +152,9 @@ class FakeEnvironment:
         return self.entries[after:], len(self.entries)
 
     def queues(self) -> list[dict[str, Any]]:
-        return [{"name": name, "receivers": receivers} for name, receivers in self.receivers.items()]
+        return [
+            {"name": name, "receivers": [{"link": each} for each in links]} for name, links in self.receivers.items()
+        ]
 
     def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
         self._wakes.append(wake)

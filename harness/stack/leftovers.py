@@ -1,0 +1,40 @@
+"""Services that still work on a message of the case before: what they send would be taken for the next one's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from harness.stack.servers.servicebus import SERVICE_RULE, ServiceBusServer, service_rule
+from harness.stack.services import ProcessServices
+
+PATIENCE = 1.0
+"""Seconds in which a service may come to an end with what it has in hand."""
+_NOTICED = 1.0
+"""Seconds in which an emulator notices that a client has died."""
+
+
+def end_leftovers(bus: ServiceBusServer, namespace: str, services: ProcessServices) -> bool:
+    """Return whether any service had a message in hand, when none has any more; one that keeps its for longer than `PATIENCE` is
+    killed. No new message may come to them meanwhile: the namespace was reset. Raises `StackError`."""
+    at_work = _at_work(bus, namespace, services)
+    if not at_work:
+        return False
+    for name in _at_work(bus, namespace, services, at_work, PATIENCE):
+        services.kill(name)
+    return True
+
+
+def _at_work(
+    bus: ServiceBusServer, namespace: str, services: ProcessServices, only: Sequence[str] = (), wait: float = 0.0
+) -> list[str]:
+    """The services and replicas that have a message in hand."""
+    known, found = services.processes(), []
+    for hand in bus.hands(namespace, wait, [service_rule(name) for name in only]):
+        name = hand["principal"].removeprefix(SERVICE_RULE)
+        if name not in known or name in found:
+            continue
+        cut_for = hand["cut_for"]
+        if cut_for is None or not services.ended_since(name, time.time() - cut_for - _NOTICED):
+            found.append(name)
+    return found
