@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from harness.stack.containers.images.layer import USER
 
 from .conftest import LABEL, Container, Start
 
+ROOT = Path(__file__).parents[3]
 PASSWORD = """it's a "secret" with a \\ and a $HOME"""
 KEY = "a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2U="
 SETTINGS = {"postgres": {"POSTGRES_PASSWORD": PASSWORD}}
@@ -281,6 +283,22 @@ def test_a_service_says_what_it_misses(start: Start, image: Have) -> None:
     made = start(image("services"), "python", "-m", "services.intellioptics.worker")
     assert made.ended() == 78
     assert "AZURE_SERVICEBUS_CONNECTION_STRING" in made.logs()
+
+
+def test_the_services_image_has_every_package_that_services_import(start: Start, image: Have) -> None:
+    wanted = set()
+    for path in (ROOT / "services").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                wanted |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                wanted.add(node.module or "")
+    program = (
+        f"import importlib.util; print([name for name in {sorted(wanted)} if importlib.util.find_spec(name) is None])"
+    )
+    made = start(image("services"), "python", "-c", program)
+    assert made.ended() == 0, made.logs()
+    assert made.logs().strip() == "[]"
 
 
 def test_the_services_image_has_the_model_and_can_run_it(start: Start, image: Have) -> None:

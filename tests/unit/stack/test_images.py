@@ -116,11 +116,6 @@ def test_a_package_that_is_not_installed_is_named() -> None:
     assert "pip install" in (error.value.fix or "")
 
 
-def test_an_extra_is_what_pip_would_add() -> None:
-    assert any(text.startswith("onnxruntime") for text in packages.of_extra("services"))
-    assert not any(text.startswith("pytest") for text in packages.of_extra("services"))
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="the loader of Linux is asked")
 def test_the_loader_tells_the_libraries_and_itself() -> None:
     found = libraries.needed([Path("/bin/sh").resolve()])

@@ -36,18 +36,6 @@ def closure(requirements: Iterable[str]) -> dict[str, Distribution]:
     return dict(sorted((name, package) for (name, _), package in found.items()))
 
 
-def of_extra(name: str) -> list[str]:
-    """What `pip install peeklock[name]` adds."""
-    found = []
-    for text in distribution("peeklock").requires or ():
-        requirement = Requirement(text)
-        marker = requirement.marker
-        if marker is not None and not marker.evaluate({"extra": ""}) and marker.evaluate({"extra": name}):
-            requirement.marker = None
-            found.append(str(requirement))
-    return found
-
-
 def required(*names: str) -> list[str]:
     """Peeklock's own requirements of these names, with their ranges."""
     found = {canonicalize_name(Requirement(text).name): text for text in distribution("peeklock").requires or ()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distribution
@@ -199,7 +200,9 @@ def _services() -> Recipe:
         )
     if not model.is_file():
         raise StackError.missing_tool("the ONNX model", "the image of services/", [str(model)], "make setup")
-    found = packages.closure(packages.of_extra("services"))
+    # As the clone says, not as it said when it was installed.
+    project = tomllib.loads((_HARNESS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    found = packages.closure(project["optional-dependencies"]["services"])
 
     def models(layer: Layer, _below: list[Path]) -> None:
         layer.tree(model.parent, "models", lambda path: not path.name.startswith("centerface."))
