@@ -111,6 +111,10 @@ def settle(peer: Peer, event: ev.Outcome) -> None:
             raise MessageLockLost
         if code is None or code < frames.ACCEPTED_CODE:
             raise AmqpError(INVALID_FIELD, "A disposition in a transaction needs an outcome.")
+        if queue.faults is not None:
+            settlement = links.settlement_of(code, fields)
+            if queue.faults.holds(settlement, token, None, lambda: peer.later(lambda: settle(peer, event))):
+                return
         if queue.faults is not None and links.is_swallowed(queue, token, code, fields):
             outcome = links.echo(code, fields)
         else:

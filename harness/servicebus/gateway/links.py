@@ -107,7 +107,7 @@ class Inlet:
 
     def _is_held(self, event: ev.Delivery, operation: str, resume: Callable[[], None]) -> bool:
         """Tell whether a fault keeps it; of a batch, the first message's id counts."""
-        if event.payload is None or event.state is not None:
+        if event.payload is None:
             return False
         try:
             contents = batch(event.payload) if event.message_format == BATCH_FORMAT else (Envelope(event.payload),)
@@ -216,8 +216,10 @@ def settle(event: ev.Outcome, peer: Peer) -> None:
         if event.context is None:
             raise MessageLockLost
         queue, token = event.context
-        if queue.faults is not None and _is_held(queue, token, event, peer):
-            return
+        if queue.faults is not None:
+            settlement = settlement_of(event.code, event.fields)
+            if queue.faults.holds(settlement, token, None, lambda: peer.later(lambda: settle(event, peer))):
+                return
         if queue.faults is not None and is_swallowed(queue, token, event.code, event.fields):
             state = echo(event.code, event.fields)
         else:
@@ -227,12 +229,6 @@ def settle(event: ev.Outcome, peer: Peer) -> None:
         state = frames.rejected(AmqpError(error.condition, error.description))
     if not event.settled:
         answer(event, state)
-
-
-def _is_held(queue: Queue, token: bytes, event: ev.Outcome, peer: Peer) -> bool:
-    assert queue.faults is not None
-    settlement = settlement_of(event.code, event.fields)
-    return queue.faults.holds(settlement, token, None, lambda: peer.later(lambda: settle(event, peer)))
 
 
 def answer(event: ev.Outcome, state: bytes) -> None:

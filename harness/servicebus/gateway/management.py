@@ -73,6 +73,24 @@ class ManagementRequests(RequestLink):
         """Return the node for which neither right is left (S-24)."""
         return None if self.peer.allows(self.node, "Send") or self.peer.allows(self.node, "Listen") else self.node
 
+    def is_held(self, request: Envelope, resume: Callable[[], None]) -> bool:
+        """Tell whether a fault keeps a settlement, by any of its locks, or what is scheduled, by the first message's id."""
+        faults = self.queue.faults
+        if faults is None:
+            return False
+        operation = str(request.application_properties().get("operation") or "").removeprefix(_PREFIX)
+        arguments = _arguments(request)
+        if operation == "update-disposition":
+            settlement = _SETTLEMENTS.get(str(arguments.get("disposition-status")), "")
+            tokens = arguments.get("lock-tokens")
+            locks = [token.bytes_le for token in tokens or () if isinstance(token, uuid.UUID)]
+            return any(faults.holds(settlement, lock, None, resume) for lock in locks)
+        if operation == "schedule-message":
+            items = arguments.get("messages")
+            raw = items[0].get("message") if items and isinstance(items, list) and isinstance(items[0], dict) else None
+            return isinstance(raw, bytes) and faults.holds("send", None, Envelope(raw).message_id, resume)
+        return False
+
     def execute(self, request: Envelope) -> Response:
         """Answer one request; refusals carry statusCode, statusDescription and errorCondition."""
         fields = request.application_properties()
@@ -90,8 +108,7 @@ class ManagementRequests(RequestLink):
             self.link_name = None if link_name is None else str(link_name)
             container = self.peer.amqp.remote_container_id
             consumer = consumer_name(principal, container, str(link_name or "$management"))
-            _, body = request.body(exact=True)
-            arguments = body[0] if body and isinstance(body[0], dict) else {}
+            arguments = _arguments(request)
             self._principal = principal
             self.queue.touch()
             value = run(arguments, consumer)
@@ -193,6 +210,11 @@ class ManagementRequests(RequestLink):
             raise ArgumentOutOfRange(f"'message-count' is {count}; this tier deletes 1 to {most} messages at once.")
         deleted = self.queue.delete(count, before, _text(arguments.get("session-id")))
         return encode({"message-count": Int(deleted)}) if deleted else None
+
+
+def _arguments(request: Envelope) -> dict[Any, Any]:
+    _, body = request.body(exact=True)
+    return body[0] if body and isinstance(body[0], dict) else {}
 
 
 def _text(value: Any) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from harness.servicebus.amqp import DecodeError, Envelope, Link, Sender, frames
@@ -92,6 +93,8 @@ class RequestLink:
                 raise DecodeError("the request is too long")
             request = Envelope(event.payload)
             properties = request.properties()
+            if self.is_held(request, lambda: self.peer.later(lambda: self.on_delivery(event))):
+                return
             self.transaction = None if event.state is None else self.peer.transaction_of(event)
             response = self.execute(request)
         except (DecodeError, BrokerError) as error:
@@ -109,6 +112,10 @@ class RequestLink:
         reply = self._reply_link(link, properties.get("reply_to"))
         if reply is not None:
             reply.send(encode_response(request, properties.get("reply_to"), response))
+
+    def is_held(self, request: Envelope, resume: Callable[[], None]) -> bool:  # noqa: ARG002
+        """Tell whether a fault keeps a request, neither done nor answered; `resume` does it. Raises `DecodeError`."""
+        return False
 
     def execute(self, request: Envelope) -> Response:
         """Answer one request. Raises `DecodeError` when it cannot be read."""

@@ -111,13 +111,13 @@ class RestRequest:
         entity, rest = "/".join(self._parts[:at]), self._parts[at + 1 :]
         match [self._method, *(part.lower() if part.lower() == "head" else part for part in rest)]:
             case ["POST"]:
-                return self._post(entity)
+                return await self._post(entity)
             case ["POST", "head"]:
                 return await self._receive(entity, peek_lock=True)
             case ["DELETE", "head"]:
                 return await self._receive(entity, peek_lock=False)
             case ["PUT" | "DELETE" | "POST", _, lock]:
-                return self._settle(entity, lock)
+                return await self._settle(entity, lock)
         raise RestRefused(400, f"The specified HTTP verb ({self._method}) is not valid.")
 
     def _about_itself(self, lowered: list[str]) -> Answer | None:
@@ -185,11 +185,23 @@ class RestRequest:
     def _queue(self, entity: str) -> Any:
         return self._server.namespace.entity(entity)
 
-    def _post(self, entity: str) -> Answer:
+    async def _held(self, queue: Queue, operation: str, *, token: bytes | None = None, message_id: Any = None) -> None:
+        """Wait for as long as a fault keeps an operation; for ever, when that drops it: the client has to give up."""
+        if queue.faults is None:
+            return
+        resumed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def resume() -> None:
+            if not resumed.done():
+                resumed.set_result(None)
+
+        if queue.faults.holds(operation, token, message_id, resume):
+            self._server.flush()
+            await resumed
+
+    async def _post(self, entity: str) -> Answer:
         principal = self._authorize(entity, "Send")
-        queue = self._queue(entity)
-        if queue.faults is not None:
-            queue.faults.admit("send")
+        queue: Queue = self._queue(entity)
         if self._headers.get("content-type", "").partition(";")[0].strip().lower() == _BATCH:
             contents = [envelope(*item) for item in self._batch()]
         else:
@@ -198,8 +210,12 @@ class RestRequest:
             contents = [envelope(self._body, broker, own, self._headers.get("content-type"))]
         for content in contents:
             content.sender = principal
+        await self._held(queue, "send", message_id=contents[0].message_id)
+        if queue.faults is not None:
+            queue.faults.admit("send")
         queue.send(contents)
         self._server.flush()
+        await self._held(queue, "answer", message_id=contents[0].message_id)
         return Answer(201, (("content-type", "application/xml; charset=utf-8"),))
 
     def _batch(self) -> list[tuple[bytes, dict[str, Any], dict[str, Any], str | None]]:
@@ -280,18 +296,21 @@ class RestRequest:
             body = parts[0].encode()
         return Answer(201 if peek_lock else 200, tuple(headers), body)
 
-    def _settle(self, entity: str, lock: str) -> Answer:
+    async def _settle(self, entity: str, lock: str) -> Answer:
         self._authorize(entity, "Listen")
         queue: Queue = self._queue(entity)
         try:
             token = uuid.UUID(lock).bytes_le
         except ValueError:
             raise RestRefused(400, f"The lock token '{lock}' is no UUID.") from None
-        if queue.faults is not None and self._method != "POST":
-            queue.faults.admit("settle")
-            if queue.faults.swallows(token, {"PUT": "abandon", "DELETE": "complete"}[self._method]):
-                self._server.flush()
-                return Answer(200)
+        if self._method != "POST":
+            settlement = {"PUT": "abandon", "DELETE": "complete"}[self._method]
+            await self._held(queue, settlement, token=token)
+            if queue.faults is not None:
+                queue.faults.admit("settle")
+                if queue.faults.swallows(token, settlement):
+                    self._server.flush()
+                    return Answer(200)
         queue.touch()
         {"PUT": queue.abandon, "DELETE": queue.complete, "POST": queue.renew}[self._method](token)
         self._server.flush()

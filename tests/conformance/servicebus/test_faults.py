@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -396,3 +397,70 @@ def test_a_reset_forgets_what_is_held(bus: Emulator) -> None:
         assert bus.entities()[0]["active"] == 0
         assert bus.faults.listing() == []
         assert client.receive("q", 1, 0.05) == []
+
+
+def rest(bus: Emulator) -> httpx.Client:
+    token = make_token("http://127.0.0.1/q", AccessRule().name, AccessRule().key, int(bus.clock.now() + 600))
+    return httpx.Client(base_url=f"http://127.0.0.1:{bus.port}", headers={"authorization": token}, trust_env=False)
+
+
+@pytest.mark.parametrize(("operation", "taken"), [("send", 0), ("answer", 1)])
+def test_a_send_over_rest_is_held(bus: Emulator, operation: str, taken: int) -> None:
+    """S-78: as over AMQP."""
+    fault = bus.faults.hold("q", operation=operation, message_id="m")
+    with rest(bus) as http, ThreadPoolExecutor() as pool:
+        waiting = pool.submit(
+            http.post, "/q/messages", headers={"BrokerProperties": '{"MessageId": "m"}'}, content=b"x"
+        )
+        wait_for_strike(bus, fault)
+        assert bus.entities()[0]["active"] == taken
+        assert not waiting.done()
+        bus.faults.end(fault)
+        assert waiting.result().status_code == 201
+    assert bus.entities()[0]["active"] == 1
+
+
+def test_a_settlement_over_rest_is_held(bus: Emulator) -> None:
+    """S-79: and dropped with its client."""
+    with rest(bus) as http, ThreadPoolExecutor() as pool:
+        http.post("/q/messages", content=b"x")
+        place = http.post("/q/messages/head?timeout=5").headers["location"]
+        dropped = bus.faults.hold("q", then="dropped")
+        with pytest.raises(httpx.ReadTimeout):
+            http.delete(place, timeout=0.1)
+        bus.faults.end(dropped)
+        assert bus.entities()[0]["locked"] == 1
+        fault = bus.faults.hold("q")
+        waiting = pool.submit(http.delete, place)
+        wait_for_strike(bus, fault)
+        assert bus.entities()[0]["locked"] == 1
+        bus.faults.end(fault)
+        assert waiting.result().status_code == 200
+    assert bus.entities()[0]["locked"] == 0
+
+
+def test_a_settlement_by_management_is_held(bus: Emulator, client: Client) -> None:
+    """S-29, S-46: the way of a client that has lost its link."""
+    send(client, "m")
+    (message,) = client.receive("q")
+    client.close()
+    fault = bus.faults.hold("q", message_id="m")
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(client.complete, message)
+        wait_for_strike(bus, fault)
+        assert (bus.entities()[0]["locked"], waiting.done()) == (1, False)
+        bus.faults.end(fault)
+        waiting.result()
+    assert bus.entities()[0]["locked"] == 0
+
+
+def test_what_is_scheduled_is_held_as_a_send(bus: Emulator, client: Client) -> None:
+    fault = bus.faults.hold("q", operation="send", message_id="m")
+    at = datetime.fromtimestamp(bus.clock.now() + 60, UTC)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(client.schedule, "q", OutgoingMessage(b"x", message_id="m"), at)
+        wait_for_strike(bus, fault)
+        assert (bus.entities()[0]["scheduled"], waiting.done()) == (0, False)
+        bus.faults.end(fault)
+        assert waiting.result() > 0
+    assert bus.entities()[0]["scheduled"] == 1

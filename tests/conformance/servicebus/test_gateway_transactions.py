@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -456,3 +457,42 @@ def test_the_bytes_of_the_specification(bus):
     assert attached.descriptor == 0x30
     assert "amqp:local-transactions" in attached.value[0]
     wire.close()
+
+
+def test_what_a_transaction_does_can_be_held(bus, wire):
+    """A send and a settlement in it arrive and are kept; it commits with them once they are let go."""
+    sender, receiver = wire.channel.attach_sender("q"), wire.channel.attach_receiver("q", settled=False)
+    wire.send(sender, "first")
+    delivery = wire.receive(receiver)
+    id_ = wire.declare()
+    for operation, act in (
+        ("send", lambda: wire.send(sender, "second", id_)),
+        ("complete", lambda: wire.settle(delivery, id_)),
+    ):
+        fault = bus.faults.hold("q", operation=operation)
+        with ThreadPoolExecutor() as pool:
+            waiting = pool.submit(act)
+            bus.ledger.wait_for(
+                lambda found, fault=fault: any(e.get("phase") == "strike" and e["fault_id"] == fault for e in found)
+            )
+            assert not waiting.done()
+            bus.faults.end(fault)
+            waiting.result()
+    wire.discharge(id_)
+    assert (bus.entities()[0]["active"], bus.entities()[0]["locked"]) == (1, 0)
+
+
+def test_what_is_held_beyond_its_transaction_is_refused(bus, wire):
+    """It is done when it is let go, and by then there is no such transaction."""
+    sender = wire.channel.attach_sender("q")
+    id_ = wire.declare()
+    fault = bus.faults.hold("q", operation="send")
+    number = sender.send(OutgoingMessage(b"x").encode(), context=sender, state=posting(id_))
+    wire.channel.flush()
+    bus.ledger.wait_for(lambda found: any(e.get("phase") == "strike" and e["fault_id"] == fault for e in found))
+    wire.discharge(id_, fail=True)
+    bus.faults.end(fault)
+    wire.channel.wait(lambda: number in wire.channel.outcomes, "the outcome")
+    with pytest.raises(ServiceBusError, match="transaction"):
+        raise_refusal(wire.channel.outcomes.pop(number))
+    assert bus.entities()[0]["active"] == 0

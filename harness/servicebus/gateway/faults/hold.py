@@ -15,10 +15,11 @@ ENDS = ("done", "dropped")
 
 @dataclass(eq=False)
 class Hold(CountedFault):
-    """The next `times` operations of one kind over AMQP (with one message-id) arrive, and are neither done nor answered.
+    """The next `times` operations of one kind (with one message-id) arrive, and are neither done nor answered: over AMQP, in a
+    transaction or not, over REST, and to `$management`.
 
-    `operation` is a settlement (S-41), "send" (the message is not taken), or "answer" (the message is taken, its sender not
-    told). When the fault is cleared, what it holds is done, if its client is still there, or with `then` "dropped" never, as
+    `operation` is a settlement (S-41), "send" (the message, which may be scheduled, is not taken), or "answer" (the message is
+    taken, its sender not told; what was scheduled is answered). Of several messages at once the first one's id counts. When the fault is cleared, what it holds is done, if its client is still there, or with `then` "dropped" never, as
     with a request that a crash has overtaken. Locks run on meanwhile (S-44).
     """
 
