@@ -82,7 +82,7 @@ class CaseRun:
         if self.case.header.isolation == "fresh":
             for service in self.environment.services.names():
                 self.environment.services.stop(service)
-        return self.environment.reset()
+        return self.environment.reset(self.scenario.starts_at(self.case))
 
     def _act(self, cursor: int) -> tuple[CaseContext, StepFailed | None, list[str]]:
         signal = Signal()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from pydantic import Field
 from harness.scenario.document import DataPath, Document
 from harness.scenario.durations import Duration
 from harness.scenario.matchers import Matcher
+from harness.scenario.moments import Moment
 from harness.scenario.topology import Model, Service, Stack
 from harness.scenario.vocabulary import VerbSpec
 
@@ -43,6 +45,15 @@ class Defaults(Model):
     http: HttpDefaults = HttpDefaults()
 
 
+class ClockStart(Model):
+    """A clock that is moved, and what it shows when a case begins."""
+
+    start: Moment = Field(description="2027-01-01T00:00:00Z; may have been")
+
+
+Clock = Literal["real", "movable"] | ClockStart
+
+
 class CaseHeader(Model):
     """One case: the unit of isolation, parallelism, repeat and report."""
 
@@ -51,7 +62,7 @@ class CaseHeader(Model):
     tags: list[str] = []
     covers: list[str] = Field([], description="ids of acceptance criteria, as in IO-1")
     requires: list[Ability] = []
-    clock: Literal["real", "movable"] = "real"
+    clock: Clock = "real"
     allow: list[Waivable] = Field([], description="invariants of `always` that this case waives")
     vars: dict[str, Any] = {}
     matrix: dict[str, list[Any]] | list[dict[str, Any]] | None = Field(
@@ -76,7 +87,7 @@ class Header(Model):
     timeout: Duration = Field(60.0, gt=0, description="the longest that one case may take")
     covers: list[str] = []
     requires: list[Ability] = []
-    clock: Literal["real", "movable"] = "real"
+    clock: Clock = "real"
     stack: Stack = Stack()
     services: dict[str, Service] = {}
     vars: dict[str, Any] = {}
@@ -182,10 +193,15 @@ class Scenario:
 
     def requires(self, case: Case) -> list[str]:
         """Return the abilities that a case needs of its backend."""
-        clock = ["clock"] if "movable" in (self.header.clock, case.header.clock) else []
+        clock = [] if self.header.clock == case.header.clock == "real" else ["clock"]
         steps = walk((*self.background, *case.steps, *self.finally_))
         by_steps = [ability for step in steps for ability in step.verb.requires]
         return list(dict.fromkeys([*self.header.requires, *case.header.requires, *clock, *by_steps]))
+
+    def starts_at(self, case: Case) -> datetime | None:
+        """Return what the clock shows when a case begins; None for the machine's time."""
+        clock = self.header.clock if case.header.clock == "real" else case.header.clock
+        return clock.start if isinstance(clock, ClockStart) else None
 
     def moves_clock(self, case: Case) -> bool:
         """Tell whether a case may move the clock."""

@@ -218,9 +218,10 @@ class Environment(Protocol):
     log_dir: Path
     """Where `<service>.log` files are written (redacted)."""
 
-    def reset(self) -> int:
+    def reset(self, at: datetime | None = None) -> int:
         """Empty queues, a freshly cloned database, empty containers, within 100 ms; services that are down are started again.
 
+        The clock shows `at`, or the machine's time; services that have seen another by more than a minute are new ones.
         Returns the ledger's cursor: entries after it belong to the new life.
         """
 

@@ -130,12 +130,14 @@ class MovableClock:
         self._ask()
         return self.now()
 
-    def reset(self) -> None:
-        """Back to the machine's time."""
-        if self.offset:
-            self._move(-self.offset)
-        self.offset = 0.0
-        self._moves.clear()
+    def reset(self, offset: float = 0.0) -> None:
+        """Begin anew, with the machine's time or so many seconds ahead of it (negative: behind)."""
+        if offset != self.offset:
+            self._move(offset - self.offset)
+        self.offset = offset  # not the sum of many moves
+        self._moves = [(0.0, offset)] if offset else []
+        if offset:
+            self._ask()
 
     def real(self, at: float) -> float:
         offset = 0.0

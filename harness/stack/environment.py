@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,7 +38,7 @@ from harness.stack.supervisor_client import SupervisorClient
 
 KINDS = ("postgres", "blobs", "servicebus")
 FORGIVEN = 60.0
-"""Seconds that a service may have been ahead and go on: no token or cache lasts so short that it would matter."""
+"""Seconds that a service may have been ahead or behind and go on: no token or cache lasts so short that it would matter."""
 
 
 class Parts(Protocol):
@@ -289,14 +290,10 @@ class LocalEnvironment:
 
     # -- while a case runs ---------------------------------------------------------------------------------------------
 
-    def reset(self) -> int:
+    def reset(self, at: datetime | None = None) -> int:
         began = time.monotonic()
         self._dependencies.revive()
-        if self._clock is not None and self._clock.offset:
-            # What they remember is of a time that has not come: tokens that never seem to end, caches that stay.
-            if self._services is not None and self._clock.offset > FORGIVEN:
-                self._services.end_all()
-            self._clock.reset()
+        self._set_clock(at)
         if self._faults is not None:
             self._faults.forget()
         self._reset_namespace()
@@ -316,6 +313,17 @@ class LocalEnvironment:
             self._services.revive()
         self.timings["reset"] = time.monotonic() - began
         return self._feed.cursor if self._feed is not None else 0
+
+    def _set_clock(self, at: datetime | None) -> None:
+        if self._clock is None:
+            if at is not None:
+                raise StackError("the clock of this environment is the machine's", actual=f"asked to begin at {at}")
+            return
+        offset = 0.0 if at is None else at.timestamp() - time.time()
+        # What they remember is of another time: tokens that never seem to end, or have not begun; caches that stay.
+        if self._services is not None and abs(self._clock.offset - offset) > FORGIVEN:
+            self._services.end_all()
+        self._clock.reset(offset)
 
     def ledger(self, after: int, wait: float = 0.0) -> tuple[list[dict[str, Any]], int]:
         if self._feed is None:

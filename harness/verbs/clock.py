@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from harness.engine.context import CaseContext
 from harness.engine.failure import VerbFailed
 from harness.engine.verb import Found, Verb
 from harness.scenario.durations import Duration, format_duration
+from harness.scenario.moments import Moment
 from harness.scenario.topology import Model
-from harness.scenario.values import is_template
 from harness.stack import StackError
-
-
-def _moment(value: Any) -> Any:
-    if not isinstance(value, str) or is_template(value):
-        return value
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        raise ValueError(f"not a moment: {value!r} (write for example 2027-01-01T00:00:00Z)") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-Moment = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=str)]
-"""ISO 8601; without an offset it is UTC."""
 
 
 class ClockArguments(Model):

@@ -24,6 +24,13 @@ cases:
       - clock: {advance: 1d}
       - messages: {queue: reminders}
         expect: {count: 1, each: {outcome: active}}
+  on_new_years_eve:
+    clock: {start: 2027-12-31T23:00:00Z}
+    steps:
+      - clock: {advance: 1h}
+      - send: {queue: reminders, json: {text: a happy new year}}
+      - messages: {queue: reminders}
+        expect: {count: 1, each: {enqueued_at: {$regex: ^2028-01-01T00:0}}}
   today:
     clock: real
     steps:
@@ -42,7 +49,7 @@ def tomorrow(project: Path) -> str:
 def test_tomorrow_comes_at_once(peeklock: Run, tomorrow: str) -> None:
     done = peeklock("run", tomorrow)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 failed, 2 passed" in done.stdout
+    assert "0 failed, 3 passed" in done.stdout
 
 
 def test_without_the_library_a_case_is_skipped_with_what_to_install(
@@ -58,4 +65,4 @@ def test_without_the_library_a_case_is_skipped_with_what_to_install(
     assert "SKIPPED scenarios/tomorrow.yaml::arrives_tomorrow" in done.stdout
     assert "the embedded backend has not the ability: clock" in done.stdout
     assert "pip install 'peeklock[clock]'" in done.stdout or not faketime.LINUX
-    assert "0 failed, 1 passed, 1 skipped" in done.stdout
+    assert "0 failed, 1 passed, 2 skipped" in done.stdout

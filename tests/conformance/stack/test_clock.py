@@ -105,6 +105,26 @@ def test_fifteen_days_pass_for_everybody_and_a_reset_takes_them_back(
         environment.close()
 
 
+def test_a_case_can_begin_at_any_time(
+    backend: type[LocalStack], project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
+) -> None:
+    """Also one that has been; with services that have never seen another, unless it is nearly the same."""
+    with backend.start(project.root, room=2) as stack:
+        environment = stack.environment(spec())
+        for year in (2001, 2031):
+            at = datetime(year, 2, 28, 23, 59, tzinfo=UTC)
+            _, exits = environment.services.exits()
+            environment.reset(at)
+            away = at.timestamp() - time.time()
+            assert {name: v for name, v in told(environment).items() if v != moved_by(away)} == {}
+            assert len(environment.services.exits(exits)[0]) == 1
+            assert abs(environment.clock.real(environment.clock.now().timestamp()) - time.time()) < 20
+            environment.reset(at)
+            assert len(environment.services.exits(exits)[0]) == 1
+        environment.reset()
+        assert {name: v for name, v in told(environment).items() if v != moved_by(0)} == {}
+
+
 def test_a_service_that_was_some_seconds_ahead_goes_on(
     backend: type[LocalStack], project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
 ) -> None:

@@ -111,6 +111,7 @@ class FakeEnvironment:
         self.receivers: dict[str, list[str]] = {}
         self._wakes: list[Callable[[], None]] = []
         self.resets = 0
+        self.began_at: datetime | None = None
         self.held: list[tuple[str, str, str | None]] = []
 
     def happen(self, event: str, queue: str = "jobs", sequence: int = 1, **facts: Any) -> None:
@@ -144,8 +145,9 @@ class FakeEnvironment:
         for wake in list(self._wakes):
             wake()
 
-    def reset(self) -> int:
+    def reset(self, at: datetime | None = None) -> int:
         self.resets += 1
+        self.began_at = at
         return len(self.entries)
 
     def ledger(self, after: int, wait: float = 0.0) -> tuple[list[dict[str, Any]], int]:

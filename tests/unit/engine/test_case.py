@@ -34,7 +34,7 @@ cases:
         expect: {count: 1, each: {body: {answer: "YES"}}}
 """
     world = FakeEnvironment("worker")
-    world.reset = lambda: 0  # type: ignore[method-assign]
+    world.reset = lambda _at=None: 0  # type: ignore[method-assign]
     world.happen("enqueued", message_id="m", body={"answer": "NO"})
     failure = run_one(scenario_of(tmp_path, cases), world).failure
     assert failure is not None
@@ -86,7 +86,7 @@ cases:
         expect: {count: 1, each: {outcome: completed}}
 """
     world = FakeEnvironment("worker")
-    world.reset = lambda: 0  # type: ignore[method-assign]
+    world.reset = lambda _at=None: 0  # type: ignore[method-assign]
     world.happen("enqueued", message_id="m")
     world.happen("dead_lettered", reason="Bad", message_id="m")
     failure = run_one(scenario_of(tmp_path, cases), world).failure
@@ -98,7 +98,7 @@ cases:
 def test_the_nearest_candidate_is_named(tmp_path: Path) -> None:
     cases = "cases: {one: {steps: [{messages: {queue: jobs, where: {message_id: wanted}}, expect: {count: 1}}]}}\n"
     world = FakeEnvironment("worker")
-    world.reset = lambda: 0  # type: ignore[method-assign]
+    world.reset = lambda _at=None: 0  # type: ignore[method-assign]
     world.happen("enqueued", message_id="other")
     failure = run_one(scenario_of(tmp_path, cases), world).failure
     assert failure is not None
@@ -129,7 +129,7 @@ def test_never_fails_when_it_comes_true(tmp_path: Path) -> None:
 def test_settle_waits_for_consumed_queues_only(tmp_path: Path) -> None:
     cases = "cases: {one: {steps: [{settle: 200ms}]}}\n"
     world = FakeEnvironment("worker")
-    world.reset = lambda: 0  # type: ignore[method-assign]
+    world.reset = lambda _at=None: 0  # type: ignore[method-assign]
     world.happen("enqueued", queue="results", message_id="nobody consumes it")
     assert run_one(scenario_of(tmp_path, cases), world).outcome == "passed"
     world.happen("enqueued", message_id="m")
@@ -162,7 +162,7 @@ cases:
         expect: {count: 1}
 """
     world = FakeEnvironment("worker")
-    world.reset = lambda: 0  # type: ignore[method-assign]
+    world.reset = lambda _at=None: 0  # type: ignore[method-assign]
     world.happen("enqueued", message_id="hello you 1")
     assert run_one(scenario_of(tmp_path, cases), world).outcome == "passed"
 
@@ -181,7 +181,7 @@ def test_secrets_are_redacted_in_a_failure(tmp_path: Path) -> None:
         "cases: {one: {steps: [{messages: {queue: jobs, where: {message_id: '${password}'}}, expect: {count: 1}}]}}\n"
     )
     world = FakeEnvironment("worker")
-    world.reset = lambda: 0  # type: ignore[method-assign]
+    world.reset = lambda _at=None: 0  # type: ignore[method-assign]
     world.happen("enqueued", message_id="other")
     world.log("worker", event="using hunter2hunter2", level="error")
     failure = run_one(scenario_of(tmp_path, cases, header), world).failure

@@ -10,7 +10,7 @@ import pytest
 from harness.engine.environments import environment_spec, needed_kinds
 from harness.engine.events import CaseFinished
 from harness.scenario.errors import ScenarioInvalid
-from tests.unit.engine.fake import FakeEnvironment, run_one, scenario_of
+from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
 
 
 def run(folder: Path, steps: str, world: FakeEnvironment | None = None) -> tuple[FakeEnvironment, CaseFinished]:
@@ -33,6 +33,22 @@ def test_it_is_moved_to_a_moment(tmp_path: Path) -> None:
     assert finished.outcome == "passed", finished.failure
     assert world.clock.moves == [
         pytest.approx(3 * 86_400, abs=30), pytest.approx(3600, abs=30), pytest.approx(7200, abs=30),
+    ]  # fmt: skip
+
+
+def test_a_case_begins_at_the_time_that_it_or_its_file_says(tmp_path: Path) -> None:
+    """Which needs the ability, as moving does."""
+    cases = (
+        "cases: {one: {clock: {start: '2026-01-01T00:00Z'}, steps: [{set: {a: 1}}]}, other: {steps: [{set: {a: 1}}]}}\n"
+    )
+    world = FakeEnvironment("worker")
+    scenario = scenario_of(tmp_path, cases)
+    assert run_one(scenario, world).outcome == "passed"
+    assert world.began_at == datetime(2026, 1, 1, tzinfo=UTC)
+    assert [scenario.requires(case) for case in scenario.cases] == [["clock"], []]
+    whole = scenario_of(tmp_path, cases, HEADER + "clock: {start: '2030-06-01T12:00:00+02:00'}\n")
+    assert [whole.starts_at(case) for case in whole.cases] == [
+        datetime(2026, 1, 1, tzinfo=UTC), datetime(2030, 6, 1, 10, tzinfo=UTC),
     ]  # fmt: skip
 
 
@@ -104,7 +120,7 @@ def test_the_timeline_keeps_the_order_of_things_when_the_clock_moved(tmp_path: P
     """The ledger goes by the moved clock, logs by the machine's: both stand where they happened."""
     world = FakeEnvironment("worker")
     world.clock.real = lambda at: at - 86_400  # type: ignore[method-assign]
-    world.reset = lambda: 0  # type: ignore[method-assign]
+    world.reset = lambda _at=None: 0  # type: ignore[method-assign]
     world.happen("enqueued", message_id="m")
     world.entries[0]["at"] += 86_400
     _, finished = run(tmp_path, "      - messages: {queue: jobs}\n        expect: {count: 7}\n", world)

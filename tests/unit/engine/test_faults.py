@@ -53,7 +53,7 @@ def test_faults_are_over_before_finally_and_the_invariants(tmp_path: Path) -> No
     """What must hold at the end must hold of a system that was left to recover."""
     header = HEADER + "always: [no_stuck_messages]\n"
     world = FakeEnvironment("worker")
-    world.reset = lambda: 0  # type: ignore[method-assign]
+    world.reset = lambda _at=None: 0  # type: ignore[method-assign]
     world.happen("enqueued", message_id="m")
     ended = world.faults.end
 

@@ -70,7 +70,7 @@ def test_it_breaks_and_can_be_waived(name: str, tmp_path: Path, monkeypatch: pyt
     ruin, sentence = BREAK[name]
     steps = "steps: [{set: {a: 1}}]"
     world = FakeEnvironment("worker")
-    world.reset = lambda: 0  # type: ignore[method-assign]
+    world.reset = lambda _at=None: 0  # type: ignore[method-assign]
     assert run_one(scenario_of(tmp_path, f"cases: {{one: {{{steps}}}}}\n", header), world).outcome == "passed"
 
     original = world.on_change
@@ -168,7 +168,7 @@ def test_nothing_is_lost_and_nothing_is_doubled(
 ) -> None:
     monkeypatch.setattr("harness.engine.effects.PATIENCE", 0.1)
     world = FakeEnvironment("worker")
-    world.reset = lambda: 0  # type: ignore[method-assign]
+    world.reset = lambda _at=None: 0  # type: ignore[method-assign]
     happen(world)
     finished = run_one(scenario_of(tmp_path, "cases: {one: {steps: [{set: {a: 1}}]}}\n", EFFECT), world)
     assert (finished.failure.headline if finished.failure else "") == sentence

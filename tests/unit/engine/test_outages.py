@@ -34,7 +34,7 @@ def test_what_is_down_at_the_end_comes_back_before_anything_else(tmp_path: Path)
     header = HEADER + "always: [no_stuck_messages]\n"
     text = steps("{fault: {on: servicebus, deliver_twice: jobs}}, {service: {kill: servicebus}}")
     world = FakeEnvironment("worker")
-    world.reset = lambda: 0  # type: ignore[method-assign]
+    world.reset = lambda _at=None: 0  # type: ignore[method-assign]
     world.happen("enqueued", message_id="m")
     ended: list[list[str]] = []
 
