@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -154,3 +156,11 @@ def test_nobody_accepts_the_licences_for_its_user(monkeypatch: pytest.MonkeyPatc
             monkeypatch.setenv("ACCEPT_EULA", answer)
         with pytest.raises(container.LicenceNotAccepted, match="accept_eula=True"):
             container.ServiceBusEmulatorContainer(config={})
+
+
+@pytest.mark.parametrize("module", ["microsoft/container.py", "emulator.py"])
+def test_a_testcontainers_module_needs_nothing_of_peeklock(module: str) -> None:
+    """So that it can be offered to that project as it is."""
+    text = (Path(__file__).parents[3] / "harness" / "stack" / "containers" / module).read_text(encoding="utf-8")
+    imported = set(re.findall(r"^\s*(?:from|import) (\w+)", text, re.MULTILINE))
+    assert imported - set(sys.stdlib_module_names) - {"__future__"} <= {"testcontainers", "azure"}
