@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -20,14 +21,26 @@ _WITHIN = 30.0
 class OwnDependencies:
     """Implements `backend.Dependencies`. `feed` tells where the ledger is read, which has to do without while the emulator is away."""
 
-    def __init__(self, supervisor: SupervisorClient, parts: Parts, feed: Callable[[], LedgerFeed | None]) -> None:
-        self._supervisor, self._parts, self._feed = supervisor, parts, feed
+    def __init__(
+        self, supervisor: SupervisorClient, parts: Parts, namespace: str, feed: Callable[[], LedgerFeed | None]
+    ) -> None:
+        self._supervisor, self._parts, self._namespace, self._feed = supervisor, parts, namespace, feed
         self._away: set[str] = set()
+        self._cut_off: dict[str, float] = {}
+        self._known: int | None = None
+        """Where the ledger was when the emulator was asked who has something in hand."""
 
     def away(self, kind: str) -> bool:
         return kind in self._away
 
+    def cut_off(self) -> dict[str, float]:
+        """Who had deliveries in hand when the emulator was ended, which knows nothing of that any more: access rules, and when that
+        was (Unix seconds). Told once."""
+        told, self._cut_off = self._cut_off, {}
+        return told
+
     def stop(self, kind: str) -> None:
+        self._note_hands(kind)
         self._leave(kind)
         self._parts.children.stop(self._server(kind).PROCESS)
 
@@ -37,6 +50,7 @@ class OwnDependencies:
                 "blobs cannot be killed: Azurite would lose what it has not written to its disk yet, which Azure never does",
                 fix="use stop, restart or pause",
             )
+        self._note_hands(kind)
         self._leave(kind)
         self._parts.children.kill(self._server(kind).PROCESS)
 
@@ -79,6 +93,13 @@ class OwnDependencies:
         server: Server = getattr(self._parts, kind)()
         return server
 
+    def _note_hands(self, kind: str) -> None:
+        feed = self._feed()
+        if kind == "servicebus" and kind not in self._away and feed is not None:
+            _, self._known = feed.read(0, 0.0)
+            hands = self._parts.servicebus().hands(self._namespace)
+            self._cut_off |= dict.fromkeys((hand["principal"] for hand in hands), time.time())
+
     def _leave(self, kind: str) -> None:
         self._away.add(kind)
         feed = self._feed()
@@ -89,4 +110,8 @@ class OwnDependencies:
         feed = self._feed()
         if kind == "servicebus" and feed is not None:
             feed.resume()
+            if self._known is not None:  # whoever was given something between the question and the end
+                late, self._known = feed.read(self._known, 0.0)[0], None
+                rules = (entry["consumer"].partition("@")[0] for entry in late if entry["event"] == "delivered")
+                self._cut_off |= dict.fromkeys(rules, time.time())
         self._away.discard(kind)

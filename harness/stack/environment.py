@@ -106,7 +106,7 @@ class LocalEnvironment:
         self._supervisor, self._parts, self._pool, self._spec = supervisor, parts, pool, spec
         self._on_close = on_close
         self._feed: LedgerFeed | None = None
-        self._dependencies = OwnDependencies(supervisor, parts, lambda: self._feed)
+        self._dependencies = OwnDependencies(supervisor, parts, record.namespace, lambda: self._feed)
         self._idle = threading.Event()
         self._closed = False
         self.endpoints = Endpoints()
@@ -299,7 +299,8 @@ class LocalEnvironment:
         self._reset_namespace()
         if self._services is not None and self._spec.stack.servicebus is not None:
             self._services.resume_all()
-            if end_leftovers(self._parts.servicebus(), self.record.namespace, self._services):
+            cut_off = self._dependencies.cut_off()
+            if end_leftovers(self._parts.servicebus(), self.record.namespace, self._services, cut_off):
                 self._reset_namespace()  # of what they have sent meanwhile
         work = [self._reset_containers]
         if self.record.template is not None:

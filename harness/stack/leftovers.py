@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.stack.servers.servicebus import SERVICE_RULE, ServiceBusServer, service_rule
 from harness.stack.services import ProcessServices
@@ -14,12 +14,19 @@ _NOTICED = 1.0
 """Seconds in which an emulator notices that a client has died."""
 
 
-def end_leftovers(bus: ServiceBusServer, namespace: str, services: ProcessServices) -> bool:
+def end_leftovers(
+    bus: ServiceBusServer, namespace: str, services: ProcessServices, cut_off: Mapping[str, float]
+) -> bool:
     """Return whether any service had a message in hand, when none has any more; one that keeps its for longer than `PATIENCE` is
-    killed. No new message may come to them meanwhile: the namespace was reset. Raises `StackError`."""
+    killed, and so is who was `cut_off` by the end of the emulator (access rules, and since when), for nobody can tell. No new
+    message may come to them meanwhile: the namespace was reset. Raises `StackError`."""
+    for rule, since in cut_off.items():
+        name = rule.removeprefix(SERVICE_RULE)
+        if name in services.processes() and not services.ended_since(name, since - _NOTICED):
+            services.kill(name)
     at_work = _at_work(bus, namespace, services)
     if not at_work:
-        return False
+        return bool(cut_off)
     for name in _at_work(bus, namespace, services, at_work, PATIENCE):
         services.kill(name)
     return True

@@ -42,8 +42,8 @@ def hand(principal: str, cut_for: float | None = None) -> dict[str, Any]:
     return {"principal": principal, "deliveries": 1, "cut_for": cut_for}
 
 
-def ended(bus: Any, services: Any) -> bool:
-    return end_leftovers(bus, "env-0", services)
+def ended(bus: Any, services: Any, **cut_off: float) -> bool:
+    return end_leftovers(bus, "env-0", services, {f"service-{name}": at for name, at in cut_off.items()})
 
 
 def test_with_free_hands_nothing_is_done() -> None:
@@ -73,3 +73,11 @@ def test_what_a_dead_process_had_in_hand_is_done_with() -> None:
     bus, services = Bus([hand("service-worker", 5.0)]), Services(died_at=time.time() - 5.2)
     assert not ended(bus, services)
     assert services.killed == []
+
+
+def test_who_was_cut_off_by_the_end_of_the_emulator_is_new() -> None:
+    """Nobody can tell whether it is still at work; one that has died since then is new already."""
+    now = time.time()
+    bus, services = Bus([]), Services(died_at=now - 1)
+    assert ended(bus, services, worker=now - 2, api=now - 2, stranger=now)
+    assert services.killed == ["api"]
