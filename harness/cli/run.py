@@ -91,25 +91,34 @@ def run(
                 from harness.stack import warm
 
                 warm.up(root, lambda text: typer.echo(f"  {text}"), backend=chosen)
-            return _run(root, plan, options, pace, console, junit, verbose)
+            return _run(root, plan, options, pace, console, junit, verbose, keep)
 
     code = once()
     while watch:
         _until_changed(root, console)
         code = once()
     if keep:
-        typer.echo("the stack stands: see `peeklock status`; end it with `peeklock down`")
+        _tell_what_stands(root)
     raise typer.Exit(code)
 
 
 def _run(
-    root: Path, plan: Plan, options: RunOptions, pace: Pace, console: Console, junit: Path | None, verbose: bool
+    root: Path,
+    plan: Plan,
+    options: RunOptions,
+    pace: Pace,
+    console: Console,
+    junit: Path | None,
+    verbose: bool,
+    keep: bool,
 ) -> int:
     kinds = needed_kinds(scenario for scenario, _ in plan)
     room = most_environments(options.workers)
 
     def open_(progress: Callable[[str], None]) -> Stack:
-        return open_stack(root, options.backend, kinds=kinds, progress=progress, room=room)
+        stack = open_stack(root, options.backend, kinds=kinds, progress=progress, room=room)
+        stack.keeping = keep
+        return stack
 
     runner = Runner(plan, options, open_)
     console_report = ConsoleReport(console, verbose=verbose)
@@ -138,6 +147,15 @@ def _run(
     if last.flaky and set(last.failed_cases) == set(last.flaky):
         return FLAKY
     return FAILED if last.failed or last.interrupted else PASSED
+
+
+def _tell_what_stands(root: Path) -> None:
+    from harness.stack import warm
+
+    for kept in warm.status(root).kept:
+        ports = ", ".join(f"{kind} 127.0.0.1:{port}" for kind, port in kept.ports.items())
+        typer.echo(f"{kept.name} stands on a stack of its own: {ports}; logs in {kept.log_dir}")
+    typer.echo("the stack stands: see `peeklock status`; end it with `peeklock down`")
 
 
 def _prune(folder: Path) -> None:

@@ -101,6 +101,9 @@ def _show(found: Status) -> None:
     console = Console(highlight=False)
     for kind, port in (found.ports or {}).items():
         console.print(Text(f"  {kind:<12} 127.0.0.1:{port}"), soft_wrap=True)
+    for kept in found.kept:
+        ports = "  ".join(f"{kind} 127.0.0.1:{port}" for kind, port in kept.ports.items())
+        console.print(Text(f"  kept of {kept.name}: {ports}"), soft_wrap=True)
     for process in found.processes:
         since = datetime.fromtimestamp(process.since).astimezone().strftime("%H:%M:%S")
         state = f"ended with {process.ended}" if process.ended is not None else ("paused" if process.paused else "runs")

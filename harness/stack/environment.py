@@ -98,7 +98,7 @@ class LocalEnvironment:
         self, supervisor: SupervisorClient, parts: Parts, pool: Executor, spec: EnvironmentSpec, record: Record,
         on_close: Callable[[LocalEnvironment], None],
     ) -> None:  # fmt: skip
-        self.name = spec.name
+        self.name, self.root = spec.name, spec.root
         self.record = record
         self.log_dir = Path(record.log_dir)
         self.timings: dict[str, float] = {}

@@ -19,7 +19,7 @@ from harness.stack.clock import OffsetFile
 from harness.stack.environment import KINDS, LocalEnvironment, Record, as_record
 from harness.stack.errors import StackError
 from harness.stack.progress import Progress, silent
-from harness.stack.project import ProjectFolder, new_folder
+from harness.stack.project import KEPT, ProjectFolder, new_folder
 from harness.stack.servers.blobs import BlobServer
 from harness.stack.servers.postgres import PostgresServer
 from harness.stack.servers.servicebus import ServiceBusServer
@@ -55,6 +55,8 @@ class LocalStack(ABC):
         self._environments_lock = threading.Lock()
         self._closed = False
         self._private: set[LocalStack] = set()
+        self.keeping = False
+        """Whether the private stacks of environments stay when these are closed, for somebody to look at (`kept`)."""
         self._on_end: Callable[[LocalStack], None] | None = None
         """Present in the private stack of one environment: it ends with that."""
         self.offset_file: OffsetFile | None = None
@@ -148,9 +150,9 @@ class LocalStack(ABC):
             return None
         return cls(supervisor, state, progress, warm=True)
 
-    def settle(self, root: Path) -> None:
-        """Make this stack a warm one: it outlives this process and is found through the project's folder."""
-        folder = ProjectFolder(root)
+    def settle(self, root: Path, name: str = "stack") -> None:
+        """Make this stack a warm one: it outlives this process and is found by its name through the project's folder."""
+        folder = ProjectFolder(root, name)
         path = folder.socket_path()
         path.unlink(missing_ok=True)
         self._supervisor.call("put", key=_STATE, value=self._whole_state())
@@ -250,6 +252,7 @@ class LocalStack(ABC):
             spec.root, _kinds(spec), self._progress, log_dir=new_folder(self.log_dir, f"{spec.name}.stack"),
             on_end=self._private.discard, movable_clock=spec.movable_clock, lasting=spec.lasting, room=1,
         )  # fmt: skip
+        stack.keeping = self.keeping
         self._private.add(stack)
         try:
             return stack.environment(spec)
@@ -316,6 +319,9 @@ class LocalStack(ABC):
         self._supervisor.call("unclaim", pool="slots", number=record.slot)
 
     def _give_back(self, environment: LocalEnvironment, lease: str | None) -> None:
+        if self._on_end is not None and self.keeping:
+            self._stay(environment)
+            return
         if self._on_end is not None:
             self.end()
             return
@@ -327,6 +333,20 @@ class LocalStack(ABC):
             with contextlib.suppress(StackError):
                 self._supervisor.call("put", key=lease, value=dataclasses.asdict(environment.record))
                 self._supervisor.call("release", key=lease)
+
+    def _stay(self, environment: LocalEnvironment) -> None:
+        """Outlive this process, in the place of one that an earlier run has left of the same file."""
+        with self._environments_lock:
+            self._environments.discard(environment)
+        environment.let_go()
+        name = f"{KEPT}{environment.name}"
+        before = warm_state(environment.root, name)
+        if before is not None:
+            type(self)(*before, self._progress, warm=True).end()
+        self.settle(environment.root, name)
+        self.close()
+        if self._on_end is not None:
+            self._on_end(self)
 
     def _discard(self, environment: LocalEnvironment, lease: str | None) -> None:
         with self._environments_lock:
@@ -383,6 +403,11 @@ class LocalStack(ABC):
         for stack in list(self._private):
             stack.end()
 
+    @property
+    def ports(self) -> dict[str, int]:
+        """Of a warm stack: see `ports_of`."""
+        return ports_of(self._state)
+
     def _stands(self, kind: str) -> bool:
         future = self._parts.get(kind)
         if future is None:
@@ -406,9 +431,9 @@ def _kinds(spec: EnvironmentSpec) -> list[str]:
     return [kind for kind in KINDS if getattr(spec.stack, kind) is not None]
 
 
-def warm_state(root: Path) -> tuple[SupervisorClient, dict[str, Any]] | None:
-    """A connection to the supervisor of the warm stack of this project and the stack's state, or None."""
-    supervisor = ProjectFolder(root).connect()
+def warm_state(root: Path, name: str = "stack") -> tuple[SupervisorClient, dict[str, Any]] | None:
+    """A connection to the supervisor of the warm stack of this project (or of another of its name) and the stack's state, or None."""
+    supervisor = ProjectFolder(root, name).connect()
     if supervisor is None:
         return None
     state: dict[str, Any] | None = supervisor.call("get", key=_STATE)["value"]
@@ -416,3 +441,8 @@ def warm_state(root: Path) -> tuple[SupervisorClient, dict[str, Any]] | None:
         supervisor.close()
         return None
     return supervisor, state
+
+
+def ports_of(state: Mapping[str, Any]) -> dict[str, int]:
+    """The ports of a warm stack's servers, by kind; of the Service Bus that of its control API."""
+    return {kind: int(part.get("port") or part["control_port"]) for kind, part in state["found"].items()}

@@ -20,6 +20,8 @@ from harness.stack.supervisor_client import SupervisorClient
 LONGEST_SOCKET_PATH = 100
 """Unix allows 108 bytes on Linux and 104 on macOS, one of them for the end."""
 _KEPT_LOGS = 10
+KEPT = "kept-"
+"""What the names of stacks begin with that a run has left standing."""
 _numbers = itertools.count(1)
 
 
@@ -47,12 +49,12 @@ def passing_folder(supervisor: SupervisorClient, parent: Path) -> Path:
 
 
 class ProjectFolder:
-    """`<root>/.peeklock`, readable by its owner alone."""
+    """`<root>/.peeklock`, readable by its owner alone, and the stack of that name in it: the warm one, or one that was kept."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, name: str = "stack") -> None:
+        self.root, self.name = root, name
         self.path = root / ".peeklock"
-        self.pointer = self.path / "stack.json"
+        self.pointer = self.path / f"{name}.json"
         self.lock = self.path / "up.lock"
 
     def make(self) -> None:
@@ -79,7 +81,7 @@ class ProjectFolder:
 
     def socket_path(self) -> Path:
         """Where a warm stack listens: here, or in a short folder of the user's when this path is too long for a socket."""
-        near = self.path / "stack.sock"
+        near = self.path / f"{self.name}.sock"
         if len(os.fsencode(near)) <= LONGEST_SOCKET_PATH:
             return near
         base = os.environ.get("XDG_RUNTIME_DIR")
@@ -93,7 +95,7 @@ class ProjectFolder:
                 expected="a folder of yours with mode 0700",
                 fix="remove it, or set XDG_RUNTIME_DIR",
             )
-        return folder / f"{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]}.sock"
+        return folder / f"{hashlib.sha256(os.fsencode(self.path / self.name)).hexdigest()[:16]}.sock"
 
     def write_pointer(self, socket_path: Path) -> None:
         """Say where the warm stack listens. Nothing secret is in it: who may connect may ask for the rest."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from harness.stack.cache import locked
 from harness.stack.choice import choose_backend
 from harness.stack.environment import KINDS
 from harness.stack.errors import StackError
+from harness.stack.kept import end_kept, kept_stacks
+from harness.stack.local import ports_of
 from harness.stack.open import find_warm, stack_class
 from harness.stack.progress import Progress, silent
 from harness.stack.project import ProjectFolder
@@ -33,6 +35,16 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A stack of a single scenario file that a run has left standing."""
+
+    name: str
+    ports: Mapping[str, int]
+    """By `postgres`, `blobs`, `servicebus` (its control port)."""
+    log_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What `peeklock status` shows. Holds no secret."""
 
@@ -49,6 +61,7 @@ class Status:
     """Names of the scenario files whose environment is kept."""
     in_use: int = 0
     """How many of them a run uses in this moment."""
+    kept: tuple[Kept, ...] = ()
     took: float | None = None
     """Seconds that `up` needed; absent when it was up already."""
 
@@ -105,12 +118,13 @@ def _end_other(root: Path, wanted: str) -> None:
 
 
 def down(root: Path) -> bool:
-    """End the warm stack with everything below it; False when there was none. Migrated templates are kept for the next one."""
+    """End the warm stack with everything below it, and what runs have left standing beside it; False when there was nothing.
+    Migrated templates are kept for the next one."""
+    ended = end_kept(root)
     stack = find_warm(root)
-    if stack is None:
-        return False
-    stack.end()
-    return True
+    if stack is not None:
+        stack.end()
+    return stack is not None or bool(ended)
 
 
 def sweep() -> tuple[int, int]:
@@ -150,8 +164,6 @@ def _status(root: Path, took: float | None) -> Status:
             environment, _, rest = child["name"].partition(":")
             name = f"{names.get(environment, environment)}/{rest}" if rest else child["name"]
             processes.append(Running(name, child["pid"], child["started"], child["code"], child["paused"]))
-        found = state["found"]
-        ports = {kind: int(part.get("port") or part["control_port"]) for kind, part in found.items()}
         held = [key for key in supervisor.call("leases")["keys"] if key in records]
         return Status(
             up=True,
@@ -159,16 +171,23 @@ def _status(root: Path, took: float | None) -> Status:
             pid=hello["pid"],
             since=hello["started"],
             log_dir=Path(state["log_dir"]),
-            ports=ports,
+            ports=ports_of(state),
             processes=tuple(processes),
             environments=tuple(record["name"] for record in records.values()),
             in_use=len(held),
+            kept=tuple(_kept(root)),
             took=took,
         )
     except StackError:  # it ended while it was asked
         return DOWN
     finally:
         supervisor.close()
+
+
+def _kept(root: Path) -> Iterator[Kept]:
+    for name, stack in kept_stacks(root):
+        with stack:
+            yield Kept(name, stack.ports, stack.log_dir)
 
 
 def reset(root: Path) -> int:

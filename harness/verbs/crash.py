@@ -94,7 +94,7 @@ def _check(raw: Any, facts: Facts) -> list[Complaint]:
             found += undeclared("service", raw[key], facts.processes, (key,))
     at = raw.get("at")
     if raw.get("service") in facts.processes - facts.services and isinstance(at, dict) and "log" not in at:
-        what = "a queue cannot tell which replica comes there"
+        what = "a queue holds whoever comes first, whichever replica that is"
         found.append(Complaint(("at",), what, "a moment in its log", "say at: {log: EVENT}, or name the service"))
     if isinstance(at, dict) and "queue" in at:
         bus = facts.stack.servicebus

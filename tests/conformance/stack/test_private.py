@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from harness.stack import warm
@@ -56,6 +57,38 @@ def test_a_warm_stack_is_not_touched(
             assert urlsplit(own.endpoints.postgres_url or "").port != warm.status(project.root).ports["postgres"]
             own.close()
             assert warm.status(project.root).environments == ()
+
+
+def test_one_that_is_kept_stays_until_the_warm_stack_goes_down(
+    backend: type[LocalStack], project: Project, nothing_left: Callable[[], None]
+) -> None:
+    """As its last case has left it, to be looked at; the next run that keeps one of the same file takes its place."""
+    warm.up(project.root)
+    with contextlib.ExitStack() as cleanup:
+        cleanup.callback(warm.down, project.root)
+        before = None
+        for number in (1, 2):
+            found = backend.find(project.root)
+            assert found is not None
+            found.keeping = True
+            with found:
+                own = found.environment(project.spec(name="own", blobs=False, private=True))
+                with psycopg.connect(own.endpoints.postgres_url or "") as connection:
+                    connection.execute("insert into things values (%s)", (number,))
+                url = own.endpoints.postgres_url or ""
+                own.services.pause("api")
+                own.close()
+            (kept,) = warm.status(project.root).kept
+            assert (kept.name, kept.ports["postgres"]) == ("own", urlsplit(url).port)
+            with psycopg.connect(url) as connection:
+                assert connection.execute("select id from things order by id").fetchall() == [(number,), (7,)]
+            if before is not None:
+                with pytest.raises(psycopg.OperationalError):
+                    psycopg.connect(before, connect_timeout=5)
+            before = url
+        assert warm.down(project.root)
+        assert not warm.down(project.root)
+    nothing_left()
 
 
 def test_one_that_does_not_stand_leaves_nothing(

@@ -72,7 +72,7 @@ def test_a_replica_is_killed_by_its_own_log() -> None:
 def test_a_queue_does_not_tell_which_replica_comes(tmp_path: Path) -> None:
     header = HEADER.replace("{run: [python]}", "{run: [python], replicas: 2}")
     steps = "[{crash: {service: worker.1, at: {queue: jobs, on: complete}}}]"
-    with pytest.raises(ScenarioInvalid, match="which replica"):
+    with pytest.raises(ScenarioInvalid, match="whichever replica"):
         scenario_of(tmp_path, f"cases: {{one: {{steps: {steps}}}}}\n", header)
 
 
