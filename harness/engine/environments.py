@@ -39,7 +39,7 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
         }
 
     def command(service: str, endpoints: Endpoints, ports: Ports) -> list[str]:
-        return [_text(resolve(part, scope(service, endpoints, ports))) for part in header.services[service].run]
+        return [_text(resolve(part, scope(service, endpoints, ports))) for part in header.services[service].run or ()]
 
     definition = {key: scenario.document.data.get(key) for key in ("stack", "services", "vars", "secrets")}
     definition["folder"] = str(scenario.path.parent)

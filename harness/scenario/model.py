@@ -194,9 +194,10 @@ class Scenario:
     def requires(self, case: Case) -> list[str]:
         """Return the abilities that a case needs of its backend."""
         clock = [] if self.header.clock == case.header.clock == "real" else ["clock"]
+        docker = ["docker"] if any(service.run is None for service in self.header.services.values()) else []
         steps = walk((*self.background, *case.steps, *self.finally_))
         by_steps = [ability for step in steps for ability in step.verb.requires]
-        return list(dict.fromkeys([*self.header.requires, *case.header.requires, *clock, *by_steps]))
+        return list(dict.fromkeys([*self.header.requires, *case.header.requires, *clock, *docker, *by_steps]))
 
     def starts_at(self, case: Case) -> datetime | None:
         """Return what the clock shows when a case begins; None for the machine's time."""

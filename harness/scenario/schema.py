@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 from harness.scenario.model import CaseHeader, Header
 from harness.scenario.steps import CaptureArguments, EventuallyArguments
-from harness.scenario.topology import Service
 from harness.scenario.vocabulary import VerbSpec, Vocabulary
 
 _TEMPLATE = {"type": "string", "pattern": r"\$\{"}
@@ -24,18 +23,18 @@ def scenario_schema(vocabulary: Vocabulary) -> dict[str, Any]:
         top["properties"][key]["items"] = step
     definitions[CaseHeader.__name__]["properties"]["steps"]["items"] = step
     definitions["Step"] = _step(vocabulary, definitions)
-    _complete_without_a_base(top, definitions)
+    _complete_without_a_base(top)
     top["$defs"] = definitions
     top["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     top["title"] = "Peeklock scenario"
     return top
 
 
-def _complete_without_a_base(top: dict[str, Any], definitions: dict[str, Any]) -> None:
+def _complete_without_a_base(top: dict[str, Any]) -> None:
     """Let a file that extends another one write of a service only what differs: the rest stands there."""
-    del definitions[Service.__name__]["required"]
     top["if"] = {"not": {"required": ["extends"]}}
-    top["then"] = {"properties": {"services": {"additionalProperties": {"required": ["run"]}}}}
+    started = {"if": {"not": {"required": ["image"]}}, "then": {"required": ["run"]}}
+    top["then"] = {"properties": {"services": {"additionalProperties": started}}}
 
 
 def _inline(model: type[BaseModel], definitions: dict[str, Any]) -> dict[str, Any]:

@@ -209,9 +209,16 @@ class Scale(Model):
 
 
 class Service(Model):
-    """A process under test. It is told where its dependencies are by environment variables, and nothing else."""
+    """A process or container under test. It is told where its dependencies are by environment variables, and nothing else."""
 
-    run: list[str] = Field(min_length=1, description="the command; `python` is the interpreter that runs peeklock")
+    run: list[str] | None = Field(
+        None, min_length=1, description="the command; `python` is the interpreter that runs peeklock, or the image's"
+    )
+    image: str | None = Field(
+        None,
+        description="on the containers backend it runs in a container of this image, by `run` or by the image's own command; "
+        "without a `run` it runs there only",
+    )
     env: dict[str, str | int | float | bool] = {}
     cwd: FilePath | None = Field(
         None, description="default: the project's root, the nearest parent with a pyproject.toml or .git"
@@ -242,6 +249,12 @@ class Service(Model):
     def most(self) -> int:
         """How many replicas there may ever be."""
         return self.replicas if self.scale is None else self.scale.max
+
+    @model_validator(mode="after")
+    def _something(self) -> Service:
+        if self.run is None and self.image is None:
+            raise ValueError("say how it is started: run, image or both")
+        return self
 
 
 def replica_names(service: str, replicas: int) -> list[str]:

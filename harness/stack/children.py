@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from harness.stack.supervisor_client import SupervisorClient
@@ -41,6 +42,15 @@ class Children:
     def forget(self, name: str) -> None:
         """Let one that has ended be as if it had never been."""
         self._supervisor.call("forget", name=name)
+
+    def leaders(self, prefix: str) -> dict[str, int]:
+        """The pid, on this machine, of the first process of each that runs and whose name begins so; by the rest of the name."""
+        return {
+            child["name"][len(prefix) :]: self._leader(child) for child in self.all(prefix) if child["code"] is None
+        }
+
+    def _leader(self, child: Mapping[str, Any]) -> int:
+        return int(child["pid"])
 
     def end_all(self, prefix: str) -> None:
         """Kill and forget every one whose name begins so."""

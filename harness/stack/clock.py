@@ -84,16 +84,12 @@ class OffsetFile:
         for child in self._supervisor.call("children", prefix="")["children"]:
             self.adopt(child["pid"])
 
-    def strangers(self, prefix: str) -> list[str]:
-        """The children `prefix…` of the supervisor of which a process does not go by this clock."""
-        children = self._supervisor.call("children", prefix=prefix)["children"]
+    def strangers(self, leaders: Mapping[str, int]) -> list[str]:
+        """Those of `leaders`, pids by name, of which a process does not go by this clock."""
         return [
-            child["name"][len(prefix) :]
-            for child in children
-            if child["code"] is None
-            and not all(
-                faketime.carried_by(pid, self.path) for pid in (child["pid"], *process_tree.family(child["pid"]))
-            )
+            name
+            for name, leader in leaders.items()
+            if not all(faketime.carried_by(pid, self.path) for pid in (leader, *process_tree.family(leader)))
         ]
 
 

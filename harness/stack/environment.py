@@ -21,6 +21,7 @@ from harness.stack.dependencies import OwnDependencies
 from harness.stack.doors import addresses, through
 from harness.stack.errors import StackError
 from harness.stack.fault_control import EnvironmentFaults
+from harness.stack.launcher import Launcher
 from harness.stack.leftovers import end_leftovers
 from harness.stack.servers.blobs import BlobServer
 from harness.stack.servers.ledger_feed import LedgerFeed
@@ -33,7 +34,7 @@ from harness.stack.servers.servicebus import (
     control_topology,
     service_rule,
 )
-from harness.stack.services import ProcessServices
+from harness.stack.services import LocalServices
 from harness.stack.supervisor_client import SupervisorClient
 
 KINDS = ("postgres", "blobs", "servicebus")
@@ -50,6 +51,7 @@ class Parts(Protocol):
     def check(self, kinds: Iterable[str]) -> None: ...
     @property
     def children(self) -> Children: ...
+    def launcher(self, spec: EnvironmentSpec, record: Record, endpoints: Endpoints) -> Launcher: ...
     def planned_blobs(self, slot: int) -> str: ...
     @property
     def offset_file(self) -> OffsetFile | None: ...
@@ -86,6 +88,16 @@ class Record:
         return f"env{self.slot}:"
 
     @property
+    def helpers(self) -> tuple[str, str]:
+        """What the names of its children begin with that are no services."""
+        return self.relay_process, self.passage
+
+    @property
+    def passage(self) -> str:
+        """What the names of the two halves of its passage begin with, where services are containers."""
+        return f"passage{self.slot}:"
+
+    @property
     def relay_process(self) -> str:
         """Its name at the supervisor."""
         return f"relay{self.slot}:"
@@ -115,7 +127,7 @@ class LocalEnvironment:
         self.seen = Endpoints()
         self._faults: EnvironmentFaults | None = None
         self._relay: RelayServer | None = None
-        self._services: ProcessServices | None = None
+        self._services: LocalServices | None = None
         self._clock = self._movable_clock() if spec.movable_clock else None
 
     @property
@@ -132,7 +144,7 @@ class LocalEnvironment:
         if stack.blobs is not None:
             members["blobs"] = lambda: parts.blobs().time()
         bus = (lambda seconds: parts.servicebus().advance(seconds)) if stack.servicebus is not None else None
-        return MovableClock(file, members, lambda: file.strangers(self.record.prefix), bus)
+        return MovableClock(file, members, lambda: file.strangers(parts.children.leaders(self.record.prefix)), bus)
 
     @property
     def dependencies(self) -> OwnDependencies:
@@ -216,13 +228,13 @@ class LocalEnvironment:
         self._relay = RelayServer.start(self._supervisor, self.record.relay_process, self.log_dir, doors)
         self.record.relay = self._relay.state
 
-    def _make_services(self) -> ProcessServices:
+    def _make_services(self) -> LocalServices:
         known = [*self.record.keys.values()]
         if self._spec.stack.postgres is not None:
             known.append(self._parts.postgres().password)
-        self.services = self._services = ProcessServices(
-            self._supervisor, self._parts.children, self.record.prefix, self._spec, self.seen, self.record.ports, self.log_dir, known,
-            self._parts.offset_file, self.record.doors,
+        self.services = self._services = LocalServices(
+            self._supervisor, self._parts.children, self._parts.launcher(self._spec, self.record, self.endpoints), self.record.prefix,
+            self._spec, self.seen, self.record.ports, self.log_dir, known, self.record.doors,
         )  # fmt: skip
         return self._services
 
@@ -379,7 +391,8 @@ class LocalEnvironment:
         with contextlib.suppress(StackError):
             if self._services is not None:
                 self._services.end_all()
-            self._parts.children.end_all(self.record.relay_process)
+            for prefix in self.record.helpers:
+                self._parts.children.end_all(prefix)
             if self._spec.stack.servicebus is not None:
                 self._parts.servicebus().delete_namespace(self.record.namespace)
             if self._spec.stack.blobs is not None:

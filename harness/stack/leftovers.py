@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from harness.stack.servers.servicebus import SERVICE_RULE, ServiceBusServer, service_rule
-from harness.stack.services import ProcessServices
+from harness.stack.services import LocalServices
 
 PATIENCE = 1.0
 """Seconds in which a service may come to an end with what it has in hand."""
@@ -15,7 +15,7 @@ _NOTICED = 1.0
 
 
 def end_leftovers(
-    bus: ServiceBusServer, namespace: str, services: ProcessServices, cut_off: Mapping[str, float]
+    bus: ServiceBusServer, namespace: str, services: LocalServices, cut_off: Mapping[str, float]
 ) -> bool:
     """Return whether any service had a message in hand, when none has any more; one that keeps its for longer than `PATIENCE` is
     killed, and so is who was `cut_off` by the end of the emulator (access rules, and since when), for nobody can tell. No new
@@ -33,7 +33,7 @@ def end_leftovers(
 
 
 def _at_work(
-    bus: ServiceBusServer, namespace: str, services: ProcessServices, only: Sequence[str] = (), wait: float = 0.0
+    bus: ServiceBusServer, namespace: str, services: LocalServices, only: Sequence[str] = (), wait: float = 0.0
 ) -> list[str]:
     """The services and replicas that have a message in hand."""
     known, found = services.processes(), []

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from harness.scenario.topology import replica_names
-from harness.stack.backend import Environment, EnvironmentSpec
+from harness.stack.backend import Endpoints, Environment, EnvironmentSpec
 from harness.stack.children import Children
 from harness.stack.clock import OffsetFile
 from harness.stack.environment import KINDS, LocalEnvironment, Record, as_record
 from harness.stack.errors import StackError
+from harness.stack.launcher import Launcher, ProcessLauncher
 from harness.stack.progress import Progress, silent
 from harness.stack.project import KEPT, ProjectFolder, new_folder
 from harness.stack.servers.blobs import BlobServer
@@ -99,6 +100,10 @@ class LocalStack(ABC):
     def _find_children(self, supervisor: SupervisorClient, _state: Mapping[str, Any]) -> Children:
         """How its children are ended and started again."""
         return Children(supervisor)
+
+    def launcher(self, spec: EnvironmentSpec, _record: Record, _endpoints: Endpoints) -> Launcher:
+        """What starts the services of an environment."""
+        return ProcessLauncher(self._supervisor, spec.root, self.offset_file)
 
     @abstractmethod
     def _prepare(self, movable_clock: bool) -> None:
@@ -305,7 +310,7 @@ class LocalStack(ABC):
         return False
 
     def _take_down(self, record: Record) -> None:
-        for prefix in (record.prefix, record.relay_process):
+        for prefix in (record.prefix, *record.helpers):
             self.children.end_all(prefix)
         if record.namespace_port is not None:
             self.servicebus().delete_namespace(record.namespace)

@@ -1,11 +1,8 @@
-"""The services of one environment: real processes under the supervisor, told where things are by environment variables."""
+"""The services of one environment: children of the supervisor, told where things are by environment variables."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,34 +13,33 @@ from typing import Any
 from harness.scenario.topology import Service, process_names, replica_names
 from harness.stack.backend import Endpoints, EnvironmentSpec, Exit, LogLine
 from harness.stack.children import Children
-from harness.stack.clock import OffsetFile
 from harness.stack.errors import StackError
-from harness.stack.fingerprint import fingerprint
+from harness.stack.launcher import Launch, Launcher
 from harness.stack.readiness import Watcher, announces, json_record
 from harness.stack.supervisor_client import Push, SupervisorClient
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|(^|_)KEY$|API_?KEY|ACCOUNT_?KEY", re.IGNORECASE)
-_LAYER = 1
 
 
-class ProcessServices:
+class LocalServices:
     """Implements `backend.Services`. Thread-safe."""
 
     def __init__(
         self,
         supervisor: SupervisorClient,
         children: Children,
+        launcher: Launcher,
         prefix: str,
         spec: EnvironmentSpec,
         endpoints: Endpoints,
         ports: Mapping[str, Sequence[int]],
         log_dir: Path,
         secrets: Iterable[str],
-        preloaded: OffsetFile | None = None,
         doors: Mapping[str, int] | None = None,
     ) -> None:
         self._supervisor = supervisor
         self._children = children
+        self._launcher = launcher
         self._prefix = prefix
         self._spec = spec
         self._endpoints = endpoints
@@ -52,7 +48,6 @@ class ProcessServices:
         """Ports at which services find each other, where these are not their own."""
         self._log_dir = log_dir
         self._secrets = sorted(set(secrets))
-        self._preloaded = preloaded
         self._changed = threading.Condition()
         self._lines: list[LogLine] = []
         self._exits: list[Exit] = []
@@ -146,8 +141,7 @@ class ProcessServices:
 
     def source(self, service: str) -> str:
         """The fingerprint of what the service is made of, now."""
-        definition = self._spec.services[service]
-        return fingerprint(definition.watch, definition.cwd or self._spec.root)
+        return self._launcher.source(self._spec.services[service])
 
     # -- start ---------------------------------------------------------------------------------------------------------
 
@@ -236,7 +230,6 @@ class ProcessServices:
 
     def _launch(self, service: str, replica: int) -> None:
         definition = self._spec.services[service]
-        cwd = definition.cwd or self._spec.root
         port = self._ports[service][replica]
         ports = {name: self._seen(name) for name in self._ports}
         ports[service] = [port, *(seen for n, seen in enumerate(ports[service]) if n != replica)]
@@ -245,18 +238,13 @@ class ProcessServices:
         secrets = [*self._secrets, *(value for name, value in own.items() if _SECRET_NAME.search(name))]
         title = f"service {service}" + (f" (replica {replica})" if definition.most > 1 else "")
         log_file = self._log_dir / f"{service}.log"
-        argv[0] = resolve(argv[0], title, cwd)
         name = self._name(service, replica)
         began = time.monotonic()
-        source = self.source(service)
+        meta = {"service": service, "replica": replica, "source": self.source(service)}
+        told = self._told(service, replica)
         watcher = Watcher(self._supervisor, name, title=title, log_file=log_file, secrets=secrets)
         try:
-            pid = self._supervisor.spawn(
-                name, argv, self._environment(service, replica, own), cwd, log=str(log_file), secrets=secrets, layer=_LAYER,
-                grace=definition.stop_grace, meta={"service": service, "replica": replica, "source": source},
-            )  # fmt: skip
-            if self._preloaded is not None:
-                self._preloaded.adopt(pid)
+            self._launcher.launch(Launch(name, title, definition, argv, port, told, own, log_file, secrets, meta))
             ready = definition.ready
             if ready is None:
                 return
@@ -279,22 +267,16 @@ class ProcessServices:
         names = replica_names(service, len(own))
         return [self._doors.get(name, port) for name, port in zip(names, own, strict=True)]
 
-    def _environment(self, service: str, replica: int, own: Mapping[str, str]) -> dict[str, str]:
-        env = {name: value for name, value in os.environ.items() if not name.startswith("PEEKLOCK_")}
-        env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"
-        env["PYTHONUNBUFFERED"] = "1"
-        env["PORT"] = str(self._ports[service][replica])
+    def _told(self, service: str, replica: int) -> dict[str, str | None]:
         identities = self._endpoints.service_identities
         of_all = identities.get(service, self._endpoints.servicebus_connection_string)
-        for name, value in (
-            ("DATABASE_URL", self._endpoints.postgres_url),
-            ("AZURE_STORAGE_CONNECTION_STRING", self._endpoints.blobs_connection_string),
-            ("AZURE_SERVICEBUS_CONNECTION_STRING", identities.get(f"{service}.{replica}", of_all)),
-        ):
-            env.pop(name, None)  # never the caller's own, which may be production's
-            if value is not None:
-                env[name] = value
-        return {**env, **own, **(self._preloaded.variables if self._preloaded is not None else {})}
+        return {
+            "PYTHONUNBUFFERED": "1",
+            "PORT": str(self._ports[service][replica]),
+            "DATABASE_URL": self._endpoints.postgres_url,
+            "AZURE_STORAGE_CONNECTION_STRING": self._endpoints.blobs_connection_string,
+            "AZURE_SERVICEBUS_CONNECTION_STRING": identities.get(f"{service}.{replica}", of_all),
+        }
 
     # -- stop, kill, pause ---------------------------------------------------------------------------------------------
 
@@ -357,22 +339,6 @@ class ProcessServices:
 
     def close(self) -> None:
         self._end_listening()
-
-
-def resolve(command: str, wanted_by: str, cwd: Path) -> str:
-    """The full path of a command: `python` is this interpreter; its neighbours come before PATH. Raises `StackError`."""
-    if command in ("python", "python3"):
-        return sys.executable
-    if os.sep in command:
-        path = Path(command) if Path(command).is_absolute() else cwd / command
-        if path.exists():
-            return str(path)
-        raise StackError.missing_command(command, wanted_by, [str(path)])
-    neighbours = Path(sys.executable).parent
-    found = shutil.which(command, path=str(neighbours)) or shutil.which(command)
-    if found is None:
-        raise StackError.missing_command(command, wanted_by, [str(neighbours), "PATH"])
-    return found
 
 
 def replicas(services: Mapping[str, Service]) -> int:

@@ -234,8 +234,9 @@ class Supervisor:
         return {"pid": child.pid}
 
     def op_respawn(self, connection: Connection, request: dict[str, Any]) -> dict[str, Any]:
-        """Start a child that has ended once more, as it was started the last time."""
-        return self.op_spawn(connection, self._child(request).request)
+        """Start a child that has ended once more, as it was started the last time, or with another `argv`."""
+        last = self._child(request).request
+        return self.op_spawn(connection, {**last, "argv": request.get("argv", last["argv"])})
 
     def _child(self, request: dict[str, Any]) -> Child:
         child = self.children.get(request["name"])

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from harness.stack.bare import bare
 from harness.stack.children import Children
 from harness.stack.containers.engine import Engine, EngineError
 from harness.stack.errors import StackError
 from harness.stack.supervisor_client import SupervisorClient
+
+
+def keeper(engine: Engine, container: str, ended: str = "") -> list[str]:
+    """The command that follows a container; `ended`: when its last life ended, as the engine tells it."""
+    return bare("harness.stack.containers.keeper", engine.address, container, ended)
 
 
 class ContainerChildren(Children):
@@ -46,13 +52,30 @@ class ContainerChildren(Children):
 
     def start_again(self, name: str) -> None:
         if (container := self._container(name)) is not None:
+            # What it says from now on, not from when the engine notes that it began: by then it may have said a good deal.
+            ended = self._state(container["container"])["FinishedAt"]
             self._ask(self._engine.start, container["container"])
-        super().start_again(name)
+            self._supervisor.call("respawn", name=name, argv=keeper(self._engine, container["container"], ended))
+        else:
+            super().start_again(name)
 
     def forget(self, name: str) -> None:
         if (container := self._container(name)) is not None:
             self._ask(self._engine.discard, container["container"])
         super().forget(name)
+
+    def _leader(self, child: Mapping[str, Any]) -> int:
+        if "container" not in child["meta"]:
+            return super()._leader(child)
+        return int(self._state(child["meta"]["container"])["Pid"])
+
+    def _state(self, container: str) -> dict[str, Any]:
+        try:
+            return dict(self._engine.inspect(container)["State"])
+        except EngineError as error:
+            raise StackError.engine_refused(
+                self._engine.address, "look at a container", error.status, error.text
+            ) from error
 
     def _hold(self, name: str, how: Callable[[str], None], paused: bool) -> bool:
         """Whether it is a container; then it is held still, or no more, when this returns."""

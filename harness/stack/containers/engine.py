@@ -101,12 +101,16 @@ class Engine:
     def has_image(self, reference: str) -> bool:
         """Whether an image is here, without asking any registry."""
         try:
-            self.request("GET", f"/images/{quote(reference, safe='/:@')}/json")
+            self.image_id(reference)
         except EngineError as error:
             if error.status == 404:
                 return False
             raise
         return True
+
+    def image_id(self, reference: str) -> str:
+        """What an image is, by content. Raises `EngineError` with status 404 when it is not here."""
+        return str(self.request("GET", f"/images/{quote(reference, safe='/:@')}/json")["Id"])
 
     def inspect(self, container: str) -> dict[str, Any]:
         """All that is known of a container."""

@@ -23,13 +23,11 @@ _HEADER = 8
 
 
 def main() -> None:
-    """Its arguments: the engine's address, the container."""
-    address, container = sys.argv[ARGUMENTS:]
+    """Its arguments: the engine's address, the container, and the end of its last life, as the engine tells it (or nothing)."""
+    address, container, ended = sys.argv[ARGUMENTS:]
     engine = Engine(address)
     try:
-        # Not when this life began: the engine notes that late, when the container may have said a good deal.
-        since = _seconds(engine.inspect(container)["State"]["FinishedAt"])
-        for words in _said(engine, container, since):
+        for words in _said(engine, container, _seconds(ended)):
             _write(words)
         code = int(engine.request("POST", f"/containers/{container}/wait", timeout=None)["StatusCode"])
         if engine.inspect(container)["State"].get("OOMKilled"):
@@ -45,9 +43,11 @@ def main() -> None:
 
 
 def _seconds(text: str) -> str:
-    """A time, as the engine's `since`, to the nanosecond; for one that has never ended, the engine says the year 1."""
+    """A time, as the engine's `since`, to the nanosecond."""
+    if not text:
+        return "0"
     fraction = re.search(r"\.(\d{1,9})", text)
-    return f"{max(0, int(datetime.fromisoformat(text).timestamp()))}.{fraction[1] if fraction else '0':0<9}"
+    return f"{int(datetime.fromisoformat(text).timestamp())}.{fraction[1] if fraction else '0':0<9}"
 
 
 def _said(engine: Engine, container: str, since: str) -> Iterator[bytes]:

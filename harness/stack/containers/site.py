@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.stack.bare import bare
 from harness.stack.clock import OffsetFile
+from harness.stack.containers.children import keeper
 from harness.stack.containers.engine import DEFINITION_LABEL, OWNER_LABEL, STACK_LABEL, Engine, EngineError
 from harness.stack.containers.owners import owner
 from harness.stack.errors import StackError
@@ -37,14 +37,16 @@ class Site:
     """One user network with all containers of a stack on it. Everything on it is removed when the supervisor ends. Thread-safe."""
 
     def __init__(
-        self, supervisor: SupervisorClient, engine: Engine, state: Mapping[str, Any], clock: OffsetFile | None = None
-    ) -> None:
-        """`clock`: what every container goes by, unless that of the machine."""
+        self, supervisor: SupervisorClient, engine: Engine, state: Mapping[str, Any], clock: OffsetFile | None = None,
+        stands: bool = False,
+    ) -> None:  # fmt: skip
+        """`clock`: what every container goes by, unless that of the machine; `stands`: another process has made its network."""
         self.engine = engine
         self._clock = clock
         self.stack: str = state["stack"]
         self.labels: Mapping[str, str] = state["labels"]
         self._supervisor = supervisor
+        self._stands = stands
         self._network_lock = threading.Lock()
         self._network: Any = None
         self._name = f"peeklock-{self.stack}"
@@ -71,18 +73,19 @@ class Site:
             if self._network is None:
                 network = Network(docker_client_kw=self.client, docker_network_kw={"labels": dict(self.labels)})
                 network.name = self._name
-                self._network = network.create()
+                self._network = network if self._stands else network.create()
             return self._network
 
     def place(
-        self, container: DockerContainer, name: str, *, title: str, log: Path, ports: Mapping[int, int],
+        self, container: DockerContainer, name: str, *, title: str, log: Path, ports: Mapping[int, int] | None = None,
         known: Sequence[str] = (), grace: float = 5.0, layer: int = 0, meta: Mapping[str, Any] | None = None,
-        own_clock: bool = False,
+        own_clock: bool = False, inside: str | None = None,
     ) -> Placed:  # fmt: skip
         """Start a container as the supervisor's child `name`, known by that name on the network too.
 
         `ports`: of the container by port of 127.0.0.1; `known`: secrets that its log must not show; `own_clock`: it has a clock of its
-        own that can be moved, so that of the stack is not forced upon it. Raises `StackError`.
+        own that can be moved, so that of the stack is not forced upon it; `inside`: a container whose network it shares, instead of
+        being on that of the stack. Raises `StackError`.
         """
         from testcontainers.core.config import testcontainers_config
 
@@ -90,16 +93,19 @@ class Site:
         self._demand(container.image)
         watcher = Watcher(self._supervisor, name, title=title, log_file=log, secrets=known)
         try:
-            container.ports = {str(inside): ("127.0.0.1", port) for port, inside in ports.items()}  # type: ignore[misc]
+            container.ports = {str(own): ("127.0.0.1", port) for port, own in (ports or {}).items()}  # type: ignore[misc]
             container.with_kwargs(labels=dict(self.labels), healthcheck=_NO_HEALTH_CHECK, **container._kwargs)  # noqa: SLF001
             if self._clock is not None and not own_clock:
                 container.with_envs(**self._clock.variables)
                 container.with_volume_mapping(self._clock.folder, str(self._clock.folder), "ro")
-            container.with_network(self.network()).with_network_aliases(name)
+            if inside is not None:
+                container.with_kwargs(**container._kwargs, network=None, network_mode=f"container:{inside}")  # noqa: SLF001
+            else:
+                container.with_network(self.network()).with_network_aliases(*([name] if name.isalnum() else ()))
             self._start(container, title)
             identity = container.get_container_id()
             self._supervisor.spawn(
-                name, bare("harness.stack.containers.keeper", self.engine.address, identity), {}, Path("/"), log=str(log),
+                name, keeper(self.engine, identity), {}, Path("/"), log=str(log),
                 secrets=list(known), layer=layer, grace=grace, meta={**(meta or {}), "container": identity, "grace": grace},
             )  # fmt: skip
         except BaseException:
@@ -109,7 +115,7 @@ class Site:
 
     def _demand(self, image: str) -> None:
         try:
-            if not self.engine.has_image(image):
+            if image.startswith("peeklock/") and not self.engine.has_image(image):  # others can be pulled
                 raise StackError.image_missing(image, self.engine.address)
         except EngineError as error:
             raise StackError.engine_refused(

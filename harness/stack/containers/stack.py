@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import secrets
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.stack import faketime
+from harness.stack.backend import Endpoints, EnvironmentSpec
 from harness.stack.clock import OffsetFile
 from harness.stack.containers.azurite import start_azurite
 from harness.stack.containers.children import ContainerChildren
@@ -18,8 +20,12 @@ from harness.stack.containers.engine import DEFINITION_LABEL, Engine
 from harness.stack.containers.owners import sweep
 from harness.stack.containers.postgres import start_postgres
 from harness.stack.containers.servicebus import start_servicebus
+from harness.stack.containers.services import ServiceContainers
 from harness.stack.containers.site import Site
+from harness.stack.doors import addresses
+from harness.stack.environment import Record
 from harness.stack.errors import StackError
+from harness.stack.launcher import Launcher
 from harness.stack.local import LocalStack
 from harness.stack.project import passing_folder
 from harness.stack.servers.blobs import BlobServer, new_accounts
@@ -73,7 +79,11 @@ class ContainersStack(LocalStack):
             self.offset_file = OffsetFile(
                 self._supervisor, passing_folder(self._supervisor, Path(tempfile.gettempdir()))
             )
-        self._site = Site(self._supervisor, Engine(self._state["engine"]), self._state["site"], self.offset_file)
+
+    @functools.cached_property
+    def _site(self) -> Site:
+        engine = Engine(self._state["engine"])
+        return Site(self._supervisor, engine, self._state["site"], self.offset_file, stands=self.warm)
 
     def _start_part(self, kind: str) -> PostgresServer | BlobServer | ServiceBusServer:
         plan = dict(self._state["plan"][kind])
@@ -92,6 +102,18 @@ class ContainersStack(LocalStack):
                     raise
                 plan["port"] = self._supervisor.reserve_ports(1)[0]
         raise AssertionError
+
+    def launcher(self, spec: EnvironmentSpec, record: Record, endpoints: Endpoints) -> Launcher:
+        processes = super().launcher(spec, record, endpoints)
+        images = {name for name, service in spec.services.items() if service.image is not None}
+        if not images:
+            return processes
+        ours = [port for name, ports in record.ports.items() if name not in images for port in ports]
+        return ServiceContainers(
+            self._site, self._supervisor, self.children, processes, record.passage, Path(record.log_dir),
+            out=[*addresses(endpoints).values(), *record.doors.values(), *ours],
+            served=[port for name in images for port in record.ports[name]],
+        )  # fmt: skip
 
     def _keep(self) -> None:
         """Nothing: a container's files end with it."""

@@ -104,7 +104,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache of the tests' own, so that their templates do not push out those of real projects; the bundle is shared."""
     real, path = cache_dir(), tmp_path_factory.mktemp("cache")
     tools.azurite()
-    for name in ("azurite", "node-compile-cache"):
+    for name in ("azurite", "node-compile-cache", "models"):
         (real / name).mkdir(exist_ok=True)
         (path / name).symlink_to(real / name)
     with pytest.MonkeyPatch.context() as patch:
