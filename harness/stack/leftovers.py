@@ -14,9 +14,7 @@ _NOTICED = 1.0
 """Seconds in which an emulator notices that a client has died."""
 
 
-def end_leftovers(
-    bus: ServiceBusServer, namespace: str, services: LocalServices, cut_off: Mapping[str, float]
-) -> bool:
+def end_leftovers(bus: ServiceBusServer, namespace: str, services: LocalServices, cut_off: Mapping[str, float]) -> bool:
     """Return whether any service had a message in hand, when none has any more; one that keeps its for longer than `PATIENCE` is
     killed, and so is who was `cut_off` by the end of the emulator (access rules, and since when), for nobody can tell. No new
     message may come to them meanwhile: the namespace was reset. Raises `StackError`."""

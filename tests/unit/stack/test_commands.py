@@ -9,9 +9,9 @@ import pytest
 
 from harness.scenario.topology import ServiceBus
 from harness.stack.errors import StackError
+from harness.stack.launcher import resolve
 from harness.stack.readiness import announces
 from harness.stack.servers.servicebus import ROOT_RULE, connection_string, control_topology
-from harness.stack.services import resolve
 
 
 def test_python_is_the_interpreter_that_runs_peeklock(tmp_path: Path) -> None:
