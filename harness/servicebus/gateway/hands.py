@@ -22,8 +22,8 @@ class Hands:
         self._server = server
         self._cut: dict[tuple[str, str], float] = {}
         """When (event loop's time) a receiver lost its link with deliveries in hand."""
-        self.stirred: asyncio.Event | None = None
-        """Present while somebody waits; set at the end of each turn."""
+        self.waiting: list[asyncio.Event] = []
+        """Of those who wait: set at the end of each turn."""
 
     def take_up(self, outlet: Outlet) -> None:
         """A receiver has come."""
@@ -56,14 +56,15 @@ class Hands:
     async def free(self, seconds: float, principals: Collection[str] = ()) -> list[dict[str, Any]]:
         """Return `listing` when it is empty, or after so many seconds."""
         until = self._server.loop.time() + seconds
-        stirred = self.stirred = self.stirred or asyncio.Event()
+        stirred = asyncio.Event()
+        self.waiting.append(stirred)
         try:
             while (held := self.listing(principals)) and (left := until - self._server.loop.time()) > 0:
                 stirred.clear()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stirred.wait(), left)
         finally:
-            self.stirred = None
+            self.waiting.remove(stirred)
         return held
 
 

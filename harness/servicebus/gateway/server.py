@@ -264,8 +264,8 @@ class Server:
             for other in dirty:
                 if other.dirty:
                     other.flush()
-        if self.hands.stirred is not None:
-            self.hands.stirred.set()
+        for event in self.hands.waiting:
+            event.set()
 
     def _look_for_idle_links(self) -> None:
         detach_idle_links(self.peers, self.loop.time(), self.limits.link)
