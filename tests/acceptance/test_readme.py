@@ -13,7 +13,7 @@ import pytest
 from tests.acceptance.conftest import ROOT, environment
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BY_CI = {"make e2e", "make test"}
+BY_CI = {"make e2e", "make test", "make docker", "make images", "make e2e BACKEND=containers"}
 """Run by `.ci/run`, which this test is a part of."""
 
 
