@@ -148,6 +148,10 @@ class Ledger:
         if event in ("delivered", "received_and_deleted"):
             message.deliveries = max(message.deliveries + 1, int(entry.get("delivery") or 0))
             message.receivers.append(str(entry.get("consumer") or "").partition("@")[0].removeprefix(SERVICE_RULE))
+        if (
+            event == "released"
+        ):  # given back unseen, as azure-servicebus does between two calls: the service does not count it
+            message.deliveries = max(0, message.deliveries - 1)
         if event == "activated":
             message.enqueued_at = entry["at"]
         if event == "dead_lettered":

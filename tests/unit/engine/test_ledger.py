@@ -44,6 +44,19 @@ def test_deliveries_count_from_one() -> None:
     assert (view["deliveries"], view["outcome"]) == (2, "active")
 
 
+def test_a_release_is_no_delivery() -> None:
+    """S-42: the service does not count it, and nobody has seen the message; its history tells."""
+    world = FakeEnvironment()
+    world.happen("enqueued", message_id="m")
+    for _ in range(3):
+        world.happen("delivered", delivery=1)
+        world.happen("released")
+    world.happen("delivered", delivery=1)
+    world.happen("completed")
+    (view,) = views(fold(world))
+    assert (view["deliveries"], view["outcome"], view["history"].count("released")) == (1, "completed", 3)
+
+
 def test_duplicates_are_messages_of_their_own() -> None:
     world = FakeEnvironment()
     world.happen("enqueued", message_id="m")
