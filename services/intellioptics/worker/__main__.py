@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from services.shared.download import Downloader
 from services.shared.logs import configure_logs, get_logger
 from services.shared.publisher import Publisher, namespace_of, servicebus_client
 from services.shared.settings import exit_misconfigured, settings_or_exit
+from services.shared.work import work
 
 SERVICE = "intellioptics-worker"
 
@@ -51,19 +51,10 @@ async def run(settings: WorkerSettings) -> None:
             grace=settings.shutdown_grace_seconds,
         )
 
-        def stop(number: int) -> None:
-            log.info("worker.stopping", signal=signal.Signals(number).name)
-            consumer.stop()
+        async def announce() -> None:
+            await _announce(settings, consumer, results, (await building).model.version)
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop, number)
-        async with asyncio.TaskGroup() as tasks:
-            consuming = tasks.create_task(consumer.run())
-            handler = await building
-            announcing = tasks.create_task(_announce(settings, consumer, results, handler.model.version))
-            await consuming
-            announcing.cancel()
-    log.info("worker.stopped")
+        await work(consumer, announce())
 
 
 async def _build_handler(

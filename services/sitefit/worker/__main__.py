@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from contextlib import AsyncExitStack
 
 import httpx
@@ -17,6 +16,7 @@ from services.shared.logs import configure_logs, get_logger
 from services.shared.publisher import namespace_of, servicebus_client
 from services.shared.queues import QueueMissingError, require_queue
 from services.shared.settings import exit_misconfigured, settings_or_exit
+from services.shared.work import work
 from services.sitefit.contracts import ContractDirectory
 from services.sitefit.worker.app_server import AppServer
 from services.sitefit.worker.handler import JobHandler
@@ -66,21 +66,12 @@ async def run(settings: WorkerSettings) -> None:
             poll=settings.poll_interval_sec,
         )
 
-        def stop(number: int) -> None:
-            log.info("worker.stopping", signal=signal.Signals(number).name)
-            consumer.stop()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop, number)
-        async with asyncio.TaskGroup() as tasks:
-            # beside the consumer, which would wait for ever for a queue that is not there
-            checking = tasks.create_task(_require_queue(client, settings.sitefit_queue, namespace))
-            consuming = tasks.create_task(consumer.run())
-            announcing = tasks.create_task(_announce(settings, consumer, namespace))
-            await consuming
-            announcing.cancel()
-            checking.cancel()
-    log.info("worker.stopped")
+        # the queue is asked for beside the consumer, which would wait for ever for one that is not there
+        await work(
+            consumer,
+            _announce(settings, consumer, namespace),
+            _require_queue(client, settings.sitefit_queue, namespace),
+        )
 
 
 async def _require_queue(client: ServiceBusClient, queue: str, namespace: str) -> None:
