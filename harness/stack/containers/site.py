@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
@@ -145,4 +146,5 @@ class Site:
     def _discard(self, container: DockerContainer) -> None:
         made = container._container  # noqa: SLF001  it was made, and not started
         if made is not None and made.id:
-            self.engine.discard(made.id)
+            with contextlib.suppress(EngineError):  # it has the stack's label, so it goes with the stack at the latest
+                self.engine.discard(made.id)

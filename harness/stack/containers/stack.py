@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import importlib.util
 import secrets
 import tempfile
 from collections.abc import Mapping
@@ -16,7 +18,7 @@ from harness.stack.clock import OffsetFile
 from harness.stack.containers.azurite import start_azurite
 from harness.stack.containers.children import ContainerChildren
 from harness.stack.containers.discovery import find_engine
-from harness.stack.containers.engine import DEFINITION_LABEL, Engine
+from harness.stack.containers.engine import DEFINITION_LABEL, Engine, EngineError
 from harness.stack.containers.owners import sweep
 from harness.stack.containers.postgres import start_postgres
 from harness.stack.containers.servicebus import start_servicebus
@@ -51,8 +53,13 @@ class ContainersStack(LocalStack):
 
     @classmethod
     def _plan(cls, supervisor: SupervisorClient, ports: Mapping[str, int], room: int) -> dict[str, Any]:
+        if importlib.util.find_spec("testcontainers") is None:
+            checked = ["the packages of this Python"]
+            what = "the Python package testcontainers"
+            raise StackError.missing_tool(what, "the containers backend", checked, "pip install 'peeklock[containers]'")
         engine = find_engine()
-        sweep(engine)
+        with contextlib.suppress(EngineError):  # what others have left is no reason not to begin
+            sweep(engine)
         images = wanted_images()
         free = supervisor.reserve_ports(3 + room)
         return {
