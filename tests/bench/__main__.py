@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import brokers, command, emulator, stack
+from tests.bench import backends, brokers, command, emulator, stack
 from tests.bench.command import FIRST, CannotMeasureError, Timed, median
 from tests.bench.table import Missing, Row, render
 
@@ -39,6 +39,8 @@ def main() -> int:
                 _resets(project, rows)
             with _told("the whole suite", rows):
                 _suite(project, rows, where)
+        with _told("embedded and containers side by side", rows):
+            rows.extend(backends.compare(project))
     with _told("broker against SDK", rows):
         _servicebus(rows)
     with _told("broker against RabbitMQ", rows):

@@ -54,7 +54,13 @@ def peeklock(project: Path, *arguments: str) -> str:
     done = subprocess.run(
         [PEEKLOCK, *arguments],
         cwd=project,
-        env=kept | {"PYTHONPATH": str(project), "COLUMNS": "200", "NO_COLOR": "1", "PEEKLOCK_BACKEND": "embedded"},
+        env=kept
+        | {
+            "PYTHONPATH": f"{project}{os.pathsep}{ROOT}",
+            "COLUMNS": "200",
+            "NO_COLOR": "1",
+            "PEEKLOCK_BACKEND": "embedded",
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -9,17 +9,15 @@ from harness.engine.environments import environment_spec
 from harness.engine.plan import Choice, Target, make_plan
 from harness.stack import open_stack
 from harness.stack.cache import cache_dir
-from harness.stack.embedded.stack import EmbeddedStack
 from harness.stack.environment import KINDS
 from harness.verbs import VOCABULARY
 
 
-def up(root: Path, *kinds: str) -> float:
+def up(root: Path, *kinds: str, backend: str = "embedded") -> float:
     """Return the seconds from nothing until all of `kinds` have answered."""
     began = time.monotonic()
-    stack = open_stack(root, warm="never", kinds=kinds)
+    stack = open_stack(root, backend, warm="never", kinds=kinds, room=4)
     try:
-        assert isinstance(stack, EmbeddedStack)
         stack.wait(kinds)
         return time.monotonic() - began
     finally:
@@ -40,7 +38,7 @@ def together_and_alone(root: Path, rounds: int) -> tuple[list[float], dict[str, 
 def resets(root: Path, target: str, rounds: int) -> list[float]:
     """Return the seconds of each reset of the environment of a scenario file, its services running, on the warm stack."""
     scenario, _ = make_plan([Target.parse(str(root / target))], Choice(), VOCABULARY)[0]
-    stack = open_stack(root)
+    stack = open_stack(root, "embedded")
     try:
         environment = stack.environment(environment_spec(scenario, cache_dir()))
         try:
