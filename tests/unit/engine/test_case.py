@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,13 @@ def test_eventually_wakes_on_the_entry(tmp_path: Path) -> None:
     cases = "cases: {one: {steps: [{messages: {queue: jobs}, eventually: 5s, expect: {count: 1}, capture: {id: '[0].message_id'}}, {set: {x: '${id}'}}]}}\n"
     world = FakeEnvironment("worker")
     timer = threading.Timer(0.05, lambda: world.happen("enqueued", message_id="late"))
-    timer.start()
+    reset = world.reset
+
+    def begin(at: datetime | None = None) -> int:
+        timer.start()
+        return reset(at)
+
+    world.reset = begin  # type: ignore[method-assign]
     finished = run_one(scenario_of(tmp_path, cases), world)
     timer.join()
     assert finished.outcome == "passed"
