@@ -76,6 +76,8 @@ class Supervisor:
             remove_containers(address, label)
         for path in reversed(self.paths):
             process_tree.remove(path)
+            if not os.path.lexists(path):
+                self._tell_guard("-", path)  # what is made there from now on is somebody else's
         for connection, request in self.closing or ():
             with contextlib.suppress(OSError):
                 connection.sock.setblocking(True)

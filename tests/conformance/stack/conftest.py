@@ -152,14 +152,14 @@ def nothing_left(data: Path) -> Iterator[Callable[[], None]]:
     before = set(process_tree.descendants(os.getpid()))
 
     def check() -> None:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 20
         while True:
             left = set(process_tree.descendants(os.getpid())) - before
             if not left and not list(data.iterdir()):
                 break
             if time.monotonic() > deadline:
                 names = [Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ") for pid in left if alive(pid)]
-                raise AssertionError(f"left behind after 5 s: {names} {list(data.iterdir())}")
+                raise AssertionError(f"left behind after 20 s: {names} {list(data.iterdir())}")
             select.select([], [], [], 0.02)
         for pid in {process.pid for process in process_tree.processes() if process.parent == os.getpid()} - before:
             with contextlib.suppress(ChildProcessError):

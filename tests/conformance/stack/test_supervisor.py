@@ -232,3 +232,24 @@ def test_killing_the_guard_ends_everything_too(nothing_left: Callable[[], None],
     assert client.lost.wait(5)
     nothing_left()
     client.close()
+
+
+def test_what_comes_into_the_place_of_something_removed_is_left_alone(
+    data: Path, nothing_left: Callable[[], None]
+) -> None:
+    """The guard cleans up after the supervisor has answered, when the next stack may have put its own there already."""
+    client = SupervisorClient.start()
+    path = data / "pointer"
+    client.call("register", path=str(path))
+    path.write_text("the first's")
+    parent = {process.pid: process.parent for process in process_tree.processes()}
+    guard = parent[client.call("hello")["pid"]]
+    client.detach()
+    os.kill(guard, signal.SIGSTOP)
+    client.shutdown(graceful=False)
+    path.write_text("the next one's")
+    os.kill(guard, signal.SIGCONT)
+    os.waitpid(guard, 0)
+    assert path.read_text() == "the next one's"
+    path.unlink()
+    nothing_left()
