@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -12,20 +11,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
-from harness.scenario.topology import replica_names
 from harness.stack.backend import Endpoints, Environment, EnvironmentSpec
 from harness.stack.children import Children
 from harness.stack.clock import OffsetFile
-from harness.stack.environment import KINDS, LocalEnvironment, Record, as_record
+from harness.stack.environment import KINDS, LocalEnvironment, Record
 from harness.stack.errors import StackError
 from harness.stack.launcher import Launcher, ProcessLauncher
+from harness.stack.leases import Leases, kinds_of
 from harness.stack.progress import Progress, silent
 from harness.stack.project import KEPT, ProjectFolder, new_folder
 from harness.stack.servers.blobs import BlobServer
 from harness.stack.servers.postgres import PostgresServer
 from harness.stack.servers.servicebus import ServiceBusServer
-from harness.stack.services import replicas
-from harness.stack.supervisor_client import RequestError, SupervisorClient
+from harness.stack.supervisor_client import SupervisorClient
 
 _STATE = "stack"
 ROOM = 32
@@ -50,8 +48,8 @@ class LocalStack(ABC):
         self._progress = progress
         self._parts: dict[str, Future[Any]] = {}
         self._parts_lock = threading.Lock()
-        self._room: int = state["room"]
-        self._pool = ThreadPoolExecutor(self._room, thread_name_prefix="environment")
+        self._leases = Leases(supervisor, self.log_dir, state["room"], self._take_down)
+        self._pool = ThreadPoolExecutor(state["room"], thread_name_prefix="environment")
         self._environments: set[LocalEnvironment] = set()
         self._environments_lock = threading.Lock()
         self._closed = False
@@ -233,9 +231,9 @@ class LocalStack(ABC):
         """A leased environment, reset, with its services ready. Raises `StackError`."""
         if spec.private and self._on_end is None:
             return self._private_environment(spec)
-        for kind in _kinds(spec):
+        for kind in kinds_of(spec):
             self._part(kind)
-        record, lease, fresh = self._lease(spec)
+        record, lease, fresh = self._leases.take(spec, self.warm)
         environment = LocalEnvironment(
             self._supervisor, self, self._pool, spec, record, lambda env: self._give_back(env, lease)
         )
@@ -249,12 +247,12 @@ class LocalStack(ABC):
             raise
         if lease is not None and fresh:
             record.complete = True
-            self._supervisor.call("put", key=lease, value=dataclasses.asdict(record))
+            self._leases.keep(lease, record)
         return environment
 
     def _private_environment(self, spec: EnvironmentSpec) -> Environment:
         stack = type(self).start(
-            spec.root, _kinds(spec), self._progress, log_dir=new_folder(self.log_dir, f"{spec.name}.stack"),
+            spec.root, kinds_of(spec), self._progress, log_dir=new_folder(self.log_dir, f"{spec.name}.stack"),
             on_end=self._private.discard, movable_clock=spec.movable_clock, lasting=spec.lasting, room=1,
         )  # fmt: skip
         stack.keeping = self.keeping
@@ -265,50 +263,6 @@ class LocalStack(ABC):
             stack.end()
             raise
 
-    def _lease(self, spec: EnvironmentSpec) -> tuple[Record, str | None, bool]:
-        """The record of an environment that nobody else uses; the key of its lease in a warm stack; whether it is new."""
-        if not self.warm or not spec.key:
-            return self._new_record(spec), None, True
-        for number in range(self._room):
-            key = f"environment/{spec.key}/{number}"
-            if self._supervisor.call("lease", key=key)["granted"]:
-                known = self._supervisor.call("get", key=key)["value"]
-                if known is not None and known["complete"]:
-                    return as_record(known), key, False
-                try:
-                    return self._new_record(spec), key, True
-                except BaseException:
-                    self._supervisor.call("release", key=key)
-                    raise
-        raise StackError.no_room(self._room)
-
-    def _new_record(self, spec: EnvironmentSpec) -> Record:
-        for attempt in (1, 2):
-            try:
-                slot = self._supervisor.call("claim", pool="slots", size=self._room, holder=spec.name)["number"]
-                break
-            except RequestError as error:
-                if error.kind != "pool_exhausted" or attempt == 2 or not self._evict():
-                    raise StackError.no_room(self._room) from error
-        doors_of = (name for service, facts in spec.services.items() for name in replica_names(service, facts.most))
-        targets = [*_kinds(spec), *doors_of] if spec.relayed else []
-        ports = iter(self._supervisor.reserve_ports(replicas(spec.services) + len(targets)))
-        by_service = {name: [next(ports) for _ in range(max(1, s.most))] for name, s in spec.services.items()}
-        log_dir = new_folder(self.log_dir, spec.name)
-        doors = dict(zip(targets, ports, strict=True))
-        return Record(slot=slot, name=spec.name, ports=by_service, log_dir=str(log_dir), doors=doors)
-
-    def _evict(self) -> bool:
-        """Make room in a warm stack: take down the environment that was made first among those nobody uses."""
-        for key in self._supervisor.call("keys", prefix="environment/")["keys"]:
-            if self._supervisor.call("lease", key=key)["granted"]:
-                record = as_record(self._supervisor.call("get", key=key)["value"])
-                self._take_down(record)
-                self._supervisor.call("put", key=key, value=None)
-                self._supervisor.call("release", key=key)
-                return True
-        return False
-
     def _take_down(self, record: Record) -> None:
         for prefix in (record.prefix, *record.helpers):
             self.children.end_all(prefix)
@@ -316,12 +270,6 @@ class LocalStack(ABC):
             self.servicebus().delete_namespace(record.namespace)
         if record.template is not None:
             self.postgres().drop(record.database)
-        self._free(record)
-
-    def _free(self, record: Record) -> None:
-        ports = [*record.doors.values(), *(port for found in record.ports.values() for port in found)]
-        self._supervisor.call("release_ports", ports=ports)
-        self._supervisor.call("unclaim", pool="slots", number=record.slot)
 
     def _give_back(self, environment: LocalEnvironment, lease: str | None) -> None:
         if self._on_end is not None and self.keeping:
@@ -336,8 +284,7 @@ class LocalStack(ABC):
             self._discard(environment, None)
         else:
             with contextlib.suppress(StackError):
-                self._supervisor.call("put", key=lease, value=dataclasses.asdict(environment.record))
-                self._supervisor.call("release", key=lease)
+                self._leases.give_back(lease, environment.record)
 
     def _stay(self, environment: LocalEnvironment) -> None:
         """Outlive this process, in the place of one that an earlier run has left of the same file."""
@@ -358,15 +305,14 @@ class LocalStack(ABC):
             self._environments.discard(environment)
         with contextlib.suppress(StackError):
             environment.dismantle()
-            self._free(environment.record)
+            self._leases.free(environment.record)
             if lease is not None:
-                self._supervisor.call("put", key=lease, value=None)
-                self._supervisor.call("release", key=lease)
+                self._leases.forget(lease)
 
     def end_environments(self) -> int:
         """Take down every environment of a warm stack that nobody uses; how many."""
         count = 0
-        while self._evict():
+        while self._leases.evict():
             count += 1
         return count
 
@@ -430,10 +376,6 @@ class LocalStack(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _kinds(spec: EnvironmentSpec) -> list[str]:
-    return [kind for kind in KINDS if getattr(spec.stack, kind) is not None]
 
 
 def warm_state(root: Path, name: str = "stack") -> tuple[SupervisorClient, dict[str, Any]] | None:
