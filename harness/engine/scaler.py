@@ -114,8 +114,8 @@ class Scaler:
         """Do all looks that are due by the clock of the case, one after the other, as if each had come in its time."""
         with self._lock:
             now = self._now()
+            self._see_exits()
             for service, scaled in self._scaled.items():
-                self._see_exits()
                 while scaled.due <= now and not self._over.is_set():
                     self._look(service, scaled, scaled.due)
                     scaled.due += scaled.rule.polling
@@ -136,11 +136,14 @@ class Scaler:
         if service in self._stopped:
             return
         queue = scaled.rule.queue
-        count = sum(
+        counts = [
             each["active"] + each["locked"]
             for each in self._environment.queues()
             if each["name"].lower() == queue.lower()
-        )
+        ]
+        if not counts:  # nobody can be asked while Service Bus is away: KEDA leaves things as they are then
+            return
+        (count,) = counts
         try:
             if scaled.rule.job is None:
                 self._scale(service, scaled, now, count)

@@ -124,6 +124,15 @@ def test_a_service_that_a_step_has_stopped_is_left_alone(begun: Any):
     assert case.facts["steps"] == [0]
 
 
+def test_nobody_is_sent_away_while_the_queue_cannot_be_asked(begun: Any):
+    case = begun()
+    case.count = 1
+    case.pass_time(30)
+    case.environment.queues = list
+    case.pass_time(600)
+    assert case.facts["steps"] == [0, 1]
+
+
 def test_a_replica_that_does_not_become_ready_is_told_at_the_end(begun: Any):
     case = begun()
     case.services.broken = True
