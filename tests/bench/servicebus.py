@@ -141,6 +141,19 @@ def sdk(pid: int, connection: str, scale: float) -> Iterator[dict[str, float | s
             yield measure("SDK receive + complete", pid, count, receive)
 
 
+def whole(parts: list[dict[str, float | str]]) -> dict[str, float | str]:
+    """Sum what a message costs on its whole way: sent, received and completed."""
+    broker, client = (sum(float(part[side]) for part in parts) for side in ("broker_us", "client_us"))
+    per_second = 1 / sum(1 / float(part["per_second"]) for part in parts)
+    return {
+        "name": "SDK, a message's whole way",
+        "per_second": per_second,
+        "broker_us": broker,
+        "client_us": client,
+        "ratio": broker / client,
+    }
+
+
 def run(scale: float = 1.0) -> list[dict[str, float | str]]:
     """Measure everything; return one record a line of the table. `scale` multiplies the number of messages."""
     with broker() as (pid, connection):
@@ -150,6 +163,8 @@ def run(scale: float = 1.0) -> list[dict[str, float | str]]:
         with broker() as (pid, connection):
             before = memory(pid)
             rounds.append(list(sdk(pid, connection, scale)))
+    for one in rounds:
+        one.append(whole(one))
     # the middle one of each kind of work: other work on the machine weighs on one side or the other
     results += [sorted(same, key=lambda one: one["ratio"])[ROUNDS // 2] for same in zip(*rounds, strict=True)]
     results.append({"name": "memory at start, MB", "value": before})
