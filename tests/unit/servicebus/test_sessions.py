@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
 import pytest
 
 from harness.servicebus import ManualClock, Queue
@@ -18,28 +15,7 @@ from harness.servicebus.broker.errors import (
 )
 from harness.servicebus.broker.session import DEFAULT_PATIENCE, SessionConsumer
 
-
-@dataclass
-class Body:
-    """The smallest content that the rules of sessions need."""
-
-    message_id: str = "m"
-    session_id: str | None = "s"
-    ttl: float | None = None
-    scheduled_at: float | None = None
-    size: int = 100
-    properties: dict[str, Any] = field(default_factory=dict)
-    sender: str | None = None
-    partition_key: str | None = None
-
-    def flaw(self):
-        return None
-
-    def limit_ttl(self, seconds):
-        self.ttl = seconds
-
-    def updated(self, properties):
-        return Body(self.message_id, self.session_id, self.ttl, properties={**self.properties, **properties})
+from .content import Body
 
 
 class Holder(SessionConsumer):
@@ -292,17 +268,17 @@ def test_the_dead_letter_queue_of_a_session_entity_has_no_sessions(bench):
     [
         (Body(session_id=None), NotAllowed),
         (Body(session_id="x" * 129), ArgumentError),
-        (Body(partition_key="other"), ArgumentError),
+        (Body(session_id="s", partition_key="other"), ArgumentError),
     ],
 )
 def test_what_no_session_can_take_is_refused(bench, body, error):
     """S-38, S-60, S-63: a group-id, of at most 128 characters, and a partition key that is the same; all or none."""
     with pytest.raises(error):
-        bench.queue.send([Body(), body])
+        bench.queue.send([Body(session_id="s"), body])
     with pytest.raises(error):
         bench.queue.schedule([body], bench.clock.now() + 5)
     assert bench.queue.active == 0
-    bench.queue.send([Body(partition_key="s")])
+    bench.queue.send([Body(session_id="s", partition_key="s")])
 
 
 def test_a_state_outlives_the_messages_until_it_is_cleared(bench):
