@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import NoReturn, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 # sysexits.h EX_CONFIG: tells an orchestrator that restarting will not help.
 EXIT_MISCONFIGURED = 78
 
 
-class ProcessSettings(BaseSettings):
+class ProcessSettings(BaseModel):
     """What every service reads. A subclass adds its own; a field's name in capitals is its variable."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = ConfigDict(frozen=True)
 
     log_level: str = Field("INFO", pattern="(?i)^(debug|info|warning|error|critical)$")
 
@@ -52,9 +52,13 @@ S = TypeVar("S", bound=ProcessSettings)
 
 
 def read_settings(kind: type[S], service: str) -> S:
-    """Read ``kind`` from the environment; raise :class:`MisconfiguredError` that names all that is wrong."""
+    """Read ``kind`` from the environment; raise :class:`MisconfiguredError` that names all that is wrong.
+
+    A variable that is empty counts as one that is not there.
+    """
+    given = {name: value for name in kind.model_fields if (value := os.environ.get(name.upper()))}
     try:
-        return kind()
+        return kind.model_validate(given)
     except ValidationError as error:
         missing, invalid = [], []
         for problem in error.errors(include_input=False, include_url=False):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from services.intellioptics.api.app import app, settings
-from services.shared.server import serve
+from services.shared.loading import loading
+
+with loading():
+    from services.intellioptics.api.app import app, settings
+    from services.shared.server import serve
 
 serve(app, host=settings.host, port=settings.port, grace=settings.shutdown_grace_seconds)

@@ -18,7 +18,7 @@ from services.sitefit.api.inputs_hash import UnhashableInputsError, inputs_hash
 from services.sitefit.appserver.compute_solver import data_tree, read_tree
 from services.sitefit.appserver.mock_solver import MockSolver
 from services.sitefit.appserver.solver import SolverFailedError
-from services.sitefit.compute.__main__ import place
+from services.sitefit.compute.program import place
 from services.sitefit.contracts import FOLDER, ContractDirectory, ContractNotFoundError
 from services.sitefit.worker.geojson import geojson
 from services.sitefit.worker.placement import placement_of

@@ -1,0 +1,106 @@
+"""The worker as a program: reads its settings, opens what it stands on, and consumes until it is asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import httpx
+from azure.servicebus.aio import ServiceBusClient
+from azure.servicebus.exceptions import ServiceBusError
+
+from services.shared.blobs import Blobs
+from services.shared.consumer import Consumer
+from services.shared.database import connection_pool, database_name
+from services.shared.logs import configure_logs, get_logger
+from services.shared.publisher import namespace_of, servicebus_client
+from services.shared.queues import QueueMissingError, require_queue
+from services.shared.settings import exit_misconfigured, settings_or_exit
+from services.shared.work import work
+from services.sitefit.contracts import ContractDirectory
+from services.sitefit.worker.app_server import AppServer
+from services.sitefit.worker.handler import JobHandler
+from services.sitefit.worker.job_progress import ROLE, JobProgress
+from services.sitefit.worker.settings import WorkerSettings
+
+SERVICE = "sitefit-worker"
+
+log = get_logger()
+
+
+async def run(settings: WorkerSettings) -> None:
+    """Work until a signal asks to stop; what is in hand then is finished or abandoned. Raises ``QueueMissingError``."""
+    connection_string = settings.azure_servicebus_connection_string.get_secret_value()
+    client = servicebus_client(connection_string)
+    namespace = namespace_of(connection_string)
+    async with AsyncExitStack() as stack:
+        pool = connection_pool(settings.database_url.get_secret_value(), ROLE)
+        await stack.enter_async_context(pool)
+        blobs = Blobs(settings.azure_storage_connection_string.get_secret_value(), settings.artifacts_container)
+        await stack.enter_async_context(blobs)
+        http = httpx.AsyncClient(
+            base_url=str(settings.app_server_url),
+            timeout=settings.job_timeout_sec,
+            # servers close idle connections too, uvicorn after 5 s: whoever sends in that very moment gets no answer
+            limits=httpx.Limits(keepalive_expiry=1.0),
+        )
+        await stack.enter_async_context(http)
+        handler = JobHandler(
+            progress=JobProgress(pool),
+            app_server=AppServer(http, settings.job_timeout_sec),
+            contracts=ContractDirectory(settings.contracts_dir),
+            blobs=blobs,
+            max_attempts=settings.max_attempts,
+        )
+        consumer = Consumer(
+            client,
+            settings.sitefit_queue,
+            handler,
+            service=SERVICE,
+            name="worker",
+            concurrency=settings.worker_concurrency,
+            abandon_delay=settings.abandon_delay_seconds,
+            grace=settings.shutdown_grace_seconds,
+            max_lock_renewal=settings.job_timeout_sec + 60,
+            renew_every=settings.lock_renew_sec,
+            poll=settings.poll_interval_sec,
+        )
+
+        # the queue is asked for beside the consumer, which would wait for ever for one that is not there
+        await work(
+            consumer,
+            _announce(settings, consumer, namespace),
+            _require_queue(client, settings.sitefit_queue, namespace),
+        )
+
+
+async def _require_queue(client: ServiceBusClient, queue: str, namespace: str) -> None:
+    try:
+        await require_queue(client, queue, namespace=namespace, variable="SITEFIT_QUEUE")
+    except (ServiceBusError, OSError) as error:
+        log.warning("worker.queue_unreachable", queue=queue, error=type(error).__name__)
+
+
+async def _announce(settings: WorkerSettings, consumer: Consumer, namespace: str) -> None:
+    """Say ``worker.ready`` once messages can come in."""
+    await consumer.ready()
+    log.info(
+        "worker.ready",
+        queue=settings.sitefit_queue,
+        namespace=namespace,
+        database=database_name(settings.database_url.get_secret_value()),
+        app_server_url=str(settings.app_server_url),
+        concurrency=settings.worker_concurrency,
+    )
+
+
+def main() -> None:
+    """Read the settings, or exit 78; then work."""
+    settings = settings_or_exit(WorkerSettings, SERVICE)
+    configure_logs(SERVICE, settings.log_level)
+    try:
+        asyncio.run(run(settings))
+    except* QueueMissingError as group:
+        error = group.exceptions[0]
+        log.critical("worker.queue_missing", queue=settings.sitefit_queue, problem=str(error))
+        exit_misconfigured(f"{SERVICE} cannot start: {error}")
