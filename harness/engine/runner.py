@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.engine.agenda import Agenda
 from harness.engine.case import CaseOptions
 from harness.engine.events import CaseFinished, Durations, Event, Progress, RunFinished, RunStarted, StackReady
 from harness.engine.plan import Plan
@@ -43,11 +44,10 @@ class Runner:
         self._plan, self._options = plan, options
         self._events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
-        self._later = {scenario.path: (scenario, cases) for scenario, cases in plan}
-        """Files of which no case has run yet."""
         self._results: dict[str, list[CaseFinished]] = defaultdict(list)
         self._setup = 0.0
         self._session = Session(lambda: open_stack(self._progress), self._emit, options.case)
+        self._agenda = Agenda(plan, self._session.shared)
 
     def stop(self) -> None:
         """Begin no further case."""
@@ -82,8 +82,9 @@ class Runner:
     def _run(self) -> None:
         try:
             self._session.stack()
-            with ThreadPoolExecutor(max_workers=max(1, self._options.workers), thread_name_prefix="file") as pool:
-                for done in [pool.submit(self._file, *file) for file in self._plan]:
+            workers = max(1, self._options.workers)
+            with ThreadPoolExecutor(workers, thread_name_prefix="file") as pool:
+                for done in [pool.submit(self._files) for _ in range(workers)]:
                     done.result()
         except BaseException as error:  # noqa: BLE001 - handed to the thread that reads the events
             self._stopping.set()
@@ -101,8 +102,11 @@ class Runner:
         finally:
             self._events.put(None)
 
+    def _files(self) -> None:
+        while (file := self._agenda.take()) is not None:
+            self._file(*file)
+
     def _file(self, scenario: Scenario, cases: list[Case]) -> None:
-        self._later.pop(scenario.path)
         try:
             for repetition in range(self._options.repeat):
                 for case in cases:
@@ -111,12 +115,13 @@ class Runner:
                     finished = replace(self._session.run(scenario, case), repeat=repetition)
                     self._results[case_id(scenario, case)].append(finished)
                     self._emit(finished)
-                    for following in list(self._later.values())[:1]:
+                    if (following := self._agenda.following()) is not None:
                         self._session.prepare(*following)
                     if self._options.until_fail and finished.outcome in ("failed", "error"):
                         self._stopping.set()
         finally:
             self._session.finish(scenario)
+            self._agenda.done(scenario)
 
     def _finished(self, seconds: float) -> RunFinished:
         every = [result for results in self._results.values() for result in results]

@@ -99,6 +99,11 @@ class Session:
             finished = CaseRun(scenario, case, name, held.environment, held.clients, self._emit, self._options).run()
         return replace(finished, durations=finished.durations + Durations(setup=brought_up))
 
+    def shared(self, scenario: Scenario) -> str | None:
+        """Return what files have in common that hand their environment on to each other; None for one that does so with nobody."""
+        spec = environment_spec(scenario, self._options.cache)
+        return None if spec.private else spec.key
+
     def prepare(self, scenario: Scenario, cases: Sequence[Case]) -> None:
         """Bring up what a file needs while the cases of others run, unless one of them will hand it on.
 
