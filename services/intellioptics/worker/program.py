@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
-import httpx
 from azure.servicebus import ServiceBusReceivedMessage
 
 from services.intellioptics.worker.detector_directory import DetectorDirectory
@@ -16,6 +15,7 @@ from services.intellioptics.worker.model import UnsupportedModelError, load_mode
 from services.intellioptics.worker.settings import WorkerSettings
 from services.shared.consumer import Consumer
 from services.shared.download import Downloader
+from services.shared.http_client import http_client
 from services.shared.logs import configure_logs, get_logger
 from services.shared.publisher import Publisher, namespace_of, servicebus_client
 from services.shared.settings import exit_misconfigured, settings_or_exit
@@ -61,15 +61,9 @@ async def _build_handler(
     settings: WorkerSettings, results: Publisher, executor: ThreadPoolExecutor, stack: AsyncExitStack
 ) -> ImageQueryHandler:
     loading = asyncio.get_running_loop().run_in_executor(executor, load_model, settings.model_path)
-    # servers close idle connections too, uvicorn after 5 s: whoever sends in that very moment gets no answer
-    limits = httpx.Limits(keepalive_expiry=1.0)
-    api = httpx.AsyncClient(
-        base_url=str(settings.api_url),
-        headers={"authorization": f"Bearer {settings.api_token.get_secret_value()}"},
-        timeout=settings.api_timeout_seconds,
-        limits=limits,
-    )
-    storage = httpx.AsyncClient(timeout=settings.download_timeout_seconds, limits=limits)
+    authorization = {"authorization": f"Bearer {settings.api_token.get_secret_value()}"}
+    api = http_client(settings.api_timeout_seconds, str(settings.api_url), authorization)
+    storage = http_client(settings.download_timeout_seconds)
     await stack.enter_async_context(api)
     await stack.enter_async_context(storage)
     model = await loading

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import httpx
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 
@@ -15,7 +14,6 @@ from services.shared.contracts import ContractViolationError
 from services.shared.health import Check, health_routes
 from services.shared.http import BodyLimit, RequestLog
 from services.shared.logs import get_logger
-from services.sitefit.appserver.compute_solver import ComputeSolver
 from services.sitefit.appserver.mock_solver import MockSolver
 from services.sitefit.appserver.settings import AppServerSettings
 from services.sitefit.appserver.solver import Solver, SolverFailedError, SolverUnavailableError
@@ -33,14 +31,8 @@ def build_app(settings: AppServerSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with httpx.AsyncClient(
-            base_url=str(settings.compute_url or ""),
-            timeout=settings.compute_timeout_sec,
-            headers={"RhinoComputeKey": settings.compute_api_key.get_secret_value()}
-            if settings.compute_api_key
-            else {},
-        ) as client:
-            solver: Solver = ComputeSolver(client) if settings.use_compute else MockSolver()
+        async with AsyncExitStack() as stack:
+            solver = await _solver(settings, stack)
             app.state.solver = solver
 
             async def check_contracts() -> None:
@@ -62,6 +54,19 @@ def build_app(settings: AppServerSettings) -> FastAPI:
         return JSONResponse(await _solve(request.app.state.solver, contracts, definition, version, inputs))
 
     return app
+
+
+async def _solver(settings: AppServerSettings, stack: AsyncExitStack) -> Solver:
+    if not settings.use_compute:
+        return MockSolver()
+    # here: the mock solver needs no HTTP client, which is slow to load
+    from services.shared.http_client import http_client
+    from services.sitefit.appserver.compute_solver import ComputeSolver
+
+    key = settings.compute_api_key
+    headers = {"RhinoComputeKey": key.get_secret_value()} if key else None
+    client = http_client(settings.compute_timeout_sec, str(settings.compute_url), headers)
+    return ComputeSolver(await stack.enter_async_context(client))
 
 
 async def _solve(

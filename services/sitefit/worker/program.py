@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
-import httpx
 from azure.servicebus.aio import ServiceBusClient
 from azure.servicebus.exceptions import ServiceBusError
 
 from services.shared.blobs import Blobs
 from services.shared.consumer import Consumer
 from services.shared.database import connection_pool, database_name
+from services.shared.http_client import http_client
 from services.shared.logs import configure_logs, get_logger
 from services.shared.publisher import namespace_of, servicebus_client
 from services.shared.queues import QueueMissingError, require_queue
@@ -38,12 +38,7 @@ async def run(settings: WorkerSettings) -> None:
         await stack.enter_async_context(pool)
         blobs = Blobs(settings.azure_storage_connection_string.get_secret_value(), settings.artifacts_container)
         await stack.enter_async_context(blobs)
-        http = httpx.AsyncClient(
-            base_url=str(settings.app_server_url),
-            timeout=settings.job_timeout_sec,
-            # servers close idle connections too, uvicorn after 5 s: whoever sends in that very moment gets no answer
-            limits=httpx.Limits(keepalive_expiry=1.0),
-        )
+        http = http_client(settings.job_timeout_sec, str(settings.app_server_url))
         await stack.enter_async_context(http)
         handler = JobHandler(
             progress=JobProgress(pool),
