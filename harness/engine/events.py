@@ -69,6 +69,8 @@ class StackReady(Event):
     warm: bool
     parts: dict[str, float]
     """Seconds until each part answered; empty for a warm stack."""
+    place: str = ""
+    """The container engine that it is on, if any."""
 
 
 @dataclass(frozen=True, slots=True)

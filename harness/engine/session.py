@@ -77,7 +77,7 @@ class Session:
             announced, self._announced = self._announced, True
         if not announced:
             seconds = time.monotonic() - self._opened_at if stack.warm else max(stack.timings.values(), default=0.0)
-            self._emit(StackReady(time.time(), seconds, stack.warm, dict(stack.timings)))
+            self._emit(StackReady(time.time(), seconds, stack.warm, dict(stack.timings), stack.place))
 
     def run(self, scenario: Scenario, case: Case) -> CaseFinished:
         """Run one case; an ability that the backend lacks is a skip with its reason, a stack that fails an error."""

@@ -37,9 +37,8 @@ class ConsoleReport:
                 self._line(f"  {event.text}", "dim")
             case StackReady():
                 parts = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in event.parts.items())
-                self._line(
-                    f"  stack ready in {event.seconds:.2f} s" + (" (warm)" if event.warm else f" ({parts})"), "dim"
-                )
+                place = f" on {event.place}" if event.place else ""
+                self._line(f"  stack ready in {event.seconds:.2f} s{place} ({'warm' if event.warm else parts})", "dim")
             case EnvironmentReady():
                 self._line(f"  {event.scenario}: services ready in {event.seconds:.2f} s", "dim")
             case CaseStarted() if self._verbose:

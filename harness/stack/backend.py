@@ -254,6 +254,10 @@ class Stack(Protocol):
     """True when `peeklock up` started it, so that it outlives this process."""
 
     @property
+    def place(self) -> str:
+        """The engine that it is on; empty when that is this machine."""
+
+    @property
     def abilities(self) -> frozenset[str]:
         """What a case may `require` of it: `exact_ledger`, `clock`, `faults`, `docker`."""
 

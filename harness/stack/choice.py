@@ -49,16 +49,16 @@ def _found() -> tuple[str, str]:
     if importlib.util.find_spec("testcontainers") is None:
         return (
             "embedded",
-            "a container engine answers, but testcontainers is not installed: pip install 'peeklock[containers]'",
+            f"{engine} answers, but testcontainers is not installed: pip install 'peeklock[containers]'",
         )
     from harness.stack.containers.stack import wanted_images
 
     try:
         missing = [image for image in wanted_images().values() if not engine.has_image(image)]
     except StackError as error:
-        return "embedded", f"a container engine answers, but {error.what}"
+        return "embedded", f"{engine} answers, but {error.what}"
     except EngineError as error:
-        return "embedded", f"a container engine answers, but refuses: {error.text}"
+        return "embedded", f"{engine} refuses: {error.text}"
     if missing:
-        return "embedded", f"a container engine answers, but has no image {missing[0]}: `make images` builds it"
-    return "containers", f"an engine answers at {engine.address} and has the images"
+        return "embedded", f"{engine} has no image {missing[0]}: `make images` builds it"
+    return "containers", f"{engine} has the images"

@@ -64,6 +64,10 @@ class LocalStack(ABC):
     # -- what a backend brings -----------------------------------------------------------------------------------------
 
     @property
+    def place(self) -> str:
+        return ""
+
+    @property
     @abstractmethod
     def abilities(self) -> frozenset[str]: ...
 

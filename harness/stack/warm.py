@@ -140,7 +140,7 @@ def sweep() -> tuple[int, int]:
     try:
         return sweep_engine(engine), len(engine.labelled(STACK_LABEL))
     except EngineError as error:
-        raise StackError.engine_refused(engine.address, "remove what is left", error.status, error.text) from error
+        raise StackError.engine_refused(str(engine), "remove what is left", error.status, error.text) from error
 
 
 def status(root: Path) -> Status:

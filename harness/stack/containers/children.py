@@ -74,7 +74,7 @@ class ContainerChildren(Children):
             return dict(self._engine.inspect(container)["State"])
         except EngineError as error:
             raise StackError.engine_refused(
-                self._engine.address, "look at a container", error.status, error.text
+                str(self._engine), "look at a container", error.status, error.text
             ) from error
 
     def _hold(self, name: str, how: Callable[[str], None], paused: bool) -> bool:
@@ -95,6 +95,4 @@ class ContainerChildren(Children):
         try:
             operation(*arguments)
         except EngineError as error:
-            raise StackError.engine_refused(
-                self._engine.address, operation.__name__, error.status, error.text
-            ) from error
+            raise StackError.engine_refused(str(self._engine), operation.__name__, error.status, error.text) from error

@@ -39,18 +39,20 @@ def find_engine() -> Engine:
 def main() -> None:
     """Print which engine answers, or why none does and end with 3: for `make docker`, which runs before anything is installed."""
     try:
-        engine = find_engine()
-        version = engine.request("GET", "/version", timeout=10.0)["Version"]
-    except (StackError, EngineError) as error:
+        print(find_engine())
+    except StackError as error:
         print(error, file=sys.stderr)
         sys.exit(3)
-    print(f"{version} at {engine.address}")
 
 
 def _reachable(address: str) -> Engine:
     parts = urlsplit(address)
     if parts.scheme == "unix":
-        if not Path(parts.path).exists():
+        try:
+            there = Path(parts.path).exists()
+        except OSError as error:  # its folder is somebody else's, as after `su`
+            raise EngineError(0, f"{type(error).__name__}: {error.strerror}") from error
+        if not there:
             raise EngineError(0, "there is no such socket")
     elif parts.scheme not in ("tcp", "http") or parts.hostname not in _LOOPBACK:
         raise EngineError(

@@ -35,10 +35,17 @@ class EngineError(Exception):
 
 
 class Engine:
-    """An engine at `unix:///path` or `tcp://127.0.0.1:port`. A connection for each request, so any number of threads may use it."""
+    """An engine at `unix:///path` or `tcp://127.0.0.1:port`. A connection for each request, so any number of threads may use it.
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    `name`: which one it is, when somebody has asked it (`ping`).
+    """
+
+    def __init__(self, address: str, name: str = "") -> None:
+        self.address, self.name = address, name
+
+    def __str__(self) -> str:
+        """`podman 4.3.1 at unix:///run/podman/podman.sock`."""
+        return f"{self.name or 'an engine'} at {self.address}"
 
     def open(self, timeout: float | None) -> http.client.HTTPConnection:
         """A connection that is made at its first request. `timeout` in seconds; None waits for ever."""
@@ -79,9 +86,13 @@ class Engine:
         except (OSError, http.client.HTTPException) as error:
             raise EngineError(0, f"{type(error).__name__}: {error}") from error
 
-    @staticmethod
-    def answer(connection: http.client.HTTPConnection) -> Any:
+    @classmethod
+    def answer(cls, connection: http.client.HTTPConnection) -> Any:
         """The JSON of the answer to what was sent. Raises `EngineError`."""
+        return cls._read(connection)[1]
+
+    @staticmethod
+    def _read(connection: http.client.HTTPConnection) -> tuple[http.client.HTTPResponse, Any]:
         try:
             response = connection.getresponse()
             data = response.read()
@@ -93,13 +104,21 @@ class Engine:
         if response.status >= 400:
             told = parsed.get("message") if isinstance(parsed, dict) else data.decode("utf-8", "replace")
             raise EngineError(response.status, str(told).strip())
-        return parsed
+        return response, parsed
 
     # -- what there is -------------------------------------------------------------------------------------------------
 
     def ping(self, timeout: float = 2.0) -> None:
-        """Raise `EngineError` unless it answers."""
-        self.request("GET", "/_ping", timeout=timeout)
+        """Learn its name and version. Raises `EngineError` unless it answers."""
+        connection = self.open(timeout)
+        try:
+            self.send(connection, "GET", "/_ping")
+            response, _ = self._read(connection)
+        finally:
+            connection.close()
+        # `Docker/20.10.24 (linux)`; podman says what it is made of: `Libpod/4.3.1 (linux)`
+        kind, _, version = response.getheader("Server", "").partition(" ")[0].partition("/")
+        self.name = f"{_NAMES.get(kind, kind)} {version}".strip()
 
     def has_image(self, reference: str) -> bool:
         """Whether an image is here, without asking any registry."""
@@ -173,24 +192,34 @@ class Engine:
         return count + self._delete(f"/volumes/{quote(thing['Name'])}?force=1" for thing in self._volumes(label))
 
     def _delete(self, paths: Iterable[str]) -> int:
-        """Side by side: each takes the engine a fifth of a second."""
-        under_way: list[http.client.HTTPConnection] = []
-        trouble: EngineError | None = None
+        """What podman refuses is asked for once more: it refuses to remove a container that ends in that very moment."""
+        asked = list(paths)
+        trouble = self._delete_each(self._delete_each(asked))
+        for error in trouble.values():
+            raise error
+        return len(asked)
+
+    def _delete_each(self, paths: Iterable[str]) -> dict[str, EngineError]:
+        """Side by side: each takes the engine a fifth of a second. What it refused, and why."""
+        under_way: dict[str, http.client.HTTPConnection] = {}
+        trouble = {}
         try:
             for path in paths:
-                under_way.append(self.open(60.0))
-                self.send(under_way[-1], "DELETE", path)
-            for connection in under_way:
+                under_way[path] = self.open(60.0)
+                self.send(under_way[path], "DELETE", path)
+            for path, connection in under_way.items():
                 try:
                     self.answer(connection)
                 except EngineError as error:
-                    trouble = trouble if error.status in _BEING_REMOVED else error
+                    if error.status not in _BEING_REMOVED:
+                        trouble[path] = error
         finally:
-            for connection in under_way:
+            for connection in under_way.values():
                 connection.close()
-        if trouble is not None:
-            raise trouble
-        return len(under_way)
+        return trouble
+
+
+_NAMES = {"Libpod": "podman"}
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -117,11 +117,9 @@ class Site:
     def _demand(self, image: str) -> None:
         try:
             if image.startswith("peeklock/") and not self.engine.has_image(image):  # others can be pulled
-                raise StackError.image_missing(image, self.engine.address)
+                raise StackError.image_missing(image, str(self.engine))
         except EngineError as error:
-            raise StackError.engine_refused(
-                self.engine.address, "look for an image", error.status, error.text
-            ) from error
+            raise StackError.engine_refused(str(self.engine), "look for an image", error.status, error.text) from error
 
     def _start(self, container: DockerContainer, title: str) -> None:
         import docker.errors
@@ -137,11 +135,9 @@ class Site:
                 raise StackError.port_in_use(taken, title) from error
             if "no space left" in text:
                 raise StackError.full_disk(f"starting {title} at the container engine") from error
-            raise StackError.engine_refused(
-                self.engine.address, f"start {title}", error.status_code or 0, text
-            ) from error
+            raise StackError.engine_refused(str(self.engine), f"start {title}", error.status_code or 0, text) from error
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-            raise StackError.engine_refused(self.engine.address, f"start {title}", 0, str(error)) from error
+            raise StackError.engine_refused(str(self.engine), f"start {title}", 0, str(error)) from error
 
     def _discard(self, container: DockerContainer) -> None:
         made = container._container  # noqa: SLF001  it was made, and not started

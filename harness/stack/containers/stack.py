@@ -51,6 +51,10 @@ class ContainersStack(LocalStack):
     def why_not(self, ability: str) -> str:
         return faketime.why_not() if ability == "clock" else ""
 
+    @property
+    def place(self) -> str:
+        return str(Engine(*self._state["engine"]))
+
     @classmethod
     def _plan(cls, supervisor: SupervisorClient, ports: Mapping[str, int], room: int) -> dict[str, Any]:
         if importlib.util.find_spec("testcontainers") is None:
@@ -63,7 +67,7 @@ class ContainersStack(LocalStack):
         images = wanted_images()
         free = supervisor.reserve_ports(3 + room)
         return {
-            "engine": engine.address,
+            "engine": [engine.address, engine.name],
             "images": images,
             "site": Site.plan(supervisor, engine, definition()),
             "plan": {
@@ -79,7 +83,7 @@ class ContainersStack(LocalStack):
         return bool(state["site"]["labels"][DEFINITION_LABEL] == definition())
 
     def _find_children(self, supervisor: SupervisorClient, state: Mapping[str, Any]) -> ContainerChildren:
-        return ContainerChildren(supervisor, Engine(state["engine"]))
+        return ContainerChildren(supervisor, Engine(*state["engine"]))
 
     def _prepare(self, movable_clock: bool) -> None:
         if movable_clock:
@@ -89,7 +93,7 @@ class ContainersStack(LocalStack):
 
     @functools.cached_property
     def _site(self) -> Site:
-        engine = Engine(self._state["engine"])
+        engine = Engine(*self._state["engine"])
         return Site(self._supervisor, engine, self._state["site"], self.offset_file, stands=self.warm)
 
     def _start_part(self, kind: str) -> PostgresServer | BlobServer | ServiceBusServer:

@@ -25,7 +25,7 @@ PLAIN = "cases: {plain: {steps: [{set: {a: 1}}]}}\n"
 class FakeStack:
     """Gives out environments in memory; `gate` lets a test hold that up."""
 
-    warm, backend = False, "fake"
+    warm, backend, place = False, "fake", ""
     timings: dict[str, float] = {}
 
     def __init__(self, abilities: frozenset[str] = frozenset({"clock"})) -> None:

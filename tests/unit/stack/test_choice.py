@@ -19,7 +19,7 @@ def unset(monkeypatch: pytest.MonkeyPatch) -> None:
 
 class _Engine(Engine):
     def __init__(self, images: set[str]) -> None:
-        super().__init__("unix:///engine.sock")
+        super().__init__("unix:///engine.sock", "podman 4.3.1")
         self.images = images
 
     def has_image(self, reference: str) -> bool:
@@ -37,7 +37,7 @@ def test_without_an_engine_it_is_embedded(monkeypatch: pytest.MonkeyPatch) -> No
 def test_with_an_engine_and_its_images_it_is_containers(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("testcontainers")
     monkeypatch.setattr(discovery, "find_engine", lambda: _Engine(set(stack.wanted_images().values())))
-    assert choose_backend("auto") == ("containers", "an engine answers at unix:///engine.sock and has the images")
+    assert choose_backend("auto") == ("containers", "podman 4.3.1 at unix:///engine.sock has the images")
 
 
 def test_an_engine_without_the_images_is_not_used_and_they_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 from harness.stack.containers.engine import Engine, EngineError
 
 THINGS = {
+    "/_ping": "OK",
     "/containers/json": [{"Id": "a", "Labels": {"x": "1"}}, {"Id": "b", "Labels": {"x": "1"}}],
     "/networks": [{"Id": "n", "Labels": {"x": "1"}}],
     "/volumes": {"Volumes": None},
@@ -26,10 +27,17 @@ class _Engine(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.removed: list[str] = []
         self.refusals: dict[str, int] = {}
+        self.patience: dict[str, int] = {}
+        """How often each of them is refused; absent: always."""
+        self.says = ""
+        """Who it is."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     server: _Engine
+
+    def version_string(self) -> str:
+        return self.server.says
 
     def _answer(self, status: int, body: object) -> None:
         data = json.dumps(body).encode()
@@ -45,7 +53,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         path = urlsplit(self.path).path
         self.server.removed.append(path)
-        self._answer(self.server.refusals.get(path, 200), {"message": "no"})
+        refused = self.server.refusals.get(path, 200)
+        if self.server.removed.count(path) > self.server.patience.get(path, 99):
+            refused = 200
+        self._answer(refused, {"message": "no"})
 
     def log_message(self, *_: object) -> None: ...
 
@@ -81,6 +92,26 @@ def test_a_refusal_is_told_after_everything_has_been_asked_for(engine: Engine, s
     with pytest.raises(EngineError, match="no"):
         engine.remove("x=1")
     assert {"/containers/a", "/containers/b"} <= set(server.removed)
+
+
+def test_a_container_that_podman_will_not_remove_while_it_ends_is_removed(engine: Engine, server: _Engine) -> None:
+    server.refusals, server.patience = {"/containers/a": 500}, {"/containers/a": 1}
+    assert engine.remove("x=1") == 3
+    assert server.removed.count("/containers/a") == 2
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("Libpod/4.3.1 (linux)", "podman 4.3.1"),
+        ("Docker/20.10.24+dfsg1 (linux)", "Docker 20.10.24+dfsg1"),
+        ("", "an engine"),
+    ],
+)
+def test_an_engine_tells_its_name_and_version(engine: Engine, server: _Engine, header: str, name: str) -> None:
+    server.says = header
+    engine.ping()
+    assert str(engine) == f"{name} at {engine.address}"
 
 
 def test_an_engine_that_is_not_there_is_an_error_with_status_0() -> None:

@@ -91,6 +91,25 @@ def test_the_context_that_docker_uses_is_used(home: Path, engines: list[_Server]
     assert find_engine().address == chosen
 
 
+def test_a_folder_that_is_somebody_elses_is_told_and_passed_over(
+    home: Path, engines: list[_Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `su`, which leaves XDG_RUNTIME_DIR as it was."""
+    exists = Path.exists
+
+    def closed(path: Path) -> bool:
+        if path.is_relative_to(home / "run"):
+            raise PermissionError(13, "Permission denied")
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", closed)
+    with pytest.raises(StackError) as caught:
+        find_engine()
+    assert any("rootless Docker" in told and "Permission denied" in told for told in caught.value.checked)
+    desktop = listen(home / ".docker" / "run" / "docker.sock", engines)
+    assert find_engine().address == desktop
+
+
 def test_an_engine_of_another_machine_is_refused_with_the_reason(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://build.example:2375")
     with pytest.raises(StackError) as caught:

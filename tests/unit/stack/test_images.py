@@ -233,6 +233,7 @@ def test_pruning_leaves_what_is_wanted_used_or_somebody_elses(monkeypatch: pytes
         there = (
             [reference("azurite"), "peeklock/azurite:latest", "peeklock/azurite:older", "mine/azurite:older"],
             ["peeklock/postgres:used"],
+            [f"docker.io/{reference('postgres')}", "docker.io/peeklock/postgres:as-podman-tells-it"],
             None,
         )
 
@@ -242,4 +243,4 @@ def test_pruning_leaves_what_is_wanted_used_or_somebody_elses(monkeypatch: pytes
             return [{"RepoTags": tags} for tags in self.there] if method == "GET" else None
 
     monkeypatch.setattr(build, "find_engine", Fake)
-    assert build.prune() == ["peeklock/azurite:older"]
+    assert build.prune() == ["peeklock/azurite:older", "peeklock/postgres:as-podman-tells-it"]

@@ -22,6 +22,7 @@ from harness.stack.errors import StackError
 from harness.stack.progress import Progress, silent
 
 _NO_BASE = "scratch"
+_HUB = "docker.io/"  # podman tells names in full
 _PATIENCE = 600.0  # seconds without a word from a build
 
 
@@ -68,7 +69,8 @@ def prune() -> list[str]:
     removed = []
     try:
         ours = engine.request("GET", "/images/json", {"filters": json.dumps({"label": ["peeklock.image"]})})
-        for name in sorted({name for image in ours for name in image.get("RepoTags") or ()} - wanted):
+        names = {name.removeprefix(_HUB) for image in ours for name in image.get("RepoTags") or ()}
+        for name in sorted(names - wanted):
             # What somebody has made of ours, or named otherwise, is theirs.
             if name.startswith("peeklock/") and not name.endswith(":latest"):
                 try:
@@ -78,7 +80,7 @@ def prune() -> list[str]:
                     if error.status not in (404, 409):  # gone already, or in use
                         raise
     except EngineError as error:
-        raise StackError.engine_refused(engine.address, "remove images", error.status, error.text) from error
+        raise StackError.engine_refused(str(engine), "remove images", error.status, error.text) from error
     return removed
 
 
