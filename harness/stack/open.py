@@ -47,6 +47,8 @@ def find_warm(root: Path, progress: Progress = silent, backend: str | None = Non
     kind = stack_class(state["backend"])
     if backend is not None and (state["backend"] != backend or not kind.is_current(state)):
         supervisor.close()
+        if state["backend"] == backend:
+            progress("the stack that is up is made of other images than those of now: `peeklock up` makes it anew")
         return None
     return kind(supervisor, state, progress, warm=True)
 

@@ -127,6 +127,18 @@ def test_a_stack_of_ones_own_beside_a_warm_one(up: warm.Status, project: Project
         stack.environment(project.spec(key="k"))
 
 
+def test_a_warm_stack_of_other_images_is_left_alone_and_told_of(
+    up: warm.Status, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EmbeddedStack, "is_current", classmethod(lambda cls, state: False))
+    said: list[str] = []
+    with open_stack(project.root, progress=said.append) as stack:  # type: ignore[attr-defined]
+        assert not stack.warm
+    assert said == ["the stack that is up is made of other images than those of now: `peeklock up` makes it anew"]
+    renewed = warm.up(project.root)
+    assert (renewed.up, renewed.pid == up.pid) == (True, False)
+
+
 def test_the_socket_of_a_dead_supervisor_is_recognised_and_removed(up: warm.Status, project: Project) -> None:
     folder = ProjectFolder(project.root)
     pointer = folder.pointer.read_text()
