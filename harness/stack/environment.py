@@ -6,9 +6,8 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, wait
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +22,7 @@ from harness.stack.errors import StackError
 from harness.stack.fault_control import EnvironmentFaults
 from harness.stack.launcher import Launcher
 from harness.stack.leftovers import end_leftovers
+from harness.stack.record import Record
 from harness.stack.servers.blobs import BlobServer
 from harness.stack.servers.ledger_feed import LedgerFeed
 from harness.stack.servers.postgres import PostgresServer
@@ -55,52 +55,6 @@ class Parts(Protocol):
     def planned_blobs(self, slot: int) -> str: ...
     @property
     def offset_file(self) -> OffsetFile | None: ...
-
-
-@dataclass
-class Record:
-    """What makes up an environment, as the supervisor of a warm stack remembers it (in memory only: it holds keys)."""
-
-    slot: int
-    name: str
-    keys: dict[str, str] = field(default_factory=dict)
-    ports: dict[str, list[int]] = field(default_factory=dict)
-    template: str | None = None
-    namespace_port: int | None = None
-    log_dir: str = ""
-    complete: bool = False
-    doors: dict[str, int] = field(default_factory=dict)
-    """Ports of the relay by target."""
-    relay: dict[str, Any] | None = None
-    """How the relay is reached."""
-
-    @property
-    def database(self) -> str:
-        return f"env_{self.slot}"
-
-    @property
-    def namespace(self) -> str:
-        return f"env-{self.slot}"
-
-    @property
-    def prefix(self) -> str:
-        """Of the names of its children at the supervisor."""
-        return f"env{self.slot}:"
-
-    @property
-    def helpers(self) -> tuple[str, str]:
-        """What the names of its children begin with that are no services."""
-        return self.relay_process, self.passage
-
-    @property
-    def passage(self) -> str:
-        """What the names of the two halves of its passage begin with, where services are containers."""
-        return f"passage{self.slot}:"
-
-    @property
-    def relay_process(self) -> str:
-        """Its name at the supervisor."""
-        return f"relay{self.slot}:"
 
 
 class LocalEnvironment:
@@ -399,7 +353,3 @@ class LocalEnvironment:
                 self._parts.blobs().reset(self.record.slot, [])
             if self._spec.stack.postgres is not None:
                 self._parts.postgres().drop(self.record.database)
-
-
-def as_record(value: Mapping[str, Any]) -> Record:
-    return Record(**value)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from harness.scenario.topology import replica_names
 from harness.stack.backend import EnvironmentSpec
-from harness.stack.environment import KINDS, Record, as_record
+from harness.stack.environment import KINDS
 from harness.stack.errors import StackError
 from harness.stack.project import new_folder
+from harness.stack.record import Record
 from harness.stack.services import replicas
 from harness.stack.supervisor_client import RequestError, SupervisorClient
 
@@ -35,7 +36,7 @@ class Leases:
             if self._supervisor.call("lease", key=lease)["granted"]:
                 known = self._supervisor.call("get", key=lease)["value"]
                 if known is not None and known["complete"]:
-                    return as_record(known), lease, False
+                    return Record(**known), lease, False
                 try:
                     return self._new(spec), lease, True
                 except BaseException:
@@ -67,7 +68,7 @@ class Leases:
         """Make room: take down the environment that was made first among those nobody uses; False when there is none."""
         for lease in self._supervisor.call("keys", prefix="environment/")["keys"]:
             if self._supervisor.call("lease", key=lease)["granted"]:
-                record = as_record(self._supervisor.call("get", key=lease)["value"])
+                record = Record(**self._supervisor.call("get", key=lease)["value"])
                 self._take_down(record)
                 self.free(record)
                 self.forget(lease)

@@ -14,12 +14,13 @@ from typing import Any, Self
 from harness.stack.backend import Endpoints, Environment, EnvironmentSpec
 from harness.stack.children import Children
 from harness.stack.clock import OffsetFile
-from harness.stack.environment import KINDS, LocalEnvironment, Record
+from harness.stack.environment import KINDS, LocalEnvironment
 from harness.stack.errors import StackError
 from harness.stack.launcher import Launcher, ProcessLauncher
 from harness.stack.leases import Leases, kinds_of
 from harness.stack.progress import Progress, silent
 from harness.stack.project import KEPT, ProjectFolder, new_folder
+from harness.stack.record import Record
 from harness.stack.servers.blobs import BlobServer
 from harness.stack.servers.postgres import PostgresServer
 from harness.stack.servers.servicebus import ServiceBusServer

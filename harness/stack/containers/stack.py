@@ -25,11 +25,11 @@ from harness.stack.containers.servicebus import start_servicebus
 from harness.stack.containers.services import ServiceContainers
 from harness.stack.containers.site import Site
 from harness.stack.doors import addresses
-from harness.stack.environment import Record
 from harness.stack.errors import StackError
 from harness.stack.launcher import Launcher
 from harness.stack.local import LocalStack
 from harness.stack.project import passing_folder
+from harness.stack.record import Record
 from harness.stack.servers.blobs import BlobServer, new_accounts
 from harness.stack.servers.postgres import PostgresServer
 from harness.stack.servers.servicebus import ServiceBusServer

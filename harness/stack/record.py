@@ -1,0 +1,52 @@
+"""What makes up an environment, written down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Record:
+    """An environment, as the supervisor of a warm stack remembers it (in memory only: it holds keys)."""
+
+    slot: int
+    name: str
+    keys: dict[str, str] = field(default_factory=dict)
+    ports: dict[str, list[int]] = field(default_factory=dict)
+    template: str | None = None
+    namespace_port: int | None = None
+    log_dir: str = ""
+    complete: bool = False
+    doors: dict[str, int] = field(default_factory=dict)
+    """Ports of the relay by target."""
+    relay: dict[str, Any] | None = None
+    """How the relay is reached."""
+
+    @property
+    def database(self) -> str:
+        return f"env_{self.slot}"
+
+    @property
+    def namespace(self) -> str:
+        return f"env-{self.slot}"
+
+    @property
+    def prefix(self) -> str:
+        """Of the names of its children at the supervisor."""
+        return f"env{self.slot}:"
+
+    @property
+    def helpers(self) -> tuple[str, str]:
+        """What the names of its children begin with that are no services."""
+        return self.relay_process, self.passage
+
+    @property
+    def passage(self) -> str:
+        """What the names of the two halves of its passage begin with, where services are containers."""
+        return f"passage{self.slot}:"
+
+    @property
+    def relay_process(self) -> str:
+        """Its name at the supervisor."""
+        return f"relay{self.slot}:"
