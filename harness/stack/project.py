@@ -29,9 +29,11 @@ def new_folder(parent: Path, name: str) -> Path:
     """A folder `name` below `parent`, or one with a longer name when there is one. Raises `StackError`."""
     path = parent / name
     try:
-        if path.exists():
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:  # asked by trying: files of the same name may begin at the same moment
             path = parent / f"{name}-{secrets.token_hex(3)}"
-        path.mkdir(parents=True)
+            path.mkdir()
     except OSError as error:
         raise StackError.unwritable(path, error) from error
     return path

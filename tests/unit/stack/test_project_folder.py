@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from harness.stack.project import LONGEST_SOCKET_PATH, ProjectFolder
+from harness.stack.project import LONGEST_SOCKET_PATH, ProjectFolder, new_folder
 
 
 def test_it_is_readable_by_its_owner_alone_and_ignored_by_git(tmp_path: Path) -> None:
@@ -43,3 +45,16 @@ def test_logs_of_the_last_ten_stacks_stay(tmp_path: Path) -> None:
     made = [folder.new_log_dir() for _ in range(13)]
     assert len(set(made)) == 13
     assert len(list((folder.path / "logs").iterdir())) == 10
+
+
+def test_folders_of_one_name_can_be_made_at_the_same_moment(tmp_path: Path) -> None:
+    """As two files do that are called the same in two folders: each gets one of its own."""
+    together = threading.Barrier(8)
+
+    def make(number: int) -> Path:
+        together.wait()
+        return new_folder(tmp_path, f"outages-{number}")
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(50):
+            assert len(set(pool.map(make, [number] * 8))) == 8
