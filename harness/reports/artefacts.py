@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -24,8 +26,7 @@ def write_artefacts(finished: CaseFinished, folder: Path) -> CaseFinished:
     if finished.record is None:
         return finished
     redact = Redactor(finished.record.secrets)
-    place = folder / _name(finished)
-    place.mkdir(parents=True, exist_ok=True)
+    place = _new_folder(folder, _name(finished))
     for name, text in _files(finished.record).items():
         (place / name).write_text(redact(text), encoding="utf-8")
     if finished.failure is None:
@@ -33,6 +34,16 @@ def write_artefacts(finished: CaseFinished, folder: Path) -> CaseFinished:
     told = "\n".join(render_failure(finished, _WIDE)) + "\n"
     (place / "failure.txt").write_text(redact(told), encoding="utf-8")
     return replace(finished, artefacts=place)
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    """Make a folder of that name, with a number behind it if another case has had the same: no case hides another's."""
+    for number in itertools.count(1):
+        place = parent / (name if number == 1 else f"{name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            place.mkdir(parents=True)
+            break
+    return place
 
 
 def _files(record: Record) -> dict[str, str]:
@@ -58,5 +69,5 @@ def _readable(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _name(finished: CaseFinished) -> str:
     file, _, case = finished.case.partition("::")
-    name = f"{Path(file).stem}-{case}" + (f"-{finished.repeat + 1}" if finished.repeat else "")
+    name = f"{Path(file).with_suffix('')}-{case}" + (f"-{finished.repeat + 1}" if finished.repeat else "")
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")

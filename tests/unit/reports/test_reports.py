@@ -142,6 +142,20 @@ def test_ndjson_is_a_line_an_event(tmp_path: Path) -> None:
     assert lines[2]["failure"]["mismatches"][0]["path"] == "body.reason"
 
 
+def test_no_case_hides_the_artefacts_of_another(tmp_path: Path) -> None:
+    """Files of one name in two folders, and names that differ in a character that no folder has."""
+    record = Record((), (), (), (), 0.0, frozenset())
+    cases = ["one/a.yaml::x", "two/a.yaml::x", "one/a.yaml::x[b c]", "one/a.yaml::x[b-c]"]
+    places = [
+        write_artefacts(
+            CaseFinished(1, case, "failed", Durations(), failure=FAILURE, record=record), tmp_path
+        ).artefacts
+        for case in cases
+    ]
+    assert [place and place.name for place in places] == ["one-a-x", "two-a-x", "one-a-x-b-c", "one-a-x-b-c-2"]
+    assert all(place and (place / "failure.txt").exists() for place in places)
+
+
 def test_artefacts_hold_no_secret(tmp_path: Path) -> None:
     """Not in a log line, not in a message, not inside base64."""
     url = "http://127.0.0.1/a/b.jpg?sp=r&sig=abc%2Fdef&se=1"
