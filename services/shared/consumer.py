@@ -231,8 +231,9 @@ class Consumer:
             try:
                 await receiver.renew_message_lock(message)
             except (ServiceBusError, OSError, TimeoutError, ValueError) as error:
+                # whether the lock is lost by that is told when the message is settled
                 log.warning(
-                    self._event("lock_lost"),
+                    self._event("renewal_failed"),
                     queue=self.queue,
                     message_id=message.message_id,
                     error=type(error).__name__,

@@ -45,6 +45,8 @@ class FakeReceiver:
     async def renew_message_lock(self, message: FakeMessage) -> None:
         self.done.append(("renewed", message.message_id))
         self.renewed.set()
+        if self.lock_is_lost:
+            raise MessageLockLostError
         message.locked_until_utc = datetime.now(UTC) + timedelta(seconds=60)
 
     async def complete_message(self, message: FakeMessage) -> None:
@@ -165,6 +167,18 @@ def test_a_lost_lock_is_no_error_and_the_lane_lives_on(events: Events) -> None:
 
     _consume(receiver, handle)
     assert _names(events) == ["worker.received", "worker.lock_lost"]
+
+
+def test_a_lock_that_cannot_be_renewed_is_told_lost_once_and_at_the_end(events: Events) -> None:
+    """Whoever counts lost locks counts deliveries: a renewal fails for other reasons, too, such as a cut connection."""
+    receiver = FakeReceiver(FakeMessage("m", locked_until_utc=datetime.now(UTC) + timedelta(milliseconds=100)))
+    receiver.lock_is_lost = True
+
+    async def handle(_message: ServiceBusReceivedMessage) -> None:
+        await receiver.renewed.wait()
+
+    _consume(receiver, handle)
+    assert _names(events) == ["worker.received", "worker.renewal_failed", "worker.lock_lost"]
 
 
 def test_the_handler_works_under_the_messages_correlation_id() -> None:
