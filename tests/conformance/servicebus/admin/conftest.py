@@ -17,7 +17,7 @@ from harness.servicebus.gateway.sas import make_token
 RULES = (AccessRule(), AccessRule("sender", "send-key", ("Send",)))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PEEKLOCK_CACHE", str(tmp_path_factory.mktemp("cache")))
@@ -25,12 +25,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
             yield emulator
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def ca(shared: Emulator) -> str:
     return str(certificates.authority())
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def client(shared: Emulator, ca: str) -> Iterator[ServiceBusAdministrationClient]:
     """Unpatched: only told which CA to trust."""
     string = shared.connection_string()
