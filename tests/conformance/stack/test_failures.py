@@ -112,10 +112,13 @@ def test_a_registry_that_cannot_be_reached(
 
 
 def test_root_without_user_namespaces_runs_postgres_as_nobody(
-    project: Project, nothing_left: Callable[[], None], data: Path, monkeypatch: pytest.MonkeyPatch
+    project: Project, nothing_left: Callable[[], None], data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """From nothing, in a cache that nobody else may enter, as that of root is."""
     if os.geteuid() != 0:
         pytest.skip("only root has to become somebody else")
+    tmp_path.chmod(0o700)
+    monkeypatch.setenv("PEEKLOCK_CACHE", str(tmp_path / "cache"))
     find = golden.Identity.find
     monkeypatch.setattr(
         golden.Identity, "find", classmethod(lambda cls, supervisor: find(supervisor, namespaces=False))
