@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -16,6 +14,7 @@ from harness.engine.ledger import body_of
 from harness.engine.record import Record
 from harness.engine.timeline import timeline
 from harness.reports.failure_text import render_failure, render_timeline
+from harness.stack.project import new_folder
 from harness.stack.redact import Redactor
 
 _WIDE = 200
@@ -26,7 +25,7 @@ def write_artefacts(finished: CaseFinished, folder: Path) -> CaseFinished:
     if finished.record is None:
         return finished
     redact = Redactor(finished.record.secrets)
-    place = _new_folder(folder, _name(finished))
+    place = new_folder(folder, _name(finished))  # no case hides another one of the same name
     for name, text in _files(finished.record).items():
         (place / name).write_text(redact(text), encoding="utf-8")
     if finished.failure is None:
@@ -34,16 +33,6 @@ def write_artefacts(finished: CaseFinished, folder: Path) -> CaseFinished:
     told = "\n".join(render_failure(finished, _WIDE)) + "\n"
     (place / "failure.txt").write_text(redact(told), encoding="utf-8")
     return replace(finished, artefacts=place)
-
-
-def _new_folder(parent: Path, name: str) -> Path:
-    """Make a folder of that name, with a number behind it if another case has had the same: no case hides another's."""
-    for number in itertools.count(1):
-        place = parent / (name if number == 1 else f"{name}-{number}")
-        with contextlib.suppress(FileExistsError):
-            place.mkdir(parents=True)
-            break
-    return place
 
 
 def _files(record: Record) -> dict[str, str]:

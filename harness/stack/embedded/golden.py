@@ -191,7 +191,8 @@ class Identity:
             return folder
         new = Path(tempfile.mktemp(prefix="peeklock-postgres-"))  # noqa: S306  registered first, then made
         supervisor.call("register", path=str(new))
-        new.mkdir(mode=0o711)
+        new.mkdir()
+        new.chmod(0o711)  # whatever the umask
         return new
 
     def binaries(self) -> Postgres:

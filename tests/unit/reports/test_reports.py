@@ -152,7 +152,8 @@ def test_no_case_hides_the_artefacts_of_another(tmp_path: Path) -> None:
         ).artefacts
         for case in cases
     ]
-    assert [place and place.name for place in places] == ["one-a-x", "two-a-x", "one-a-x-b-c", "one-a-x-b-c-2"]
+    assert [place and place.name for place in places[:3]] == ["one-a-x", "two-a-x", "one-a-x-b-c"]
+    assert len(set(places)) == 4
     assert all(place and (place / "failure.txt").exists() for place in places)
 
 
