@@ -19,7 +19,7 @@ setup: $(READY) ## everything that the other commands need; they call it themsel
 conformance: $(READY) ## azure-servicebus' own tests against the emulator (long; GROUPS="queues topics" chooses)
 	@$(BIN)/python -m tests.conformance.servicebus.live $(GROUPS)
 
-$(READY): requirements.lock pyproject.toml Makefile harness/stack/embedded/azurite/package-lock.json harness/stack/embedded/azurite/bundle.mjs fixtures/models/fetch.py
+$(READY): requirements.lock pyproject.toml Makefile harness/peeklock/stack/embedded/azurite/package-lock.json harness/peeklock/stack/embedded/azurite/bundle.mjs fixtures/models/fetch.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "error: Peeklock needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
 	  echo "  fix: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 3; }

@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.."
 LOG=${PEEKLOCK_ENGINE_LOG:-/var/log/peeklock-dockerd.log}
 PID=/var/run/docker.pid
 WITHIN=60 # seconds for a daemon to answer; one that ends is noticed at once
-ASK='import runpy, subprocess, sys; ask = runpy.run_path("harness/stack/bare.py")["bare"]
-sys.exit(subprocess.call(ask("harness.stack.containers.discovery")))'
+ASK='import runpy, subprocess, sys; ask = runpy.run_path("harness/peeklock/stack/bare.py")["bare"]
+sys.exit(subprocess.call(ask("peeklock.stack.containers.discovery")))'
 
 answers() { # the engine that Peeklock would use; on stderr, why there is none
   "${PYTHON:-python3}" -c "$ASK"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.stack import faketime
+from peeklock.stack import faketime
 from tests.acceptance.conftest import Run
 
 TOMORROW = """\

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.stack.containers.discovery import find_engine
-from harness.stack.errors import StackError
+from peeklock.stack.containers.discovery import find_engine
+from peeklock.stack.errors import StackError
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ("bash", "cat", "dirname", "env", "id", "kill", "mktemp", "rm", "setsid", "sleep", "tail", "timeout", "uname")

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def images(*arguments: str, docker_host: str = "unix:///nonexistent") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "harness.cli", "images", *arguments], cwd=ROOT, capture_output=True, text=True, check=False,
+        [sys.executable, "-m", "peeklock.cli", "images", *arguments], cwd=ROOT, capture_output=True, text=True, check=False,
         env={**os.environ, "DOCKER_HOST": docker_host},
     )  # fmt: skip
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.stack.containers.discovery import find_engine
-from harness.stack.containers.stack import wanted_images
-from harness.stack.environment import KINDS
-from harness.stack.errors import StackError
+from peeklock.stack.containers.discovery import find_engine
+from peeklock.stack.containers.stack import wanted_images
+from peeklock.stack.environment import KINDS
+from peeklock.stack.errors import StackError
 from tests.bench import command, stack
 from tests.bench.command import FIRST, CannotMeasureError, median
 from tests.bench.table import Row

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from harness.servicebus import Client
-from harness.servicebus.amqp import Receiver, frames
-from harness.servicebus.client.channel import Channel
-from harness.servicebus.client.messages import OutgoingMessage
+from peeklock.servicebus import Client
+from peeklock.servicebus.amqp import Receiver, frames
+from peeklock.servicebus.client.channel import Channel
+from peeklock.servicebus.client.messages import OutgoingMessage
 from tests.bench.rabbitmq import rabbitmq
 from tests.bench.servicebus import broker
 

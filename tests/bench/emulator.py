@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from harness.servicebus import Client, OutgoingMessage
-from harness.servicebus.amqp import Receiver, Sender, frames
-from harness.servicebus.amqp.encode import encode
-from harness.servicebus.amqp.sections import BATCH_FORMAT
-from harness.servicebus.client.channel import Channel
+from peeklock.servicebus import Client, OutgoingMessage
+from peeklock.servicebus.amqp import Receiver, Sender, frames
+from peeklock.servicebus.amqp.encode import encode
+from peeklock.servicebus.amqp.sections import BATCH_FORMAT
+from peeklock.servicebus.client.channel import Channel
 from tests.bench.command import median
 from tests.bench.servicebus import CONNECTION, cpu, memory
 
@@ -34,7 +34,7 @@ def _broker(queues: int = 1, *, env: dict[str, str] | None = None) -> Iterator[t
         path.write_text(
             json.dumps({"UserConfig": {"Namespaces": [{"Name": "sbemulatorns", "Queues": named, "Topics": []}]}})
         )
-        command = [sys.executable, "-m", "harness.servicebus", "--port", "0", "--config", str(path)]
+        command = [sys.executable, "-m", "peeklock.servicebus", "--port", "0", "--config", str(path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env) as child:
             assert child.stdout is not None
             try:
@@ -57,7 +57,7 @@ def cold_start(rounds: int = 11) -> float:
             subprocess.run([sys.executable, "-c", "import asyncio"], env=env, check=True)
             middle = time.perf_counter()
             with subprocess.Popen(
-                [sys.executable, "-m", "harness.servicebus", "--port", "0"],
+                [sys.executable, "-m", "peeklock.servicebus", "--port", "0"],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=env,

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 
-from harness.servicebus import Client, OutgoingMessage
+from peeklock.servicebus import Client, OutgoingMessage
 
 
 def main() -> None:

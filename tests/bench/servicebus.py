@@ -30,7 +30,7 @@ def broker() -> Iterator[tuple[int, str]]:
     config = {"UserConfig": {"Namespaces": [{"Name": "n", "Queues": [{"Name": "bench"}], "Topics": []}]}}
     path = Path(os.environ.get("TMPDIR", "/tmp")) / f"peeklock-bench-{os.getpid()}.json"
     path.write_text(json.dumps(config))
-    command = [sys.executable, "-m", "harness.servicebus", "--port", "0", "--config", str(path)]
+    command = [sys.executable, "-m", "peeklock.servicebus", "--port", "0", "--config", str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
         assert child.stdout is not None
         try:
@@ -69,9 +69,9 @@ def measure(name: str, pid: int, count: int, work: Callable[[], None]) -> dict[s
 
 def raw(pid: int, connection: str, scale: float) -> Iterator[dict[str, float | str]]:
     """The ceiling: our own engine as the client, pipelined."""
-    from harness.servicebus import Client, OutgoingMessage
-    from harness.servicebus.amqp import frames
-    from harness.servicebus.amqp.encode import encode
+    from peeklock.servicebus import Client, OutgoingMessage
+    from peeklock.servicebus.amqp import frames
+    from peeklock.servicebus.amqp.encode import encode
 
     count = int(20_000 * scale)
     payload = OutgoingMessage(b"x" * 1024, message_id="m", application_properties={"k": 1}).encode()

@@ -1,16 +1,16 @@
-"""How fast the stack comes up, and how fast an environment is reset: through the API of `harness.stack`, in this process."""
+"""How fast the stack comes up, and how fast an environment is reset: through the API of `peeklock.stack`, in this process."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
 
-from harness.engine.environments import environment_spec
-from harness.engine.plan import Choice, Target, make_plan
-from harness.stack import open_stack
-from harness.stack.cache import cache_dir
-from harness.stack.environment import KINDS
-from harness.verbs import VOCABULARY
+from peeklock.engine.environments import environment_spec
+from peeklock.engine.plan import Choice, Target, make_plan
+from peeklock.stack import open_stack
+from peeklock.stack.cache import cache_dir
+from peeklock.stack.environment import KINDS
+from peeklock.verbs import VOCABULARY
 
 
 def up(root: Path, *kinds: str, backend: str = "embedded") -> float:

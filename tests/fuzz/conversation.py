@@ -6,11 +6,11 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from harness.servicebus import Client, OutgoingMessage, Queue, Rule, Subscription, Topic, Topology
-from harness.servicebus.amqp import Sender, frames
-from harness.servicebus.amqp.encode import described, encode
-from harness.servicebus.amqp.transactions import coordinator, declare, discharge, posting
-from harness.servicebus.client.channel import Channel
+from peeklock.servicebus import Client, OutgoingMessage, Queue, Rule, Subscription, Topic, Topology
+from peeklock.servicebus.amqp import Sender, frames
+from peeklock.servicebus.amqp.encode import described, encode
+from peeklock.servicebus.amqp.transactions import coordinator, declare, discharge, posting
+from peeklock.servicebus.client.channel import Channel
 
 TOPOLOGY = Topology(
     queues={

@@ -11,13 +11,13 @@ from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from unittest import mock
 
-from harness.servicebus import Client
-from harness.servicebus.broker import ManualClock
-from harness.servicebus.client import channel
-from harness.servicebus.emulator import connection_string
-from harness.servicebus.gateway.doorway import Doorway
-from harness.servicebus.gateway.server import Server
-from harness.servicebus.topology import AccessRule
+from peeklock.servicebus import Client
+from peeklock.servicebus.broker import ManualClock
+from peeklock.servicebus.client import channel
+from peeklock.servicebus.emulator import connection_string
+from peeklock.servicebus.gateway.doorway import Doorway
+from peeklock.servicebus.gateway.server import Server
+from peeklock.servicebus.topology import AccessRule
 from tests.fuzz.conversation import CONVERSATIONS, TOPOLOGY
 from tests.fuzz.mutation import frames_of, mutated
 from tests.fuzz.request import REQUESTS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from harness.servicebus.gateway.sas import make_token
-from harness.servicebus.topology import AccessRule
+from peeklock.servicebus.gateway.sas import make_token
+from peeklock.servicebus.topology import AccessRule
 
 _ENTRY = (
     '<entry xmlns="http://www.w3.org/2005/Atom"><content type="application/xml"><{kind} '

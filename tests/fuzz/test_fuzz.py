@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from harness.servicebus.broker.queue import Queue
-from harness.servicebus.gateway.peer import Peer
+from peeklock.servicebus.broker.queue import Queue
+from peeklock.servicebus.gateway.peer import Peer
 from tests.fuzz.__main__ import run
 from tests.fuzz.fuzzer import Finding
 

@@ -8,13 +8,13 @@ from typing import get_args
 
 import pytest
 
-from harness.engine.invariants import CHECKS
-from harness.scenario.document import parse_text
-from harness.scenario.matchers.operators import OPERATORS
-from harness.scenario.matchers.words import WORDS
-from harness.scenario.model import Invariant
-from harness.scenario.values import FUNCTIONS
-from harness.verbs import VOCABULARY
+from peeklock.engine.invariants import CHECKS
+from peeklock.scenario.document import parse_text
+from peeklock.scenario.matchers.operators import OPERATORS
+from peeklock.scenario.matchers.words import WORDS
+from peeklock.scenario.model import Invariant
+from peeklock.scenario.values import FUNCTIONS
+from peeklock.verbs import VOCABULARY
 
 ROOT = Path(__file__).parents[2]
 LANGUAGE = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")

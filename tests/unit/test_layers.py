@@ -9,14 +9,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "harness" / "peeklock"
 LAYERS = ["scenario", "scaling", "stack", "engine", "verbs", "reports", "cli"]
 """From the inside out. `servicebus` stands alone; what stands outside of it may use it."""
 OUTERMOST = {"cli", "pytest_plugin"}
 PURE = {
-    "harness/scenario": {"asyncio", "httpx", "psycopg", "socket", "subprocess", "threading", "azure", "urllib.request"},
-    "harness/scaling": {"asyncio", "datetime", "pathlib", "subprocess", "threading", "time"},
-    "harness/servicebus/broker": {"asyncio", "socket", "subprocess", "threading", "time", "datetime"},
-    "harness/servicebus/amqp": {"asyncio", "socket", "subprocess", "threading", "time"},
+    "harness/peeklock/scenario": {
+        "asyncio",
+        "httpx",
+        "psycopg",
+        "socket",
+        "subprocess",
+        "threading",
+        "azure",
+        "urllib.request",
+    },
+    "harness/peeklock/scaling": {"asyncio", "datetime", "pathlib", "subprocess", "threading", "time"},
+    "harness/peeklock/servicebus/broker": {"asyncio", "socket", "subprocess", "threading", "time", "datetime"},
+    "harness/peeklock/servicebus/amqp": {"asyncio", "socket", "subprocess", "threading", "time"},
 }
 
 
@@ -26,7 +36,7 @@ def imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             if node.level:
-                package = path.relative_to(ROOT).with_suffix("").parts[: -node.level]
+                package = path.relative_to(PACKAGE.parent).with_suffix("").parts[: -node.level]
                 yield ".".join([*package, *([node.module] if node.module else [])])
             else:
                 yield node.module or ""
@@ -34,12 +44,12 @@ def imports(path: Path) -> Iterator[str]:
 
 def part(module: str) -> str | None:
     pieces = module.split(".")
-    return pieces[1] if pieces[0] == "harness" and len(pieces) > 1 else None
+    return pieces[1] if pieces[0] == "peeklock" and len(pieces) > 1 else None
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "harness").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_uses_only_what_lies_further_in(path: Path) -> None:
-    own = path.relative_to(ROOT / "harness").parts[0].removesuffix(".py")
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     for module in imports(path):
         other = part(module)
         if other is None or other == own or own in ("pytest_plugin", "__init__"):
@@ -66,12 +76,12 @@ def test_pure_parts_do_no_io_and_own_no_clock(folder: str) -> None:
 
 def test_services_know_nothing_of_the_harness() -> None:
     for path in (ROOT / "services").rglob("*.py"):
-        assert not [module for module in imports(path) if module.split(".")[0] == "harness"], path
+        assert not [module for module in imports(path) if module.split(".")[0] in ("peeklock", "harness")], path
 
 
 def test_nobody_sleeps_but_the_waiting_module() -> None:
     """A turn of the event loop (`sleep(0)`) is no sleep."""
-    for path in (ROOT / "harness").rglob("*.py"):
+    for path in PACKAGE.rglob("*.py"):
         if path.name != "waiting.py":
             source = path.read_text(encoding="utf-8")
             assert "time.sleep(" not in source, path

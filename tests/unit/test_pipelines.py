@@ -10,7 +10,7 @@ import pytest
 import typer.main
 from ruamel.yaml import YAML
 
-from harness.cli.app import app
+from peeklock.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "ci"

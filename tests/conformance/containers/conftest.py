@@ -15,9 +15,9 @@ import pytest
 
 docker = pytest.importorskip("docker", reason="the extra `containers` is not installed")
 
-from harness.stack.containers.discovery import find_engine  # noqa: E402
-from harness.stack.containers.images import Kind, reference  # noqa: E402
-from harness.stack.errors import StackError  # noqa: E402
+from peeklock.stack.containers.discovery import find_engine  # noqa: E402
+from peeklock.stack.containers.images import Kind, reference  # noqa: E402
+from peeklock.stack.errors import StackError  # noqa: E402
 
 LABEL = "peeklock.test"
 _SECOND = 1_000_000_000  # the engine counts nanoseconds

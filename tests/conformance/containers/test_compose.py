@@ -13,7 +13,7 @@ import httpx
 import psycopg
 import pytest
 
-from harness.stack.containers.images import KINDS, Kind
+from peeklock.stack.containers.images import KINDS, Kind
 
 ROOT = Path(__file__).parents[3]
 TOKEN = {"authorization": "Bearer local-only"}

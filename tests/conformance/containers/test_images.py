@@ -16,9 +16,9 @@ import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.storage.blob import BlobServiceClient
 
-from harness.stack.containers.images import KINDS, Kind
-from harness.stack.containers.images.build import build, write_context
-from harness.stack.containers.images.layer import USER
+from peeklock.stack.containers.images import KINDS, Kind
+from peeklock.stack.containers.images.build import build, write_context
+from peeklock.stack.containers.images.layer import USER
 
 from .conftest import LABEL, Container, Start
 

@@ -20,10 +20,10 @@ pytest.importorskip("testcontainers", reason="the extra `containers` is not inst
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from testcontainers.core.config import testcontainers_config
 
-from harness.scenario.topology import ServiceBus
-from harness.stack.containers.images import Kind
-from harness.stack.containers.microsoft.configuration import configuration
-from harness.stack.containers.microsoft.container import ServiceBusEmulatorContainer
+from peeklock.scenario.topology import ServiceBus
+from peeklock.stack.containers.images import Kind
+from peeklock.stack.containers.microsoft.configuration import configuration
+from peeklock.stack.containers.microsoft.container import ServiceBusEmulatorContainer
 
 # azure-servicebus forgets the socket of a connection that was refused, or whose link was
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")

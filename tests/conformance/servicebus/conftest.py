@@ -13,7 +13,7 @@ if path := os.environ.get("PEEKLOCK_SERVICEBUS_SDK_PATH"):
 
 from azure.servicebus import ServiceBusClient, ServiceBusReceiveMode, _version
 
-from harness.servicebus import AccessRule, Emulator, Queue, Topology
+from peeklock.servicebus import AccessRule, Emulator, Queue, Topology
 
 WANTED = os.environ.get("PEEKLOCK_SERVICEBUS_SDK", "")
 

@@ -17,7 +17,7 @@ TOKEN = "a-control-token"
 def process(*arguments, token=TOKEN, **more):
     environment = {**os.environ, "PEEKLOCK_CONTROL_TOKEN": token, **more}
     child = subprocess.Popen(
-        [sys.executable, "-m", "harness.servicebus", *arguments],
+        [sys.executable, "-m", "peeklock.servicebus", *arguments],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

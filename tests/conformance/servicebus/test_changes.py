@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.servicebus import (
+from peeklock.servicebus import (
     AccessRule,
     Client,
     Emulator,
@@ -23,7 +23,7 @@ from harness.servicebus import (
     Topology,
     TopologyError,
 )
-from harness.servicebus.gateway.changes import apply
+from peeklock.servicebus.gateway.changes import apply
 from tests.conformance.servicebus.control import call, process, text
 
 BEFORE = Topology(

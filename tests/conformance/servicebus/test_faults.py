@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.servicebus import (
+from peeklock.servicebus import (
     AccessRule,
     Client,
     Emulator,
@@ -23,9 +23,9 @@ from harness.servicebus import (
     Topology,
     TopologyError,
 )
-from harness.servicebus.broker import BrokerError
-from harness.servicebus.client.channel import Channel
-from harness.servicebus.gateway.sas import make_token
+from peeklock.servicebus.broker import BrokerError
+from peeklock.servicebus.client.channel import Channel
+from peeklock.servicebus.gateway.sas import make_token
 
 TOPOLOGY = Topology(
     queues={"q": Queue(lock_duration=30, max_delivery_count=2), "other": Queue(), "s": Queue(requires_session=True)},
@@ -233,7 +233,7 @@ def test_links_are_detached_with_a_condition(bus: Emulator) -> None:
     channel = Channel("127.0.0.1", bus.port, tls=False, timeout=5)
     client = Client(bus.connection_string())
     token = make_token("sb://h/", AccessRule().name, AccessRule().key, int(bus.clock.now() + 60))
-    from harness.servicebus.amqp.encode import encode
+    from peeklock.servicebus.amqp.encode import encode
 
     fields = {"operation": "put-token", "type": "jwt", "name": "sb://h/"}
     channel.request("$cbs", fields, encode(token), codes=("status-code", "status-description"))

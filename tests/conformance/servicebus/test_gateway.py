@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from harness.servicebus import (
+from peeklock.servicebus import (
     AccessRule,
     Client,
     Emulator,
@@ -16,13 +16,13 @@ from harness.servicebus import (
     ServiceBusError,
     Topology,
 )
-from harness.servicebus.amqp import Envelope, Receiver, Sender, frames
-from harness.servicebus.amqp.encode import encode
-from harness.servicebus.amqp.sections import build
-from harness.servicebus.amqp.types import Symbol, UInt
-from harness.servicebus.client.channel import Channel
-from harness.servicebus.gateway import Limits
-from harness.servicebus.gateway.sas import make_token
+from peeklock.servicebus.amqp import Envelope, Receiver, Sender, frames
+from peeklock.servicebus.amqp.encode import encode
+from peeklock.servicebus.amqp.sections import build
+from peeklock.servicebus.amqp.types import Symbol, UInt
+from peeklock.servicebus.client.channel import Channel
+from peeklock.servicebus.gateway import Limits
+from peeklock.servicebus.gateway.sas import make_token
 
 RULES = (AccessRule(), AccessRule("listen", "lk", ("Listen",)), AccessRule("send", "sk", ("Send",)))
 
@@ -364,7 +364,7 @@ def test_management_errors(bus, channel):
 def test_who_asks_and_does_not_read_is_hung_up_on(bus, channel, monkeypatch):
     """Back-pressure: replies have no credit that would end them, so that unread ones end the connection; the bytes of messages
     do not count, as one alone may be longer."""
-    monkeypatch.setattr("harness.servicebus.gateway.peer.UNREAD_LIMIT", 2 << 20)
+    monkeypatch.setattr("peeklock.servicebus.gateway.peer.UNREAD_LIMIT", 2 << 20)
     put_token(channel, bus)
     sender = channel.attach_sender("q")
     for _ in range(20):

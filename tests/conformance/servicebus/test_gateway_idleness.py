@@ -8,8 +8,8 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.servicebus.management import ServiceBusAdministrationClient
 
-from harness.servicebus import Client, Emulator, ManualClock, OutgoingMessage, Queue, ServiceBusError, Topology
-from harness.servicebus.gateway import certificates
+from peeklock.servicebus import Client, Emulator, ManualClock, OutgoingMessage, Queue, ServiceBusError, Topology
+from peeklock.servicebus.gateway import certificates
 
 
 @pytest.fixture

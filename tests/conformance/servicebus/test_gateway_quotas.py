@@ -12,9 +12,9 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.servicebus.management import AccessRights, AuthorizationRule, ServiceBusAdministrationClient
 
-from harness.servicebus import Client, Emulator, OutgoingMessage, Queue, ServiceBusError, Topology
-from harness.servicebus.gateway import Limits, certificates
-from harness.servicebus.gateway.sas import make_token
+from peeklock.servicebus import Client, Emulator, OutgoingMessage, Queue, ServiceBusError, Topology
+from peeklock.servicebus.gateway import Limits, certificates
+from peeklock.servicebus.gateway.sas import make_token
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_the_administration_api_has_its_quotas(bus):
 
 
 SERVE = """
-from harness.servicebus import Emulator, Queue, Topology
+from peeklock.servicebus import Emulator, Queue, Topology
 
 queue = Queue(max_message_size_in_kilobytes=102_400)
 with Emulator(Topology(queues={"q": queue}, sku="Premium")) as bus:

@@ -6,13 +6,13 @@ import http.client
 
 import pytest
 
-from harness.servicebus import Client, Emulator, ManualClock, OutgoingMessage, Queue, ServiceBusError, Topology
-from harness.servicebus.amqp import Receiver, frames
-from harness.servicebus.amqp.encode import encode
-from harness.servicebus.amqp.types import Array, Described, Int, Symbol, Timestamp, UByte, UInt, ULong
-from harness.servicebus.client.channel import Channel
-from harness.servicebus.gateway import Limits
-from harness.servicebus.gateway.sas import make_token
+from peeklock.servicebus import Client, Emulator, ManualClock, OutgoingMessage, Queue, ServiceBusError, Topology
+from peeklock.servicebus.amqp import Receiver, frames
+from peeklock.servicebus.amqp.encode import encode
+from peeklock.servicebus.amqp.types import Array, Described, Int, Symbol, Timestamp, UByte, UInt, ULong
+from peeklock.servicebus.client.channel import Channel
+from peeklock.servicebus.gateway import Limits
+from peeklock.servicebus.gateway.sas import make_token
 
 FILTER = Symbol("com.microsoft:session-filter")
 ALL_SESSIONS = Timestamp(253_402_300_800_000)

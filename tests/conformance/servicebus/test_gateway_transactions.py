@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness.servicebus import (
+from peeklock.servicebus import (
     AccessRule,
     Emulator,
     ManualClock,
@@ -18,11 +18,11 @@ from harness.servicebus import (
     Topic,
     Topology,
 )
-from harness.servicebus.amqp import Sender, decode, frames
-from harness.servicebus.amqp.encode import described, encode
-from harness.servicebus.amqp.transactions import outcome_of, posting, transactional
-from harness.servicebus.amqp.types import Array, Described, ULong
-from harness.servicebus.client.channel import raise_refusal
+from peeklock.servicebus.amqp import Sender, decode, frames
+from peeklock.servicebus.amqp.encode import described, encode
+from peeklock.servicebus.amqp.transactions import outcome_of, posting, transactional
+from peeklock.servicebus.amqp.types import Array, Described, ULong
+from peeklock.servicebus.client.channel import raise_refusal
 
 from .wire import Wire, manager
 
@@ -122,7 +122,7 @@ def test_unknown_ids_are_refused_in_the_words_of_the_service(bus, wire):
 
 
 def encoded_request(arguments):
-    from harness.servicebus.amqp.sections import build
+    from peeklock.servicebus.amqp.sections import build
 
     operation = {"operation": "com.microsoft:update-disposition"}
     return build(application_properties=operation, value=encode(arguments))
@@ -273,7 +273,7 @@ def test_transfer_dead_letters_can_be_received_and_counted(bus, wire):
 
 
 def admin_counts(server, name):
-    from harness.servicebus.gateway.atom import AdminRequest
+    from peeklock.servicebus.gateway.atom import AdminRequest
 
     _, body = AdminRequest(server, "GET", [name], {}, "https://h").answer(b"", replaces=False)
     text = body.decode()

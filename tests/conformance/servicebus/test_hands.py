@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 
-from harness.servicebus import Emulator, Queue, Topology
-from harness.servicebus.client import Client, OutgoingMessage
+from peeklock.servicebus import Emulator, Queue, Topology
+from peeklock.servicebus.client import Client, OutgoingMessage
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from harness.servicebus import (
+from peeklock.servicebus import (
     AccessRule,
     Client,
     Emulator,
@@ -21,7 +21,7 @@ from harness.servicebus import (
     Topic,
     Topology,
 )
-from harness.servicebus.gateway.sas import make_token
+from peeklock.servicebus.gateway.sas import make_token
 
 RULES = (AccessRule(), AccessRule("sender", "send-key", ("Send",)), AccessRule("one", "one-key", entity="q"))
 TOPOLOGY = Topology(
@@ -87,14 +87,14 @@ def test_health_tells_of_a_check_that_fails(bus: Emulator) -> None:
 
 def test_health_tells_of_an_event_loop_that_stood_still(bus: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stall is told of though the loop turns again: else nobody could ever see one."""
-    monkeypatch.setattr("harness.servicebus.gateway.pulse.BEAT", 0.05)
-    monkeypatch.setattr("harness.servicebus.gateway.health.STALL", 0.3)
+    monkeypatch.setattr("peeklock.servicebus.gateway.pulse.BEAT", 0.05)
+    monkeypatch.setattr("peeklock.servicebus.gateway.health.STALL", 0.3)
     bus.call(lambda server: (server.pulse.stop(), server.pulse.start()))
     bus.call(lambda _: time.sleep(0.5))
     answer = get(bus, "/health")
     assert answer.status_code == 503
     assert "the event loop stood still for 0." in answer.json()["reasons"][0]
-    monkeypatch.setattr("harness.servicebus.gateway.pulse.MEMORY", 0.0)
+    monkeypatch.setattr("peeklock.servicebus.gateway.pulse.MEMORY", 0.0)
     assert get(bus, "/health").status_code == 200
 
 

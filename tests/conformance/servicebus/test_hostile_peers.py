@@ -11,14 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.servicebus import AccessRule, Client, Emulator, OutgoingMessage, Queue, ServiceBusError, Topology
-from harness.servicebus.amqp import Sender, frames
-from harness.servicebus.amqp.encode import encode
-from harness.servicebus.amqp.sections import build
-from harness.servicebus.client.channel import Channel
-from harness.servicebus.gateway import Limits
-from harness.servicebus.gateway.http_server import HttpReply, HttpServer
-from harness.servicebus.gateway.sas import make_token
+from peeklock.servicebus import AccessRule, Client, Emulator, OutgoingMessage, Queue, ServiceBusError, Topology
+from peeklock.servicebus.amqp import Sender, frames
+from peeklock.servicebus.amqp.encode import encode
+from peeklock.servicebus.amqp.sections import build
+from peeklock.servicebus.client.channel import Channel
+from peeklock.servicebus.gateway import Limits
+from peeklock.servicebus.gateway.http_server import HttpReply, HttpServer
+from peeklock.servicebus.gateway.sas import make_token
 
 ROOT = AccessRule()
 TOPOLOGY = Topology(queues={"q": Queue()})

@@ -17,7 +17,7 @@ from azure.servicebus.aio import ServiceBusClient as AsyncClient
 from azure.servicebus.exceptions import ServiceBusConnectionError
 from azure.servicebus.management import ServiceBusAdministrationClient
 
-from harness.servicebus import (
+from peeklock.servicebus import (
     AccessRule,
     Client,
     Emulator,
@@ -33,10 +33,10 @@ from harness.servicebus import (
     Topology,
     TopologyError,
 )
-from harness.servicebus.amqp.encode import encode
-from harness.servicebus.client.channel import Channel
-from harness.servicebus.gateway import certificates
-from harness.servicebus.issuer import MANAGED, object_id
+from peeklock.servicebus.amqp.encode import encode
+from peeklock.servicebus.client.channel import Channel
+from peeklock.servicebus.gateway import certificates
+from peeklock.servicebus.issuer import MANAGED, object_id
 
 ROLES = (
     RoleAssignment("owner", "Azure Service Bus Data Owner"),

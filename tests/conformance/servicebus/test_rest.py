@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.servicebus import AccessRule, Client, Emulator, OutgoingMessage, Queue, Topology
-from harness.servicebus.gateway.sas import make_token
+from peeklock.servicebus import AccessRule, Client, Emulator, OutgoingMessage, Queue, Topology
+from peeklock.servicebus.gateway.sas import make_token
 
 ROOT = AccessRule("RootManageSharedAccessKey", "root-key", ("Manage", "Send", "Listen"))
 LISTEN = AccessRule("listen-only", "listen-key", ("Listen",))

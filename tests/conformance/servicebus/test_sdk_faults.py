@@ -8,7 +8,7 @@ import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusReceiver, ServiceBusSender
 from azure.servicebus.exceptions import MessageLockLostError, ServiceBusServerBusyError
 
-from harness.servicebus import Emulator, Queue, Topology
+from peeklock.servicebus import Emulator, Queue, Topology
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,9 @@ from azure.servicebus.exceptions import (
     SessionLockLostError,
 )
 
-from harness.servicebus import Emulator, Queue, Subscription, Topic, Topology
-from harness.servicebus.amqp import Envelope
-from harness.servicebus.amqp.sections import build
+from peeklock.servicebus import Emulator, Queue, Subscription, Topic, Topology
+from peeklock.servicebus.amqp import Envelope
+from peeklock.servicebus.amqp.sections import build
 
 QUEUES = {
     "sessions": Queue(requires_session=True, max_delivery_count=3),

@@ -22,7 +22,7 @@ from azure.servicebus.exceptions import (
     ServiceBusError,
 )
 
-from harness.servicebus import Client, OutgoingMessage
+from peeklock.servicebus import Client, OutgoingMessage
 
 
 def events(bus, queue="plain"):

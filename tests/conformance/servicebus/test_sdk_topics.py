@@ -16,7 +16,7 @@ from azure.servicebus.exceptions import (
     ServiceBusError,
 )
 
-from harness.servicebus import (
+from peeklock.servicebus import (
     AccessRule,
     Client,
     Emulator,
@@ -27,9 +27,9 @@ from harness.servicebus import (
     Topic,
     Topology,
 )
-from harness.servicebus import ServiceBusError as BlockingError
-from harness.servicebus.amqp.encode import encode
-from harness.servicebus.broker.rules import Rule as BrokerRule
+from peeklock.servicebus import ServiceBusError as BlockingError
+from peeklock.servicebus.amqp.encode import encode
+from peeklock.servicebus.broker.rules import Rule as BrokerRule
 
 TOPICS = {
     "news": Topic(

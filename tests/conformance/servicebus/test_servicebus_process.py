@@ -1,4 +1,4 @@
-"""`python -m harness.servicebus`: the ready line, the control API, a clean stop, and errors with exit code 2."""
+"""`python -m peeklock.servicebus`: the ready line, the control API, a clean stop, and errors with exit code 2."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import httpx
 import pytest
 
-from harness.servicebus import Client, OutgoingMessage, ServiceBusError
+from peeklock.servicebus import Client, OutgoingMessage, ServiceBusError
 
 from .control import TOKEN, call, process, text
 
@@ -98,7 +98,7 @@ def test_config_from_the_environment(tmp_path, inline):
 )
 def test_bad_command_lines_exit_with_two(arguments, token, words):
     """Exit code 2, with what is wrong and how to fix it, for a bad command line or configuration."""
-    command = [sys.executable, "-m", "harness.servicebus", *arguments]
+    command = [sys.executable, "-m", "peeklock.servicebus", *arguments]
     environment = {**os.environ, "PEEKLOCK_CONTROL_TOKEN": token}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=10)
     assert done.returncode == 2
@@ -277,10 +277,10 @@ def test_the_ledger_is_a_stream(control):
 def test_starting_costs_little():
     """Cold start: none of the heavy modules is loaded, nor anything else of the harness."""
     code = (
-        "import sys, harness.servicebus.process, harness.servicebus.host;"
+        "import sys, peeklock.servicebus.process, peeklock.servicebus.host;"
         "print([m for m in sys.modules if m.split('.')[0] in "
         "('h11','email','jwt','cryptography','prometheus_client','urllib3','ruamel','pydantic','typer','rich','azure','httpx','hypothesis','anyio')"
-        " or m.startswith('harness.') and not m.startswith('harness.servicebus')])"
+        " or m.startswith('peeklock.') and not m.startswith('peeklock.servicebus')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
     assert done.stdout.strip() == "[]"

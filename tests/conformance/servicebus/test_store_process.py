@@ -15,10 +15,10 @@ from contextlib import contextmanager
 import pytest
 from azure.servicebus.management import ServiceBusAdministrationClient
 
-from harness.servicebus import Client, Emulator, OutgoingMessage, Queue, ServiceBusError, Topology
-from harness.servicebus.emulator import connection_string
-from harness.servicebus.gateway.certificates import authority
-from harness.servicebus.topology import AccessRule
+from peeklock.servicebus import Client, Emulator, OutgoingMessage, Queue, ServiceBusError, Topology
+from peeklock.servicebus.emulator import connection_string
+from peeklock.servicebus.gateway.certificates import authority
+from peeklock.servicebus.topology import AccessRule
 
 from .control import call, text
 
@@ -30,7 +30,7 @@ ROUNDS = 4
 def process(folder, *arguments, **options):
     """Run the emulator; it is killed at the end."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "harness.servicebus", "--data-dir", str(folder), "--port", "0", *arguments],
+        [sys.executable, "-m", "peeklock.servicebus", "--data-dir", str(folder), "--port", "0", *arguments],
         env={**os.environ, "PEEKLOCK_CONTROL_TOKEN": TOKEN},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -179,7 +179,7 @@ def test_a_full_disk_ends_it_without_a_false_answer(tmp_path):
 def test_a_folder_in_use(tmp_path):
     """The second process ends with 2, and the first goes on."""
     with process(tmp_path) as (child, _):
-        command = [sys.executable, "-m", "harness.servicebus", "--port", "0", "--data-dir", str(tmp_path)]
+        command = [sys.executable, "-m", "peeklock.servicebus", "--port", "0", "--data-dir", str(tmp_path)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=20)
         assert done.returncode == 2
         assert "in use by another emulator" in done.stderr

@@ -18,9 +18,9 @@ import pytest
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient as AsyncClient
 
-from harness.servicebus import Client, Emulator, OutgoingMessage, Queue, Topology
-from harness.servicebus.gateway import certificates
-from harness.servicebus.gateway.sas import make_token
+from peeklock.servicebus import Client, Emulator, OutgoingMessage, Queue, Topology
+from peeklock.servicebus.gateway import certificates
+from peeklock.servicebus.gateway.sas import make_token
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +195,7 @@ def test_a_certificate_that_grows_old_is_renewed(
 
 def test_the_command_tells_what_to_trust(tmp_path: Path) -> None:
     """`--ca` prints the path of the CA's certificate, and how to trust it."""
-    command = [sys.executable, "-m", "harness.servicebus", "--ca"]
+    command = [sys.executable, "-m", "peeklock.servicebus", "--ca"]
     told = subprocess.run(
         command, capture_output=True, text=True, check=True, env=os.environ | {"PEEKLOCK_CACHE": str(tmp_path)}
     )

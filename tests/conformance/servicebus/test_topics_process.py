@@ -8,8 +8,8 @@ import urllib.request
 
 import pytest
 
-from harness.servicebus import Client, OutgoingMessage
-from harness.servicebus.gateway.sas import make_token
+from peeklock.servicebus import Client, OutgoingMessage
+from peeklock.servicebus.gateway.sas import make_token
 
 from .control import call, process, text
 

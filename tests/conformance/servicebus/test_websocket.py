@@ -24,8 +24,8 @@ from wsproto.events import (
     TextMessage,
 )
 
-from harness.servicebus import Client, Emulator, OutgoingMessage, Queue, Topology
-from harness.servicebus.gateway import certificates
+from peeklock.servicebus import Client, Emulator, OutgoingMessage, Queue, Topology
+from peeklock.servicebus.gateway import certificates
 
 SASL_HEADER = b"AMQP\x03\x01\x00\x00"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 
-from harness.servicebus import OutgoingMessage
-from harness.servicebus.amqp import Sender, frames
-from harness.servicebus.amqp.encode import encode
-from harness.servicebus.amqp.transactions import coordinator, declare, discharge, outcome_of, posting, transactional
-from harness.servicebus.amqp.types import UInt
-from harness.servicebus.client.channel import Channel, raise_refusal
-from harness.servicebus.gateway.sas import make_token
+from peeklock.servicebus import OutgoingMessage
+from peeklock.servicebus.amqp import Sender, frames
+from peeklock.servicebus.amqp.encode import encode
+from peeklock.servicebus.amqp.transactions import coordinator, declare, discharge, outcome_of, posting, transactional
+from peeklock.servicebus.amqp.types import UInt
+from peeklock.servicebus.client.channel import Channel, raise_refusal
+from peeklock.servicebus.gateway.sas import make_token
 
 CODES = ("statusCode", "statusDescription")
 

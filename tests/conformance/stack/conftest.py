@@ -17,15 +17,15 @@ from typing import Any
 
 import pytest
 
-from harness.scenario.topology import Blobs, Postgres, Service, ServiceBus, Stack
-from harness.stack import process_tree
-from harness.stack.backend import Endpoints, EnvironmentSpec, Ports
-from harness.stack.cache import cache_dir
-from harness.stack.containers.engine import STACK_LABEL
-from harness.stack.containers.site import Site
-from harness.stack.containers.stack import ContainersStack
-from harness.stack.embedded import EmbeddedStack, tools
-from harness.stack.local import LocalStack
+from peeklock.scenario.topology import Blobs, Postgres, Service, ServiceBus, Stack
+from peeklock.stack import process_tree
+from peeklock.stack.backend import Endpoints, EnvironmentSpec, Ports
+from peeklock.stack.cache import cache_dir
+from peeklock.stack.containers.engine import STACK_LABEL
+from peeklock.stack.containers.site import Site
+from peeklock.stack.containers.stack import ContainersStack
+from peeklock.stack.embedded import EmbeddedStack, tools
+from peeklock.stack.local import LocalStack
 from tests.conformance.stack.engine import engine_or_skip
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.stack.containers.discovery import find_engine
-from harness.stack.containers.engine import STACK_LABEL, Engine
-from harness.stack.containers.stack import wanted_images
-from harness.stack.errors import StackError
+from peeklock.stack.containers.discovery import find_engine
+from peeklock.stack.containers.engine import STACK_LABEL, Engine
+from peeklock.stack.containers.stack import wanted_images
+from peeklock.stack.errors import StackError
 
 
 def engine_or_skip() -> Engine:

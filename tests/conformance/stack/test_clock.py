@@ -14,12 +14,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from harness.servicebus import Client, OutgoingMessage
-from harness.stack import faketime, process_tree
-from harness.stack.backend import Environment
-from harness.stack.errors import StackError
-from harness.stack.local import LocalStack
-from harness.stack.servers.blob_http import BlobAccount
+from peeklock.servicebus import Client, OutgoingMessage
+from peeklock.stack import faketime, process_tree
+from peeklock.stack.backend import Environment
+from peeklock.stack.errors import StackError
+from peeklock.stack.local import LocalStack
+from peeklock.stack.servers.blob_http import BlobAccount
 from tests.conformance.stack.conftest import Project
 
 DAYS = 15 * 86_400

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from harness.stack import warm
-from harness.stack.containers import owners
-from harness.stack.containers.engine import STACK_LABEL, Engine
-from harness.stack.containers.stack import ContainersStack
-from harness.stack.errors import StackError
+from peeklock.stack import warm
+from peeklock.stack.containers import owners
+from peeklock.stack.containers.engine import STACK_LABEL, Engine
+from peeklock.stack.containers.stack import ContainersStack
+from peeklock.stack.errors import StackError
 from tests.conformance.stack.conftest import Driver, Project
 from tests.conformance.stack.engine import engine_or_skip, until_nothing_is_left
 
@@ -23,7 +23,7 @@ UP = """
 import json, os, sys
 from pathlib import Path
 from tests.conformance.stack.conftest import Project
-from harness.stack.containers.stack import ContainersStack
+from peeklock.stack.containers.stack import ContainersStack
 project = Project.__new__(Project)
 project.root = Path(sys.argv[1])
 stack = ContainersStack.start(project.root, room=2)

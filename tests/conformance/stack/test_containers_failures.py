@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.stack.containers import stack as module
-from harness.stack.containers.engine import STACK_LABEL, Engine
-from harness.stack.containers.stack import ContainersStack
-from harness.stack.errors import StackError
+from peeklock.stack.containers import stack as module
+from peeklock.stack.containers.engine import STACK_LABEL, Engine
+from peeklock.stack.containers.stack import ContainersStack
+from peeklock.stack.errors import StackError
 from tests.conformance.stack.conftest import REPOSITORY, Project
 from tests.conformance.stack.engine import Cable, engine_or_skip
 

@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from harness.servicebus import Client, OutgoingMessage
-from harness.stack.backend import Environment
-from harness.stack.errors import StackError
-from harness.stack.local import LocalStack
-from harness.stack.open import stack_class
-from harness.stack.servers.blob_http import BlobAccount
+from peeklock.servicebus import Client, OutgoingMessage
+from peeklock.stack.backend import Environment
+from peeklock.stack.errors import StackError
+from peeklock.stack.local import LocalStack
+from peeklock.stack.open import stack_class
+from peeklock.stack.servers.blob_http import BlobAccount
 from tests.conformance.stack.conftest import Project
 from tests.conformance.stack.engine import engine_or_skip
 

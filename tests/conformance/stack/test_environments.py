@@ -15,12 +15,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from harness.servicebus import Client, OutgoingMessage
-from harness.stack.backend import Environment
-from harness.stack.environment import KINDS
-from harness.stack.errors import StackError
-from harness.stack.local import LocalStack
-from harness.stack.servers.blob_http import BlobAccount, BlobError
+from peeklock.servicebus import Client, OutgoingMessage
+from peeklock.stack.backend import Environment
+from peeklock.stack.environment import KINDS
+from peeklock.stack.errors import StackError
+from peeklock.stack.local import LocalStack
+from peeklock.stack.servers.blob_http import BlobAccount, BlobError
 from tests.conformance.stack.conftest import Project
 
 

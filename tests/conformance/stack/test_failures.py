@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.stack.cache import cache_dir
-from harness.stack.embedded import EmbeddedStack, golden, tools
-from harness.stack.embedded.postgres import EmbeddedPostgres
-from harness.stack.errors import StackError
-from harness.stack.open import open_stack
-from harness.stack.supervisor_client import SupervisorClient
+from peeklock.stack.cache import cache_dir
+from peeklock.stack.embedded import EmbeddedStack, golden, tools
+from peeklock.stack.embedded.postgres import EmbeddedPostgres
+from peeklock.stack.errors import StackError
+from peeklock.stack.open import open_stack
+from peeklock.stack.supervisor_client import SupervisorClient
 from tests.conformance.stack.conftest import Project
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from datetime import UTC, datetime, timedelta
 
-from harness.scenario.topology import ServiceBus, Stack
-from harness.servicebus import Client, OutgoingMessage
-from harness.stack.backend import Environment
-from harness.stack.local import LocalStack
+from peeklock.scenario.topology import ServiceBus, Stack
+from peeklock.servicebus import Client, OutgoingMessage
+from peeklock.stack.backend import Environment
+from peeklock.stack.local import LocalStack
 from tests.conformance.stack.conftest import Project
 
 BUS = {

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from harness.scenario.topology import ServiceBus, Stack
-from harness.servicebus.client import Client, OutgoingMessage
-from harness.stack.backend import Environment, EnvironmentSpec
-from harness.stack.embedded import EmbeddedStack
+from peeklock.scenario.topology import ServiceBus, Stack
+from peeklock.servicebus.client import Client, OutgoingMessage
+from peeklock.stack.backend import Environment, EnvironmentSpec
+from peeklock.stack.embedded import EmbeddedStack
 from tests.conformance.stack.conftest import REPOSITORY, Project
 
 WORKER = """
 import os, sys, threading
-from harness.servicebus.client import Client, OutgoingMessage
+from peeklock.servicebus.client import Client, OutgoingMessage
 client = Client(os.environ["AZURE_SERVICEBUS_CONNECTION_STRING"])
 work = threading.Event()
 print('{"event": "worker.ready"}', flush=True)

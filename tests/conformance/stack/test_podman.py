@@ -16,18 +16,18 @@ from pathlib import Path
 
 import pytest
 
-from harness.stack.containers.discovery import find_engine
-from harness.stack.containers.engine import STACK_LABEL, Engine
-from harness.stack.containers.images import build as builder
-from harness.stack.containers.stack import ContainersStack
-from harness.stack.errors import StackError
+from peeklock.stack.containers.discovery import find_engine
+from peeklock.stack.containers.engine import STACK_LABEL, Engine
+from peeklock.stack.containers.images import build as builder
+from peeklock.stack.containers.stack import ContainersStack
+from peeklock.stack.errors import StackError
 from tests.conformance.stack.conftest import Driver, Project
 from tests.conformance.stack.engine import until_nothing_is_left
 
 UP = """
 import sys
 from pathlib import Path
-from harness.stack.containers.stack import ContainersStack
+from peeklock.stack.containers.stack import ContainersStack
 stack = ContainersStack.start(Path(sys.argv[1]), ["servicebus"], room=1)
 stack.wait(["servicebus"])
 print(stack._state["site"]["stack"], flush=True)

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from harness.stack import warm
-from harness.stack.errors import StackError
-from harness.stack.local import LocalStack
+from peeklock.stack import warm
+from peeklock.stack.errors import StackError
+from peeklock.stack.local import LocalStack
 from tests.conformance.stack.conftest import Project
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.stack.faults import KINDS
-from harness.stack.relay.door import HOST, Door
+from peeklock.stack.faults import KINDS
+from peeklock.stack.relay.door import HOST, Door
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 BODY = bytes(range(256)) * 40

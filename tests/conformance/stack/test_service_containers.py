@@ -12,13 +12,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from harness.scenario.topology import Service
-from harness.stack.backend import Environment
-from harness.stack.containers.engine import STACK_LABEL, Engine
-from harness.stack.containers.services import reference
-from harness.stack.containers.stack import ContainersStack
-from harness.stack.errors import StackError
-from harness.stack.faults import KINDS
+from peeklock.scenario.topology import Service
+from peeklock.stack.backend import Environment
+from peeklock.stack.containers.engine import STACK_LABEL, Engine
+from peeklock.stack.containers.services import reference
+from peeklock.stack.containers.stack import ContainersStack
+from peeklock.stack.errors import StackError
+from peeklock.stack.faults import KINDS
 from tests.conformance.stack.conftest import SERVICE, Project
 from tests.conformance.stack.engine import engine_or_skip
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from harness.stack import process_tree
-from harness.stack.errors import StackError
-from harness.stack.supervisor_client import RequestError, SupervisorClient
+from peeklock.stack import process_tree
+from peeklock.stack.errors import StackError
+from peeklock.stack.supervisor_client import RequestError, SupervisorClient
 
 HERE = Path("/")
 ENV = {"PATH": os.defpath}

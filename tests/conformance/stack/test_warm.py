@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from harness.stack import open_stack, warm
-from harness.stack.embedded import EmbeddedStack
-from harness.stack.errors import StackError
-from harness.stack.project import ProjectFolder
+from peeklock.stack import open_stack, warm
+from peeklock.stack.embedded import EmbeddedStack
+from peeklock.stack.errors import StackError
+from peeklock.stack.project import ProjectFolder
 from tests.conformance.stack.conftest import Driver, Project
 
 RUN = """
 import json, os, sys
 from pathlib import Path
 from tests.conformance.stack.conftest import Project
-from harness.stack import open_stack
+from peeklock.stack import open_stack
 project = Project.__new__(Project)
 project.root = Path(sys.argv[1])
 stack = open_stack(project.root)

@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.engine.case import CaseOptions, CaseRun
-from harness.engine.clients import Clients
-from harness.engine.events import CaseFinished, Event
-from harness.scenario.loader import load
-from harness.scenario.model import Scenario
-from harness.stack import Endpoints, Exit, FaultEvent, LogLine
-from harness.stack.faults import Fault
-from harness.verbs import VOCABULARY
+from peeklock.engine.case import CaseOptions, CaseRun
+from peeklock.engine.clients import Clients
+from peeklock.engine.events import CaseFinished, Event
+from peeklock.scenario.loader import load
+from peeklock.scenario.model import Scenario
+from peeklock.stack import Endpoints, Exit, FaultEvent, LogLine
+from peeklock.stack.faults import Fault
+from peeklock.verbs import VOCABULARY
 
 
 class FakeServices:

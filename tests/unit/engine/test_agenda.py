@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.engine.agenda import Agenda
-from harness.scenario.model import Scenario
+from peeklock.engine.agenda import Agenda
+from peeklock.scenario.model import Scenario
 from tests.unit.engine.test_session import ALONE, PLAIN, FakeStack, scenario, session_on
 
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.engine.events import CaseStarted, Event, StepFinished
-from harness.stack import Exit, StackError
+from peeklock.engine.events import CaseStarted, Event, StepFinished
+from peeklock.stack import Exit, StackError
 from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
 
 

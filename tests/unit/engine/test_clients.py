@@ -6,7 +6,7 @@ import http.server
 import threading
 from typing import Any
 
-from harness.engine.clients import Clients
+from peeklock.engine.clients import Clients
 from tests.unit.engine.fake import FakeEnvironment
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.engine.environments import environment_spec, needed_kinds
-from harness.engine.events import CaseFinished
-from harness.scenario.errors import ScenarioInvalid
+from peeklock.engine.environments import environment_spec, needed_kinds
+from peeklock.engine.events import CaseFinished
+from peeklock.scenario.errors import ScenarioInvalid
 from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
 
 

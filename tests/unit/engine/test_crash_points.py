@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from harness.engine.crash_points import CrashAt, CrashPoints
-from harness.engine.ledger import Ledger
-from harness.engine.waiting import Signal
-from harness.scenario.errors import ScenarioInvalid
-from harness.stack import LogLine, StackError
+from peeklock.engine.crash_points import CrashAt, CrashPoints
+from peeklock.engine.ledger import Ledger
+from peeklock.engine.waiting import Signal
+from peeklock.scenario.errors import ScenarioInvalid
+from peeklock.stack import LogLine, StackError
 from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
 
 STRIKE = {"fault": "hold", "phase": "strike", "operation": "complete", "message_id": "m"}

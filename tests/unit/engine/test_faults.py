@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.engine.case import CaseFinished
-from harness.engine.environments import environment_spec, needs_relay
-from harness.scenario.errors import ScenarioInvalid
-from harness.scenario.model import Scenario
-from harness.stack import FaultEvent
+from peeklock.engine.case import CaseFinished
+from peeklock.engine.environments import environment_spec, needs_relay
+from peeklock.scenario.errors import ScenarioInvalid
+from peeklock.scenario.model import Scenario
+from peeklock.stack import FaultEvent
 from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.scenario.errors import ScenarioInvalid
-from harness.stack import Exit
+from peeklock.scenario.errors import ScenarioInvalid
+from peeklock.stack import Exit
 from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
 
 
@@ -64,7 +64,7 @@ BREAK: dict[str, tuple[Callable[[FakeEnvironment], None], str]] = {
 
 @pytest.mark.parametrize("name", BREAK)
 def test_it_breaks_and_can_be_waived(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.engine.invariants.STUCK_AFTER", 0.2)
+    monkeypatch.setattr("peeklock.engine.invariants.STUCK_AFTER", 0.2)
     (tmp_path / "result.json").write_text('{"properties": {"id": {"type": "integer"}}}')
     header = HEADER.replace("results: {}", "results: {schema: result.json}") + f"always: [{name}]\n"
     ruin, sentence = BREAK[name]
@@ -78,7 +78,7 @@ def test_it_breaks_and_can_be_waived(name: str, tmp_path: Path, monkeypatch: pyt
     def during_the_case(wake: Callable[[], None]) -> Callable[[], None]:
         world.on_change = original  # type: ignore[method-assign]
         end = original(wake)
-        monkeypatch.setattr("harness.engine.stepping.Stepper.run", lambda *_: ruin(world))
+        monkeypatch.setattr("peeklock.engine.stepping.Stepper.run", lambda *_: ruin(world))
         return end
 
     world.on_change = during_the_case  # type: ignore[method-assign]
@@ -166,7 +166,7 @@ def well(world: FakeEnvironment) -> None:
 def test_nothing_is_lost_and_nothing_is_doubled(
     happen: Callable[[FakeEnvironment], None], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.engine.effects.PATIENCE", 0.1)
+    monkeypatch.setattr("peeklock.engine.effects.PATIENCE", 0.1)
     world = FakeEnvironment("worker")
     world.reset = lambda _at=None: 0  # type: ignore[method-assign]
     happen(world)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.engine.ledger import Ledger
-from harness.engine.timeline import timeline
+from peeklock.engine.ledger import Ledger
+from peeklock.engine.timeline import timeline
 from tests.unit.engine.fake import FakeEnvironment
 
 

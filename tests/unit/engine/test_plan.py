@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.engine.plan import Choice, Target, make_plan
-from harness.scenario.errors import ScenarioInvalid
-from harness.verbs import VOCABULARY
+from peeklock.engine.plan import Choice, Target, make_plan
+from peeklock.scenario.errors import ScenarioInvalid
+from peeklock.verbs import VOCABULARY
 
 
 @pytest.fixture

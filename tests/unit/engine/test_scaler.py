@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from harness.engine.scaler import Scaler
-from harness.engine.waiting import Signal
-from harness.scenario.topology import Job, Scale
-from harness.stack import Exit, StackError
+from peeklock.engine.scaler import Scaler
+from peeklock.engine.waiting import Signal
+from peeklock.scenario.topology import Job, Scale
+from peeklock.stack import Exit, StackError
 from tests.unit.engine.fake import FakeEnvironment, FakeServices
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from harness.engine.case import CaseOptions
-from harness.engine.events import CaseFinished, Durations
-from harness.engine.pace import Pace
-from harness.engine.session import Session
-from harness.scenario.loader import load
-from harness.scenario.model import Scenario
-from harness.stack import EnvironmentSpec, StackError
-from harness.verbs import VOCABULARY
+from peeklock.engine.case import CaseOptions
+from peeklock.engine.events import CaseFinished, Durations
+from peeklock.engine.pace import Pace
+from peeklock.engine.session import Session
+from peeklock.scenario.loader import load
+from peeklock.scenario.model import Scenario
+from peeklock.stack import EnvironmentSpec, StackError
+from peeklock.verbs import VOCABULARY
 from tests.unit.engine.fake import FakeEnvironment
 
 ALONE = "cases: {moved: {steps: [{clock: {advance: 1d}}]}}\n"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.engine.waiting import Deadline, Look, Signal, wait_until
+from peeklock.engine.waiting import Deadline, Look, Signal, wait_until
 
 
 def looks(*results: bool) -> Iterator[bool]:

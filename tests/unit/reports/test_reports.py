@@ -9,16 +9,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.engine.events import CaseFinished, Durations, Progress, RunFinished, RunStarted, StackReady
-from harness.engine.failure import Failure, Moment
-from harness.engine.record import Record
-from harness.reports.artefacts import write_artefacts
-from harness.reports.console import ConsoleReport
-from harness.reports.failure_text import render_failure
-from harness.reports.junit import JUnitReport
-from harness.reports.ndjson import NdjsonReport
-from harness.scenario.matchers import Mismatch
-from harness.stack import LogLine
+from peeklock.engine.events import CaseFinished, Durations, Progress, RunFinished, RunStarted, StackReady
+from peeklock.engine.failure import Failure, Moment
+from peeklock.engine.record import Record
+from peeklock.reports.artefacts import write_artefacts
+from peeklock.reports.console import ConsoleReport
+from peeklock.reports.failure_text import render_failure
+from peeklock.reports.junit import JUnitReport
+from peeklock.reports.ndjson import NdjsonReport
+from peeklock.scenario.matchers import Mismatch
+from peeklock.stack import LogLine
 
 FAILURE = Failure(
     headline="",

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.scaling import State, plan
-from harness.scenario.topology import Scale
+from peeklock.scaling import State, plan
+from peeklock.scenario.topology import Scale
 
 RULE = Scale(queue="jobs")
 

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from harness.scaling.forecast import forecast
-from harness.scaling.load import Load, LoadError, of_ledger, read
-from harness.scenario.topology import Job, Scale
+from peeklock.scaling.forecast import forecast
+from peeklock.scaling.load import Load, LoadError, of_ledger, read
+from peeklock.scenario.topology import Job, Scale
 
 BURST = Load((0.0, 40.0, 100.0), (0, 100, 0))
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.scaling import executions
-from harness.scenario.topology import Job, Scale
+from peeklock.scaling import executions
+from peeklock.scenario.topology import Job, Scale
 
 
 def rule(strategy: Any = "default", messages: int = 1, **more: Any) -> Scale:

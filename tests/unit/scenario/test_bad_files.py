@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.scenario.errors import ScenarioInvalid
-from harness.scenario.loader import load
-from harness.verbs import VOCABULARY
+from peeklock.scenario.errors import ScenarioInvalid
+from peeklock.scenario.loader import load
+from peeklock.verbs import VOCABULARY
 
 BAD = Path(__file__).parent / "bad"
 

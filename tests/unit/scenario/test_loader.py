@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.scenario.errors import ScenarioInvalid
-from harness.scenario.loader import discover, load, project_root
-from harness.verbs import VOCABULARY
+from peeklock.scenario.errors import ScenarioInvalid
+from peeklock.scenario.loader import discover, load, project_root
+from peeklock.verbs import VOCABULARY
 
 
 def write(folder: Path, **files: str) -> Path:

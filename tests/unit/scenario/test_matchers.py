@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness.scenario.matchers import Context, MatcherInvalid, compile_collection, compile_matcher
-from harness.scenario.matchers.operators import OPERATORS
-from harness.scenario.matchers.words import WORDS
-from harness.scenario.values import Scope, resolve
+from peeklock.scenario.matchers import Context, MatcherInvalid, compile_collection, compile_matcher
+from peeklock.scenario.matchers.operators import OPERATORS
+from peeklock.scenario.matchers.words import WORDS
+from peeklock.scenario.values import Scope, resolve
 
 T = "2026-11-22T12:00:00Z"
 

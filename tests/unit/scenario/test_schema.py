@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from harness.scenario.document import parse
-from harness.scenario.loader import discover
-from harness.scenario.schema import scenario_schema
-from harness.verbs import VOCABULARY
+from peeklock.scenario.document import parse
+from peeklock.scenario.loader import discover
+from peeklock.scenario.schema import scenario_schema
+from peeklock.verbs import VOCABULARY
 
 ROOT = Path(__file__).parents[3]
 BAD = Path(__file__).parent / "bad"

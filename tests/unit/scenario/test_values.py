@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.scenario.values import Scope, ValueInvalid, references, resolve
+from peeklock.scenario.values import Scope, ValueInvalid, references, resolve
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

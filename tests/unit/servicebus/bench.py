@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.servicebus import ManualClock, Queue
-from harness.servicebus.broker import Namespace
+from peeklock.servicebus import ManualClock, Queue
+from peeklock.servicebus.broker import Namespace
 
 from .content import Body
 from .taker import Taker

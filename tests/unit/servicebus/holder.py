@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.servicebus.broker.session import SessionConsumer
+from peeklock.servicebus.broker.session import SessionConsumer
 
 
 class Holder(SessionConsumer):

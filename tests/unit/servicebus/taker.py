@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.servicebus.broker import Consumer
+from peeklock.servicebus.broker import Consumer
 
 
 class Taker(Consumer):

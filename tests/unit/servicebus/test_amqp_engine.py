@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from harness.servicebus.amqp import AmqpError, Connection, Receiver, Sender, decode, frames, serial
-from harness.servicebus.amqp import events as ev
-from harness.servicebus.amqp.encode import described
-from harness.servicebus.amqp.types import Symbol, UInt
+from peeklock.servicebus.amqp import AmqpError, Connection, Receiver, Sender, decode, frames, serial
+from peeklock.servicebus.amqp import events as ev
+from peeklock.servicebus.amqp.encode import described
+from peeklock.servicebus.amqp.types import Symbol, UInt
 
 
 class Pair:

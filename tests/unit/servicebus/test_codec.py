@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.servicebus.amqp import decode, scan
-from harness.servicebus.amqp import types as t
-from harness.servicebus.amqp.encode import compound, described, encode
-from harness.servicebus.amqp.errors import DecodeError
+from peeklock.servicebus.amqp import decode, scan
+from peeklock.servicebus.amqp import types as t
+from peeklock.servicebus.amqp.encode import compound, described, encode
+from peeklock.servicebus.amqp.errors import DecodeError
 
 
 def ints(kind, low, high):

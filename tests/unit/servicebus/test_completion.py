@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.servicebus.amqp import decode, frames
+from peeklock.servicebus.amqp import decode, frames
 
 ROLE = st.sampled_from([b"\x41", b"\x56\x01"])
 FLAG = {b"\x40": False, b"\x41": True, b"\x42": False, b"\x56\x00": False, b"\x56\x01": True}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.servicebus import Identity, Queue, RoleAssignment, Subscription, Topic, TopologyError
-from harness.servicebus.config_file import load_namespaces
+from peeklock.servicebus import Identity, Queue, RoleAssignment, Subscription, Topic, TopologyError
+from peeklock.servicebus.config_file import load_namespaces
 
 YAML = """
 # two namespaces

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.servicebus.broker import Message
-from harness.servicebus.broker.deadlines import Deadlines
+from peeklock.servicebus.broker import Message
+from peeklock.servicebus.broker.deadlines import Deadlines
 
 from .bench import Bench
 from .content import Body

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.servicebus.amqp import DecodeError, Envelope, decode
-from harness.servicebus.amqp import types as t
-from harness.servicebus.amqp.encode import described, encode
-from harness.servicebus.amqp.message import batch
-from harness.servicebus.amqp.sections import build, described_map
-from harness.servicebus.broker import Message
-from harness.servicebus.gateway import links
-from harness.servicebus.gateway.render import describe
+from peeklock.servicebus.amqp import DecodeError, Envelope, decode
+from peeklock.servicebus.amqp import types as t
+from peeklock.servicebus.amqp.encode import described, encode
+from peeklock.servicebus.amqp.message import batch
+from peeklock.servicebus.amqp.sections import build, described_map
+from peeklock.servicebus.broker import Message
+from peeklock.servicebus.gateway import links
+from peeklock.servicebus.gateway.render import describe
 
 PROPERTIES = ["id-1", None, None, "subject", None, "corr", t.Symbol("text/plain"), None, None, None, "s", None, None]
 

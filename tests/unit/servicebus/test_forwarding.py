@@ -6,10 +6,10 @@ import itertools
 
 import pytest
 
-from harness.servicebus import ManualClock, OutgoingMessage, Queue, Subscription, Topic, Topology, TopologyError
-from harness.servicebus.amqp import Envelope
-from harness.servicebus.broker import Namespace
-from harness.servicebus.broker.errors import NotAllowed
+from peeklock.servicebus import ManualClock, OutgoingMessage, Queue, Subscription, Topic, Topology, TopologyError
+from peeklock.servicebus.amqp import Envelope
+from peeklock.servicebus.broker import Namespace
+from peeklock.servicebus.broker.errors import NotAllowed
 
 
 def message(message_id="m", **options):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.servicebus import ManualClock, OutgoingMessage, Queue, Subscription, Topic, Topology, TopologyError
-from harness.servicebus.amqp import Envelope
-from harness.servicebus.broker import Consumer, Namespace
+from peeklock.servicebus import ManualClock, OutgoingMessage, Queue, Subscription, Topic, Topology, TopologyError
+from peeklock.servicebus.amqp import Envelope
+from peeklock.servicebus.broker import Consumer, Namespace
 
 TEN_MINUTES = 600.0
 

@@ -7,8 +7,8 @@ import json
 from collections import Counter
 from typing import Any
 
-from harness.servicebus.broker import Ledger
-from harness.servicebus.gateway.ledger_stream import BATCH, follow
+from peeklock.servicebus.broker import Ledger
+from peeklock.servicebus.gateway.ledger_stream import BATCH, follow
 
 
 def record(ledger: Ledger, number: int = 1, event: str = "enqueued", queue: str = "q") -> None:

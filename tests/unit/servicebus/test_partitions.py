@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from harness.servicebus import ManualClock, OutgoingMessage, Queue, Subscription, Topic
-from harness.servicebus.amqp import Envelope
-from harness.servicebus.broker import Namespace
-from harness.servicebus.broker.errors import MessageNotFound, NotAllowed
-from harness.servicebus.broker.partitions import COUNT
-from harness.servicebus.broker.sequence import PartitionedIndex, SequenceIndex
+from peeklock.servicebus import ManualClock, OutgoingMessage, Queue, Subscription, Topic
+from peeklock.servicebus.amqp import Envelope
+from peeklock.servicebus.broker import Namespace
+from peeklock.servicebus.broker.errors import MessageNotFound, NotAllowed
+from peeklock.servicebus.broker.partitions import COUNT
+from peeklock.servicebus.broker.sequence import PartitionedIndex, SequenceIndex
 
 from .taker import Taker
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.servicebus import ManualClock, Queue
-from harness.servicebus.broker import Namespace
-from harness.servicebus.broker.errors import EntityNotFound, MessageTooLarge, NotAllowed, QuotaExceeded
+from peeklock.servicebus import ManualClock, Queue
+from peeklock.servicebus.broker import Namespace
+from peeklock.servicebus.broker.errors import EntityNotFound, MessageTooLarge, NotAllowed, QuotaExceeded
 
 from .bench import Bench
 from .content import Body

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from harness.servicebus import ManualClock, OutgoingMessage, Queue, Rule, Subscription, Topic
-from harness.servicebus.amqp import Envelope
-from harness.servicebus.broker import Namespace
-from harness.servicebus.broker import topic as topics_of
-from harness.servicebus.broker.errors import ArgumentError, HeaderTooLarge, QuotaExceeded
-from harness.servicebus.broker.transfer import Transfer
+from peeklock.servicebus import ManualClock, OutgoingMessage, Queue, Rule, Subscription, Topic
+from peeklock.servicebus.amqp import Envelope
+from peeklock.servicebus.broker import Namespace
+from peeklock.servicebus.broker import topic as topics_of
+from peeklock.servicebus.broker.errors import ArgumentError, HeaderTooLarge, QuotaExceeded
+from peeklock.servicebus.broker.transfer import Transfer
 
 
 def message(**options):

@@ -6,11 +6,11 @@ import uuid
 
 import pytest
 
-from harness.servicebus import OutgoingMessage
-from harness.servicebus.amqp import Envelope
-from harness.servicebus.amqp.types import Timestamp
-from harness.servicebus.broker.rules import Facts, FilterException, Rule, RuleInvalid
-from harness.servicebus.broker.rules.actions import SqlAction
+from peeklock.servicebus import OutgoingMessage
+from peeklock.servicebus.amqp import Envelope
+from peeklock.servicebus.amqp.types import Timestamp
+from peeklock.servicebus.broker.rules import Facts, FilterException, Rule, RuleInvalid
+from peeklock.servicebus.broker.rules.actions import SqlAction
 
 
 def message(**properties):

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from harness.servicebus import OutgoingMessage
-from harness.servicebus.amqp import Envelope
-from harness.servicebus.amqp.types import Int
-from harness.servicebus.broker.rules import (
+from peeklock.servicebus import OutgoingMessage
+from peeklock.servicebus.amqp import Envelope
+from peeklock.servicebus.amqp.types import Int
+from peeklock.servicebus.broker.rules import (
     CorrelationFilter,
     Facts,
     FalseFilter,
@@ -321,7 +321,7 @@ def test_true_and_false_filter(facts):
 def test_the_parser_is_loaded_with_the_first_sql_rule_only():
     """A namespace without SQL rules does not pay for the parser; `1=1`, which SDKs write for "all", needs none."""
     code = (
-        "import sys; from harness.servicebus.broker.rules import SqlFilter; SqlFilter('1=1');"
+        "import sys; from peeklock.servicebus.broker.rules import SqlFilter; SqlFilter('1=1');"
         "assert 'lark' not in sys.modules; SqlFilter('a=1'); assert 'lark' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.servicebus import OutgoingMessage
-from harness.servicebus.amqp import Envelope
-from harness.servicebus.broker.rules import Facts, FilterException, RuleInvalid, SqlFilter, values
-from harness.servicebus.broker.rules.actions import SqlAction
+from peeklock.servicebus import OutgoingMessage
+from peeklock.servicebus.amqp import Envelope
+from peeklock.servicebus.broker.rules import Facts, FilterException, RuleInvalid, SqlFilter, values
+from peeklock.servicebus.broker.rules.actions import SqlAction
 
 FACTS = Facts(
     Envelope(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.servicebus import AccessRule, ManualClock
-from harness.servicebus.gateway.access import Gatekeeper, TokenRefused, covers, path_of
-from harness.servicebus.gateway.sas import make_token
+from peeklock.servicebus import AccessRule, ManualClock
+from peeklock.servicebus.gateway.access import Gatekeeper, TokenRefused, covers, path_of
+from peeklock.servicebus.gateway.sas import make_token
 
 CLOCK = ManualClock(1_000_000.0)
 KEEPER = Gatekeeper(

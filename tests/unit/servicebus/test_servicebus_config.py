@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from harness.servicebus import AccessRule, Queue, Topology, TopologyError
-from harness.servicebus.config import parse_config, read_config
+from peeklock.servicebus import AccessRule, Queue, Topology, TopologyError
+from peeklock.servicebus.config import parse_config, read_config
 
 CONFIG = """
 { // the official sample, shortened

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from harness.servicebus import ManualClock, Queue
-from harness.servicebus.broker import Namespace
-from harness.servicebus.broker.errors import (
+from peeklock.servicebus import ManualClock, Queue
+from peeklock.servicebus.broker import Namespace
+from peeklock.servicebus.broker.errors import (
     ArgumentError,
     MessageLockLost,
     NotAllowed,
     SessionCannotBeLocked,
     SessionLockLost,
 )
-from harness.servicebus.broker.session import DEFAULT_PATIENCE
+from peeklock.servicebus.broker.session import DEFAULT_PATIENCE
 
 from .content import Body
 from .holder import Holder

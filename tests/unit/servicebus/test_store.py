@@ -12,19 +12,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness.servicebus import ManualClock, Queue, Rule, Subscription, Topic, Topology
-from harness.servicebus.amqp import Envelope
-from harness.servicebus.amqp.sections import build
-from harness.servicebus.amqp.types import Timestamp, UInt
-from harness.servicebus.broker import Namespace
-from harness.servicebus.broker.rules import CorrelationFilter, SqlFilter
-from harness.servicebus.broker.rules import Rule as BrokerRule
-from harness.servicebus.broker.rules.actions import SqlAction
-from harness.servicebus.broker.session import SessionConsumer
-from harness.servicebus.gateway.render import describe
-from harness.servicebus.store import StoreError
-from harness.servicebus.store.codec import dump_content, dump_rules, load_content, load_rules
-from harness.servicebus.store.file import Store, stored_namespaces
+from peeklock.servicebus import ManualClock, Queue, Rule, Subscription, Topic, Topology
+from peeklock.servicebus.amqp import Envelope
+from peeklock.servicebus.amqp.sections import build
+from peeklock.servicebus.amqp.types import Timestamp, UInt
+from peeklock.servicebus.broker import Namespace
+from peeklock.servicebus.broker.rules import CorrelationFilter, SqlFilter
+from peeklock.servicebus.broker.rules import Rule as BrokerRule
+from peeklock.servicebus.broker.rules.actions import SqlAction
+from peeklock.servicebus.broker.session import SessionConsumer
+from peeklock.servicebus.gateway.render import describe
+from peeklock.servicebus.store import StoreError
+from peeklock.servicebus.store.codec import dump_content, dump_rules, load_content, load_rules
+from peeklock.servicebus.store.file import Store, stored_namespaces
 
 from .taker import Taker
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.servicebus import ManualClock, OutgoingMessage, Queue, Rule, Subscription, Topic
-from harness.servicebus.amqp import Envelope
-from harness.servicebus.broker import Consumer, Namespace
-from harness.servicebus.broker.errors import (
+from peeklock.servicebus import ManualClock, OutgoingMessage, Queue, Rule, Subscription, Topic
+from peeklock.servicebus.amqp import Envelope
+from peeklock.servicebus.broker import Consumer, Namespace
+from peeklock.servicebus.broker.errors import (
     EntityDisabled,
     EntityExists,
     EntityNotFound,
@@ -15,8 +15,8 @@ from harness.servicebus.broker.errors import (
     NotAllowed,
     QuotaExceeded,
 )
-from harness.servicebus.broker.rules import Rule as BrokerRule
-from harness.servicebus.broker.topic import MAX_FILTERS, SqlFilter
+from peeklock.servicebus.broker.rules import Rule as BrokerRule
+from peeklock.servicebus.broker.topic import MAX_FILTERS, SqlFilter
 
 
 def message(message_id="m", **options):

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from harness.servicebus import Queue, Rule, Subscription, Topic, Topology, TopologyError
-from harness.servicebus.config import parse_config
+from peeklock.servicebus import Queue, Rule, Subscription, Topic, Topology, TopologyError
+from peeklock.servicebus.config import parse_config
 
 CONFIG = """
 { "UserConfig": { "Namespaces": [ { "Name": "sbemulatorns",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.servicebus import ManualClock, OutgoingMessage, Queue, Subscription, Topic
-from harness.servicebus.amqp import Envelope
-from harness.servicebus.broker import Namespace
-from harness.servicebus.broker.errors import (
+from peeklock.servicebus import ManualClock, OutgoingMessage, Queue, Subscription, Topic
+from peeklock.servicebus.amqp import Envelope
+from peeklock.servicebus.broker import Namespace
+from peeklock.servicebus.broker.errors import (
     EntityDisabled,
     EntityNotFound,
     MessageLockLost,
@@ -15,7 +15,7 @@ from harness.servicebus.broker.errors import (
     NotAllowed,
     QuotaExceeded,
 )
-from harness.servicebus.broker.transaction import MAX_OPEN, TIMEOUT, RolledBack, UnknownTransaction, top_level
+from peeklock.servicebus.broker.transaction import MAX_OPEN, TIMEOUT, RolledBack, UnknownTransaction, top_level
 
 SPAN = "Local transactions cannot span multiple top-level entities such as queue or topic."
 UNKNOWN = "Transaction hasn't been declared yet, or has already been discharged."

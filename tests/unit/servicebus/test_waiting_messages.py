@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.servicebus.broker.errors import MessageNotFound
+from peeklock.servicebus.broker.errors import MessageNotFound
 
 from .bench import Bench
 from .content import Body

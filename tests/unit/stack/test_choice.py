@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.stack.choice import choose_backend
-from harness.stack.containers import discovery, stack
-from harness.stack.containers.engine import Engine
-from harness.stack.errors import StackError
+from peeklock.stack.choice import choose_backend
+from peeklock.stack.containers import discovery, stack
+from peeklock.stack.containers.engine import Engine
+from peeklock.stack.errors import StackError
 
 
 @pytest.fixture(autouse=True)

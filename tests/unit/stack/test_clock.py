@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.stack import faketime
-from harness.stack.clock import MovableClock, RealClock
-from harness.stack.errors import StackError
+from peeklock.stack import faketime
+from peeklock.stack.clock import MovableClock, RealClock
+from peeklock.stack.errors import StackError
 
 
 class World:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.scenario.topology import ServiceBus
-from harness.stack.errors import StackError
-from harness.stack.launcher import resolve
-from harness.stack.readiness import announces
-from harness.stack.servers.servicebus import ROOT_RULE, connection_string, control_topology
+from peeklock.scenario.topology import ServiceBus
+from peeklock.stack.errors import StackError
+from peeklock.stack.launcher import resolve
+from peeklock.stack.readiness import announces
+from peeklock.stack.servers.servicebus import ROOT_RULE, connection_string, control_topology
 
 
 def test_python_is_the_interpreter_that_runs_peeklock(tmp_path: Path) -> None:

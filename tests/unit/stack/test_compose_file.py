@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from harness.servicebus.config_file import load_namespaces
-from harness.stack.containers.images import KINDS
+from peeklock.servicebus.config_file import load_namespaces
+from peeklock.stack.containers.images import KINDS
 
 COMPOSE = Path(__file__).parents[3] / "compose"
 

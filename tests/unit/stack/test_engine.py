@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.stack.containers.engine import Engine, EngineError
+from peeklock.stack.containers.engine import Engine, EngineError
 
 THINGS = {
     "/_ping": "OK",

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.stack.containers.discovery import find_engine
-from harness.stack.errors import StackError
+from peeklock.stack.containers.discovery import find_engine
+from peeklock.stack.errors import StackError
 
 
 class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):

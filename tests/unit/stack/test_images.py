@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.stack.containers.images import KINDS, libraries, packages, recipes, reference
-from harness.stack.containers.images.layer import USER, Layer
-from harness.stack.errors import StackError
+from peeklock.stack.containers.images import KINDS, libraries, packages, recipes, reference
+from peeklock.stack.containers.images.layer import USER, Layer
+from peeklock.stack.errors import StackError
 
 ROOT = Path(__file__).parents[3]
 
@@ -180,7 +180,7 @@ def test_the_wheel_has_the_dockerfiles(tmp_path: Path) -> None:
 
 
 def test_postgres_runs_with_the_settings_of_the_embedded_one_and_asks_for_passwords() -> None:
-    from harness.stack.embedded.postgres import SETTINGS
+    from peeklock.stack.embedded.postgres import SETTINGS
 
     made = recipes.recipe("postgres")
     lines = [line.split(" = ") for line in made.texts["postgresql.conf"].splitlines()]
@@ -200,14 +200,14 @@ def test_postgres_runs_with_the_settings_of_the_embedded_one_and_asks_for_passwo
 def test_an_image_of_services_outside_of_a_clone_is_refused_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recipes, "_HARNESS", tmp_path / "harness")
+    monkeypatch.setattr(recipes, "_CLONE", tmp_path)
     with pytest.raises(StackError, match="in a clone"):
         recipes.recipe.__wrapped__("services")
 
 
 def test_a_context_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Dockerfile and all that it names, nothing of whoever made it."""
-    from harness.stack.containers.images import build
+    from peeklock.stack.containers.images import build
 
     monkeypatch.setenv("PEEKLOCK_CACHE", str(tmp_path / "cache"))
     small = recipes.Recipe("azurite", {}, {"system.tar": lambda layer, _below: layer.skeleton()}, {"more.conf": "x"})
@@ -225,8 +225,8 @@ def test_a_context_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_pruning_leaves_what_is_wanted_used_or_somebody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.stack.containers.engine import EngineError
-    from harness.stack.containers.images import build
+    from peeklock.stack.containers.engine import EngineError
+    from peeklock.stack.containers.images import build
 
     class Fake:
         address = "unix:///fake"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from harness.stack.fingerprint import fingerprint
-from harness.stack.servers.postgres import digest
+from peeklock.stack.fingerprint import fingerprint
+from peeklock.stack.servers.postgres import digest
 
 
 def test_a_template_is_named_by_the_contents_of_migrations_and_seeds(tmp_path: Path) -> None:

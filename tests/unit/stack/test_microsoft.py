@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from harness.scenario.topology import ServiceBus
-from harness.servicebus.config_file import load_namespaces
-from harness.stack.containers.microsoft.configuration import configuration
-from harness.stack.errors import StackError
+from peeklock.scenario.topology import ServiceBus
+from peeklock.servicebus.config_file import load_namespaces
+from peeklock.stack.containers.microsoft.configuration import configuration
+from peeklock.stack.errors import StackError
 
 DURATION = re.compile(r"P(?!$)(?:\d+Y)?(?:\d+M)?(?:\d+D)?(?:T(?:\d+H)?(?:\d+M)?(?:\d+S)?)?")
 """As the official schema has it: no fractions."""
@@ -146,7 +146,7 @@ def test_every_limit_that_is_passed_is_named_at_once() -> None:
 def test_nobody_accepts_the_licences_for_its_user(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before an engine is asked, or anything pulled."""
     container = pytest.importorskip(
-        "harness.stack.containers.microsoft.container", reason="the extra `containers` is not installed"
+        "peeklock.stack.containers.microsoft.container", reason="the extra `containers` is not installed"
     )
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")
     for answer in (None, "", "N", "1", "true"):
@@ -161,6 +161,8 @@ def test_nobody_accepts_the_licences_for_its_user(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("module", ["microsoft/container.py", "emulator.py"])
 def test_a_testcontainers_module_needs_nothing_of_peeklock(module: str) -> None:
     """So that it can be offered to that project as it is."""
-    text = (Path(__file__).parents[3] / "harness" / "stack" / "containers" / module).read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "harness" / "peeklock" / "stack" / "containers" / module).read_text(
+        encoding="utf-8"
+    )
     imported = set(re.findall(r"^\s*(?:from|import) (\w+)", text, re.MULTILINE))
     assert imported - set(sys.stdlib_module_names) - {"__future__"} <= {"testcontainers", "azure"}

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from harness.stack.containers import owners
-from harness.stack.process_tree import LINUX
+from peeklock.stack.containers import owners
+from peeklock.stack.process_tree import LINUX
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="reads /proc")
 

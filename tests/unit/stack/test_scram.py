@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.stack.servers.scram import Scram, ScramError
+from peeklock.stack.servers.scram import Scram, ScramError
 
 CHALLENGE = b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from harness.stack.errors import StackError, exit_text
+from peeklock.stack.errors import StackError, exit_text
 
 
 def test_the_text_has_every_part_in_a_fixed_order() -> None:

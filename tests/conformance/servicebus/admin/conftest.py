@@ -10,9 +10,9 @@ import httpx
 import pytest
 from azure.servicebus.management import ServiceBusAdministrationClient
 
-from harness.servicebus import AccessRule, Emulator, Topology
-from harness.servicebus.gateway import certificates
-from harness.servicebus.gateway.sas import make_token
+from peeklock.servicebus import AccessRule, Emulator, Topology
+from peeklock.servicebus.gateway import certificates
+from peeklock.servicebus.gateway.sas import make_token
 
 RULES = (AccessRule(), AccessRule("sender", "send-key", ("Send",)))
 

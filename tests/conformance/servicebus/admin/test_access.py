@@ -9,8 +9,8 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.servicebus.management import AccessRights, AuthorizationRule, ServiceBusAdministrationClient
 
-from harness.servicebus import Client, Emulator, OutgoingMessage, ServiceBusError
-from harness.servicebus.gateway.sas import make_token
+from peeklock.servicebus import Client, Emulator, OutgoingMessage, ServiceBusError
+from peeklock.servicebus.gateway.sas import make_token
 
 
 def test_authorization_rules_open_their_queue(shared: Emulator, admin: ServiceBusAdministrationClient) -> None:

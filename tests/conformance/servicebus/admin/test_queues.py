@@ -12,7 +12,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from azure.servicebus.aio.management import ServiceBusAdministrationClient as AsyncAdmin
 from azure.servicebus.management import ServiceBusAdministrationClient, SqlRuleFilter
 
-from harness.servicebus import Client, Emulator, OutgoingMessage, Queue, ServiceBusError, Topology
+from peeklock.servicebus import Client, Emulator, OutgoingMessage, Queue, ServiceBusError, Topology
 
 
 def test_the_namespace_tells_of_itself(admin: ServiceBusAdministrationClient) -> None:

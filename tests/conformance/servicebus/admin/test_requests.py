@@ -9,8 +9,8 @@ import httpx
 import pytest
 from azure.servicebus.management import ServiceBusAdministrationClient
 
-from harness.servicebus import AccessRule, Emulator, Queue
-from harness.servicebus.gateway.sas import make_token
+from peeklock.servicebus import AccessRule, Emulator, Queue
+from peeklock.servicebus.gateway.sas import make_token
 
 ENTRY = (
     b'<entry xmlns="http://www.w3.org/2005/Atom"><content type="application/xml"><QueueDescription '

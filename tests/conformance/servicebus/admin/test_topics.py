@@ -16,7 +16,7 @@ from azure.servicebus.management import (
     TrueRuleFilter,
 )
 
-from harness.servicebus import Client, Emulator, OutgoingMessage, ServiceBusError
+from peeklock.servicebus import Client, Emulator, OutgoingMessage, ServiceBusError
 
 
 def test_topics_and_subscriptions(shared: Emulator, admin: ServiceBusAdministrationClient) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.servicebus import Emulator, Queue, Subscription, Topic, Topology
-from harness.servicebus.gateway.certificates import authority, folder
-from harness.stack.embedded.tools import node
+from peeklock.servicebus import Emulator, Queue, Subscription, Topic, Topology
+from peeklock.servicebus.gateway.certificates import authority, folder
+from peeklock.stack.embedded.tools import node
 
 HERE = Path(__file__).parent
 SCRIPT = HERE / "parity.mjs"

@@ -23,8 +23,8 @@ SERVICE_PORTS = (5671, 443)
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests() -> None:
     """Start the emulator, and let everything trust its CA, before the tests are imported."""
-    from harness.servicebus import Emulator
-    from harness.servicebus.gateway.certificates import authority
+    from peeklock.servicebus import Emulator
+    from peeklock.servicebus.gateway.certificates import authority
 
     from .stand_ins import Bench, install
 

@@ -10,7 +10,7 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-from harness.servicebus.gateway.certificates import folder
+from peeklock.servicebus.gateway.certificates import folder
 
 VERSION = "7.15.0"
 GROUPS: dict[str, tuple[str, ...]] = {

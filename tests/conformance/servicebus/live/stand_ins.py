@@ -21,7 +21,7 @@ from azure.servicebus import _base_handler
 from azure.servicebus.aio import _base_handler_async
 from azure.servicebus.management import ServiceBusAdministrationClient
 
-from harness.servicebus import Emulator
+from peeklock.servicebus import Emulator
 
 RULE, KEY = "RootManageSharedAccessKey", "SAS_KEY_VALUE"
 NAMESPACE = "localhost"
@@ -216,7 +216,7 @@ class Management:
         )
 
     def _namespace_rule(self, _group: str, _namespace: str, name: str, *rights: Any, **named: Any) -> Any:
-        from harness.servicebus import AccessRule
+        from peeklock.servicebus import AccessRule
 
         given = named.get("rights") or (rights[0].rights if rights and hasattr(rights[0], "rights") else rights[0])
         rule = AccessRule(name, f"key-of-{name}", tuple(str(right) for right in given))

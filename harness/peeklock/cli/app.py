@@ -1,0 +1,37 @@
+"""Every command of `peeklock`, a file each."""
+
+from __future__ import annotations
+
+import typer
+
+from peeklock.cli import check, coverage, dlq, images, init, plan, run, schema, setup, warm
+
+app = typer.Typer(
+    name="peeklock",
+    help="A local-first end-to-end harness for systems on Azure Service Bus, Blob Storage and Postgres.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+app.command("run")(run.run)
+app.command("check")(check.check)
+app.command("coverage")(coverage.coverage)
+app.command("plan")(plan.plan)
+app.command("schema")(schema.schema)
+app.command("up")(warm.up)
+app.command("down")(warm.down)
+app.command("status")(warm.status)
+app.command("reset")(warm.reset)
+app.command("logs")(warm.logs)
+app.command("setup")(setup.setup)
+app.command("init")(init.init)
+app.add_typer(dlq.dlq, name="dlq")
+app.add_typer(images.images, name="images")
+
+
+@app.command("servicebus", add_help_option=False)
+def servicebus() -> None:
+    """Run the Service Bus emulator alone: a plain process, no Docker (see `peeklock servicebus --help`)."""
+    # main() has handed this command over before this module is imported; it stands here for the list of commands

@@ -1,0 +1,30 @@
+"""From what went wrong to an exit code and a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from peeklock.scenario.errors import ScenarioInvalid
+from peeklock.stack.errors import StackError
+
+PASSED, FAILED, INVALID, NO_STACK, FLAKY = range(5)
+
+
+@contextmanager
+def exits() -> Iterator[None]:
+    """End the command with its exit code and the whole text of the error, and no traceback."""
+    try:
+        yield
+    except ScenarioInvalid as error:
+        for problem in error.problems:
+            typer.echo(problem.render(), err=True)
+            typer.echo("", err=True)
+        count = len(error.problems)
+        typer.echo(f"{count} problem{'s' if count > 1 else ''}; nothing was started", err=True)
+        raise typer.Exit(INVALID) from None
+    except StackError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(NO_STACK) from None

@@ -1,0 +1,206 @@
+"""`peeklock run` — scenarios against a stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from peeklock.cli.check import DEFAULT
+from peeklock.cli.exits import FAILED, FLAKY, NO_STACK, PASSED, exits
+from peeklock.engine.case import CaseOptions
+from peeklock.engine.environments import needed_kinds
+from peeklock.engine.events import CaseFinished, Event, Handler, RunFinished
+from peeklock.engine.pace import Pace
+from peeklock.engine.plan import Choice, Plan, Target, make_plan
+from peeklock.engine.runner import Runner, RunOptions
+from peeklock.engine.session import most_environments
+from peeklock.engine.waiting import Signal
+from peeklock.reports.artefacts import write_artefacts
+from peeklock.reports.console import ConsoleReport
+from peeklock.reports.junit import JUnitReport
+from peeklock.reports.ndjson import NdjsonReport
+from peeklock.reports.run_folder import new_run_folder
+from peeklock.scenario.loader import project_root
+from peeklock.stack import Stack, open_stack
+from peeklock.stack.cache import cache_dir
+from peeklock.stack.choice import choose_backend
+from peeklock.stack.fingerprint import fingerprint
+from peeklock.verbs import VOCABULARY
+
+
+def run(
+    targets: Annotated[list[str] | None, typer.Argument(help="path or path::case; default: scenarios/")] = None,
+    backend: Annotated[str, typer.Option(help="auto, embedded, containers or azure")] = "auto",
+    keyword: Annotated[
+        str, typer.Option("-k", help="only cases whose name, tags or criteria match, as in 'sas and not expired'")
+    ] = "",
+    tags: Annotated[list[str] | None, typer.Option("--tag", help="only cases with this tag (may be repeated)")] = None,
+    workers: Annotated[int, typer.Option("-n", min=1, max=64, help="so many files side by side")] = 1,
+    repeat: Annotated[int, typer.Option(min=1, help="run each case so often")] = 1,
+    until_fail: Annotated[bool, typer.Option("--until-fail", help="repeat until a case fails")] = False,
+    shard: Annotated[str, typer.Option(help="1/4: the first of four parts")] = "1/1",
+    shuffle: Annotated[int | None, typer.Option(help="run in an order made from this seed")] = None,
+    last_failed: Annotated[bool, typer.Option("--last-failed", help="only cases that failed in the last run")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="leave the stack and its data standing (end it with `peeklock down`)")
+    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="run again whenever a file of the project changes")] = False,
+    junit: Annotated[Path | None, typer.Option(help="write JUnit XML to this file")] = None,
+    update_snapshots: Annotated[
+        bool, typer.Option("--update-snapshots", help="write what is as what should be")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="tell when a case begins")] = False,
+) -> None:
+    """Run scenario cases against Postgres, blobs, Service Bus and the real services."""
+    console = Console(highlight=False)
+    root = project_root(Path(targets[0].partition("::")[0] if targets else DEFAULT))
+
+    def once() -> int:
+        with exits():
+            parsed = [Target.parse(target) for target in targets or [str(DEFAULT)]]
+            only = _last_failed(root) if last_failed else None
+            choice = Choice(keyword, tuple(tags or ()), only, _shard(shard), shuffle)
+            plan = make_plan(parsed, choice, VOCABULARY)
+            pace = Pace(root / ".peeklock" / "durations.json")
+            if workers > 1 and shuffle is None:
+                plan = pace.longest_first(plan)
+            chosen, why = choose_backend(backend, root)
+            options = RunOptions(
+                new_run_folder(root),
+                chosen,
+                why,
+                workers,
+                1_000_000 if until_fail and repeat == 1 else repeat,
+                until_fail,
+                CaseOptions(update_snapshots, cache_dir()),
+            )
+            if not plan:
+                typer.echo("no case matches", err=True)
+                return FAILED
+            if keep or watch:
+                from peeklock.stack import warm
+
+                warm.up(root, lambda text: typer.echo(f"  {text}"), backend=chosen)
+            return _run(root, plan, options, pace, console, junit, verbose, keep)
+
+    code = once()
+    while watch:
+        _until_changed(root, console)
+        code = once()
+    if keep:
+        _tell_what_stands(root)
+    raise typer.Exit(code)
+
+
+def _run(
+    root: Path,
+    plan: Plan,
+    options: RunOptions,
+    pace: Pace,
+    console: Console,
+    junit: Path | None,
+    verbose: bool,
+    keep: bool,
+) -> int:
+    kinds = needed_kinds(scenario for scenario, _ in plan)
+    room = most_environments(options.workers)
+
+    def open_(progress: Callable[[str], None]) -> Stack:
+        stack = open_stack(root, options.backend, kinds=kinds, progress=progress, room=room)
+        stack.keeping = keep
+        return stack
+
+    runner = Runner(plan, options, open_)
+    console_report = ConsoleReport(console, verbose=verbose)
+    handlers: list[Handler] = [console_report, NdjsonReport(options.folder / "events.ndjson"), pace]
+    if junit:
+        handlers.append(JUnitReport(junit))
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from peeklock.reports.github import GitHubReport
+
+        handlers.append(GitHubReport())
+    last: Event | None = None
+    with _interrupts(runner.stop):
+        for event in runner.events():
+            shown: Event = (
+                write_artefacts(event, options.folder) if isinstance(event, CaseFinished) and event.failure else event
+            )
+            for handler in handlers:
+                handler(shown)
+            last = event
+    assert isinstance(last, RunFinished)
+    (root / ".peeklock" / "last-run.json").write_text(json.dumps({"failed": last.failed_cases}), encoding="utf-8")
+    pace.remember()
+    _prune(options.folder)
+    if last.errors:
+        return NO_STACK
+    if last.flaky and set(last.failed_cases) == set(last.flaky):
+        return FLAKY
+    return FAILED if last.failed or last.interrupted else PASSED
+
+
+def _tell_what_stands(root: Path) -> None:
+    from peeklock.stack import warm
+
+    for kept in warm.status(root).kept:
+        ports = ", ".join(f"{kind} 127.0.0.1:{port}" for kind, port in kept.ports.items())
+        typer.echo(f"{kept.name} stands on a stack of its own: {ports}; logs in {kept.log_dir}")
+    typer.echo("the stack stands: see `peeklock status`; end it with `peeklock down`")
+
+
+def _prune(folder: Path) -> None:
+    """Keep only the newest runs, so that artefacts do not fill the disk."""
+    runs = sorted(folder.parent.glob("run-*"), key=lambda path: path.stat().st_mtime)
+    for old in runs[:-20]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _interrupts(stop: Callable[[], None]) -> Iterator[None]:
+    """Let the first Ctrl-C or SIGTERM end the run after the running cases, the second at once."""
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)  # before anything is said: the second may come while the first is told of
+        stop()
+        typer.echo("ending after the running cases; once more to end at once", err=True)
+
+    for number in previous:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _last_failed(root: Path) -> frozenset[str]:
+    try:
+        return frozenset(json.loads((root / ".peeklock" / "last-run.json").read_text(encoding="utf-8"))["failed"])
+    except (OSError, ValueError, KeyError):
+        raise typer.BadParameter("there is no last run to take failed cases from", param_hint="--last-failed") from None
+
+
+def _shard(text: str) -> tuple[int, int]:
+    index, _, count = text.partition("/")
+    if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+        raise typer.BadParameter(f"{text!r} is not a part: write for example 1/4", param_hint="--shard")
+    return int(index), int(count)
+
+
+def _until_changed(root: Path, console: Console) -> None:
+    console.print("watching for changes (Ctrl-C ends it) …", style="dim")
+    before = fingerprint([], root)
+    pause = Signal()
+    while fingerprint([], root) == before:
+        pause.wait(pause.count, 0.5)

@@ -1,0 +1,63 @@
+"""Connections that the steps of one environment share, each made when it is first used."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import httpx
+
+from peeklock.engine.failure import VerbFailed
+from peeklock.stack import Environment
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobServiceClient
+
+    from peeklock.servicebus import Client
+
+
+class Clients:
+    """HTTP, blob and Service Bus clients of one environment."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._endpoints = environment.endpoints
+
+    @cached_property
+    def http(self) -> httpx.Client:
+        """A client that follows no redirects and trusts no proxy settings."""
+        # Servers close idle connections too, uvicorn after 5 s: whoever sends in that very moment gets no answer.
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=1.0)
+        return httpx.Client(timeout=30.0, limits=limits, trust_env=False)
+
+    @cached_property
+    def blobs(self) -> BlobServiceClient:
+        """The account of the environment."""
+        if not self._endpoints.blobs_connection_string:
+            raise VerbFailed("the file has no blobs: add `blobs: {containers: […]}` to its stack")
+        # azure.storage.blob costs half a second to import, which only those who use it pay
+        from azure.storage.blob import BlobServiceClient
+
+        return BlobServiceClient.from_connection_string(self._endpoints.blobs_connection_string, retry_total=0)
+
+    @cached_property
+    def servicebus(self) -> Client:
+        """The namespace of the environment, with every right."""
+        if not self._endpoints.servicebus_connection_string:
+            raise VerbFailed("the file has no servicebus: add `servicebus: {queues: {…}}` to its stack")
+        from peeklock.servicebus import Client
+
+        return Client(self._endpoints.servicebus_connection_string)
+
+    @property
+    def postgres_url(self) -> str:
+        """The URL of the environment's database."""
+        if not self._endpoints.postgres_url:
+            raise VerbFailed("the file has no postgres: add `postgres: {migrations: …}` to its stack")
+        return self._endpoints.postgres_url
+
+    def close(self) -> None:
+        """Close what has been opened."""
+        for name in ("http", "blobs", "servicebus"):
+            client = self.__dict__.pop(name, None)
+            if client is not None:
+                client.close()

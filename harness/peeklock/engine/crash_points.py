@@ -1,0 +1,154 @@
+"""Crash points: a service is killed at a moment of its work, which the emulator makes last where it is one of the queue's."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from peeklock.engine.ledger import Ledger
+from peeklock.engine.waiting import Signal
+from peeklock.stack import Environment, StackError
+
+HELD = ("send", "answer", "complete", "abandon", "defer", "dead_letter", "release")
+"""Operations that the emulator keeps, neither done nor answered, until the service is gone: the moment is exact."""
+GUARDED = {"delivered": "complete"}
+"""Events that a service may outrun: what must not be done before it is gone is held meanwhile."""
+_LONGEST = 1.0
+"""Seconds after which is looked again though nothing was heard."""
+
+
+@dataclass(frozen=True)
+class CrashAt:
+    """A moment: an operation or an event in a queue, perhaps of one message, or an event in the service's log."""
+
+    queue: str = ""
+    on: str = ""
+    message_id: str | None = None
+    log: str = ""
+
+    def __str__(self) -> str:
+        return f"its log event {self.log}" if self.log else f"{self.on} on {self.queue}"
+
+
+@dataclass
+class CrashPoint:
+    """One that was set, and what became of it."""
+
+    service: str
+    at: CrashAt
+    restart: bool
+    crashed_at: float | None = None
+    """Unix seconds when the service was gone."""
+    trouble: str = ""
+    done: threading.Event = field(default_factory=threading.Event)
+    """Set when it is over: the service was killed, and runs again if it should."""
+
+    @property
+    def held(self) -> str:
+        """The operation that the emulator is to hold."""
+        return self.at.on if self.at.on in HELD else GUARDED.get(self.at.on, "")
+
+
+class CrashPoints:
+    """Those of one case. `note(actor, text)` gets what happens; `stopped` holds the services that are down on purpose."""
+
+    def __init__(
+        self, environment: Environment, signal: Signal, note: Callable[[str, str], None], stopped: set[str]
+    ) -> None:
+        self._environment, self._signal, self._note, self._stopped = environment, signal, note, stopped
+        self._points: list[CrashPoint] = []
+        self._threads: list[threading.Thread] = []
+        self._over = threading.Event()
+
+    def set(self, service: str, at: CrashAt, ledger: Ledger, restart: bool = True) -> CrashPoint:
+        """Kill the service when it comes there for the first time from now on, and start it again. Raises `StackError`."""
+        point = CrashPoint(service, at, restart)
+        _, logged = self._environment.services.logs(1 << 62)
+        ledger.refresh()
+        cursor = ledger.cursor
+        release: Callable[[], None] = _nothing
+        if operation := point.held:
+            release = self._environment.hold(at.queue, operation, at.message_id)
+        self._points.append(point)
+        thread = threading.Thread(
+            target=self._watch, args=(point, cursor, logged, release), name=f"crash-{service}", daemon=True
+        )
+        self._threads.append(thread)
+        thread.start()
+        return point
+
+    def of(self, service: str) -> CrashPoint | None:
+        """Return the newest one of a service."""
+        return next((point for point in reversed(self._points) if point.service == service), None)
+
+    def end(self) -> None:
+        """Take those back that were not reached; returns when a service that was killed runs again."""
+        self._over.set()
+        self._signal.wake()
+        for thread in self._threads:
+            thread.join()
+
+    def unmet(self) -> list[str]:
+        """Return a sentence for each that was not reached, or that came to a bad end."""
+        return [
+            point.trouble or f"the crash point was never reached: {point.service} at {point.at}"
+            for point in self._points
+            if point.crashed_at is None or point.trouble
+        ]
+
+    def _watch(self, point: CrashPoint, cursor: int, logged: int, release: Callable[[], None]) -> None:
+        try:
+            if self._await(point, cursor, logged):
+                self._crash(point, release)
+            else:
+                release()
+        except StackError as error:
+            point.trouble = f"crash of {point.service} at {point.at}: {error}"
+        finally:
+            point.done.set()
+            self._signal.wake()
+
+    def _await(self, point: CrashPoint, cursor: int, logged: int) -> bool:
+        """Return True when the moment has come, False when the case is over first."""
+        while True:
+            seen = self._signal.count
+            entries, cursor = self._environment.ledger(cursor)
+            lines, logged = self._environment.services.logs(logged)
+            if any(_is_meant(point, entry) for entry in entries):
+                return True
+            if point.at.log and any(
+                point.service in (line.service, f"{line.service}.{line.replica}")
+                and line.record is not None
+                and line.record.get("event") == point.at.log
+                for line in lines
+            ):
+                return True
+            if self._over.is_set():
+                return False
+            self._signal.wait(seen, _LONGEST)
+
+    def _crash(self, point: CrashPoint, release: Callable[[], None]) -> None:
+        self._stopped.add(point.service)
+        self._environment.services.kill(point.service)
+        point.crashed_at = time.time()
+        self._note(point.service, f"crashed at {point.at}")
+        release()
+        if point.restart:
+            self._environment.services.start(point.service)
+            self._stopped.discard(point.service)
+            self._note(point.service, "started again")
+
+
+def _is_meant(point: CrashPoint, entry: dict[str, Any]) -> bool:
+    at = point.at
+    if entry["queue"] != at.queue or at.message_id not in (None, entry.get("message_id")):
+        return False
+    if (entry["event"], entry.get("fault"), entry.get("phase")) == ("fault", "hold", "strike"):
+        return bool(entry.get("operation") == point.held)
+    return bool(entry["event"] == at.on)
+
+
+def _nothing() -> None: ...

@@ -1,0 +1,118 @@
+"""`nothing_lost` and `nothing_doubled`: what must hold whatever was done to the system, so that no case may waive them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from peeklock.engine.context import CaseContext
+from peeklock.engine.failure import VerbFailed
+from peeklock.engine.ledger import DEAD_LETTER_SUFFIX, OPEN, Message
+from peeklock.engine.waiting import Look, wait_until
+from peeklock.scenario.topology import Effect, Receivable
+from peeklock.scenario.values import ValueInvalid, dig
+
+PATIENCE = 15.0
+"""Seconds that messages in flight, and what comes of them, are given at the end of a case: a lock may have to end first."""
+_SHOWN = 5
+
+
+def nothing_lost(context: CaseContext) -> list[str]:
+    """Every message that a queue took and somebody consumes ends completed, with its effect, or dead-lettered with a reason;
+    and the queues hold all that they should."""
+
+    def look() -> Look[list[str]]:
+        waiting = context.open_messages()
+        lost = waiting or _lost(context)
+        return Look(not lost, lost, context.unexpected_exit())
+
+    waited = wait_until(look, context.deadline.sooner(PATIENCE), context.signal)
+    context.waiting += waited.seconds
+    return [] if waited.good else waited.last[:_SHOWN]
+
+
+def nothing_doubled(context: CaseContext) -> list[str]:
+    """No service's message stands in a queue twice under one id, and what a message is to bring about was done once."""
+    context.ledger.refresh()
+    sent = Counter(
+        (message.queue, message.sender, message.facts.get("message_id"))
+        for message in context.ledger.all()
+        if message.sender and message.facts.get("message_id") and _stands(message)
+    )
+    found = [
+        f"{queue}: {message_id} was taken {count} times from {sender}"
+        for (queue, sender, message_id), count in sent.items()
+        if count > 1
+    ]
+    for name, effect in _effects(context):
+        found += [
+            f"{name}: {identity} had its effect {count} times"
+            for identity, count in Counter(_done(effect, context)).items()
+            if count > 1
+        ]
+    return found[:_SHOWN]
+
+
+def _lost(context: CaseContext) -> list[str]:
+    found: list[str] = []
+    for queue in context.worked_queues():
+        for message in context.ledger.messages(queue):
+            name = f"{queue}: {message.facts.get('message_id')}"
+            if message.outcome in ("expired", "deferred"):
+                found.append(f"{name} is {message.outcome}: nobody has dealt with it")
+            elif message.outcome == "dead_lettered" and not message.reason:
+                found.append(f"{name} was dead-lettered without a reason")
+    for queue, effect in _effects(context):
+        done = set(_done(effect, context))
+        completed = [message for message in context.ledger.messages(queue) if message.outcome == "completed"]
+        found += [
+            f"{queue}: {identity} was completed without its effect"
+            for message in completed
+            if (identity := _identity(message, effect)) not in done
+        ]
+    return found + _missing(context)
+
+
+def _missing(context: CaseContext) -> list[str]:
+    """Return the queues that hold fewer messages than the ledger tells of: a broker that has forgotten some."""
+    found = []
+    for facts in context.environment.queues():
+        if "active" not in facts:
+            continue
+        held = sum(facts[state] for state in ("active", "locked", "scheduled", "deferred"))
+        told = sum(message.outcome in (*OPEN, "deferred") for message in context.ledger.messages(facts["name"]))
+        if held < told:
+            found.append(f"{facts['name']} holds {held} messages, the ledger tells of {told}")
+    return found
+
+
+def _effects(context: CaseContext) -> list[tuple[str, Effect]]:
+    servicebus = context.scenario.header.stack.servicebus
+    declared: dict[str, Receivable] = servicebus.receivable() if servicebus else {}
+    return [(name, queue.effect) for name, queue in declared.items() if queue.effect is not None]
+
+
+def _done(effect: Effect, context: CaseContext) -> list[Any]:
+    """Return the id of each effect that there is."""
+    if effect.queue is not None:
+        messages = [message for message in context.ledger.messages(effect.queue) if _stands(message)]
+        return [_identity(message, effect) for message in messages]
+    import psycopg
+
+    try:
+        with psycopg.connect(context.clients.postgres_url, autocommit=True, connect_timeout=10) as connection:
+            return [row[0] for row in connection.execute(str(effect.query).encode()).fetchall()]
+    except psycopg.Error as error:
+        raise VerbFailed(f"the query of an effect failed: {str(error).strip()}") from None
+
+
+def _identity(message: Message, effect: Effect) -> Any:
+    try:
+        return dig(message.view(), f".{effect.id}")
+    except ValueInvalid:
+        return f"message {message.sequence}, which has no {effect.id}"
+
+
+def _stands(message: Message) -> bool:
+    """Tell whether a queue took it as a message of its own."""
+    return message.outcome != "dropped_as_duplicate" and not message.queue.endswith(DEAD_LETTER_SUFFIX)

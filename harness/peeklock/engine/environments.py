@@ -1,0 +1,167 @@
+"""From a scenario to the environment that it runs on: names, secrets, the services' commands and variables."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from peeklock.scenario.model import Scenario, walk
+from peeklock.scenario.values import Scope, resolve
+from peeklock.stack import Endpoints, EnvironmentSpec, Ports
+from peeklock.stack.faults import KINDS
+
+_KINDS = ("postgres", "blobs", "servicebus")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
+    """Return what the environment of a file is made of."""
+    header = scenario.header
+
+    def scope(service: str, endpoints: Endpoints, ports: Ports) -> Scope:
+        names = engine_names(scenario, endpoints, ports, cache)
+        own = {"name": service, "port": next(iter(ports.get(service, ())), None)}
+        names |= file_variables(scenario, names) | {"service": own}
+        identity = endpoints.service_identities.get(service, endpoints.servicebus_connection_string)
+        names["servicebus"] = {**names["servicebus"], "connection_string": identity}
+        return Scope(names, scenario.path.parent)
+
+    def variables(endpoints: Endpoints, ports: Ports) -> dict[str, dict[str, str]]:
+        return {
+            name: {key: _text(resolve(value, scope(name, endpoints, ports))) for key, value in service.env.items()}
+            for name, service in header.services.items()
+        }
+
+    def command(service: str, endpoints: Endpoints, ports: Ports) -> list[str]:
+        return [_text(resolve(part, scope(service, endpoints, ports))) for part in header.services[service].run or ()]
+
+    definition = {key: scenario.document.data.get(key) for key in ("stack", "services", "vars", "secrets")}
+    definition["folder"] = str(scenario.path.parent)
+    definition["private"] = private = needs_private_stack(scenario)
+    definition["clock"] = movable = moves_clock(scenario)
+    definition["relayed"] = relayed = needs_relay(scenario)
+    definition["lasting"] = lasting = scenario.ends_dependencies()
+    key = hashlib.sha256(json.dumps(definition, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return EnvironmentSpec(
+        scenario.path.stem,
+        header.stack,
+        header.services,
+        scenario.root,
+        variables,
+        command,
+        key,
+        movable_clock=movable,
+        relayed=relayed,
+        lasting=lasting,
+        private=private,
+    )
+
+
+def moves_clock(scenario: Scenario) -> bool:
+    """Tell whether any case of a file may move the clock."""
+    return any(scenario.moves_clock(case) for case in scenario.cases)
+
+
+def needs_relay(scenario: Scenario) -> bool:
+    """Tell whether a file has faults that strike between its services and what they reach."""
+    kinds = {kind for kind, fault in KINDS.items() if fault.layer != "broker"}
+    steps = (step for case in scenario.cases for step in case.steps)
+    every = walk((*scenario.background, *steps, *scenario.finally_))
+    return any(step.verb.name == "fault" and not kinds.isdisjoint(step.arguments) for step in every)
+
+
+def needs_private_stack(scenario: Scenario) -> bool:
+    """Tell whether cases of a file do to their dependencies what no other file may feel."""
+    return moves_clock(scenario) or scenario.ends_dependencies()
+
+
+def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Ports, cache: Path) -> dict[str, Any]:
+    """Return the names that the engine defines, but `case`."""
+    facts = connection_facts(endpoints.blobs_connection_string or "")
+    return {
+        "scenario": {"name": scenario.header.scenario, "file": scenario.path.name},
+        "project": {"root": str(scenario.root), "cache": str(cache)},
+        "services": {name: _places(found) for name, found in ports.items() if found},
+        "postgres": {"url": endpoints.postgres_url},
+        "blobs": {
+            "connection_string": endpoints.blobs_connection_string,
+            "account": facts.get("AccountName"),
+            "url": facts.get("BlobEndpoint"),
+        },
+        "servicebus": {
+            "connection_string": endpoints.servicebus_connection_string,
+            "url": connection_facts(endpoints.servicebus_connection_string or "")
+            .get("Endpoint", "")
+            .replace("sb://", "http://"),
+            "rules": dict(endpoints.access_rules),
+        },
+    }
+
+
+def _places(ports: Sequence[int]) -> dict[str, Any]:
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
+    return {"url": urls[0], "port": ports[0], "urls": urls}
+
+
+def file_variables(scenario: Scenario, names: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the file's `vars` and `secrets`, each looked up with those written before it.
+
+    `uuid()` here is the same in every run and file of a project on this machine, so that a service that goes on running
+    still has the token that a later case sends.
+    """
+    found: dict[str, Any] = {}
+    for section in (scenario.header.vars, scenario.header.secrets):
+        for key, raw in section.items():
+            stable = functools.partial(_stable_uuid, scenario.root, key)
+            found[key] = resolve(raw, Scope({**names, **found}, scenario.path.parent, uuid=stable))
+    return found
+
+
+def _stable_uuid(root: Path, name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{_machine()}|{root}|{name}"))
+
+
+@functools.cache
+def _machine() -> str:
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return str(uuid.getnode())
+
+
+def needed_kinds(scenarios: Iterable[Scenario]) -> list[str]:
+    """Return which dependencies any of the files needs of the shared stack, so that they can start at once."""
+    stacks = [scenario.header.stack for scenario in scenarios if not needs_private_stack(scenario)]
+    wanted = {kind for stack in stacks for kind in _KINDS if getattr(stack, kind) is not None}
+    return [kind for kind in _KINDS if kind in wanted]
+
+
+def connection_facts(connection_string: str) -> dict[str, str]:
+    """Return the parts of a connection string by name."""
+    return dict(part.split("=", 1) for part in connection_string.split(";") if "=" in part)
+
+
+def secrets_of(endpoints: Endpoints) -> set[str]:
+    """Return the keys and passwords inside connection strings."""
+    strings = [
+        endpoints.blobs_connection_string,
+        endpoints.servicebus_connection_string,
+        *endpoints.access_rules.values(),
+        *endpoints.service_identities.values(),
+    ]
+    facts = [connection_facts(string or "") for string in strings]
+    keys = {fact[key] for fact in facts for key in ("AccountKey", "SharedAccessKey") if key in fact}
+    password = urlsplit(endpoints.postgres_url or "").password
+    return keys | ({password} if password else set())
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)

@@ -1,0 +1,22 @@
+"""Everything that was seen during one case, for artefacts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from peeklock.engine.failure import Moment
+from peeklock.stack import Exit, LogLine
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The raw story of a case; whoever writes it redacts it with `secrets` first."""
+
+    moments: tuple[Moment, ...]
+    entries: tuple[Mapping[str, Any], ...]
+    lines: tuple[LogLine, ...]
+    exits: tuple[Exit, ...]
+    started_at: float
+    secrets: frozenset[str]

@@ -1,0 +1,193 @@
+"""Cases on a stack: brings up what each file needs when its first case comes, and gives it back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from peeklock.engine.case import CaseOptions, CaseRun
+from peeklock.engine.clients import Clients
+from peeklock.engine.environments import environment_spec
+from peeklock.engine.events import CaseFinished, Durations, EnvironmentReady, Event, StackReady
+from peeklock.scenario.errors import shorten
+from peeklock.scenario.model import Case, Scenario
+from peeklock.stack import Environment, EnvironmentSpec, Stack, StackError
+
+
+def case_id(scenario: Scenario, case: Case) -> str:
+    """Return `path/file.yaml::case`, with the path as seen from the working directory."""
+    return f"{shorten(scenario.path)}::{case.name}"
+
+
+MOST_IDLE = 4
+"""Environments that wait, services running, for a file that can use them."""
+
+
+def most_environments(workers: int) -> int:
+    """Return how many environments a session has at most, with so many files side by side: one of those that wait may be closing,
+    and one may be ahead of its file."""
+    return workers + MOST_IDLE + 2
+
+
+@dataclass(frozen=True)
+class _Held:
+    """An environment of this session and the clients for it."""
+
+    key: str
+    environment: Environment
+    clients: Clients
+    private: bool
+
+    def close(self) -> None:
+        self.clients.close()
+        self.environment.close()
+
+
+class Session:
+    """One stack and the environments on it. Safe to use from several threads, one file at a time in each."""
+
+    def __init__(self, open_stack: Callable[[], Stack], emit: Callable[[Event], None], options: CaseOptions) -> None:
+        self._open_stack, self._emit, self._options = open_stack, emit, options
+        self._stack: Stack | None = None
+        self._opened_at = 0.0
+        self._announced = False
+        self._lock = threading.Lock()
+        self._held: dict[Path, Future[_Held]] = {}
+        self._ahead: Path | None = None
+        """The file for which everything is brought up before its first case comes."""
+        self._keys: set[str] = set()
+        """Of the environments that were ever asked for."""
+        self._idle: list[_Held] = []
+        self._case_locks: dict[str, threading.Lock] = {}
+
+    def stack(self) -> Stack:
+        """Return the stack, opened at the first call. Raises `StackError`."""
+        with self._lock:
+            if self._stack is None:
+                self._opened_at = time.monotonic()
+                self._stack = self._open_stack()
+            return self._stack
+
+    def _announce(self, stack: Stack) -> None:
+        with self._lock:
+            announced, self._announced = self._announced, True
+        if not announced:
+            seconds = time.monotonic() - self._opened_at if stack.warm else max(stack.timings.values(), default=0.0)
+            self._emit(StackReady(time.time(), seconds, stack.warm, dict(stack.timings), stack.place))
+
+    def run(self, scenario: Scenario, case: Case) -> CaseFinished:
+        """Run one case; an ability that the backend lacks is a skip with its reason, a stack that fails an error."""
+        name = case_id(scenario, case)
+        started = time.monotonic()
+        covers = tuple(scenario.covers(case))
+        try:
+            missing = self._missing(scenario, case)
+            if missing:
+                reason = f"the {self.stack().backend} backend has not the ability: {', '.join(missing)}"
+                reason += "".join(f"; {why}" for ability in missing if (why := self.stack().why_not(ability)))
+                return CaseFinished(time.time(), name, "skipped", Durations(), reason=reason, covers=covers)
+            held = self._environment(scenario)
+        except StackError as error:
+            durations = Durations(setup=time.monotonic() - started)
+            return CaseFinished(time.time(), name, "error", durations, reason=str(error), covers=covers)
+        brought_up = time.monotonic() - started
+        with self._case_lock(case):
+            finished = CaseRun(scenario, case, name, held.environment, held.clients, self._emit, self._options).run()
+        return replace(finished, durations=finished.durations + Durations(setup=brought_up))
+
+    def shared(self, scenario: Scenario) -> str | None:
+        """Return what files have in common that hand their environment on to each other; None for one that does so with nobody."""
+        spec = environment_spec(scenario, self._options.cache)
+        return None if spec.private else spec.key
+
+    def prepare(self, scenario: Scenario, cases: Sequence[Case]) -> None:
+        """Bring up what a file needs while the cases of others run, unless one of them will hand it on.
+
+        Returns at once. One file at most is that far ahead.
+        """
+        if all(self._missing(scenario, case) for case in cases):
+            return
+        spec = self._spec(scenario)
+        with self._lock:
+            if self._ahead is not None or scenario.path in self._held or (spec.key in self._keys and not spec.private):
+                return
+            self._ahead = scenario.path
+            promise = self._held[scenario.path] = Future()
+        threading.Thread(target=self._keep, args=(promise, scenario, spec), name="ahead", daemon=True).start()
+
+    def finish(self, scenario: Scenario) -> None:
+        """Give the environment of a file back, for the next file with the same stack and services, or for good."""
+        with self._lock:
+            promise = self._held.pop(scenario.path, None)
+        if promise is None or promise.exception() is not None:
+            return
+        held = promise.result()
+        with self._lock:
+            if held.private:  # a whole stack that waits for nobody
+                surplus: _Held | None = held
+            else:
+                self._idle.append(held)
+                surplus = self._idle.pop(0) if len(self._idle) > MOST_IDLE else None
+        if surplus is not None:
+            surplus.close()
+
+    def close(self) -> None:
+        """Give everything back and end the stack, unless it is a warm one."""
+        brought_up = [promise.result() for promise in self._held.values() if promise.exception() is None]
+        for held in (*brought_up, *self._idle):
+            held.close()
+        self._held.clear()
+        self._idle.clear()
+        if self._stack is not None:
+            self._stack.close()
+            self._stack = None
+
+    def _environment(self, scenario: Scenario) -> _Held:
+        with self._lock:
+            if self._ahead == scenario.path:
+                self._ahead = None
+            promise = self._held.get(scenario.path)
+            if is_first := promise is None:
+                promise = self._held[scenario.path] = Future()
+        if is_first:
+            self._keep(promise, scenario, self._spec(scenario))
+        # one that failed is kept as well: the file's other cases would fail in the same way, each after the same wait
+        return promise.result()
+
+    def _keep(self, promise: Future[_Held], scenario: Scenario, spec: EnvironmentSpec) -> None:
+        try:
+            promise.set_result(self._take(scenario, spec))
+        except BaseException as error:  # noqa: BLE001  it belongs to whoever asks for the environment
+            promise.set_exception(error)
+
+    def _missing(self, scenario: Scenario, case: Case) -> list[str]:
+        return [ability for ability in scenario.requires(case) if ability not in self.stack().abilities]
+
+    def _spec(self, scenario: Scenario) -> EnvironmentSpec:
+        spec = environment_spec(scenario, self._options.cache)
+        if spec.movable_clock and "clock" not in self.stack().abilities:  # its other cases can do without
+            spec = replace(spec, movable_clock=False)
+        return spec
+
+    def _take(self, scenario: Scenario, spec: EnvironmentSpec) -> _Held:
+        with self._lock:
+            self._keys.add(spec.key)
+            for index, idle in enumerate(self._idle):
+                if idle.key == spec.key:
+                    return self._idle.pop(index)
+        started = time.monotonic()
+        stack = self.stack()
+        environment = stack.environment(spec)
+        self._announce(stack)
+        self._emit(EnvironmentReady(time.time(), shorten(scenario.path), time.monotonic() - started))
+        return _Held(spec.key, environment, Clients(environment), spec.private)
+
+    def _case_lock(self, case: Case) -> threading.Lock:
+        if not case.header.lock:
+            return threading.Lock()
+        with self._lock:
+            return self._case_locks.setdefault(case.header.lock, threading.Lock())

@@ -1,0 +1,253 @@
+"""Runs the steps of a case, one after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from peeklock.engine.context import CaseContext
+from peeklock.engine.events import Event, StepFinished
+from peeklock.engine.failure import StepFailed, VerbFailed, title
+from peeklock.engine.verb import Found, Verb
+from peeklock.engine.waiting import Look, Waited, wait_until
+from peeklock.scenario.durations import parse_duration
+from peeklock.scenario.matchers import Context as MatchContext
+from peeklock.scenario.matchers import Matcher, Mismatch, show
+from peeklock.scenario.model import Eventually, Step
+from peeklock.scenario.values import ValueInvalid, dig, resolve
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One look of a step: what was there and what was wrong with it."""
+
+    found: Found
+    mismatches: tuple[Mismatch, ...]
+    error: VerbFailed | None = None
+
+
+class Stepper:
+    """Runs steps against a context and tells of each by an event."""
+
+    def __init__(self, context: CaseContext, emit: Callable[[Event], None]) -> None:
+        self._context, self._emit = context, emit
+
+    def run_all(self, steps: Sequence[Step]) -> None:
+        """Run steps in order. Raises `StepFailed` at the first that fails."""
+        for step in steps:
+            self.run(step)
+
+    def run(self, step: Step) -> None:
+        """Run one step with its waiting, expectation and captures. Raises `StepFailed`."""
+        started, waited_before = time.monotonic(), self._context.waiting
+        ok, tries = False, 1
+        try:
+            if self._context.deadline.passed:
+                raise StepFailed(step, f"the case has used up its {self._context.deadline.seconds:g} s (its `timeout`)")
+            if step.verb.name == "use":
+                self._use(step)
+            elif step.verb.name == "never":
+                self._never(step)
+            elif step.verb.name == "set":
+                self._set(step)
+            else:
+                tries = self._verb(step)
+            ok = True
+        except ValueInvalid as error:
+            notes = (error.fix,) if error.fix else ()
+            raise StepFailed(step, str(error), notes=notes, at=(*step.path, step.verb.name)) from None
+        finally:
+            ended = time.monotonic()
+            self._emit(
+                StepFinished(
+                    time.time(),
+                    self._context.id,
+                    title(step),
+                    step.verb.name,
+                    step.document.span(step.path).line,
+                    ended - started,
+                    self._context.waiting - waited_before,
+                    tries,
+                    ok,
+                )
+            )
+
+    def _verb(self, step: Step) -> int:
+        act = self._action(step)
+        if step.eventually is None:
+            seen = self._look(step, act)
+            if seen.error is not None:
+                at = (*step.path, step.verb.name, *seen.error.path)
+                raise StepFailed(step, str(seen.error), notes=seen.error.notes, at=at)
+            if seen.mismatches:
+                raise StepFailed(step, mismatches=seen.mismatches, notes=_notes(seen))
+            self._capture(step, seen.found.value)
+            return 1
+        waited = self._wait(step, step.eventually, act)
+        if not waited.good:
+            raise _waited_in_vain(step, waited)
+        self._capture(step, waited.last.found.value)
+        return waited.tries
+
+    def _action(self, step: Step) -> Callable[[], Found]:
+        """Return what does the step's verb once, its names looked up."""
+        verb = step.verb
+        assert isinstance(verb, Verb)
+        times = step.arguments.get("times") if verb.run_many else None
+        if verb.run_many is None or times is None:
+            arguments = self._arguments(step, {})
+            return lambda: verb.run(arguments, self._context)
+        run_many = verb.run_many
+        count = resolve(times, self._context.scope(step.document.path.parent))
+        each = [self._arguments(step, {"index": index}) for index in range(count)]
+        return lambda: run_many(each, self._context)
+
+    def _arguments(self, step: Step, extra: dict[str, Any]) -> Any:
+        folder = step.document.path.parent
+        raw = resolve(step.arguments, self._context.scope(folder, extra))
+        try:
+            return step.verb.arguments.model_validate(raw, context={"folder": folder})
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            message = f"{where}: {first['msg'].removeprefix('Value error, ')}, after looking up its names"
+            at = (*step.path, step.verb.name)
+            raise StepFailed(step, message, notes=(f"actual    {show(first['input'])}",), at=at) from None
+
+    def _look(self, step: Step, act: Callable[[], Found]) -> _Seen:
+        self._context.folder = step.document.path.parent
+        try:
+            found = act()
+        except VerbFailed as error:
+            return _Seen(Found(None), (), error)
+        return _Seen(found, self._match(step, step.expect, found.value))
+
+    def _match(self, step: Step, matcher: Matcher | None, value: Any) -> tuple[Mismatch, ...]:
+        if matcher is None:
+            return ()
+        folder = step.document.path.parent
+        scope = self._context.scope(folder)
+        matching = MatchContext(lambda raw: resolve(raw, scope), folder, self._context.update_snapshots)
+        return tuple(matcher.match(value, matching, ""))
+
+    def _wait(self, step: Step, eventually: Eventually, act: Callable[[], Found]) -> Waited[_Seen]:
+        def look() -> Look[_Seen]:
+            seen = self._look(step, act)
+            good = seen.error is None and not seen.mismatches
+            return Look(good, seen, "" if good else self._final(step, seen))
+
+        deadline = self._context.deadline.sooner(eventually.within)
+        waited = wait_until(look, deadline, self._context.signal, stable_for=eventually.stable_for)
+        self._context.waiting += waited.seconds
+        return waited
+
+    def _final(self, step: Step, seen: _Seen) -> str:
+        """Return why waiting longer is of no use; empty while it may be."""
+        eventually = step.eventually
+        if (
+            eventually
+            and eventually.fail_if
+            and seen.error is None
+            and not self._match(step, eventually.fail_if, seen.found.value)
+        ):
+            return "what `fail_if` says has come true"
+        if seen.found.final:
+            return seen.found.final
+        self._context.environment.check()
+        if "no_service_exit" not in self._context.case.header.allow and (gone := self._context.unexpected_exit()):
+            return gone
+        if step.verb.name in ("messages", "queue") and self._context.settled():
+            return "the case has settled, no further message can come"
+        return ""
+
+    def _capture(self, step: Step, value: Any) -> None:
+        for name, capture in step.capture.items():
+            try:
+                captured = dig(value, capture.path if capture.path.startswith("[") else "." + capture.path)
+            except ValueInvalid as error:
+                raise StepFailed(
+                    step,
+                    f"capture {name}: {error}",
+                    notes=(error.fix,) if error.fix else (),
+                    at=(*step.path, "capture", name),
+                ) from None
+            self._context.names[name] = captured
+            if capture.secret and isinstance(captured, str):
+                self._context.secret(captured)
+
+    def _use(self, step: Step) -> None:
+        times = resolve(step.times, self._context.scope(step.document.path.parent))
+        if not isinstance(times, int) or times < 1:
+            raise ValueInvalid(f"times is {show(times)}, expected a whole number from 1")
+        for _ in range(times):
+            self._use_once(step)
+
+    def _use_once(self, step: Step) -> None:
+        outer = self._context.names
+        given = resolve(dict(step.bindings), self._context.scope(step.document.path.parent))
+        inner = {key: outer[key] for key in _ENGINE_NAMES if key in outer} | given
+        self._context.names = inner
+        try:
+            self.run_all(step.steps)
+        finally:
+            self._context.names = outer
+        for name in step.outputs:
+            outer[name] = inner[name]
+
+    def _set(self, step: Step) -> None:
+        # one by one, so that a name may build on those before it
+        for name, raw in step.arguments.items():
+            self._context.names[name] = resolve(raw, self._context.scope(step.document.path.parent))
+
+    def _window(self, step: Step) -> float:
+        scope = self._context.scope(step.document.path.parent)
+        try:
+            return parse_duration(str(resolve(step.arguments.get("for", "2s"), scope)))
+        except ValueInvalid:
+            raise
+        except ValueError as error:
+            raise ValueInvalid(str(error)) from None
+
+    def _never(self, step: Step) -> None:
+        observed = step.steps[0]
+        act = self._action(observed)
+        window = self._window(step)
+
+        def look() -> Look[_Seen]:
+            seen = self._look(observed, act)
+            if seen.error is not None:
+                return Look(False, seen)
+            came_true = bool(seen.found.value) if observed.expect is None else not seen.mismatches
+            return Look(came_true, seen)
+
+        waited = wait_until(look, self._context.deadline.sooner(window), self._context.signal)
+        self._context.waiting += waited.seconds
+        if waited.good:
+            after = f"after {waited.seconds:.1f} s of {window:g} s"
+            notes = (f"actual    {show(waited.last.found.value)}",)
+            raise StepFailed(step, f"what must never come true did, {after}", notes=notes)
+        if waited.last.error is not None:
+            raise StepFailed(step, str(waited.last.error), at=observed.path)
+
+
+_ENGINE_NAMES = ("case", "scenario", "project", "postgres", "blobs", "servicebus", "services")
+
+
+def _notes(seen: _Seen) -> tuple[str, ...]:
+    return (f"nearest   {seen.found.nearest}",) if seen.found.nearest else ()
+
+
+def _waited_in_vain(step: Step, waited: Waited[_Seen]) -> StepFailed:
+    last = waited.last
+    early = "stopped early" if waited.early else "gave up"
+    notes = [f"{early} after {waited.tries} tries in {waited.seconds:.1f} s: {waited.why}", *_notes(last)]
+    first = waited.first
+    if first.error is None and last.error is None and first.found.value != last.found.value:
+        notes.append(f"at first  {show(first.found.value)}")
+    if last.error is not None:
+        return StepFailed(step, str(last.error), notes=(*notes, *last.error.notes), at=(*step.path, step.verb.name))
+    return StepFailed(step, mismatches=last.mismatches, notes=tuple(notes))

@@ -1,0 +1,36 @@
+"""A verb as the engine runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from peeklock.engine.context import CaseContext
+from peeklock.scenario.vocabulary import VerbSpec
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a verb yields, with what helps to explain a mismatch."""
+
+    value: Any
+    """A mapping or a list, by the verb's shape."""
+    nearest: str = ""
+    """The candidate that came nearest to what was looked for."""
+    final: str = ""
+    """Why looking again cannot change anything; empty while it can."""
+
+
+@dataclass(frozen=True)
+class Verb(VerbSpec):
+    """A verb: what the language knows of it, and `run(arguments, context)`, which does it once.
+
+    `run` gets validated arguments and returns a `Found`, or raises `VerbFailed` with a sentence for the user.
+    `run_many` does it for several arguments at once, when a step says `times`; their `${…}` are looked up for each.
+    """
+
+    run: Callable[[Any, CaseContext], Found] = field(default=lambda _arguments, _context: Found({}))
+    loads: tuple[str, ...] = ()
+    """Modules that `run` imports and that take their time: a run that has such steps loads them while its stack comes up."""
+    run_many: Callable[[Sequence[Any], CaseContext], Found] | None = None

@@ -1,0 +1,62 @@
+"""Files that tell the story of a failed case: logs by service, the ledger, the timeline."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from peeklock.engine.events import CaseFinished
+from peeklock.engine.ledger import body_of
+from peeklock.engine.record import Record
+from peeklock.engine.timeline import timeline
+from peeklock.reports.failure_text import render_failure, render_timeline
+from peeklock.stack.project import new_folder
+from peeklock.stack.redact import Redactor
+
+_WIDE = 200
+
+
+def write_artefacts(finished: CaseFinished, folder: Path) -> CaseFinished:
+    """Write what was seen during a case below `folder`, redacted, and return the event with the place of it."""
+    if finished.record is None:
+        return finished
+    redact = Redactor(finished.record.secrets)
+    place = new_folder(folder, _name(finished))  # no case hides another one of the same name
+    for name, text in _files(finished.record).items():
+        (place / name).write_text(redact(text), encoding="utf-8")
+    if finished.failure is None:
+        return replace(finished, artefacts=place)
+    told = "\n".join(render_failure(finished, _WIDE)) + "\n"
+    (place / "failure.txt").write_text(redact(told), encoding="utf-8")
+    return replace(finished, artefacts=place)
+
+
+def _files(record: Record) -> dict[str, str]:
+    rows = timeline(record.moments, record.entries, record.lines, record.exits)
+    files = {
+        "ledger.ndjson": "".join(json.dumps(_readable(entry), ensure_ascii=False) + "\n" for entry in record.entries)
+    }
+    for service in dict.fromkeys(line.service for line in record.lines):
+        files[f"{service}.log"] = "".join(f"{line.text}\n" for line in record.lines if line.service == service)
+    if rows:
+        files["timeline.txt"] = "\n".join(render_timeline(rows, record.started_at, _WIDE)) + "\n"
+    return files
+
+
+def _readable(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Show bodies as what they say: inside base64 no redaction would find a secret."""
+    facts = entry.get("message")
+    if not isinstance(facts, Mapping):
+        return dict(entry)
+    shown = {key: value for key, value in facts.items() if not key.startswith("body")}
+    return {**entry, "message": {**shown, "body": body_of(facts)}}
+
+
+def _name(finished: CaseFinished) -> str:
+    file, _, case = finished.case.partition("::")
+    name = f"{Path(file).with_suffix('')}-{case}" + (f"-{finished.repeat + 1}" if finished.repeat else "")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")

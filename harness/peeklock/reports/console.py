@@ -1,0 +1,93 @@
+"""What one sees in a terminal, or in the log of a pipeline."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from peeklock.engine.events import (
+    CaseFinished,
+    CaseStarted,
+    EnvironmentReady,
+    Event,
+    Progress,
+    RunFinished,
+    RunStarted,
+    StackReady,
+)
+from peeklock.reports.failure_text import render_failure
+
+_STYLES = {"passed": "green", "failed": "bold red", "skipped": "yellow", "error": "bold red"}
+
+
+class ConsoleReport:
+    """Prints a line for each case when it ends, and failures in full."""
+
+    def __init__(self, console: Console, *, verbose: bool = False) -> None:
+        self._console, self._verbose = console, verbose
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                plural = "" if event.files == 1 else "s"
+                self._line(
+                    f"peeklock {event.run}: {event.cases} cases in {event.files} file{plural}, backend {event.backend} ({event.why})"
+                )
+            case Progress():
+                self._line(f"  {event.text}", "dim")
+            case StackReady():
+                parts = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in event.parts.items())
+                place = f" on {event.place}" if event.place else ""
+                self._line(f"  stack ready in {event.seconds:.2f} s{place} ({'warm' if event.warm else parts})", "dim")
+            case EnvironmentReady():
+                self._line(f"  {event.scenario}: services ready in {event.seconds:.2f} s", "dim")
+            case CaseStarted() if self._verbose:
+                self._line(f"  {event.case} …", "dim")
+            case CaseFinished():
+                self._case(event)
+            case RunFinished():
+                self._summary(event)
+
+    def _case(self, event: CaseFinished) -> None:
+        repeat = f" #{event.repeat + 1}" if event.repeat else ""
+        if event.outcome == "failed":
+            self._console.print()
+            first, *rest = render_failure(event, max(80, self._console.width))
+            self._line(first.replace(event.case, event.case + repeat), _STYLES["failed"])
+            for text in rest:
+                self._line(text)
+            self._console.print()
+            return
+        line = Text(f"{event.outcome.upper():<7}", _STYLES[event.outcome])
+        line.append(f" {event.case}{repeat}  ", "default")
+        line.append(f"{event.durations.total:.2f} s", "dim")
+        self._console.print(line, soft_wrap=True)
+        for text in event.reason.splitlines():
+            self._line(f"        {text}", "yellow" if event.outcome == "skipped" else "")
+
+    def _summary(self, event: RunFinished) -> None:
+        counts = [
+            (event.failed, "failed", "bold red"),
+            (event.errors, "errors", "bold red"),
+            (event.passed, "passed", "green"),
+            (event.skipped, "skipped", "yellow"),
+        ]
+        line = Text()
+        for count, word, style in counts:
+            if count or word in ("failed", "passed"):
+                line.append(f"{count} {word}", style if count else "").append(", ")
+        spent = event.durations
+        line.append(f"in {event.seconds:.1f} s")
+        line.append(
+            f" (stack {event.setup:.1f} s; cases: set-up {spent.setup:.1f}, waiting {spent.waiting:.1f}, working {spent.working:.1f})",
+            "dim",
+        )
+        self._console.print()
+        for name in event.failed_cases:
+            self._line(f"  {'flaky' if name in event.flaky else 'failed'}  {name}", "red")
+        if event.interrupted:
+            self._line("interrupted: the remaining cases were not run", "yellow")
+        self._console.print(line, soft_wrap=True)
+
+    def _line(self, text: str, style: str = "") -> None:
+        self._console.print(Text(text, style), soft_wrap=True)

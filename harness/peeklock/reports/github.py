@@ -1,0 +1,25 @@
+"""Annotations that GitHub Actions shows beside the line of a scenario."""
+
+from __future__ import annotations
+
+import sys
+
+from peeklock.engine.events import CaseFinished, Event
+
+
+class GitHubReport:
+    """Prints a workflow command for each failed case."""
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, CaseFinished) and event.failure:
+            failure = event.failure
+            file, line, column = [*failure.where.rsplit(":", 2), "1", "1"][:3]
+            text = failure.headline or "; ".join(
+                f"{m.path}: expected {m.expected}, actual {m.actual}" for m in failure.mismatches
+            )
+            where = f"file={_escape(file)},line={line},col={column}"
+            sys.stdout.write(f"::error {where},title={_escape(event.case)}::{_escape(f'{failure.step}: {text}')}\n")
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,229 @@
+"""Reads and checks scenario files: everything that can be known to be wrong is said before anything starts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from peeklock.scenario.document import DataPath, Document, parse
+from peeklock.scenario.errors import Problem, ScenarioInvalid, suggestion
+from peeklock.scenario.model import Case, CaseHeader, FragmentHeader, Header, Scenario, Step
+from peeklock.scenario.names import check_fragment, check_scenario
+from peeklock.scenario.steps import StepReader
+from peeklock.scenario.topology import Receivable, Stack, process_names
+from peeklock.scenario.validation import validate
+from peeklock.scenario.vocabulary import Facts, Vocabulary, undeclared
+
+
+def load(path: Path, vocabulary: Vocabulary) -> Scenario:
+    """Return a checked scenario. Raises `ScenarioInvalid` with every problem that was found."""
+    own = parse(path.resolve())
+    bases = _bases(own, (own.path,))
+    document = own
+    for base in bases:
+        document = document.extending(base)
+    header, problems = _header(document)
+    if header is None:
+        raise ScenarioInvalid(sorted(problems, key=Problem.order))
+    facts = Facts(
+        header.stack,
+        frozenset(header.services),
+        frozenset(process_names(header.services)),
+        frozenset(name for name, service in header.services.items() if service.scale is not None),
+    )
+
+    def around(key: str) -> tuple[Step, ...]:
+        return tuple(
+            step
+            for owner in (*reversed(bases), own)
+            for step in StepReader(owner, vocabulary, facts, problems, _load_fragment).read_all(
+                owner.data.get(key, []), (key,)
+            )
+        )
+
+    background, finally_ = around("background"), around("finally")
+    reader = StepReader(document, vocabulary, facts, problems, _load_fragment)
+    cases = [
+        Case(name, case, reader.read_all(case.steps, ("cases", key, "steps")), ("cases", key), row)
+        for key, case in header.cases.items()
+        for name, row in _spread(key, case)
+    ]
+    problems += _service_problems(header, document)
+    scenario = Scenario(
+        document.path, document, header, background, tuple(cases), finally_, project_root(document.path)
+    )
+    problems += check_scenario(scenario)
+    if problems:
+        raise ScenarioInvalid(sorted(dict.fromkeys(problems), key=Problem.order))
+    return scenario
+
+
+def discover(paths: Iterable[Path]) -> list[Path]:
+    """Return the scenario files at or below `paths`, in order. Raises `ScenarioInvalid` for a path that is not there."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += [file for file in sorted(path.rglob("*.yaml")) if is_scenario_file(file)]
+        elif path.exists():
+            found.append(path)
+        else:
+            raise ScenarioInvalid([Problem(path, None, "no such file or folder", fix="check the path")])
+    return list(dict.fromkeys(found))
+
+
+def is_scenario_file(path: Path) -> bool:
+    """Tell whether a YAML file is a scenario, by the key at its top."""
+    if "fragments" in path.parts:
+        return False
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        return any(line.startswith(("scenario:", "cases:")) for line in lines)
+
+
+def project_root(path: Path) -> Path:
+    """Return the nearest parent with a pyproject.toml or a .git; else the file's folder."""
+    for parent in path.resolve().parents:
+        if (parent / "pyproject.toml").exists() or (parent / ".git").exists():
+            return parent
+    return path.resolve().parent
+
+
+def _header(document: Document) -> tuple[Header | None, list[Problem]]:
+    if not isinstance(document.data, dict):
+        problem = document.problem(
+            (), "a scenario file is a mapping", expected="scenario: …", fix="begin with scenario: NAME"
+        )
+        return None, [problem]
+    return validate(Header, document.data, document, ())
+
+
+def _bases(document: Document, trail: tuple[Path, ...]) -> list[Document]:
+    """Return the files that a document extends, the nearest first."""
+    wanted = document.data.get("extends") if isinstance(document.data, dict) else None
+    if wanted is None:
+        return []
+    here = ("extends",)
+    file = (document.path.parent / str(wanted)).resolve()
+    if not file.is_file():
+        fix = "paths are relative to the file that names them"
+        raise ScenarioInvalid([document.problem(here, f"no such file: {wanted}", fix=fix)])
+    if file in trail:
+        raise ScenarioInvalid([document.problem(here, "files extend each other in a circle", fix="remove one extends")])
+    base = parse(file)
+    if not isinstance(base.data, dict) or not isinstance(base.data.get("base"), str):
+        problem = base.problem(
+            (), "a file that others extend says so", expected="base: NAME", fix="begin with base: NAME"
+        )
+        raise ScenarioInvalid([problem])
+    for key in ("scenario", "cases"):
+        if key in base.data:
+            raise ScenarioInvalid(
+                [base.problem((key,), f'a base has no "{key}"', fix="move it to a scenario file", at_key=True)]
+            )
+    return [base, *_bases(base, (*trail, file))]
+
+
+def _load_fragment(
+    path: Path, vocabulary: Vocabulary, facts: Facts, trail: tuple[Path, ...]
+) -> tuple[FragmentHeader, tuple[Step, ...]]:
+    document = parse(path)
+    if not isinstance(document.data, dict):
+        raise ScenarioInvalid([document.problem((), "a fragment file is a mapping", expected="fragment: …")])
+    header, problems = validate(FragmentHeader, document.data, document, ())
+    if header is None:
+        raise ScenarioInvalid(problems)
+    reader = StepReader(document, vocabulary, facts, problems, _load_fragment, (*trail, path))
+    steps = reader.read_all(header.steps, ("steps",))
+    problems += check_fragment(document, header, steps)
+    if problems:
+        raise ScenarioInvalid(problems)
+    return header, steps
+
+
+def _spread(key: str, case: CaseHeader) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the name and the variables of each row of a case's matrix."""
+    if not case.matrix:
+        return [(key, {})]
+    if isinstance(case.matrix, list):
+        rows: list[dict[str, Any]] = case.matrix
+        labels = [str(row.get("id") or next(iter(row.values()), index)) for index, row in enumerate(rows)]
+    else:
+        rows = [dict(zip(case.matrix, values, strict=True)) for values in itertools.product(*case.matrix.values())]
+        labels = ["-".join(str(value) for value in row.values()) for row in rows]
+    return [(f"{key}[{label}]", row) for label, row in zip(labels, rows, strict=True)]
+
+
+def _service_problems(header: Header, document: Document) -> list[Problem]:
+    problems: list[Problem] = []
+    names = list(header.services)
+
+    def unknown(name: str, path: DataPath) -> None:
+        if name not in names:
+            problems.append(
+                document.problem(
+                    path,
+                    f'there is no service "{name}"',
+                    expected="one of " + ", ".join(names),
+                    fix=suggestion(name, names),
+                )
+            )
+
+    for name, service in header.services.items():
+        for index, other in enumerate(service.depends_on):
+            unknown(other, ("services", name, "depends_on", index))
+        if service.scale is not None:
+            bus = header.stack.servicebus
+            where = ("services", name, "scale", "queue")
+            problems += [
+                document.problem(where, found.message, expected=found.expected, fix=found.fix)
+                for found in undeclared("queue", service.scale.queue, bus.receivable() if bus else {}, where)
+            ]
+    if header.defaults.http.service:
+        unknown(header.defaults.http.service, ("defaults", "http", "service"))
+    for path, receivable in _receivable(header.stack):
+        for index, consumer in enumerate(receivable.consumers or []):
+            unknown(consumer, (*path, "consumers", index))
+    problems += _cycles(header, document)
+    return problems
+
+
+def _receivable(stack: Stack) -> Iterator[tuple[DataPath, Receivable]]:
+    if stack.servicebus is None:
+        return
+    base = ("stack", "servicebus")
+    for name, queue in stack.servicebus.queues.items():
+        yield (*base, "queues", name), queue
+    for topic, facts in stack.servicebus.topics.items():
+        for name, subscription in facts.subscriptions.items():
+            yield (*base, "topics", topic, "subscriptions", name), subscription
+
+
+def _cycles(header: Header, document: Document) -> list[Problem]:
+    done: set[str] = set()
+    for start in header.services:
+        trail: list[str] = []
+
+        def visit(name: str, trail: list[str] = trail) -> bool:
+            if name in trail:
+                return True
+            if name in done or name not in header.services:
+                return False
+            trail.append(name)
+            circular = any(visit(other) for other in header.services[name].depends_on)
+            if not circular:
+                trail.remove(name)
+                done.add(name)
+            return circular
+
+        if visit(start):
+            path = ("services", start, "depends_on")
+            return [
+                document.problem(
+                    path,
+                    "services wait for each other in a circle",
+                    actual=" → ".join(trail),
+                    fix="remove one depends_on",
+                )
+            ]
+    return []

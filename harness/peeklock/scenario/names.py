@@ -1,0 +1,123 @@
+"""Checks that every `${name}` has been defined by the time it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from peeklock.scenario.document import DataPath, Document
+from peeklock.scenario.errors import Problem, suggestion
+from peeklock.scenario.model import FragmentHeader, Scenario, Step
+from peeklock.scenario.values import Reference, ValueInvalid, is_template, references
+
+ALWAYS_DEFINED = frozenset({"case", "scenario", "project", "postgres", "blobs", "servicebus", "services"})
+"""Names that the engine defines for every step."""
+
+
+def check_scenario(scenario: Scenario) -> list[Problem]:
+    """Return a problem for each name that nobody defined, and each function whose file is missing."""
+    header, document, data = scenario.header, scenario.document, scenario.document.data
+    walk = _Walk()
+    given = {*ALWAYS_DEFINED, *header.vars, *header.secrets}
+    for section in ("vars", "secrets", "defaults"):
+        walk.value(document, (section,), data.get(section, {}), given)
+    for name in header.services:
+        walk.value(document, ("services", name), data["services"][name], {*given, "service"})
+    for case in scenario.cases:
+        defined = {*given, *case.row, *case.header.vars}
+        walk.value(document, (*case.path, "vars"), case.header.vars, defined)
+        for step in (*scenario.background, *case.steps, *scenario.finally_):
+            walk.step(step, defined)
+    return walk.problems
+
+
+def check_fragment(document: Document, header: FragmentHeader, steps: Iterable[Step]) -> list[Problem]:
+    """Return the problems inside a fragment, which knows its inputs and what the engine defines."""
+    walk = _Walk()
+    defined = {*ALWAYS_DEFINED, *header.inputs}
+    for step in steps:
+        walk.step(step, defined)
+    return walk.problems + [
+        document.problem(("outputs", index), f'no step defines the output "{name}"', fix=suggestion(name, defined))
+        for index, name in enumerate(header.outputs)
+        if name not in defined
+    ]
+
+
+class _Walk:
+    """Goes through steps in the order in which they run; each adds to the names that are defined."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def step(self, step: Step, defined: set[str]) -> None:
+        raw = _raw(step)
+        verb = step.verb.name
+        if verb == "set":
+            # one `set` may build on the names before it in the same mapping
+            for name, value in (step.arguments if isinstance(step.arguments, dict) else {}).items():
+                self.value(step.document, (*step.path, verb, name), value, defined)
+                defined.add(name)
+        elif verb == "use":
+            for key in ("with", "times"):
+                self.value(step.document, (*step.path, key), raw.get(key), defined)
+        else:
+            extra = {"index"} if isinstance(step.arguments, dict) and "times" in step.arguments else set()
+            self.value(step.document, (*step.path, verb), raw[verb], defined | extra)
+        for key in ("expect", "eventually", "name"):
+            if key in raw:
+                self.value(step.document, (*step.path, key), raw[key], defined)
+        defined |= set(step.capture) | set(step.outputs) | set(step.verb.defines(step.arguments))
+
+    def value(self, document: Document, base: DataPath, value: Any, defined: set[str]) -> None:
+        for path, text in _strings(value):
+            try:
+                for _, reference in references(text):
+                    self._reference(document, (*base, *path), reference, defined)
+            except ValueInvalid as error:
+                self.problems.append(document.problem((*base, *path), str(error), fix=error.fix))
+
+    def _reference(self, document: Document, path: DataPath, reference: Reference, defined: set[str]) -> None:
+        if reference.function in ("file", "sha256") and not is_template(reference.argument):
+            file = document.path.parent / reference.argument
+            if not file.is_file():
+                self.problems.append(
+                    document.problem(
+                        path, f"no such file: {_near(file)}", fix="paths are relative to the file that names them"
+                    )
+                )
+        elif reference.name and reference.root not in defined:
+            self.problems.append(
+                document.problem(
+                    path,
+                    f'"{reference.root}" is not defined here',
+                    expected="one of " + ", ".join(sorted(defined)),
+                    fix=suggestion(reference.root, defined) or "capture or set it in an earlier step",
+                )
+            )
+
+
+def _raw(step: Step) -> dict[str, Any]:
+    value: Any = step.document.data
+    for part in step.path:
+        value = value[part]
+    return value if isinstance(value, dict) else {}
+
+
+def _strings(value: Any) -> Iterable[tuple[DataPath, str]]:
+    if isinstance(value, str):
+        yield (), value
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            for path, text in _strings(child):
+                yield (key, *path), text
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            for path, text in _strings(child):
+                yield (index, *path), text
+
+
+def _near(path: Path) -> str:
+    resolved = path.resolve()
+    return str(resolved.relative_to(Path.cwd())) if resolved.is_relative_to(Path.cwd()) else str(resolved)

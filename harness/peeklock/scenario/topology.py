@@ -1,0 +1,268 @@
+"""What a scenario stands on: the `stack` and `services` keys of a scenario file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+
+from peeklock.scenario.durations import Duration
+
+
+class Model(BaseModel):
+    """The base of everything that is written in a scenario file: unknown keys are errors, values keep their types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+def _existing(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, str):
+        return value
+    folder = getattr(value, "folder", None) or (info.context or {}).get("folder")
+    path = Path(value) if folder is None else (Path(folder) / value).resolve()
+    if folder is not None and "${" not in value and not path.exists():
+        raise ValueError(f"no such file or folder: {path}")
+    return path
+
+
+FilePath = Annotated[Path, BeforeValidator(_existing, json_schema_input_type=str)]
+"""A path that exists, written relative to the file that names it and made absolute by the validation context's `folder`."""
+
+
+class Postgres(Model):
+    """A database of its own for each scenario file, cloned from a migrated template for each case."""
+
+    migrations: FilePath | None = Field(
+        None, description="a folder with an alembic.ini, or with *.sql files that run in the order of their names"
+    )
+    seed: list[FilePath] = Field([], description="SQL files that run after the migrations, once, into the template")
+
+
+class Blobs(Model):
+    """A storage account of its own for each scenario file."""
+
+    containers: list[str] = Field([], description="containers that exist, empty, when a case begins")
+
+
+class Effect(Model):
+    """What a message is to bring about, once: what `nothing_lost` and `nothing_doubled` look for."""
+
+    id: str = Field("message_id", description="where a message has its id, as in body.order_id")
+    queue: str | None = Field(None, description="a message in this queue that has the same id in the same place")
+    query: str | None = Field(None, description="SQL whose first column is the ids of what was done")
+
+    @model_validator(mode="after")
+    def _one(self) -> Effect:
+        if (self.queue is None) == (self.query is None):
+            raise ValueError("say exactly one of queue or query")
+        return self
+
+
+class Receivable(Model):
+    """What messages are received from; what is not written has Azure's default."""
+
+    max_delivery_count: int = Field(10, ge=1)
+    lock_duration: Duration = Field(60.0, gt=0, le=300)
+    default_time_to_live: Duration | None = Field(None, gt=0)
+    dead_lettering_on_expiration: bool = False
+    requires_session: bool = False
+    forward_to: str | None = Field(None, description="a queue or topic that every message goes on to")
+    forward_dead_lettered_messages_to: str | None = None
+    consumers: list[str] | None = Field(
+        None, description="the services that may receive from it; absent: not checked; []: only the test reads it"
+    )
+    message_schema: FilePath | None = Field(
+        None, alias="schema", description="JSON Schema that `contracts_hold` holds every message body to"
+    )
+    effect: Effect | None = Field(None, description="what `nothing_lost` and `nothing_doubled` expect of each message")
+
+
+class Queue(Receivable):
+    """A queue."""
+
+    duplicate_detection_window: Duration | None = Field(None, gt=0, description="absent: no duplicate detection")
+
+
+class Rule(Model):
+    """A rule of a subscription: one filter, and perhaps an action."""
+
+    sql: str | None = Field(None, description="an SQL filter, as in: quantity > 5 AND sys.Label LIKE 'a%'")
+    correlation: dict[str, Any] | None = Field(
+        None,
+        description="equality: correlation_id, subject, to, reply_to, session_id, content_type, message_id, properties",
+    )
+    action: str | None = Field(None, description="SQL: SET and REMOVE")
+
+    @model_validator(mode="after")
+    def _one(self) -> Rule:
+        if (self.sql is None) == (self.correlation is None):
+            raise ValueError("say exactly one of sql or correlation; or write true or false instead of a mapping")
+        return self
+
+
+class Subscription(Receivable):
+    """A subscription of a topic."""
+
+    rules: dict[str, Rule | bool] | None = Field(None, description="absent: every message; a rule may be true or false")
+
+
+class Topic(Model):
+    """A topic."""
+
+    duplicate_detection_window: Duration | None = Field(None, gt=0, description="absent: no duplicate detection")
+    default_time_to_live: Duration | None = Field(None, gt=0)
+    subscriptions: dict[str, Subscription] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, data: Any) -> Any:
+        return _filled(data, "subscriptions")
+
+
+class AccessRule(Model):
+    """A shared access rule; its key is made anew for each run and is never written anywhere."""
+
+    rights: list[Literal["Send", "Listen", "Manage"]] = Field(min_length=1)
+    queue: str | None = Field(None, description="absent: the rule holds for the whole namespace")
+
+
+class ServiceBus(Model):
+    """A Service Bus namespace of its own for each scenario file."""
+
+    queues: dict[str, Queue] = {}
+    topics: dict[str, Topic] = {}
+    access_rules: dict[str, AccessRule] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, data: Any) -> Any:
+        return _filled(_filled(data, "queues"), "topics")
+
+    def receivable(self) -> dict[str, Receivable]:
+        """Return everything that messages are received from, a subscription by its path `topic/Subscriptions/name`."""
+        found: dict[str, Receivable] = dict(self.queues)
+        for topic, facts in self.topics.items():
+            found |= {f"{topic}/Subscriptions/{name}": each for name, each in facts.subscriptions.items()}
+        return found
+
+
+def _filled(data: Any, key: str) -> Any:
+    """Let `queues: {jobs: }` mean a queue with every default."""
+    if isinstance(data, dict) and isinstance(data.get(key), dict):
+        return {**data, key: {name: {} if value is None else value for name, value in data[key].items()}}
+    return data
+
+
+class Stack(Model):
+    """The dependencies that a scenario file needs; what is absent is not started for it."""
+
+    postgres: Postgres | None = None
+    blobs: Blobs | None = None
+    servicebus: ServiceBus | None = None
+
+
+class Ready(Model):
+    """How one knows that a service is ready: exactly one of the two."""
+
+    http: str | None = Field(None, description="a path that answers 2xx", pattern="^/")
+    log: str | None = Field(None, description="the `event` of a JSON log line, or a text that a line contains")
+    within: Duration = 30.0
+
+    @model_validator(mode="after")
+    def _one(self) -> Ready:
+        if (self.http is None) == (self.log is None):
+            raise ValueError("say exactly one of http or log")
+        return self
+
+
+class Job(Model):
+    """Executions of a Container Apps job: each is a process that ends by itself when its work is done."""
+
+    strategy: Literal["default", "custom", "accurate", "eager"] = Field(
+        "default", description="how the executions that run already count"
+    )
+    timeout: Duration = Field(1800.0, gt=0, description="an execution that takes longer is ended, and has failed")
+    retries: int = Field(0, ge=0, description="how often one that failed is begun again")
+    queue_length_deduction: int = Field(0, ge=0, description="of the strategy custom")
+    running_percentage: float = Field(0.0, ge=0, le=1, description="of the strategy custom")
+
+
+class Scale(Model):
+    """How a service is scaled: KEDA's `azure-servicebus` rule on one queue, for replicas of a deployment or executions of a job. What it does not say is KEDA's default, or that of Container Apps."""
+
+    queue: str = Field(description="a queue, or a subscription by its path")
+    messages: int = Field(5, ge=1, description="how many messages one replica is for (`messageCount`)")
+    activation: int = Field(0, ge=0, description="there is work when there are more (`activationMessageCount`)")
+    min: int = Field(0, ge=0, le=50)
+    max: int = Field(10, ge=1, le=50)
+    polling: Duration = Field(30.0, gt=0, description="how often the queue is looked at")
+    cooldown: Duration = Field(300.0, ge=0, description="how long after the last work until there are no replicas")
+    job: Job | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Scale:
+        if self.min > self.max:
+            raise ValueError(f"min ({self.min}) is above max ({self.max})")
+        return self
+
+
+class Service(Model):
+    """A process or container under test. It is told where its dependencies are by environment variables, and nothing else."""
+
+    run: list[str] | None = Field(
+        None, min_length=1, description="the command; `python` is the interpreter that runs peeklock, or the image's"
+    )
+    image: str | None = Field(
+        None,
+        description="on the containers backend it runs in a container of this image, by `run` or by the image's own command; "
+        "without a `run` it runs there only",
+    )
+    env: dict[str, str | int | float | bool] = {}
+    cwd: FilePath | None = Field(
+        None, description="default: the project's root, the nearest parent with a pyproject.toml or .git"
+    )
+    replicas: int = Field(1, ge=0, le=50, description="of several, each can be named: worker.0, worker.1 …")
+    ready: Ready | None = None
+    depends_on: list[str] = []
+    stop_grace: Duration = Field(10.0, description="from SIGTERM to SIGKILL")
+    watch: list[FilePath] = Field(
+        [], description="files and folders whose change restarts a warm service; default: cwd"
+    )
+    scale: Scale | None = Field(None, description="how many replicas there are is up to this rule, within a case")
+
+    @model_validator(mode="after")
+    def _one_count(self) -> Service:
+        if self.scale is not None and "replicas" in self.model_fields_set:
+            raise ValueError("say replicas or scale: a rule decides how many there are")
+        return self
+
+    @property
+    def initial(self) -> int:
+        """How many replicas there are when a case begins."""
+        if self.scale is None:
+            return self.replicas
+        return 0 if self.scale.job is not None else self.scale.min
+
+    @property
+    def most(self) -> int:
+        """How many replicas there may ever be."""
+        return self.replicas if self.scale is None else self.scale.max
+
+    @model_validator(mode="after")
+    def _something(self) -> Service:
+        if self.run is None and self.image is None:
+            raise ValueError("say how it is started: run, image or both")
+        return self
+
+
+def replica_names(service: str, replicas: int) -> list[str]:
+    """Return what the replicas of a service are called: `worker.0`, `worker.1`; the only one is called as its service."""
+    return [service] if replicas <= 1 else [f"{service}.{number}" for number in range(replicas)]
+
+
+def process_names(services: Mapping[str, Service]) -> list[str]:
+    """Return every name of something that runs: services, and replicas of those that have several."""
+    each = (name for service, facts in services.items() for name in replica_names(service, facts.most))
+    return list(dict.fromkeys([*services, *each]))

@@ -1,0 +1,145 @@
+"""Who may do what: SAS tokens, the rules that sign them, and the claims that they become (S-19 to S-26)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
+
+from peeklock.servicebus.broker.clock import Clock
+from peeklock.servicebus.topology import AccessRule
+
+if TYPE_CHECKING:
+    from peeklock.servicebus.identity import Identity
+
+    from .entra import Entra
+
+SAS_TOKEN_TYPE = "servicebus.windows.net:sastoken"  # noqa: S105 -- the name of a type
+
+SAS_PREFIX = "SharedAccessSignature "
+
+
+class TokenRefused(Exception):
+    """A put-token that fails: the status code and description of its reply (S-22)."""
+
+    def __init__(self, status: int, description: str) -> None:
+        super().__init__(description)
+        self.status = status
+        self.description = description
+
+
+def path_of(address: str) -> str:
+    """Return the entity path of an address, which may be a URI with whatever host the client believes in."""
+    if "://" in address:
+        address = address.split("://", 1)[1]
+        address = address.partition("/")[2]
+    path = address.partition("?")[0]
+    if "%" in path or "+" in path:
+        from urllib.parse import unquote_plus
+
+        path = unquote_plus(path)
+    return path.strip("/")
+
+
+def covers(scope: str, path: str) -> bool:
+    """True when `scope` (lower case, "" for the namespace) is `path` or one of its parents."""
+    return not scope or path == scope or path.startswith(scope + "/")
+
+
+def bare(token: str) -> str:
+    """Return an Entra token without the word that stands before it in a header."""
+    return token[7:].strip() if token[:7].lower() == "bearer " else token
+
+
+class Claim:
+    """What one token allows: `rights` on everything below `scope`, until `expires` (epoch seconds), by the rule `principal`."""
+
+    __slots__ = ("expires", "principal", "rights", "scope")
+
+    def __init__(self, scope: str, rights: Iterable[str], expires: float, principal: str) -> None:
+        self.principal = principal
+        self.scope = scope
+        granted = set(rights)
+        if "Manage" in granted:
+            granted |= {"Send", "Listen"}
+        self.rights = frozenset(granted)
+        self.expires = expires
+
+
+class Gatekeeper:
+    """Checks tokens against the access rules of a namespace, and Entra tokens against its `identity`; the clock is that of
+    the broker."""
+
+    def __init__(self, rules: Iterable[AccessRule], clock: Clock, identity: Identity | None = None) -> None:
+        self._identity = identity
+        self._entra: Entra | None = None
+        self._rules: dict[str, list[AccessRule]] = {}
+        for rule in rules:
+            self._rules.setdefault(rule.name, []).append(rule)
+        self._clock = clock
+
+    def set_rules(self, entity: str, rules: Iterable[AccessRule]) -> None:
+        """Give an entity these rules of its own, in the place of those that it had."""
+        for name, known in list(self._rules.items()):
+            self._rules[name] = [rule for rule in known if (rule.entity or "").lower() != entity.lower()]
+        for rule in rules:
+            self._rules.setdefault(rule.name, []).append(rule)
+
+    def rules_of(self, entity: str) -> list[AccessRule]:
+        """Return the rules of an entity's own."""
+        return [
+            rule for known in self._rules.values() for rule in known if (rule.entity or "").lower() == entity.lower()
+        ]
+
+    def entra(self) -> Entra:
+        """Return what checks Entra tokens. Raises `TokenRefused` where none are taken."""
+        if self._identity is None:
+            text = f"InvalidSignature: Only SAS tokens ('{SAS_TOKEN_TYPE}') are taken: the namespace has no identity."
+            raise TokenRefused(401, text)
+        if self._entra is None:
+            from .entra import Entra  # here, with its library: for the first client that has such a token
+
+            self._entra = Entra(self._identity, self._clock)
+        return self._entra
+
+    def preparation(self, token: str) -> Coroutine[Any, Any, None] | None:
+        """Return what has to be awaited before a token can be checked; None when nothing has to be."""
+        return self.entra().fetch() if self.misses_key_of(token) else None
+
+    def misses_key_of(self, token: str) -> bool:
+        """True when the issuer of an Entra token has to be asked for its keys."""
+        if token.startswith(SAS_PREFIX) or self._identity is None:
+            return False
+        return self.entra().misses_key_of(bare(token))
+
+    def verify(self, token: str, audience: str) -> Claim:
+        """Check a SAS token, or an Entra token, for an audience; return its claim. Raises `TokenRefused` in Service Bus's
+        words."""
+        path = path_of(audience).lower()
+        if not token.startswith(SAS_PREFIX):
+            return self.entra().verify(bare(token), path.removesuffix("/$management"))
+        from .sas import SasToken  # here, with its hashes: for the first client that shows a token
+
+        sas = SasToken(token)
+        rules = [rule for rule in self._rules.get(sas.rule, []) if sas.signed_with(rule.key)]
+        if not rules or sas.expires is None:
+            raise TokenRefused(401, "InvalidSignature: The token has an invalid signature.")
+        if sas.expires <= self._clock.now():
+            when = time.strftime("%m/%d/%Y %H:%M:%S", time.gmtime(sas.expires))
+            raise TokenRefused(401, f"ExpiredToken: The token is expired. Expiration time: '{when}'.")
+        if not covers(path_of(sas.resource).lower(), path):
+            raise TokenRefused(401, "InvalidAudience: The authorization header contains a token with a wrong audience.")
+        for rule in rules:
+            if covers((rule.entity or "").lower(), path):
+                return Claim(path, rule.rights, float(sas.expires), rule.name)
+        raise TokenRefused(401, "Put token failed. The rule that signed the token has no rights on this entity.")
+
+    def password(self, user: str, password: str) -> list[Claim]:
+        """Check SASL PLAIN: a rule's name and key; return the claims, none when they are wrong."""
+        import hmac
+
+        return [
+            Claim((rule.entity or "").lower(), rule.rights, float("inf"), rule.name)
+            for rule in self._rules.get(user, [])
+            if hmac.compare_digest(rule.key.encode(), password.encode("utf-8", "replace"))
+        ]

@@ -1,0 +1,80 @@
+"""The `$cbs` node: clients put their tokens here (S-19 to S-24)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from peeklock.servicebus.amqp import DecodeError, Envelope
+from peeklock.servicebus.amqp import events as ev
+from peeklock.servicebus.amqp.types import Int
+from peeklock.servicebus.broker import BrokerError
+
+from .access import Claim, TokenRefused, path_of
+from .responder import RequestLink, Response
+from .tracking import tracked
+
+
+class CbsRequests(RequestLink):
+    """Checks tokens, and keeps their claims with the connection."""
+
+    def on_delivery(self, event: ev.Delivery) -> None:
+        """Answer at once, or when the issuer of an Entra token has told its keys."""
+        preparation = None
+        with suppress(DecodeError):
+            token = _token(Envelope(event.payload)) if event.payload else None
+            preparation = None if token is None else self.peer.server.gatekeeper.preparation(token)
+        if preparation is None:
+            super().on_delivery(event)
+            return
+
+        async def later() -> None:
+            await preparation
+            super(CbsRequests, self).on_delivery(event)
+            self.peer.server.flush(self.peer)
+
+        self.peer.server.background(later())
+
+    def execute(self, request: Envelope) -> Response:
+        """Answer a put-token: never with `error-condition`, which makes azure-servicebus lose the reason (S-21)."""
+        fields = request.application_properties()
+        try:
+            self._put_token(fields, request)
+        except TokenRefused as refused:
+            self.peer.server.failed(f"cbs:{refused.status}")
+            self.peer.server.log("cbs.refused", status=refused.status, audience=str(fields.get("name")))
+            return Response({"status-code": Int(refused.status), "status-description": refused.description})
+        return Response({"status-code": Int(200), "status-description": "OK"})
+
+    def _put_token(self, fields: dict[str, object], request: Envelope) -> None:
+        if fields.get("operation") != "put-token":
+            raise TokenRefused(400, f"The operation '{fields.get('operation')}' is not known to $cbs.")
+        audience = str(fields.get("name") or "")
+        token = _token(request)  # whose type is no help: azure-servicebus calls its SAS tokens "jwt"
+        if token is None:
+            raise TokenRefused(400, "The body of a put-token is the token, as a string.")
+        server = self.peer.server
+        claim = server.gatekeeper.verify(token, audience)
+        path = path_of(audience)
+        if path.lower().endswith("/$management"):
+            path = path[: -len("/$management")]
+        if path and path.lower() not in ("$management", "$cbs"):
+            try:
+                path = server.namespace.entity(path).name
+            except BrokerError as error:
+                raise TokenRefused(error.status, tracked(error.description, server.namespace.name, path)) from None
+        if self.peer.add_claim(claim):
+            self._tell_renewal(path, claim)
+
+    def _tell_renewal(self, path: str, claim: Claim) -> None:
+        """Have the ledger tell that a connection goes on with a new token."""
+        namespace, peer = self.peer.server.namespace, self.peer
+        facts = {"principal": claim.principal, "connection": peer.number, "expires": claim.expires}
+        namespace.ledger.record(namespace.clock.now(), path, "token_renewed", 0, "", 0, None, None, facts)
+
+
+def _token(request: Envelope) -> str | None:
+    _, body = request.body()
+    token = body[0] if body else None
+    if isinstance(token, bytes):
+        token = token.decode("utf-8", "replace")
+    return token if isinstance(token, str) else None

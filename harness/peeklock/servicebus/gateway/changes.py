@@ -1,0 +1,141 @@
+"""A namespace that becomes what a new topology says, while its clients go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from peeklock.servicebus.topology import AccessRule, Subscription, Topic, Topology, TopologyError
+
+if TYPE_CHECKING:
+    from peeklock.servicebus.broker.subscription import Subscription as BrokerSubscription
+
+    from .server import Server
+
+_FIXED: dict[str, Callable[[Any], bool]] = {
+    "requires_session": lambda settings: getattr(settings, "requires_session", False),
+    "duplicate_detection_window": lambda settings: settings.duplicate_detection_window is not None,
+    "partitioned": lambda settings: settings.partitioned,
+}
+"""What an entity is made with, and keeps (S-57)."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """The paths of the entities that were made, changed and deleted."""
+
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+
+def apply(server: Server, wanted: Topology) -> Changes:
+    """Make what a namespace's topology declares what `wanted` declares; what was made by an administration client meanwhile
+    stays, and messages do. Raises `TopologyError`, before anything is changed, for what cannot be changed."""
+    before = server.topology
+    for setting in ("sku", "identity"):
+        if getattr(before, setting) != getattr(wanted, setting):
+            raise TopologyError(f"{setting}: it cannot be changed while the namespace runs", "start it anew")
+    if wanted.port not in (0, before.port, server.port):
+        raise TopologyError(
+            f"port: expected {server.port}, on which the namespace listens, got {wanted.port}", "start it anew"
+        )
+    old, new = _flat(before), _flat(wanted)
+    for path, (name, settings) in new.items():
+        found = _existing(server, path)
+        if found is not None:
+            _check(name, found.settings, settings)
+    changes = Changes()
+    for path, (name, _) in old.items():
+        if path not in new and _existing(server, path) is not None:
+            server.remove(name)
+            changes.removed.append(name)
+    for path, (name, settings) in new.items():
+        found = _existing(server, path)
+        if found is None:
+            _make(server, name, settings)
+            changes.added.append(name)
+        elif _differs(old.get(path, (name, None))[1], settings):
+            _change(server, found, old.get(path, (name, None))[1], settings)
+            changes.changed.append(name)
+    _grant(server, before.access_rules, wanted.access_rules)
+    server.adopt(replace(wanted, port=before.port))
+    return changes
+
+
+def _flat(topology: Topology) -> dict[str, tuple[str, Any]]:
+    """Return names and settings by path in lower case: topics before their subscriptions."""
+    found: dict[str, tuple[str, Any]] = {name.lower(): (name, queue) for name, queue in topology.queues.items()}
+    for name, topic in topology.topics.items():
+        found[name.lower()] = (name, topic)
+        for subscription_name, subscription in topic.subscriptions.items():
+            path = f"{name}/Subscriptions/{subscription_name}"
+            found[path.lower()] = (path, subscription)
+    return found
+
+
+def _existing(server: Server, path: str) -> Any:
+    namespace = server.namespace
+    topic, below, name = path.partition("/subscriptions/")
+    if below and topic in namespace.topics:
+        return namespace.topics[topic].subscriptions.get(name)
+    return namespace.queues.get(path) or namespace.topics.get(path)
+
+
+def _check(name: str, found: Any, wanted: Any) -> None:
+    if isinstance(wanted, Topic) != hasattr(found, "subscriptions"):
+        raise TopologyError(f"{name!r}: a queue cannot become a topic, nor a topic a queue", "take another name")
+    for setting, read in _FIXED.items():
+        if read(found) != read(wanted):
+            raise TopologyError(
+                f"{name!r}: {setting} is settled when an entity is made: expected {getattr(found, setting)}, "
+                f"got {getattr(wanted, setting)}",
+                "take another name, or delete the entity first",
+            )
+
+
+def _differs(old: Any, new: Any) -> bool:
+    if isinstance(old, Topic) and isinstance(new, Topic):
+        return replace(old, subscriptions={}) != replace(new, subscriptions={})
+    return bool(old != new)
+
+
+def _make(server: Server, name: str, settings: Any) -> None:
+    namespace = server.namespace
+    if isinstance(settings, Subscription):
+        topic, _, subscription = name.partition("/Subscriptions/")
+        namespace.add_subscription(namespace.topics[topic.lower()], subscription, settings)
+    elif isinstance(settings, Topic):
+        namespace.add_topic(name, replace(settings, subscriptions={}))  # they come by themselves
+    else:
+        namespace.add_queue(name, settings)
+
+
+def _change(server: Server, entity: Any, old: Any, new: Any) -> None:
+    if isinstance(new, Subscription):
+        _change_rules(entity, old, new)
+    server.namespace.reconfigure(entity, new)
+    server.set_status(entity.name, new.status)
+
+
+def _change_rules(subscription: BrokerSubscription, old: Any, new: Subscription) -> None:
+    if isinstance(old, Subscription) and old.rules == new.rules:
+        return
+    for rule in list(subscription.rules.values()):
+        subscription.remove_rule(rule.name)
+    for rule in new.build_rules():
+        subscription.add_rule(rule)
+
+
+def _grant(server: Server, before: tuple[AccessRule, ...], wanted: tuple[AccessRule, ...]) -> None:
+    """Give the namespace, and the entities that had or get rules of their own, the rules that are wanted now."""
+    scopes: Mapping[str, str] = {(rule.entity or "").lower(): rule.entity or "" for rule in (*before, *wanted)}
+    for path, entity in scopes.items():
+        rules = [rule for rule in wanted if (rule.entity or "").lower() == path]
+        if rules != [rule for rule in before if (rule.entity or "").lower() == path]:
+            server.gatekeeper.set_rules(entity, rules)
+            if (record := server.records.get(path)) is not None:  # what administrators see
+                record.authorization = [
+                    {"KeyName": rule.name, "PrimaryKey": rule.key, "Rights": list(rule.rights)} for rule in rules
+                ]

@@ -1,0 +1,200 @@
+"""The control API: HTTP on loopback, for whoever owns this process (namespaces, ledger, reset, clock)."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from peeklock.servicebus.broker import BrokerError
+from peeklock.servicebus.topology import Topology, TopologyError
+
+from .http_server import PATIENCE, HttpReply, HttpRequest, HttpServer
+
+if TYPE_CHECKING:
+    from peeklock.servicebus.host import Host
+
+    from .server import Server
+
+MAX_BODY = 4 << 20
+MAX_WAIT = 60.0
+DEFAULT_LIMIT = 10_000
+
+
+class Refused(Exception):
+    """An HTTP error: status, what happened, and how to fix it."""
+
+    def __init__(self, status: int, error: str, fix: str = "") -> None:
+        super().__init__(error)
+        self.status = status
+        self.error = error
+        self.fix = fix
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFeed:
+    """The answer that does not end: a namespace's ledger, from an entry on."""
+
+    server: Server
+    after: int
+
+    async def lines(self, gone: asyncio.Future[Any]) -> AsyncIterator[bytes]:
+        """Yield lines until the reader has gone or the namespace has."""
+        from .ledger_stream import follow
+
+        ends: set[asyncio.Future[Any]] = {gone, self.server.ended}
+        ended = asyncio.ensure_future(asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED))
+        try:
+            async for line in follow(self.server.namespace.ledger, self.after, ended):
+                yield line
+        finally:
+            ended.cancel()
+
+
+class ControlApi:
+    """Serves the control API of one host. `token` is what callers must bear, but for `/health`."""
+
+    def __init__(self, host: Host, token: str, *, patience: float = PATIENCE) -> None:
+        self._host = host
+        self._token = token
+        self._http = HttpServer(self._reply, max_body=MAX_BODY, patience=patience)
+
+    async def start(self, address: str, port: int) -> int:
+        """Listen on `address`; return the port."""
+        return await self._http.start(address, port)
+
+    async def stop(self) -> None:
+        """Close the port and every request that waits."""
+        await self._http.stop()
+
+    async def _reply(self, request: HttpRequest) -> HttpReply:
+        status, answer = await self._answer(request)
+        if isinstance(answer, LedgerFeed):
+            return HttpReply(200, kind="application/x-ndjson", stream=answer.lines)
+        if isinstance(answer, str):
+            from .metrics import CONTENT_TYPE
+
+            return HttpReply(status, answer.encode(), CONTENT_TYPE)
+        return HttpReply(status, b"" if answer is None else json.dumps(answer).encode())
+
+    async def _answer(self, request: HttpRequest) -> tuple[int, Any]:
+        try:
+            if request.method == "GET" and request.path == "/health":
+                from .health import health
+
+                return health(self._host.servers, self._host.pulse, self._host.clock.now())
+            given = request.headers.get("authorization", "").encode("latin-1")
+            if not hmac.compare_digest(given, b"Bearer " + self._token.encode()):
+                raise Refused(401, "the control token is missing or wrong", "send 'Authorization: Bearer <token>'")
+            document = json.loads(request.body) if request.body.strip() else {}
+            return await self._route(request.method, request.parts, request.query, document)
+        except Refused as refused:
+            return refused.status, {"error": refused.error, "fix": refused.fix}
+        except json.JSONDecodeError as error:
+            return 400, {"error": f"the body is not JSON: {error}", "fix": "send a JSON object"}
+        except TopologyError as error:
+            return 400, {"error": error.problem, "fix": error.fix}
+        except BrokerError as error:
+            return 404, {"error": error.description, "fix": "GET /namespaces/{name}/entities lists what there is"}
+        except OSError as error:
+            return 409, {"error": f"the port cannot be had: {error.strerror}", "fix": "leave 'port' out, or use 0"}
+
+    async def _route(
+        self, method: str, parts: list[str], query: dict[str, list[str]], document: Any
+    ) -> tuple[int, Any]:
+        host = self._host
+        match [method, *parts]:
+            case ["GET", "metrics"]:
+                from .metrics import render
+
+                return 200, render(host.servers)
+            case ["POST", "clock"]:
+                seconds = document.get("advance") if isinstance(document, dict) else None
+                if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+                    raise Refused(400, "'advance' is missing or no number", 'send {"advance": <seconds>}')
+                return 200, {"now": host.advance(float(seconds))}
+            case ["PUT", "namespaces", name] if name:
+                if name in host.servers:
+                    raise Refused(409, f"namespace {name!r} exists", "DELETE it first, or choose another name")
+                server = await host.add(name, Topology.from_json(document))
+                return 200, {"name": name, "port": server.port}
+            case ["PUT", "namespaces", name, "topology"]:
+                from .changes import apply
+
+                changes = apply(self._server(name), Topology.from_json(document))
+                return 200, asdict(changes)
+            case ["DELETE", "namespaces", name]:
+                self._server(name)
+                await host.remove(name)
+                return 204, None
+            case ["POST", "namespaces", name, "reset"]:
+                return 200, {"cursor": self._server(name).reset()}
+            case ["GET", "namespaces", name, "ledger"]:
+                server = self._server(name)
+                if query.get("follow", [""])[0] == "true":
+                    return 200, LedgerFeed(server, int(_number(query, "after", 0.0)))
+                return 200, await self._ledger(server, query)
+            case ["GET", "namespaces", name, "entities"]:
+                server = self._server(name)
+                return 200, {"queues": server.entities(), "topics": server.topics()}
+            case ["GET", "namespaces", name, "hands"]:
+                seconds = min(_number(query, "wait", 0.0), MAX_WAIT)
+                return 200, {"hands": await self._server(name).hands.free(seconds, query.get("principal", ()))}
+            case ["PUT", "namespaces", name, "status", *path] if path:
+                status = document.get("status") if isinstance(document, dict) else None
+                self._server(name).set_status("/".join(path), str(status))
+                return 200, {"status": status}
+            case ["POST", "namespaces", name, "faults"]:
+                entry = self._server(name).interfere().begin(document)
+                return 200, {"id": entry.id, "struck": entry.struck}
+            case ["GET", "namespaces", name, "faults"]:
+                return 200, {"faults": self._server(name).interfere().listing()}
+            case ["DELETE", "namespaces", name, "faults"]:
+                self._server(name).interfere().clear()
+                return 204, None
+            case ["DELETE", "namespaces", name, "faults", fault]:
+                self._server(name).interfere().end(fault)
+                return 204, None
+            case ["POST", "namespaces", name, "queues", *queue, "purge"] if queue:
+                return 200, {"purged": self._server(name).purge("/".join(queue))}
+        raise Refused(
+            404, f"there is no {method} /{'/'.join(parts)}", "see the control API's page in the documentation"
+        )
+
+    def _server(self, name: str) -> Server:
+        try:
+            return self._host.servers[name]
+        except KeyError:
+            raise Refused(404, f"there is no namespace {name!r}", "PUT /namespaces/{name} makes one") from None
+
+    async def _ledger(self, server: Server, query: dict[str, list[str]]) -> dict[str, Any]:
+        after = int(_number(query, "after", 0.0))
+        wait = min(_number(query, "wait", 0.0), MAX_WAIT)
+        limit = int(_number(query, "limit", DEFAULT_LIMIT))
+        ledger = server.namespace.ledger
+        if ledger.cursor <= after and wait > 0:
+            woken = asyncio.Event()
+            forget = ledger.notify(woken.set)
+            try:
+                await asyncio.wait_for(woken.wait(), wait)
+            except TimeoutError:
+                pass
+            finally:
+                forget()
+        entries = ledger.entries(after, limit)
+        cursor = entries[-1]["n"] if entries else max(after, ledger.cursor)
+        return {"entries": entries, "cursor": cursor, "dropped": ledger.dropped}
+
+
+def _number(query: dict[str, list[str]], name: str, default: float) -> float:
+    text = query.get(name, [str(default)])[0]
+    try:
+        value = float(text)
+    except ValueError:
+        raise Refused(400, f"{name}={text!r} is no number", f"write {name}=0") from None
+    if not 0 <= value < 1e18:
+        raise Refused(400, f"{name}={text!r} is out of range", f"write {name}=0")
+    return value

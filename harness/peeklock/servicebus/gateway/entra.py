@@ -1,0 +1,137 @@
+"""Entra tokens: signed by an issuer that the namespace trusts, worth what its role assignments say (S-19, S-22, S-24).
+
+Loaded, with its library, by the first client that has one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http.client import HTTPException
+from typing import Any
+
+import jwt
+
+from peeklock.servicebus.broker.clock import Clock
+from peeklock.servicebus.identity import ANYBODY, Identity
+
+from .access import Claim, TokenRefused, covers
+
+ALGORITHMS = {"RSA": "RS256", "EC": "ES256"}
+SKEW = 300.0
+"""How many seconds an issuer's clock may be ahead of ours."""
+FETCH_EVERY = 5.0
+FETCH_TIMEOUT = 10.0
+MAX_KEYS = 1 << 20
+_UNCHECKED = {f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
+
+
+class Entra:
+    """Checks the tokens of one namespace."""
+
+    def __init__(self, identity: Identity, clock: Clock) -> None:
+        self._identity = identity
+        self._clock = clock
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched_at = float("-inf")
+        self._fetching: asyncio.Task[None] | None = None
+        if not isinstance(identity.jwks, str):
+            self._take(identity.jwks)
+
+    def misses_key_of(self, token: str) -> bool:
+        """True when the issuer is to be asked for its keys before a token can be checked."""
+        if not isinstance(self._identity.jwks, str) or self._key_id(token) in (None, *self._keys):
+            return False
+        return self._fetching is not None or asyncio.get_running_loop().time() - self._fetched_at >= FETCH_EVERY
+
+    async def fetch(self) -> None:
+        """Ask the issuer for its keys; one question at a time, and not too often: strangers can make us ask."""
+        if self._fetching is None:
+            self._fetching = asyncio.create_task(self._fetch())
+        await asyncio.shield(self._fetching)
+
+    async def _fetch(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            url = str(self._identity.jwks)
+            self._take(await asyncio.to_thread(_read, url))
+        except (OSError, ValueError, HTTPException):
+            pass  # the token is refused for want of a key
+        finally:
+            self._fetched_at = loop.time()
+            self._fetching = None
+
+    def _take(self, jwks: Mapping[str, Any]) -> None:
+        for entry in jwks["keys"]:
+            try:
+                key = jwt.PyJWK(entry, ALGORITHMS.get(str(entry.get("kty"))))
+            except (jwt.PyJWTError, TypeError, ValueError, AttributeError):
+                continue  # of a kind that Entra does not sign with
+            if key.key_type in ALGORITHMS and key.algorithm_name in ALGORITHMS.values():
+                self._keys[str(key.key_id)] = key
+
+    @staticmethod
+    def _key_id(token: str) -> str | None:
+        try:
+            return str(jwt.get_unverified_header(token).get("kid"))
+        except jwt.PyJWTError:
+            return None
+
+    def verify(self, token: str, path: str) -> Claim:
+        """Return what a token allows on an entity (lower case, "" for the namespace). Raises `TokenRefused`."""
+        key_id = self._key_id(token)
+        if key_id is None:
+            raise TokenRefused(401, "MalformedToken: The token is no JSON Web Token.")
+        key = self._keys.get(key_id)
+        if key is None:
+            raise TokenRefused(401, "InvalidSignature: The token has an invalid signature: its key is not known.")
+        try:
+            payload = jwt.decode(token, key.key, algorithms=[key.algorithm_name], options=_UNCHECKED)  # type: ignore[arg-type]
+        except jwt.PyJWTError:
+            raise TokenRefused(401, "InvalidSignature: The token has an invalid signature.") from None
+        if payload.get("iss") != self._identity.issuer:
+            raise TokenRefused(401, "InvalidIssuer: The token's issuer is not trusted by this namespace.")
+        audience = payload.get("aud")
+        audiences = audience if isinstance(audience, list) else [audience]
+        if self._identity.audience.rstrip("/") not in [str(name).rstrip("/") for name in audiences]:
+            raise TokenRefused(401, "InvalidAudience: The authorization header contains a token with a wrong audience.")
+        return Claim(path, self._rights(payload, path), self._expiry(payload), _name(payload))
+
+    def _expiry(self, payload: Mapping[str, Any]) -> float:
+        now, expires, begins = self._clock.now(), payload.get("exp"), payload.get("nbf", 0)
+        if not isinstance(expires, int | float) or not isinstance(begins, int | float):
+            raise TokenRefused(401, "MalformedToken: The token has no expiry.")
+        if expires <= now:
+            when = datetime.fromtimestamp(expires, UTC).strftime("%m/%d/%Y %H:%M:%S")
+            raise TokenRefused(401, f"ExpiredToken: The token is expired. Expiration time: '{when}'.")
+        if begins > now + SKEW:
+            raise TokenRefused(401, "TokenNotYetValid: The token is not valid yet.")
+        return float(expires)
+
+    def _rights(self, payload: Mapping[str, Any], path: str) -> set[str]:
+        groups = payload.get("groups")
+        names = {str(payload[claim]).lower() for claim in ("oid", "appid", "azp", "sub") if payload.get(claim)}
+        names |= {str(group).lower() for group in groups} if isinstance(groups, list) else set()
+        rights: set[str] = set()
+        for assignment in self._identity.roles:
+            if covers(assignment.path, path) and assignment.principal.lower() in (ANYBODY, *names):
+                rights.update(assignment.rights)
+        if not rights:
+            text = f"Put token failed. The principal '{_name(payload)}' has no role on '{path or 'the namespace'}'."
+            raise TokenRefused(401, text)
+        return rights
+
+
+def _name(payload: Mapping[str, Any]) -> str:
+    return next((str(payload[c]) for c in ("appid", "azp", "oid", "sub") if payload.get(c)), "")[:128]
+
+
+def _read(url: str) -> Mapping[str, Any]:
+    with urllib.request.urlopen(url, timeout=FETCH_TIMEOUT) as answer:  # noqa: S310 -- a loopback URL (`Identity`)
+        found = json.loads(answer.read(MAX_KEYS))
+    if not isinstance(found, dict) or not isinstance(found.get("keys"), list):
+        raise ValueError("no JWK set")
+    return found

@@ -1,0 +1,41 @@
+"""Connections that the service closes, or that break."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from peeklock.servicebus.amqp.errors import AmqpError
+from peeklock.servicebus.broker import Queue
+
+from .fault import Fault
+
+if TYPE_CHECKING:
+    from peeklock.servicebus.gateway.server import Server
+
+
+@dataclass(eq=False)
+class CloseConnection(Fault):
+    """The AMQP connections of an entity's clients, or all, are closed with `condition`; `abrupt` breaks them without a
+    word, as a lost network does. Locks stay (S-46)."""
+
+    kind: ClassVar[str] = "close_connection"
+    at_once: ClassVar[bool] = True
+
+    abrupt: bool = False
+    condition: str = "amqp:connection:forced"
+    description: str = "The connection is closed by a fault that a test asked for."
+
+    def now(self, server: Server, queues: list[Queue]) -> list[dict[str, Any]]:
+        """Close them."""
+        struck = []
+        for peer in list(server.peers):
+            used = [link for link in peer.links() if getattr(link.context, "queue", None) in queues]
+            if self.entity is not None and not used:
+                continue
+            struck.append({"queue": self.entity or "", "container_id": peer.name, "abrupt": self.abrupt})
+            if self.abrupt:
+                peer.abort()
+            else:
+                peer.hang_up(AmqpError(self.condition, self.description))
+        return struck

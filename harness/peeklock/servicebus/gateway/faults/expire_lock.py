@@ -1,0 +1,33 @@
+"""Locks that end before their time."""
+
+# ruff: noqa: ARG002 -- all faults have one signature
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from peeklock.servicebus.broker import Queue
+
+from .fault import Fault
+
+if TYPE_CHECKING:
+    from peeklock.servicebus.gateway.server import Server
+
+
+@dataclass(eq=False)
+class ExpireLock(Fault):
+    """The locks of an entity's messages, or of one message-id, end now, as if their time were over: the delivery counts as
+    failed, and the messages are ready again (S-44, S-49). With sessions, the locks of their sessions end (S-61)."""
+
+    kind: ClassVar[str] = "expire_lock"
+    at_once: ClassVar[bool] = True
+
+    message_id: str | None = None
+
+    def now(self, server: Server, queues: list[Queue]) -> list[dict[str, Any]]:
+        """End them."""
+        return [
+            {"queue": queue.name, "sequence": message.sequence, "message_id": message.content.message_id}
+            for queue in queues
+            for message in queue.expire_locks(self.message_id)
+        ]

@@ -1,0 +1,83 @@
+"""What every fault has, and where it may strike."""
+
+# ruff: noqa: ARG002 -- all faults have one signature
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from peeklock.servicebus.broker import BrokerError, Message, Queue
+from peeklock.servicebus.topology import TopologyError
+
+if TYPE_CHECKING:
+    from peeklock.servicebus.gateway.server import Server
+
+
+@dataclass(eq=False)
+class Fault:
+    """One fault, as it was asked for: `entity` None is the whole namespace. Its fields are the settings that the control API
+    takes. Each of its moments tells what struck, or says no."""
+
+    kind: ClassVar[str] = ""
+    at_once: ClassVar[bool] = False
+    """True for a fault that strikes once, in the moment in which it is asked for."""
+
+    entity: str | None = None
+
+    @property
+    def limit(self) -> int | None:
+        """After how many strikes it is over; None: when it is cleared."""
+        return None
+
+    def check(self) -> None:
+        """Raise `TopologyError` for settings that make no sense."""
+
+    def now(self, server: Server, queues: list[Queue]) -> list[dict[str, Any]]:
+        """Strike at once; return what it met, for the ledger: one map for each strike."""
+        raise NotImplementedError
+
+    def refuses(self, operation: str) -> BrokerError | None:
+        """Return the error with which an operation is to fail."""
+
+    def swallows(self, queue: Queue, message: Message, settlement: str) -> bool:
+        """Return whether a settlement is not to be done though its sender is told so; the fault does what is to be done
+        instead."""
+        return False
+
+    def holds(self, operation: str, message_id: str | None, resume: Callable[[], None]) -> bool:
+        """Return whether an operation is to wait; `resume` does it."""
+        return False
+
+    def release(self) -> list[Callable[[], None]]:
+        """Return what waits, to be done now that the fault is cleared."""
+        return []
+
+    def delivered(self, queue: Queue, message: Message) -> bool:
+        """Return whether the delivery of a message was struck."""
+        return False
+
+
+@dataclass(eq=False)
+class CountedFault(Fault):
+    """A fault that waits for its moments: the next `times`, or with None all until it is cleared."""
+
+    times: int | None = 1
+
+    @property
+    def limit(self) -> int | None:
+        """After how many strikes it is over; None: when it is cleared."""
+        return self.times
+
+    def check(self) -> None:
+        """Raise `TopologyError` for a number of strikes that is none."""
+        if self.times is not None and self.times < 1:
+            raise TopologyError(
+                f"{self.kind}.times is {self.times}, expected 1 or more", "leave it out for 1; null is until cleared"
+            )
+
+
+def one_of(value: str, known: tuple[str, ...], what: str) -> None:
+    """Raise `TopologyError` for a value that is not among those known."""
+    if value not in known:
+        raise TopologyError(f"{what} is {value!r}", f"use one of {', '.join(known)}")

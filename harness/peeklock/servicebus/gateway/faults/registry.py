@@ -1,0 +1,227 @@
+"""The faults of one namespace: which are on, how often each has struck, and where they stand in the way."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from peeklock.servicebus.broker import BrokerError, Message, Queue
+from peeklock.servicebus.topology import TopologyError, read_settings
+
+from .close_connection import CloseConnection
+from .deliver_twice import DeliverTwice
+from .detach import Detach
+from .drop_settlement import DropSettlement
+from .expire_lock import ExpireLock
+from .fault import Fault
+from .hold import Hold
+from .server_busy import Busy
+
+if TYPE_CHECKING:
+    from peeklock.servicebus.gateway.server import Server
+
+KINDS: dict[str, type[Fault]] = {
+    kind.kind: kind for kind in (CloseConnection, DeliverTwice, Detach, DropSettlement, ExpireLock, Hold, Busy)
+}
+KEPT = 1_000
+"""How many faults are remembered that are over."""
+
+
+class FaultNotFound(BrokerError):
+    """There is no such fault."""
+
+    condition = "amqp:not-found"
+    status = 404
+
+
+@dataclass(eq=False)
+class Entry:
+    """One fault, and what became of it."""
+
+    id: str
+    fault: Fault
+    path: str | None
+    """The entity in lower case."""
+    struck: int = 0
+    active: bool = True
+
+    def facts(self) -> dict[str, Any]:
+        """Tell of it as the control API does."""
+        times = self.fault.limit
+        return {
+            "id": self.id,
+            "fault": self.fault.kind,
+            "entity": self.fault.entity,
+            "struck": self.struck,
+            "left": times - self.struck if self.active and times is not None else None,
+            "active": self.active,
+        }
+
+
+class Faults:
+    """Every begin, strike and end of a fault is an entry "fault" in the ledger."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._count = 0
+
+    def begin(self, document: Any) -> Entry:
+        """Start the fault that a JSON object asks for. Raises `TopologyError`, and `EntityNotFound`."""
+        settings = dict(document) if isinstance(document, dict) else {}
+        kind = settings.pop("fault", None)
+        if kind not in KINDS:
+            raise TopologyError(f"there is no fault {kind!r}", f"'fault' is one of {', '.join(sorted(KINDS))}")
+        fault: Fault = read_settings(KINDS[kind], settings, kind)
+        fault.check()
+        path = None
+        if fault.entity is not None:
+            path = self._server.namespace.entity(fault.entity).name.lower()
+        self._count += 1
+        entry = Entry(f"fault-{self._count}", fault, path)
+        self._entries[entry.id] = entry
+        self._record(entry, "begin", settings)
+        if fault.at_once:
+            for met in fault.now(self._server, [queue for queue in self._queues() if path in (None, _path(queue))]):
+                self.strike(entry, met)
+            self._end(entry, "done")
+        else:
+            self.refresh()
+        self._forget_old()
+        self._server.flush()
+        return entry
+
+    def listing(self) -> list[dict[str, Any]]:
+        """Tell of all that were not cleared, the oldest first: those that are over, too."""
+        return [entry.facts() for entry in self._entries.values()]
+
+    def end(self, fault_id: str) -> None:
+        """Clear one fault. Raises `FaultNotFound`."""
+        entry = self._entries.pop(fault_id, None)
+        if entry is None:
+            raise FaultNotFound(f"There is no fault '{fault_id}'.")
+        if entry.active:
+            self._end(entry, "cleared")
+        self._resume([entry])
+
+    def clear(self, why: str = "cleared") -> None:
+        """Clear all faults."""
+        cleared = list(self._entries.values())
+        for entry in cleared:
+            if entry.active:
+                self._end(entry, why)
+        self._entries.clear()
+        if why == "cleared":  # after a reset there is nothing any more that a held operation could be about
+            self._resume(cleared)
+
+    def _resume(self, cleared: list[Entry]) -> None:
+        """Do what was held, all faults being off by now."""
+        for resume in [each for entry in cleared for each in entry.fault.release()]:
+            resume()
+        self._server.flush()
+
+    def strike(self, entry: Entry, met: dict[str, Any]) -> None:
+        """Count a strike; a fault that has struck as often as it should is over."""
+        entry.struck += 1
+        self._record(entry, "strike", met)
+        if entry.fault.limit is not None and entry.struck >= entry.fault.limit:
+            self._end(entry, "used up")
+
+    def refresh(self) -> None:
+        """Put the faults that are on in the way of their entities, those that are new, too."""
+        on = [entry for entry in self._entries.values() if entry.active]
+        for queue in self._queues():
+            meant = [entry for entry in on if entry.path in (None, _path(queue))]
+            queue.faults = EntityFaults(self, queue, meant) if meant else None
+
+    def _end(self, entry: Entry, why: str) -> None:
+        entry.active = False
+        self._record(entry, "end", {"why": why, "struck": entry.struck})
+        self.refresh()
+
+    def _forget_old(self) -> None:
+        over = [entry.id for entry in self._entries.values() if not entry.active]
+        for fault_id in over[: max(0, len(over) - KEPT)]:
+            del self._entries[fault_id]
+
+    def _record(self, entry: Entry, phase: str, details: dict[str, Any]) -> None:
+        met = dict(details)
+        queue = met.pop("queue", entry.fault.entity or "")
+        sequence, message_id, consumer = met.pop("sequence", 0), met.pop("message_id", ""), met.pop("consumer", None)
+        met.pop("entity", None)
+        facts = {"fault": entry.fault.kind, "fault_id": entry.id, "phase": phase, **met}
+        namespace = self._server.namespace
+        namespace.ledger.record(
+            namespace.clock.now(), queue, "fault", sequence, str(message_id or ""), 0, consumer, None, facts
+        )
+        self._server.log(f"fault.{phase}", fault=entry.fault.kind, id=entry.id, entity=queue)
+
+    def _queues(self) -> Iterator[Queue]:
+        for entity in self._server.namespace.entities():
+            for part in (entity, entity.dead_letters, entity.transfer_dead_letters):
+                if part is not None:
+                    yield part
+
+
+def _path(queue: Queue) -> str:
+    return queue.name.lower()
+
+
+class EntityFaults:
+    """The faults of one entity, where clients meet them (`broker.interference`)."""
+
+    def __init__(self, faults: Faults, queue: Queue, entries: list[Entry]) -> None:
+        self._faults = faults
+        self._queue = queue
+        self._entries = entries
+
+    def admit(self, operation: str) -> None:
+        """Raise what a fault wants an operation to fail with."""
+        for entry in self._entries:
+            error = entry.fault.refuses(operation) if entry.active else None
+            if error is not None:
+                self._faults.strike(entry, {"queue": self._queue.name, "operation": operation})
+                raise error
+
+    def swallows(self, token: bytes, settlement: str) -> bool:
+        """Let the first fault that wants it have a settlement; a lock that is lost is none of theirs."""
+        message = self._queue.locked(token)
+        if message is None:
+            return False
+        for entry in self._entries:
+            consumer = message.consumer
+            if entry.active and entry.fault.swallows(self._queue, message, settlement):
+                self._strike(entry, message, consumer, settlement=settlement)
+                return True
+        return False
+
+    def holds(self, operation: str, token: bytes | None, message_id: str | None, resume: Callable[[], None]) -> bool:
+        """Let the first fault that wants it keep an operation; a lock that is lost is none of theirs."""
+        message = None if token is None else self._queue.locked(token)
+        if token is not None and message is None:
+            return False
+        if message is not None:
+            message_id = message.content.message_id
+        for entry in self._entries:
+            if entry.active and entry.fault.holds(operation, message_id, resume):
+                if message is not None:
+                    self._strike(entry, message, message.consumer, operation=operation)
+                else:
+                    met = {"queue": self._queue.name, "message_id": message_id, "operation": operation}
+                    self._faults.strike(entry, met)
+                return True
+        return False
+
+    def delivered(self, message: Message) -> None:
+        """Let the first fault that wants it have a delivery."""
+        for entry in self._entries:
+            consumer = message.consumer
+            if entry.active and entry.fault.delivered(self._queue, message):
+                self._strike(entry, message, consumer)
+                return
+
+    def _strike(self, entry: Entry, message: Message, consumer: str | None, **details: Any) -> None:
+        met = {"queue": self._queue.name, "sequence": message.sequence, "consumer": consumer}
+        self._faults.strike(entry, {**met, "message_id": message.content.message_id, **details})

@@ -1,0 +1,54 @@
+"""A service that throttles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from peeklock.servicebus.broker import BrokerError
+from peeklock.servicebus.topology import TopologyError
+
+from .fault import CountedFault
+
+OPERATIONS = ("send", "receive", "settle", "manage")
+
+
+class ServerBusy(BrokerError):
+    """The operation is to be tried again later (S-30, S-76)."""
+
+    condition = "com.microsoft:server-busy"
+    status = 503
+
+
+@dataclass(eq=False)
+class Busy(CountedFault):
+    """The next `times` operations, or with None all until it is cleared, are refused with `com.microsoft:server-busy`.
+
+    `operations` (with commas between them) says which: `send` is a message or batch, `receive` a receiver that attaches (or
+    a REST receive), `settle` a settlement, `manage` a request to `$management`. Receivers that are there go on receiving.
+    """
+
+    kind: ClassVar[str] = "server_busy"
+
+    operations: str = ",".join(OPERATIONS)
+
+    def check(self) -> None:
+        """Raise `TopologyError` for operations that are none."""
+        super().check()
+        unknown = [name for name in self.chosen if name not in OPERATIONS]
+        if unknown or not self.chosen:
+            raise TopologyError(f"server_busy.operations is {self.operations!r}", f"use some of {','.join(OPERATIONS)}")
+
+    @property
+    def chosen(self) -> list[str]:
+        """The names in `operations`."""
+        return [name.strip() for name in self.operations.split(",") if name.strip()]
+
+    def refuses(self, operation: str) -> BrokerError | None:
+        """Throttle it."""
+        if operation not in self.chosen:
+            return None
+        return ServerBusy(
+            "The request was terminated because the entity is being throttled. Error code : 50009. "
+            "Please wait 2 seconds and try again."
+        )

@@ -1,0 +1,153 @@
+"""Request and response over a pair of links: what `$cbs` and `$management` have in common."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from peeklock.servicebus.amqp import DecodeError, Envelope, Link, Sender, frames
+from peeklock.servicebus.amqp import events as ev
+from peeklock.servicebus.amqp.encode import compound, encode
+from peeklock.servicebus.amqp.errors import DECODE_ERROR, AmqpError
+from peeklock.servicebus.amqp.link import address_of
+from peeklock.servicebus.amqp.sections import APPLICATION_PROPERTIES, PROPERTIES, described_map
+from peeklock.servicebus.amqp.transactions import transactional
+from peeklock.servicebus.broker import BrokerError
+
+if TYPE_CHECKING:
+    from peeklock.servicebus.broker.transaction import Transaction
+
+    from .peer import Peer
+
+REQUEST_CREDIT = 100
+MAX_WAITING = 1_000
+MAX_REQUEST_SIZE = 4 << 20
+MAX_TOKEN_SIZE = 128 << 10
+
+
+class Response:
+    """A reply: application properties, and an encoded AMQP value as its body."""
+
+    __slots__ = ("properties", "value")
+
+    def __init__(self, properties: dict[str, Any], value: bytes = b"\x40") -> None:
+        self.properties = properties
+        self.value = value
+
+
+class ResponseLink:
+    """The client's receiving end of a pair: replies wait here for credit."""
+
+    def __init__(self, peer: Peer, link: Sender, node: str) -> None:
+        self.peer = peer
+        self.link = link
+        self.node = node
+        self.address = address_of(link.target)
+        self._waiting: deque[bytes] = deque()
+
+    def lapsed(self) -> None:
+        """Nothing: whoever may ask may hear the answer."""
+
+    def send(self, raw: bytes) -> None:
+        """Send a reply now, or when the client gives credit."""
+        if len(self._waiting) < MAX_WAITING:
+            self._waiting.append(raw)
+        self.on_credit()
+
+    def on_credit(self) -> None:
+        """Send what waits."""
+        link = self.link
+        while self._waiting and link.ready:
+            raw = self._waiting.popleft()
+            link.send(raw, settled=True)
+            self.peer.unsent += len(raw)
+            self.peer.replies += len(raw)
+        if link.drain:
+            link.drained()
+        self.peer.touch()
+
+    def close(self) -> None:
+        """Drop what waits."""
+        self._waiting.clear()
+
+
+class RequestLink:
+    """The client's sending end of a pair: each request is answered on the matching response link."""
+
+    def __init__(self, peer: Peer, node: str) -> None:
+        self.peer = peer
+        self.node = node
+        self.transaction: Transaction | None = None
+        """That of the request at hand."""
+
+    def lapsed(self) -> str | None:
+        """Return the entity that the client may not manage any more, if it needs a right for it (S-24)."""
+        return None
+
+    def on_delivery(self, event: ev.Delivery) -> None:
+        """Accept a request, execute it and send the reply."""
+        link = event.link
+        try:
+            if event.payload is None:
+                raise DecodeError("the request is too long")
+            request = Envelope(event.payload)
+            properties = request.properties()
+            if self.is_held(request, lambda: self.peer.later(lambda: self.on_delivery(event))):
+                return
+            self.transaction = None if event.state is None else self.peer.transaction_of(event)
+            response = self.execute(request)
+        except (DecodeError, BrokerError) as error:
+            refused = AmqpError(DECODE_ERROR, str(error))
+            if isinstance(error, BrokerError):
+                refused = AmqpError(error.condition, error.description)
+            if not event.settled:
+                link.session.settle(True, event.id, frames.rejected(refused))
+            return
+        if not event.settled:
+            state = frames.ACCEPTED
+            if self.transaction is not None:
+                state = transactional(self.transaction.id, state)
+            link.session.settle(True, event.id, state)
+        reply = self._reply_link(link, properties.get("reply_to"))
+        if reply is not None:
+            reply.send(encode_response(request, properties.get("reply_to"), response))
+
+    def is_held(self, request: Envelope, resume: Callable[[], None]) -> bool:  # noqa: ARG002
+        """Tell whether a fault keeps a request, neither done nor answered; `resume` does it. Raises `DecodeError`."""
+        return False
+
+    def execute(self, request: Envelope) -> Response:
+        """Answer one request. Raises `DecodeError` when it cannot be read."""
+        raise NotImplementedError
+
+    def _reply_link(self, link: Link, reply_to: Any) -> ResponseLink | None:
+        """Find where the reply goes: by address on this connection, else by node on this session (S-27)."""
+        fallback = None
+        for session in self.peer.amqp.sessions.values():
+            for other in session.links.values():
+                pair = other.context
+                if not isinstance(pair, ResponseLink) or pair.node != self.node:
+                    continue
+                if reply_to is not None and pair.address == reply_to and session is link.session:
+                    return pair
+                if session is link.session or fallback is None:
+                    fallback = pair
+        return fallback
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def encode_response(request: Envelope, reply_to: Any, response: Response) -> bytes:
+    """Encode a reply; its correlation-id has the very bytes of the request's message-id (S-20)."""
+    null = b"\x40"
+    to = null if reply_to is None else encode(str(reply_to))
+    items = [null, null, to, null, null, request.raw_property(0), *[null] * 7]
+    return b"".join(
+        (
+            bytes((0, 0x53, PROPERTIES)) + compound(0xC0, items),
+            described_map(APPLICATION_PROPERTIES, response.properties),
+            b"\x00\x53\x77" + response.value,
+        )
+    )

@@ -1,0 +1,142 @@
+"""A client's receiver on one message session: its attach is answered when there is a session for it (S-58 to S-61)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from peeklock.servicebus.amqp import Link, Sender
+from peeklock.servicebus.amqp.errors import INVALID_FIELD, NOT_ALLOWED, AmqpError
+from peeklock.servicebus.amqp.types import Described, Long, Symbol
+from peeklock.servicebus.broker import BrokerError, Queue
+from peeklock.servicebus.broker.session import SessionConsumer
+
+from .links import Outlet
+from .tracking import tracked
+
+if TYPE_CHECKING:
+    from .peer import Peer
+
+FILTER = "com.microsoft:session-filter"
+_LOCKED_UNTIL = "com.microsoft:locked-until-utc"
+_TIMEOUT = "com.microsoft:timeout"
+_FILTERS = 7  # where a source has its filters
+_EPOCH_TICKS = 621_355_968_000_000_000
+_TICKS = 10_000_000
+_TOLD_AFTER = 1.0
+
+
+def ticks(when: float) -> int:
+    """Return a .NET time: tenths of microseconds since the year 1."""
+    return _EPOCH_TICKS + int(when * _TICKS)
+
+
+def wants_session(link: Link, queue: Queue) -> bool:
+    """Tell whether a receiver asks for a session. Raises `AmqpError` when that does not fit its entity (S-60)."""
+    wanted = FILTER in _filters(link)
+    if wanted and queue.sessions is None:
+        raise AmqpError(
+            NOT_ALLOWED, "A sessionful message receiver cannot be created on an entity that does not require sessions."
+        )
+    if not wanted and queue.sessions is not None:
+        raise AmqpError(
+            NOT_ALLOWED,
+            "It is not possible for an entity that requires sessions to create a non-sessionful message receiver.",
+        )
+    return wanted
+
+
+def _filters(link: Link) -> dict[Any, Any]:
+    fields = link.source.value if isinstance(link.source, Described) else []
+    filters = fields[_FILTERS] if len(fields) > _FILTERS else None
+    return filters if isinstance(filters, dict) else {}
+
+
+class _Leaving:
+    """A receiver whose session is gone, and that is told now or, at the latest, in a moment.
+
+    One that receives and deletes, and waits for messages exactly as long as its lock lasts, hears nothing of the loss
+    from the service (azure-servicebus: test_session_by_queue_client_conn_str_receive_handler_receiveanddelete).
+    """
+
+    def __init__(self, peer: Peer, link: Link, error: AmqpError) -> None:
+        self._peer, self._link, self._error = peer, link, error
+        self._timer = peer.server.loop.call_later(_TOLD_AFTER, self._tell_late)
+
+    def lapsed(self) -> None:
+        """Nothing: it leaves already."""
+
+    def tell(self) -> None:
+        """Detach the link."""
+        self._timer.cancel()
+        self._link.context = None
+        if not self._link.detach_sent:
+            self._link.detach(self._error)
+        self._peer.touch()
+
+    def _tell_late(self) -> None:
+        if self._peer.transport is not None:
+            self.tell()
+            self._peer.server.flush()
+
+    def on_credit(self) -> None:
+        """Who asks for more is told; who ends what it asked for, has nothing more coming."""
+        if isinstance(self._link, Sender) and self._link.drain:
+            self._link.drained()
+        else:
+            self.tell()
+
+    def close(self) -> None:
+        """The client has gone first."""
+        self._timer.cancel()
+
+
+class SessionOutlet(Outlet, SessionConsumer):
+    """A receiver that holds one session, or waits for one with its attach unanswered."""
+
+    __slots__ = ()
+
+    def open(self) -> None:
+        """Ask for the session. Raises `BrokerError` or `AmqpError` when it cannot be had."""
+        wanted = _filters(self.link)[FILTER]
+        session_id = wanted.value if isinstance(wanted, Described) else wanted
+        if session_id is not None and not isinstance(session_id, str):
+            raise AmqpError(INVALID_FIELD, "A session filter is a string, or null for the next available session.")
+        patience = self.link.properties.get(_TIMEOUT)
+        seconds = patience / 1000 if isinstance(patience, int | float) and patience > 0 else None
+        assert self.queue.sessions is not None
+        self.queue.touch()
+        self.queue.sessions.accept(self, session_id, seconds)
+
+    def session_accepted(self, session_id: str, locked_until: float) -> None:
+        """Answer the attach: the filter has the real id, the rest of the source is as it came (S-8, S-9, S-58)."""
+        link = self.link
+        source = list(link.source.value)
+        wanted = source[_FILTERS][FILTER]
+        chosen = Described(wanted.descriptor, session_id) if isinstance(wanted, Described) else session_id
+        source[_FILTERS] = {**source[_FILTERS], Symbol(FILTER): chosen}
+        link.accept(
+            source=Described(link.source.descriptor, source), properties={_LOCKED_UNTIL: Long(ticks(locked_until))}
+        )
+        self.peer.touch()
+        self.on_credit()  # some clients give it before they are answered
+
+    def session_refused(self, error: BrokerError) -> None:
+        """Answer the attach with the reason; it is the client that asks again."""
+        self.link.context = None
+        self.peer.refuse(self.link, self._failure(error), self.queue.name)
+        self.peer.touch()
+
+    def session_lock_lost(self, error: BrokerError) -> None:
+        """Detach the link (S-61); one that receives and deletes has nothing to lose, and hears of it a moment later."""
+        self.queue.remove_consumer(self)
+        self.link.context = leaving = _Leaving(self.peer, self.link, self._failure(error))
+        if self.peek_lock:
+            leaving.tell()
+
+    def on_credit(self) -> None:
+        """The client asked for more, or to have its credit used up; before its session is there it gets nothing."""
+        if self.link.attach_sent:
+            super().on_credit()
+
+    def _failure(self, error: BrokerError) -> AmqpError:
+        return AmqpError(error.condition, tracked(error.description, self.peer.server.namespace.name, self.queue.name))

@@ -1,0 +1,273 @@
+"""What the engine asks of a backend: a `Stack` that stands, an `Environment` for each scenario file, its `Services`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from peeklock.scenario.topology import Service
+from peeklock.scenario.topology import Stack as StackSpec
+from peeklock.stack.faults import Fault
+
+Ports = Mapping[str, Sequence[int]]
+"""By service, one for each of its replicas; a replica itself is told its own as the first of its service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the dependencies of one environment are, as its services and its test see them. Absent: not asked for."""
+
+    postgres_url: str | None = None
+    blobs_connection_string: str | None = None
+    servicebus_connection_string: str | None = None
+    access_rules: Mapping[str, str] = field(default_factory=dict)
+    """Connection string by the name of an access rule of the scenario."""
+    service_identities: Mapping[str, str] = field(default_factory=dict)
+    """Service Bus connection string by service: each has a rule of its own, so that the ledger tells who did what."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentSpec:
+    """Everything that an environment is made of; two specs with the same `key` can share a warm environment."""
+
+    name: str
+    """A short name for people and for log folders: the scenario file's stem."""
+    stack: StackSpec
+    services: Mapping[str, Service]
+    root: Path
+    """The project's root: the working directory of services that name none."""
+    variables: Callable[[Endpoints, Ports], Mapping[str, Mapping[str, str]]]
+    """`(endpoints, ports) -> env by service`, the scenario's `env:` with every `${…}` resolved."""
+    command: Callable[[str, Endpoints, Ports], Sequence[str]]
+    """`(service, endpoints, ports) -> argv` with every `${…}` resolved."""
+    key: str = ""
+    """A digest of the definition."""
+    movable_clock: bool = False
+    """The clock of everything in it can be moved; needs a `private` stack."""
+    relayed: bool = False
+    """What its services reach, they reach through a relay in which faults can strike."""
+    lasting: bool = False
+    """Its dependencies can be ended and come back with their data; needs a `private` stack."""
+    private: bool = False
+    """A stack of its own, which ends with the environment: what is done to its dependencies must not be felt by others."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line that a service wrote, redacted."""
+
+    service: str
+    replica: int
+    at: float
+    """Unix seconds when the supervisor read it."""
+    text: str
+    record: Mapping[str, Any] | None
+    """The JSON object, when the line is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A service's process ended. `expected` when the harness ended it."""
+
+    service: str
+    replica: int
+    at: float
+    code: int
+    """The exit status; negative for a signal, as in `subprocess`."""
+    expected: bool
+
+
+class Services(Protocol):
+    """The processes under test of one environment. All waits end by the event, not by polling.
+
+    What is done to a service is done to all of its replicas; one of several is named with its number, as `worker.1`.
+    """
+
+    def names(self) -> Sequence[str]: ...
+    def url(self, service: str) -> str:
+        """`http://127.0.0.1:PORT` of the service: of its first replica, or of the one that is named."""
+
+    def urls(self, service: str) -> Sequence[str]:
+        """One for each replica of a service."""
+
+    def start(self, service: str) -> None:
+        """Start every replica that is not running and wait until it is ready; `StackError` when it is not."""
+
+    def stop(self, service: str) -> None:
+        """SIGTERM, then SIGKILL after the service's grace; returns when it is gone."""
+
+    def kill(self, service: str) -> None:
+        """SIGKILL; returns when it is gone."""
+
+    def pause(self, service: str) -> None:
+        """SIGSTOP."""
+
+    def resume(self, service: str) -> None:
+        """SIGCONT."""
+
+    def scale(self, service: str, count: int) -> list[int]:
+        """Have so many replicas run: start more and wait until they are ready, or stop those with the highest numbers. Returns the
+        numbers that were started; `StackError` when one does not become ready."""
+
+    def running(self, service: str) -> int:
+        """How many replicas run."""
+
+    def logs(self, after: int = 0) -> tuple[list[LogLine], int]:
+        """Lines of this environment since the cursor `after`, in the order read, and the new cursor; none past the end."""
+
+    def exits(self, after: int = 0) -> tuple[list[Exit], int]:
+        """Exits of this environment since the cursor `after`, and the new cursor."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultEvent:
+    """A fault began, struck or ended outside of the emulator, whose ledger tells of its own."""
+
+    target: str
+    at: float
+    """Unix seconds."""
+    text: str
+
+
+class Faults(Protocol):
+    """The faults of one environment; all end with their case."""
+
+    def begin(self, target: str, fault: Fault, times: int | None = None, seconds: float | None = None) -> int:
+        """Let `fault` strike at `target` (`postgres`, `blobs`, `servicebus`, a service or one replica of it), on when this returns.
+
+        It is over after `times` strikes (at each replica of a service) or `seconds`, absent: until it is ended. Returns how often it has struck at once.
+        """
+
+    def end(self, target: str | None = None) -> int:
+        """End the faults at a target, or all; returns how often they have struck, when they are over."""
+
+    def events(self) -> list[FaultEvent]:
+        """What happened since the environment was reset."""
+
+
+class Clock(Protocol):
+    """The wall clock that everything in an environment goes by."""
+
+    @property
+    def movable(self) -> bool: ...
+    @property
+    def offset(self) -> float:
+        """Seconds by which it is ahead of the machine's."""
+
+    def now(self) -> datetime:
+        """Its time, in UTC."""
+
+    def real(self, at: float) -> float:
+        """The machine's time when it showed `at`, both in seconds since 1970."""
+
+    def advance(self, seconds: float) -> datetime:
+        """Move it for everybody; returns when all have the new time, which is returned, and what fell due by it has been done.
+
+        Raises `StackError` when it cannot be moved, for negative seconds, and when somebody does not follow.
+        """
+
+
+class Dependencies(Protocol):
+    """Processes that an environment stands on, by kind: `postgres`, `blobs`, `servicebus`. All keep their data and their ports.
+
+    Raises `StackError`; only an environment whose spec says `lasting` can do any of it.
+    """
+
+    def stop(self, kind: str) -> None:
+        """End it in order; returns when it is gone."""
+
+    def kill(self, kind: str) -> None:
+        """SIGKILL; returns when it is gone. What clients were told is kept; not for blobs."""
+
+    def pause(self, kind: str) -> None:
+        """SIGSTOP."""
+
+    def resume(self, kind: str) -> None:
+        """SIGCONT."""
+
+    def start(self, kind: str) -> None:
+        """Start it again unless it runs; returns when it answers."""
+
+    def running(self, kind: str) -> bool: ...
+
+    def revive(self) -> None:
+        """Start or resume whatever is away; returns when all of it answers."""
+
+
+class Environment(Protocol):
+    """What one scenario file runs on: a database, an account, a namespace and its services, leased by one run."""
+
+    name: str
+    endpoints: Endpoints
+    seen: Endpoints
+    """Where its services find them: the same, or the doors of the relay in which faults strike."""
+    services: Services
+
+    @property
+    def clock(self) -> Clock:
+        """That of the machine again after each `reset`."""
+
+    faults: Faults
+
+    @property
+    def dependencies(self) -> Dependencies: ...
+
+    log_dir: Path
+    """Where `<service>.log` files are written (redacted)."""
+
+    def reset(self, at: datetime | None = None) -> int:
+        """Empty queues, a freshly cloned database, empty containers, within 100 ms; services that are down are started again.
+
+        The clock shows `at`, or the machine's time; services that have seen another by more than a minute are new ones.
+        Returns the ledger's cursor: entries after it belong to the new life.
+        """
+
+    def ledger(self, after: int, wait: float = 0.0) -> tuple[list[dict[str, Any]], int]:
+        """Ledger entries after the cursor (JSON form of the servicebus control API) and the new cursor; long poll of `wait` seconds."""
+
+    def queues(self) -> list[dict[str, Any]]:
+        """Counts and receivers by queue, as the control API's `entities`."""
+
+    def hold(self, entity: str, operation: str, message_id: str | None = None) -> Callable[[], None]:
+        """Let the next such operation (`send`, `answer`, `complete` …) arrive at an entity and be neither done nor answered; the
+        ledger tells that it has arrived. Returns the function that ends it: what was held is never done."""
+
+    def check(self) -> None:
+        """Raise `StackError` when something that the environment stands on has ended. Costs less than a millisecond."""
+
+    def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` (from any thread, cheaply) when a log line, an exit or a ledger entry arrives; returns the function that ends it."""
+
+    def close(self) -> None:
+        """Give the environment back: a warm stack keeps it for the next run, an own stack ends its services."""
+
+
+class Stack(Protocol):
+    """Postgres, blobs and Service Bus, up and answering."""
+
+    backend: str
+    """`embedded`, `containers` or `azure`."""
+    warm: bool
+    """True when `peeklock up` started it, so that it outlives this process."""
+
+    @property
+    def place(self) -> str:
+        """The engine that it is on; empty when that is this machine."""
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """What a case may `require` of it: `exact_ledger`, `clock`, `faults`, `docker`."""
+
+    def why_not(self, ability: str) -> str:
+        """Why it has not an ability, in a few words; empty when there is no more to say."""
+
+    timings: Mapping[str, float]
+    """Seconds from the start until each of `postgres`, `blobs`, `servicebus` answered; empty for a warm stack."""
+
+    def environment(self, spec: EnvironmentSpec) -> Environment:
+        """A leased environment, reset, services ready. Raises `StackError`. Safe to call from several threads at once."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,36 @@
+"""The folder in which Peeklock keeps what it has made once, and locks between processes."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from peeklock.stack.errors import StackError
+
+
+def cache_dir() -> Path:
+    """`$PEEKLOCK_CACHE`, else `$XDG_CACHE_HOME/peeklock`, else `~/.cache/peeklock`; made when absent."""
+    named = os.environ.get("PEEKLOCK_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME")
+    path = Path(named) if named else (Path(base) if base else Path.home() / ".cache") / "peeklock"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StackError.unwritable(path, error) from error
+    return path
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`: one process at a time does what is inside. Freed by the kernel when the process ends."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise StackError.unwritable(path, error) from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,187 @@
+"""One child of the supervisor: fork and exec with the guarantees, its output in lines, its log file. Standard library only."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import signal
+import time
+from typing import Any
+
+from peeklock.stack import process_tree
+from peeklock.stack.redact import Redactor
+
+LONGEST_LINE = 64 * 1024
+TAIL = 200
+
+
+class SpawnError(Exception):
+    """The program did not start; `number` is the errno, `stage` says at what."""
+
+    def __init__(self, number: int, stage: str) -> None:
+        super().__init__(number, stage)
+        self.number, self.stage = number, stage
+
+
+class Child:
+    """A process in a session of its own, that dies with the supervisor."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self.request = request
+        self.name: str = request["name"]
+        self.grace = float(request.get("grace", 10.0))
+        self.stop_signal = int(request.get("stop_signal", signal.SIGTERM))
+        self.layer = int(request.get("layer", 1))
+        self.meta: dict[str, Any] = request.get("meta", {})
+        self.redact = Redactor(request.get("secrets", ()))
+        self.tail: collections.deque[tuple[float, str]] = collections.deque(maxlen=TAIL)
+        self.code: int | None = None
+        self.ended: float | None = None
+        self.expected = False
+        self.paused = False
+        self.kill_at: float | None = None
+        self.waiters: list[Any] = []
+        self._partial = b""
+        self._log: int | None = None
+        self.log_trouble: str | None = None
+        log = request.get("log")
+        if log:
+            try:
+                self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                raise SpawnError(error.errno or 0, f"opening the log file {log}") from None
+        try:
+            self.pid, self.pipe = _spawn(request)
+        except SpawnError:
+            self._close_log()
+            raise
+        self.started = time.time()
+
+    @property
+    def running(self) -> bool:
+        return self.code is None
+
+    def read(self) -> tuple[list[tuple[float, str]], bool]:
+        """What it wrote since the last call, redacted, in whole lines; and whether the pipe is at its end."""
+        lines: list[tuple[float, str]] = []
+        ended = False
+        for _ in range(64):  # so that a child that shouts cannot starve the others
+            try:
+                chunk = os.read(self.pipe, 65536)
+            except BlockingIOError:
+                break
+            except OSError:
+                chunk = b""
+            if not chunk:
+                ended = True
+                break
+            *whole, self._partial = (self._partial + chunk).split(b"\n")
+            lines += [self._line(raw) for raw in whole]
+            if len(self._partial) > LONGEST_LINE:
+                lines.append(self._line(self._partial))
+                self._partial = b""
+        if ended and self._partial:
+            lines.append(self._line(self._partial))
+            self._partial = b""
+        self._write(lines)
+        return lines, ended
+
+    def _line(self, raw: bytes) -> tuple[float, str]:
+        text = raw.decode("utf-8", "replace").rstrip("\r")
+        line = (time.time(), self.redact(text))
+        self.tail.append(line)
+        return line
+
+    def _write(self, lines: list[tuple[float, str]]) -> None:
+        if self._log is None or not lines:
+            return
+        data = "".join(f"{text}\n" for _, text in lines).encode()
+        try:
+            while data:
+                data = data[os.write(self._log, data) :]
+        except OSError as error:
+            # A full disk must not end the run: the lines still go to the subscribers.
+            self.log_trouble = error.strerror
+            self._close_log()
+
+    def signal(self, number: int) -> None:
+        process_tree.send_family(self.pid, number)
+
+    def closed(self, code: int) -> None:
+        self.code, self.ended, self.kill_at = code, time.time(), None
+        self._close_log()
+
+    def _close_log(self) -> None:
+        if self._log is not None:
+            os.close(self._log)
+            self._log = None
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "pid": self.pid,
+            "code": self.code,
+            "started": self.started,
+            "ended": self.ended,
+            "paused": self.paused,
+            "expected": self.expected,
+            "meta": self.meta,
+            "log_trouble": self.log_trouble,
+        }
+
+
+def _spawn(request: dict[str, Any]) -> tuple[int, int]:
+    """Fork and exec; returns the pid and the reading end of stdout+stderr. Raises `SpawnError`."""
+    argv: list[str] = request["argv"]
+    env: dict[str, str] = request["env"]
+    supervisor = os.getpid()
+    out_read, out_write = os.pipe()
+    err_read, err_write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        stage = "preparing"
+        try:
+            os.setsid()
+            user = request.get("user") or {}
+            if "map" in user:
+                stage = "user namespace"
+                process_tree.map_user(*user["map"])
+            elif "drop" in user:
+                stage = "changing the user"
+                uid, gid = user["drop"]
+                os.setgroups([])
+                os.setgid(gid)
+                os.setuid(uid)
+            # After every change of credentials: those clear it. The supervisor has one thread, so "parent" is the process.
+            process_tree.prctl(process_tree.PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != supervisor:
+                os._exit(1)
+            stage = "preparing"
+            null = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(null, 0)
+            os.dup2(out_write, 1)
+            os.dup2(out_write, 2)
+            for handled in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
+                signal.signal(handled, signal.SIG_DFL)
+            stage = "working directory"
+            os.chdir(request["cwd"])
+            stage = "program"
+            os.execve(argv[0], argv, env)  # noqa: S606  no shell is what we want
+        except OSError as error:
+            os.write(err_write, f"{error.errno or 0} {stage}".encode())
+        except BaseException as error:  # noqa: BLE001  nothing may return from here: it would be a second supervisor
+            os.write(err_write, f"0 {stage} ({type(error).__name__})".encode())
+        os._exit(127)
+    os.close(out_write)
+    os.close(err_write)
+    trouble = os.read(err_read, 200)
+    os.close(err_read)
+    if trouble:
+        os.close(out_read)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+        number, _, stage = trouble.decode().partition(" ")
+        raise SpawnError(int(number), stage)
+    os.set_blocking(out_read, False)
+    return pid, out_read

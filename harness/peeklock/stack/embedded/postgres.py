@@ -1,0 +1,165 @@
+"""A private Postgres for one stack: a copy of the golden cluster, whose templates are kept for the next one."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from peeklock.stack.embedded import golden
+from peeklock.stack.errors import StackError
+from peeklock.stack.progress import Progress, silent
+from peeklock.stack.readiness import Watcher
+from peeklock.stack.servers.admin import Address, AdminConnection, literal
+from peeklock.stack.servers.postgres import ROLE, PostgresServer
+from peeklock.stack.supervisor_client import SupervisorClient
+
+_TRIES = 5
+_KEPT_TEMPLATES = 10
+_ROOM = 512 * 1024 * 1024
+SETTINGS = (
+    # Nothing here outlives the stack, so nothing needs to survive a crash of the machine.
+    "fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0",
+    "shared_buffers=32MB", "jit=off", "autovacuum=off", "max_connections=200", "max_wal_size=256MB",
+    # The password is 128 random bits: more rounds of hashing would protect nothing and cost 5 ms a connection.
+    "scram_iterations=1",
+    "timezone=UTC", "log_timezone=UTC", "log_line_prefix=%m [%p] %d ", "lc_messages=C",
+    "logging_collector=off", "dynamic_shared_memory_type=mmap", "listen_addresses=127.0.0.1", "cluster_name=peeklock",
+)  # fmt: skip
+"""Of the server, on every backend, as `name=value`."""
+
+
+def data_home() -> Path:
+    """Where data directories go: `$PEEKLOCK_DATA`, else memory (/dev/shm) when there is room, else the temporary folder.
+
+    A busy disk makes a clone ten times slower than memory does.
+    """
+    named = os.environ.get("PEEKLOCK_DATA")
+    if named:
+        return Path(named)
+    memory = Path("/dev/shm")  # noqa: S108  only made under a random name with mode 0700
+    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= _ROOM:
+        return memory
+    return Path(tempfile.gettempdir())
+
+
+class EmbeddedPostgres(PostgresServer):
+    """A running server whose files are on this machine."""
+
+    @classmethod
+    def start(
+        cls, supervisor: SupervisorClient, directory: Path, log_dir: Path, *, port: int, fixed: bool, password: str,
+        progress: Progress = silent, environment: Mapping[str, str] | None = None, lasting: bool = False,
+    ) -> EmbeddedPostgres:  # fmt: skip
+        """Copy the golden cluster below `directory` (registered with the supervisor) and start it; returns when it answers.
+
+        `fixed`: the port was asked for, so when it is taken that is an error; else another one is tried. `environment`: more
+        variables for its process. `lasting`: what was committed survives the end of its processes, however they end.
+        """
+        source = golden.ensure(supervisor, progress)
+        person = golden.Identity.find(supervisor)
+        data, sockets = directory / "data", directory / "s"
+        try:
+            data.mkdir(mode=0o700)
+            sockets.mkdir(mode=0o700)
+        except OSError as error:
+            raise StackError.unwritable(data, error) from error
+        golden.copy(supervisor, source / "data", data)
+        if person.drop_to is not None:
+            directory.chmod(0o711)
+            person.own(data)
+            person.own(sockets)
+        binary = str(person.binaries().bin / "postgres")
+        log = log_dir / "postgres.log"
+        for attempt in range(_TRIES):
+            argv = [binary, "-D", str(data), "-k", str(sockets), "-p", str(port)]
+            argv += [part for setting in SETTINGS if _known(setting, person) for part in ("-c", setting)]
+            argv += ["-c", "synchronous_commit=on"] if lasting else []
+            watcher = Watcher(supervisor, cls.PROCESS, title=cls.TITLE, log_file=log)
+            try:
+                supervisor.spawn(
+                    cls.PROCESS, argv, {"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC", **(environment or {})}, Path("/"),
+                    log=str(log), layer=0, stop_signal=int(signal.SIGINT), grace=5.0, secrets=[password], **person.options,
+                )  # fmt: skip
+                watcher.until_line(lambda line: cls.READY in line, cls.READY, 30.0)
+            except StackError:
+                text = "\n".join(watcher.tail())
+                if "No space left on device" in text:
+                    raise StackError.full_disk("starting Postgres", data, shutil.disk_usage(directory).free) from None
+                if "Address already in use" not in text:
+                    raise
+                if fixed or attempt == _TRIES - 1:
+                    raise StackError.port_in_use(port, cls.TITLE) from None
+                port = supervisor.reserve_ports(1)[0]
+                continue
+            finally:
+                watcher.close()
+            break
+        state = {
+            "port": port,
+            "password": password,
+            "sockets": str(sockets),
+            "data": str(data),
+            "log": str(log),
+            "golden": str(source),
+            "psql": str(person.binaries().bin / "psql"),
+        }
+        server = cls(supervisor, state)
+        with server.admin() as connection:  # ready means that it answers, not that a port is open
+            connection.execute(f"ALTER ROLE {ROLE} PASSWORD {literal(password)}")
+        return server
+
+    def _address(self) -> Address:
+        return Path(self._state["sockets"], f".s.PGSQL.{self.port}")
+
+    def _room(self) -> tuple[str, int | None]:
+        return self._state["data"], shutil.disk_usage(Path(self._state["data"]).parent).free
+
+    def _present(self, own: AdminConnection, name: str, oid: int) -> bool:
+        """Make sure that the files of a known template are here; False when they are nowhere, and then it is known no more."""
+        files = Path(self._state["data"]) / "base" / str(oid)
+        kept = Path(self._state["golden"]) / "templates" / str(oid)
+        if not files.exists() and kept.exists():
+            # In one step: a clone that begins now must find all of the files or wait for the lock that we hold.
+            arriving = files.with_name(f"{oid}.new")
+            golden.copy(self._supervisor, kept, arriving)
+            golden.Identity.find(self._supervisor).own(arriving)
+            arriving.rename(files)
+        if files.exists():
+            return True
+        own.execute(f"ALTER DATABASE {name} IS_TEMPLATE false")
+        own.execute(f"DROP DATABASE {name}")
+        return False
+
+    def keep_templates(self) -> None:
+        """Stop the server and make its cluster the golden one when it has templates that the golden one lacks.
+
+        To be called when the stack ends in order: the next stack then starts with its databases migrated.
+        """
+        with self.admin() as connection:
+            rows = connection.execute(
+                "SELECT datname, oid, shobj_description(oid, 'pg_database') FROM pg_database WHERE datname NOT IN "
+                "('postgres', 'template0', 'template1')"
+            )
+            templates = sorted(
+                (row for row in rows if re.fullmatch(r"tpl_[0-9a-f]+", row[0] or "")), key=lambda row: row[2] or ""
+            )
+            kept = {str(row[0]): int(row[1] or 0) for row in templates[-_KEPT_TEMPLATES:]}
+            if set(kept) <= golden.names():
+                return
+            for name, *_ in rows:
+                if name not in kept:
+                    connection.execute(f'ALTER DATABASE "{name}" IS_TEMPLATE false')
+                    connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            connection.execute(f"ALTER ROLE {ROLE} PASSWORD NULL")
+        self.close()
+        self._supervisor.call("stop", name=self.PROCESS)
+        golden.publish(self._supervisor, Path(self._state["data"]), Path(self._state["golden"]), kept)
+
+
+def _known(setting: str, person: golden.Identity) -> bool:
+    return not setting.startswith("scram_iterations") or person.binaries().major >= 16

@@ -1,0 +1,96 @@
+"""`EmbeddedStack`: every dependency is a plain process."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from peeklock.stack import faketime
+from peeklock.stack.clock import OffsetFile
+from peeklock.stack.embedded.blobs import start_azurite
+from peeklock.stack.embedded.postgres import EmbeddedPostgres, data_home
+from peeklock.stack.embedded.servicebus import start_servicebus
+from peeklock.stack.embedded.tools import azurite
+from peeklock.stack.local import LocalStack
+from peeklock.stack.project import passing_folder
+from peeklock.stack.servers.blobs import BlobServer, new_accounts
+from peeklock.stack.servers.postgres import PostgresServer
+from peeklock.stack.servers.servicebus import ServiceBusServer
+from peeklock.stack.supervisor_client import SupervisorClient
+
+_ABILITIES = frozenset({"exact_ledger", "faults"})
+
+
+class EmbeddedStack(LocalStack):
+    """Implements `backend.Stack` without Docker."""
+
+    backend = "embedded"
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        return _ABILITIES if faketime.why_not() else _ABILITIES | {"clock"}
+
+    def why_not(self, ability: str) -> str:
+        return faketime.why_not() if ability == "clock" else ""
+
+    @classmethod
+    def _plan(cls, supervisor: SupervisorClient, ports: Mapping[str, int], room: int) -> dict[str, Any]:
+        free = supervisor.reserve_ports(2)
+        return {
+            "directory": str(passing_folder(supervisor, data_home())),
+            "plan": {
+                "postgres": {"port": ports.get("postgres", free[0]), "fixed": "postgres" in ports,
+                             "password": secrets.token_hex(16)},
+                "blobs": {"port": ports.get("blobs", free[1]), "fixed": "blobs" in ports,
+                          "accounts": new_accounts(room)},
+            },
+        }  # fmt: skip
+
+    def _prepare(self, movable_clock: bool) -> None:
+        self.offset_file = OffsetFile(self._supervisor, Path(self._state["directory"])) if movable_clock else None
+
+    def _start_part(self, kind: str) -> PostgresServer | BlobServer | ServiceBusServer:
+        moved = None if self.offset_file is None else self.offset_file.variables
+        server: PostgresServer | BlobServer | ServiceBusServer
+        if kind == "postgres":
+            server = EmbeddedPostgres.start(
+                self._supervisor, Path(self._state["directory"]), self.log_dir, progress=self._progress,
+                environment=moved, lasting=self._state["lasting"], **self._state["plan"]["postgres"],
+            )  # fmt: skip
+        elif kind == "blobs":
+            server = start_azurite(
+                self._supervisor, self.log_dir, progress=self._progress, environment=moved, location=self._folder("blobs"),
+                **self._state["plan"]["blobs"],
+            )  # fmt: skip
+        else:
+            server = start_servicebus(self._supervisor, self.log_dir, data_dir=self._folder("servicebus"))
+        if self.offset_file is not None:
+            self.offset_file.adopt_all()
+        return server
+
+    def _find_part(self, kind: str, state: Mapping[str, Any]) -> PostgresServer | BlobServer | ServiceBusServer:
+        return EmbeddedPostgres(self._supervisor, state) if kind == "postgres" else super()._find_part(kind, state)
+
+    def _folder(self, name: str) -> Path | None:
+        """Where a server of a lasting stack keeps its data."""
+        if not self._state["lasting"]:
+            return None
+        folder = Path(self._state["directory"]) / name
+        folder.mkdir(mode=0o700)
+        return folder
+
+    def _keep(self) -> None:
+        if self._stands("postgres"):
+            postgres = self.postgres()
+            assert isinstance(postgres, EmbeddedPostgres)
+            postgres.keep_templates()
+        if self._stands("blobs") and not _compiled():
+            self._supervisor.call("stop", name=BlobServer.PROCESS)  # kindly, so that Node keeps what it compiled
+
+
+def _compiled() -> bool:
+    """Whether Node has already kept what it compiled of Azurite (it does when it exits by itself, not when it is killed)."""
+    folder = azurite().compile_cache
+    return folder.is_dir() and any(folder.iterdir())

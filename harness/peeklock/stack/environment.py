@@ -1,0 +1,355 @@
+"""One environment: a database, an account, a namespace and services, leased by one run."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future, wait
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from peeklock.scenario.topology import process_names, replica_names
+from peeklock.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Services
+from peeklock.stack.children import Children
+from peeklock.stack.clock import Member, MovableClock, OffsetFile, RealClock
+from peeklock.stack.dependencies import OwnDependencies
+from peeklock.stack.doors import addresses, through
+from peeklock.stack.errors import StackError
+from peeklock.stack.fault_control import EnvironmentFaults
+from peeklock.stack.launcher import Launcher
+from peeklock.stack.leftovers import end_leftovers
+from peeklock.stack.record import Record
+from peeklock.stack.servers.blobs import BlobServer
+from peeklock.stack.servers.ledger_feed import LedgerFeed
+from peeklock.stack.servers.postgres import PostgresServer
+from peeklock.stack.servers.relay import RelayServer
+from peeklock.stack.servers.servicebus import (
+    ROOT_RULE,
+    ServiceBusServer,
+    connection_string,
+    control_topology,
+    service_rule,
+)
+from peeklock.stack.services import LocalServices
+from peeklock.stack.supervisor_client import SupervisorClient
+
+KINDS = ("postgres", "blobs", "servicebus")
+FORGIVEN = 60.0
+"""Seconds that a service may have been ahead or behind and go on: no token or cache lasts so short that it would matter."""
+
+
+class Parts(Protocol):
+    """The dependencies of the stack that an environment is on; each waits until its part stands. Raises `StackError`."""
+
+    def postgres(self) -> PostgresServer: ...
+    def blobs(self) -> BlobServer: ...
+    def servicebus(self) -> ServiceBusServer: ...
+    def check(self, kinds: Iterable[str]) -> None: ...
+    @property
+    def children(self) -> Children: ...
+    def launcher(self, spec: EnvironmentSpec, record: Record, endpoints: Endpoints) -> Launcher: ...
+    def planned_blobs(self, slot: int) -> str: ...
+    @property
+    def offset_file(self) -> OffsetFile | None: ...
+
+
+class LocalEnvironment:
+    """Implements `backend.Environment`. Made by `LocalStack.environment`."""
+
+    def __init__(
+        self, supervisor: SupervisorClient, parts: Parts, pool: Executor, spec: EnvironmentSpec, record: Record,
+        on_close: Callable[[LocalEnvironment], None],
+    ) -> None:  # fmt: skip
+        self.name, self.root = spec.name, spec.root
+        self.record = record
+        self.log_dir = Path(record.log_dir)
+        self.timings: dict[str, float] = {}
+        """Seconds from the request for this environment until each part of it was ready."""
+        self._supervisor, self._parts, self._pool, self._spec = supervisor, parts, pool, spec
+        self._on_close = on_close
+        self._feed: LedgerFeed | None = None
+        self._dependencies = OwnDependencies(supervisor, parts, record.namespace, lambda: self._feed)
+        self._idle = threading.Event()
+        self._closed = False
+        self.endpoints = Endpoints()
+        self.services: Services
+        self.faults: Faults
+        self.seen = Endpoints()
+        self._faults: EnvironmentFaults | None = None
+        self._relay: RelayServer | None = None
+        self._services: LocalServices | None = None
+        self._clock = self._movable_clock() if spec.movable_clock else None
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock or RealClock()
+
+    def _movable_clock(self) -> MovableClock:
+        file, stack, parts = self._parts.offset_file, self._spec.stack, self._parts
+        if file is None:
+            raise StackError("only an environment with a stack of its own can have a clock that is moved")
+        members: dict[str, Member] = {}
+        if stack.postgres is not None:
+            members["postgres"] = lambda: parts.postgres().time()
+        if stack.blobs is not None:
+            members["blobs"] = lambda: parts.blobs().time()
+        bus = (lambda seconds: parts.servicebus().advance(seconds)) if stack.servicebus is not None else None
+        return MovableClock(file, members, lambda: file.strangers(parts.children.leaders(self.record.prefix)), bus)
+
+    @property
+    def dependencies(self) -> OwnDependencies:
+        if not self._spec.lasting:
+            raise StackError("the dependencies of this environment are shared with others, so they cannot be ended")
+        return self._dependencies
+
+    # -- bringing up ---------------------------------------------------------------------------------------------------
+
+    def open(self, fresh: bool, progress: Callable[[str], None]) -> None:
+        """Make everything (`fresh`), or take over a warm one: dependencies emptied, services ready when it returns."""
+        began = time.monotonic()
+        stack = self._spec.stack
+
+        def timed(part: str, work: Callable[[], None]) -> Future[None]:
+            def do() -> None:
+                work()
+                self.timings[part] = time.monotonic() - began
+
+            return self._pool.submit(do)
+
+        tasks: dict[str, Future[None]] = {}
+        if stack.postgres is not None:
+            tasks["postgres"] = timed("postgres", lambda: self._reset_database(progress))
+        if stack.servicebus is not None:
+            tasks["servicebus"] = timed("servicebus", self._make_namespace if fresh else self._reset_namespace)
+        if stack.blobs is not None:
+            tasks["blobs"] = timed("blobs", self._reset_containers)
+        for part in ("servicebus", "postgres"):
+            if part in tasks:
+                tasks[part].result()
+        # Azurite is the slowest to start and the last that a service turns to: services begin to load meanwhile.
+        self._set_endpoints(planned=True)
+        self._open_relay()
+        services = self._make_services()
+        blobs = tasks.get("blobs")
+        if not fresh:
+            if blobs is not None:
+                blobs.result()
+            services.end_changed()
+            services.revive()
+        else:
+            try:
+                services.start_all(blobs)
+            except StackError:
+                if blobs is not None:
+                    blobs.result()  # when Azurite failed, that is the error to tell
+                raise
+        if blobs is not None:
+            blobs.result()
+        actual = self._endpoints(planned=False)
+        if actual != self.endpoints:  # Azurite's port was taken in between, so services were told a wrong one
+            services.end_all()
+            services.close()
+            self._set_endpoints(planned=False)
+            if self._relay is not None:
+                self._relay.ask("route", door="blobs", target=self._parts.blobs().port)
+            self._make_services().start_all()
+        self.timings["services"] = time.monotonic() - began
+        bus = self._parts.servicebus() if stack.servicebus is not None else None
+        self.faults = self._faults = EnvironmentFaults(bus, self.record.namespace, self._relay, list(self.record.doors))
+        self._faults.forget()
+
+    def _set_endpoints(self, planned: bool) -> None:
+        self.endpoints = self._endpoints(planned)
+        self.seen = through(self.endpoints, self.record.doors) if self._spec.relayed else self.endpoints
+
+    def _open_relay(self) -> None:
+        if not self._spec.relayed:
+            return
+        if self.record.relay is not None:
+            self._relay = RelayServer(self.record.relay)
+            return
+        targets = addresses(self.endpoints)
+        for service, ports in self.record.ports.items():
+            targets |= zip(replica_names(service, len(ports)), ports, strict=True)
+        doors = {
+            name: {"port": self.record.doors[name], "target": port, "http": name not in ("postgres", "servicebus")}
+            for name, port in targets.items()
+        }
+        self._relay = RelayServer.start(self._supervisor, self.record.relay_process, self.log_dir, doors)
+        self.record.relay = self._relay.state
+
+    def _make_services(self) -> LocalServices:
+        known = [*self.record.keys.values()]
+        if self._spec.stack.postgres is not None:
+            known.append(self._parts.postgres().password)
+        self.services = self._services = LocalServices(
+            self._supervisor, self._parts.children, self._parts.launcher(self._spec, self.record, self.endpoints), self.record.prefix,
+            self._spec, self.seen, self.record.ports, self.log_dir, known, self.record.doors,
+        )  # fmt: skip
+        return self._services
+
+    def _endpoints(self, planned: bool) -> Endpoints:
+        stack, record = self._spec.stack, self.record
+        blobs = None
+        if stack.blobs is not None:
+            blobs = (
+                self._parts.planned_blobs(record.slot)
+                if planned
+                else self._parts.blobs().connection_string(record.slot)
+            )
+        bus, rules, identities = None, {}, {}
+        if stack.servicebus is not None and record.namespace_port is not None:
+            bus = connection_string(record.namespace_port, ROOT_RULE, record.keys[ROOT_RULE])
+            rules = {
+                name: connection_string(record.namespace_port, name, record.keys[name])
+                for name in stack.servicebus.access_rules
+            }
+            identities = {
+                service: connection_string(record.namespace_port, rule, record.keys[rule])
+                for service in process_names(self._spec.services)
+                if (rule := service_rule(service)) in record.keys
+            }
+        postgres = self._parts.postgres().url(record.database) if stack.postgres is not None else None
+        return Endpoints(postgres, blobs, bus, rules, identities)
+
+    def _reset_database(self, progress: Callable[[str], None]) -> None:
+        postgres = self._spec.stack.postgres
+        if postgres is None:
+            return
+        server = self._parts.postgres()
+        # Asked for each time: in a warm stack the migrations may have changed since.
+        self.record.template = server.template(
+            postgres.migrations, postgres.seed, self._spec.root, self.log_dir, progress
+        )
+        server.clone(self.record.database, self.record.template)
+
+    def _make_namespace(self) -> None:
+        bus = self._spec.stack.servicebus
+        if bus is None:
+            return
+        services = [service_rule(service) for service in process_names(self._spec.services)]
+        for name in (ROOT_RULE, *bus.access_rules, *services):
+            self.record.keys.setdefault(name, secrets.token_urlsafe(32))
+        server = self._parts.servicebus()
+        server.delete_namespace(self.record.namespace)  # left by a run that was killed while it made it
+        self.record.namespace_port = server.create_namespace(
+            self.record.namespace, control_topology(bus, self.record.keys, server.port(self.record.slot))
+        )
+        self._feed = LedgerFeed(server, self.record.namespace)
+
+    def _reset_namespace(self) -> None:
+        if self._spec.stack.servicebus is None:
+            return
+        server = self._parts.servicebus()
+        if self._feed is None:
+            self._feed = LedgerFeed(server, self.record.namespace)
+        self._feed.begin(server.reset(self.record.namespace))
+
+    def _reset_containers(self) -> None:
+        blobs = self._spec.stack.blobs
+        if blobs is not None:
+            self._parts.blobs().reset(self.record.slot, blobs.containers)
+
+    # -- while a case runs ---------------------------------------------------------------------------------------------
+
+    def reset(self, at: datetime | None = None) -> int:
+        began = time.monotonic()
+        self._dependencies.revive()
+        self._set_clock(at)
+        if self._faults is not None:
+            self._faults.forget()
+        self._reset_namespace()
+        if self._services is not None and self._spec.stack.servicebus is not None:
+            self._services.resume_all()
+            cut_off = self._dependencies.cut_off()
+            if end_leftovers(self._parts.servicebus(), self.record.namespace, self._services, cut_off):
+                self._reset_namespace()  # of what they have sent meanwhile
+        work = [self._reset_containers]
+        if self.record.template is not None:
+            template = self.record.template
+            work.append(lambda: self._parts.postgres().clone(self.record.database, template))
+        tasks = [self._pool.submit(step) for step in work]
+        wait(tasks)  # all of them: none may go on behind the back of whoever hears that another has failed
+        for task in tasks:
+            task.result()
+        if self._services is not None:
+            self._services.revive()
+        self.timings["reset"] = time.monotonic() - began
+        return self._feed.cursor if self._feed is not None else 0
+
+    def _set_clock(self, at: datetime | None) -> None:
+        if self._clock is None:
+            if at is not None:
+                raise StackError("the clock of this environment is the machine's", actual=f"asked to begin at {at}")
+            return
+        offset = 0.0 if at is None else at.timestamp() - time.time()
+        # What they remember is of another time: tokens that never seem to end, or have not begun; caches that stay.
+        if self._services is not None and abs(self._clock.offset - offset) > FORGIVEN:
+            self._services.end_all()
+        self._clock.reset(offset)
+
+    def ledger(self, after: int, wait: float = 0.0) -> tuple[list[dict[str, Any]], int]:
+        if self._feed is None:
+            self._idle.wait(wait)
+            return [], after
+        return self._feed.read(after, wait)
+
+    def queues(self) -> list[dict[str, Any]]:
+        if self._spec.stack.servicebus is None or self._dependencies.away("servicebus"):
+            return []
+        return self._parts.servicebus().entities(self.record.namespace)
+
+    def hold(self, entity: str, operation: str, message_id: str | None = None) -> Callable[[], None]:
+        return self._parts.servicebus().hold(self.record.namespace, entity, operation, message_id)
+
+    def check(self) -> None:
+        kinds = [kind for kind in KINDS if getattr(self._spec.stack, kind) is not None]
+        self._parts.check([kind for kind in kinds if not self._dependencies.away(kind)])
+
+    def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
+        ends = [self._services.on_change(wake)] if self._services is not None else []
+        if self._feed is not None:
+            ends.append(self._feed.on_change(wake))
+
+        def end() -> None:
+            for each in ends:
+                each()
+
+        return end
+
+    # -- giving back ---------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._on_close(self)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Stop listening and reading; what the environment is made of stays as it is."""
+        self._closed = True
+        self._idle.set()
+        if self._feed is not None:
+            self._feed.close()
+        if self._services is not None:
+            self._services.close()
+        if self._faults is not None:
+            self._faults.close()
+
+    def dismantle(self) -> None:
+        """Remove everything that the environment is made of; as much as still can be."""
+        with contextlib.suppress(StackError):
+            if self._services is not None:
+                self._services.end_all()
+            for prefix in self.record.helpers:
+                self._parts.children.end_all(prefix)
+            if self._spec.stack.servicebus is not None:
+                self._parts.servicebus().delete_namespace(self.record.namespace)
+            if self._spec.stack.blobs is not None:
+                self._parts.blobs().reset(self.record.slot, [])
+            if self._spec.stack.postgres is not None:
+                self._parts.postgres().drop(self.record.database)

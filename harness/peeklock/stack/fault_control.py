@@ -1,0 +1,77 @@
+"""The faults of one environment: each is begun where it strikes, and ended with its case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from peeklock.stack.backend import FaultEvent
+from peeklock.stack.errors import StackError
+from peeklock.stack.faults import Fault
+from peeklock.stack.servers.relay import RelayServer
+from peeklock.stack.servers.servicebus import ControlError, ServiceBusServer
+
+
+class EnvironmentFaults:
+    """Implements `backend.Faults`. Thread-safe. `relay` is there when the environment was made for faults that strike in it;
+    `doors` are the names of its doors."""
+
+    def __init__(
+        self, servicebus: ServiceBusServer | None, namespace: str, relay: RelayServer | None, doors: Sequence[str]
+    ) -> None:
+        self._servicebus, self._namespace, self._relay, self._doors = servicebus, namespace, relay, doors
+
+    def _at(self, target: str) -> list[str]:
+        """The doors of a target: of a service with several replicas, those of all of them."""
+        return (
+            [target] if target in self._doors else [door for door in self._doors if door.rpartition(".")[0] == target]
+        )
+
+    def begin(self, target: str, fault: Fault, times: int | None = None, seconds: float | None = None) -> int:
+        if fault.layer == "broker" and self._servicebus is not None:
+            return self._begin_in_broker(self._servicebus, fault, times)
+        if self._relay is None:
+            raise StackError(
+                f"nothing stands between the services and {target}, where {fault.kind} could strike",
+                fix="a step with the fault itself, not a name for it, has to be in the file",
+            )
+        settings = fault.model_dump()
+        for door in self._at(target):
+            self._relay.ask("begin", door=door, kind=fault.kind, settings=settings, times=times, seconds=seconds)
+        return 0
+
+    def _begin_in_broker(self, servicebus: ServiceBusServer, fault: Fault, times: int | None) -> int:
+        settings: dict[str, Any] = fault.model_dump(exclude_none=True)
+        document = {"fault": fault.kind, "entity": settings.pop("queue", None), **settings}
+        if fault.counted:
+            document["times"] = times
+        try:
+            return int(servicebus.begin_fault(self._namespace, document)["struck"])
+        except ControlError as error:
+            raise StackError(
+                f"the emulator refused the fault {fault.kind}", actual=error.text, fix=error.fix
+            ) from error
+
+    def end(self, target: str | None = None) -> int:
+        struck = 0
+        if self._relay is not None:
+            doors = [None] if target is None else self._at(target)
+            struck = sum(int(self._relay.ask("end", door=door)) for door in doors)
+        if self._servicebus is not None and target in (None, "servicebus"):
+            struck += self._servicebus.end_faults(self._namespace)
+        return struck
+
+    def events(self) -> list[FaultEvent]:
+        if self._relay is None:
+            return []
+        return [FaultEvent(target, at, text) for target, at, text in self._relay.ask("listing")]
+
+    def forget(self) -> None:
+        """Begin a new life: no fault of the relay is on (the emulator's own reset ends its faults), nothing has happened."""
+        if self._relay is not None:
+            self._relay.ask("end", door=None)
+            self._relay.ask("listing", clear=True)
+
+    def close(self) -> None:
+        if self._relay is not None:
+            self._relay.close()

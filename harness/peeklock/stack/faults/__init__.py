@@ -1,0 +1,31 @@
+"""The faults that a scenario can ask for, one file each; docs/adding-a-fault.md tells how to add one."""
+
+from __future__ import annotations
+
+from peeklock.stack.faults.bandwidth import Bandwidth
+from peeklock.stack.faults.broker import (
+    CloseConnection,
+    DeliverTwice,
+    Detach,
+    DropSettlement,
+    ExpireLock,
+    ServerBusy,
+)
+from peeklock.stack.faults.content_length import ContentLength
+from peeklock.stack.faults.down import Down
+from peeklock.stack.faults.fault import Fault, HttpFault, NetworkFault
+from peeklock.stack.faults.latency import Latency
+from peeklock.stack.faults.limit_data import LimitData
+from peeklock.stack.faults.reset_peer import ResetPeer
+from peeklock.stack.faults.slow_body import SlowBody
+from peeklock.stack.faults.status import Status
+from peeklock.stack.faults.timeout import Timeout
+from peeklock.stack.faults.truncate import Truncate
+
+NETWORK = (Latency, Bandwidth, Timeout, ResetPeer, LimitData, Down)
+HTTP = (Status, Truncate, ContentLength, SlowBody)
+BROKER = (DropSettlement, DeliverTwice, ExpireLock, ServerBusy, Detach, CloseConnection)
+
+KINDS: dict[str, type[Fault]] = {fault.kind: fault for fault in (*NETWORK, *HTTP, *BROKER)}
+
+__all__ = ["KINDS", "Fault", "HttpFault", "NetworkFault"]

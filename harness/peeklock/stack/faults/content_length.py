@@ -1,0 +1,32 @@
+"""`content_length: -100` — an answer that announces another length than it has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from peeklock.stack.faults.fault import HttpFault
+
+if TYPE_CHECKING:
+    from peeklock.stack.relay.active import Active
+    from peeklock.stack.relay.message import Response
+
+
+class ContentLength(HttpFault):
+    """`off_by` is added to the length that is announced: with less, the end of the body is missing and nothing tells of it;
+    with more, the connection is closed before all has come."""
+
+    kind: ClassVar[str] = "content_length"
+    short: ClassVar[str] = "off_by"
+    summary: ClassVar[str] = "so much is added to the announced length; with less, the end is missing unnoticed"
+
+    off_by: int = Field(description="bytes, not 0")
+
+    async def spoil(self, active: Active, response: Response) -> None:  # noqa: ARG002
+        """Announce it, and send no more than was announced."""
+        body = await response.read()
+        length = max(0, len(body) + self.off_by)
+        response.announce(length)
+        response.pieces = [body[:length]]
+        response.cut = True

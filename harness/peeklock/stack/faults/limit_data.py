@@ -1,0 +1,40 @@
+"""`limit_data: 20000` — connections end in the middle of a message."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from peeklock.stack.faults.fault import NetworkFault
+
+if TYPE_CHECKING:
+    from peeklock.stack.relay.active import Active
+    from peeklock.stack.relay.line import Line, Way
+
+
+class LimitData(NetworkFault):
+    """A connection over which `after` bytes have gone since the fault began (or it was opened) breaks at exactly that byte."""
+
+    kind: ClassVar[str] = "limit_data"
+    short: ClassVar[str] = "after"
+    counted: ClassVar[bool] = True
+    summary: ClassVar[str] = "a connection breaks when so many bytes have gone over it"
+
+    after: int = Field(ge=0, description="bytes")
+    of: Literal["answers", "requests", "both"] = "both"
+
+    async def carry(self, active: Active, line: Line, way: Way, data: bytes, at: float) -> AsyncIterator[bytes]:  # noqa: ARG002
+        """Count, and break at the limit."""
+        if self.of not in (way, "both"):
+            yield data
+            return
+        gone = line.counted.get(active, 0)
+        line.counted[active] = gone + len(data)
+        if gone + len(data) < self.after or active.spent:
+            yield data
+            return
+        yield data[: max(0, self.after - gone)]
+        if active.strike(f"a connection was cut after {self.after} bytes"):
+            line.close()

@@ -1,0 +1,400 @@
+"""`LocalStack`: dependencies on this machine, started side by side; gives out environments, and ends everything."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+from peeklock.stack.backend import Endpoints, Environment, EnvironmentSpec
+from peeklock.stack.children import Children
+from peeklock.stack.clock import OffsetFile
+from peeklock.stack.environment import KINDS, LocalEnvironment
+from peeklock.stack.errors import StackError
+from peeklock.stack.launcher import Launcher, ProcessLauncher
+from peeklock.stack.leases import Leases, kinds_of
+from peeklock.stack.progress import Progress, silent
+from peeklock.stack.project import KEPT, ProjectFolder, new_folder
+from peeklock.stack.record import Record
+from peeklock.stack.servers.blobs import BlobServer
+from peeklock.stack.servers.postgres import PostgresServer
+from peeklock.stack.servers.servicebus import ServiceBusServer
+from peeklock.stack.supervisor_client import SupervisorClient
+
+_STATE = "stack"
+ROOM = 32
+"""Environments of a stack, when nobody says how many it needs."""
+
+
+class LocalStack(ABC):
+    """What the backends that run on this machine share. Implements `backend.Stack`. Thread-safe."""
+
+    backend: str
+
+    def __init__(self, supervisor: SupervisorClient, state: Mapping[str, Any], progress: Progress, warm: bool) -> None:
+        self.warm = warm
+        self.log_dir = Path(state["log_dir"])
+        self._timings: dict[str, float] = {}
+        self.timings: Mapping[str, float] = self._timings
+        """Seconds from the start of the stack until each part answered; empty for what was found running."""
+        self._began = time.monotonic()
+        self._supervisor = supervisor
+        self.children = self._find_children(supervisor, state)
+        self._state = dict(state)
+        self._progress = progress
+        self._parts: dict[str, Future[Any]] = {}
+        self._parts_lock = threading.Lock()
+        self._leases = Leases(supervisor, self.log_dir, state["room"], self._take_down)
+        self._pool = ThreadPoolExecutor(state["room"], thread_name_prefix="environment")
+        self._environments: set[LocalEnvironment] = set()
+        self._environments_lock = threading.Lock()
+        self._closed = False
+        self._private: set[LocalStack] = set()
+        self.keeping = False
+        """Whether the private stacks of environments stay when these are closed, for somebody to look at (`kept`)."""
+        self._on_end: Callable[[LocalStack], None] | None = None
+        """Present in the private stack of one environment: it ends with that."""
+        self.offset_file: OffsetFile | None = None
+        """Present where the clock is not the machine's."""
+
+    # -- what a backend brings -----------------------------------------------------------------------------------------
+
+    @property
+    def place(self) -> str:
+        return ""
+
+    @property
+    @abstractmethod
+    def abilities(self) -> frozenset[str]: ...
+
+    @abstractmethod
+    def why_not(self, ability: str) -> str: ...
+
+    @classmethod
+    @abstractmethod
+    def _plan(cls, supervisor: SupervisorClient, ports: Mapping[str, int], room: int) -> dict[str, Any]:
+        """What is settled before anything starts: ports, keys, where data goes, for `room` environments. Kept in the stack's state.
+
+        Raises `StackError`.
+        """
+
+    @classmethod
+    def is_current(cls, _state: Mapping[str, Any]) -> bool:
+        """Whether a stack of this state is made of what one that starts now would be made of."""
+        return True
+
+    @abstractmethod
+    def _start_part(self, kind: str) -> PostgresServer | BlobServer | ServiceBusServer:
+        """Start the server of a kind; returns when it answers. Raises `StackError`."""
+
+    def _find_part(self, kind: str, state: Mapping[str, Any]) -> PostgresServer | BlobServer | ServiceBusServer:
+        """The server of a kind that another process has started."""
+        if kind == "postgres":
+            return PostgresServer(self._supervisor, state)
+        if kind == "blobs":
+            return BlobServer(self._supervisor, state)
+        return ServiceBusServer(self._supervisor, state)
+
+    def _find_children(self, supervisor: SupervisorClient, _state: Mapping[str, Any]) -> Children:
+        """How its children are ended and started again."""
+        return Children(supervisor)
+
+    def launcher(self, spec: EnvironmentSpec, _record: Record, _endpoints: Endpoints) -> Launcher:
+        """What starts the services of an environment."""
+        return ProcessLauncher(self._supervisor, spec.root, self.offset_file)
+
+    @abstractmethod
+    def _prepare(self, movable_clock: bool) -> None:
+        """Make what all servers need before the first of them starts. Raises `StackError`."""
+
+    @abstractmethod
+    def _keep(self) -> None:
+        """The stack is about to end in order: keep what makes the next one quick."""
+
+    # -- making one ----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def start(
+        cls, root: Path, kinds: Iterable[str] = (), progress: Progress = silent, ports: Mapping[str, int] | None = None,
+        log_dir: Path | None = None, on_end: Callable[[LocalStack], None] | None = None, movable_clock: bool = False,
+        lasting: bool = False, room: int = ROOM,
+    ) -> Self:  # fmt: skip
+        """A stack of our own, which ends with this process. `kinds` begin to start at once; others when first asked for.
+
+        `ports`: fixed ports by kind; when one is taken, that is a `StackError`. `log_dir`: a folder that exists; absent: a new one.
+        `on_end`: makes it the private stack of one environment, with which it ends. `lasting`: its servers can be ended and come
+        back with their data. `room`: so many environments can stand at once; servers are told their accounts and ports at the start.
+        """
+        began = time.monotonic()
+        log_dir = log_dir or ProjectFolder(root).new_log_dir()
+        supervisor = SupervisorClient.start(log_dir / "supervisor.log")
+        try:
+            plan = cls._plan(supervisor, dict(ports or {}), room)
+            state = {"backend": cls.backend, "log_dir": str(log_dir), "lasting": lasting, "room": room, **plan}
+            stack = cls(supervisor, state, progress, warm=False)
+            stack._began, stack._on_end = began, on_end
+            stack._prepare(movable_clock)
+        except BaseException:
+            supervisor.close()
+            raise
+        for kind in sorted(kinds):  # blobs come first: Azurite takes longest
+            stack._part(kind)
+        return stack
+
+    @classmethod
+    def find(cls, root: Path, progress: Progress = silent) -> Self | None:
+        """The warm stack of this project, or None when there is none of this backend."""
+        found = warm_state(root)
+        if found is None:
+            return None
+        supervisor, state = found
+        if state["backend"] != cls.backend:
+            supervisor.close()
+            return None
+        return cls(supervisor, state, progress, warm=True)
+
+    def settle(self, root: Path, name: str = "stack") -> None:
+        """Make this stack a warm one: it outlives this process and is found by its name through the project's folder."""
+        folder = ProjectFolder(root, name)
+        path = folder.socket_path()
+        path.unlink(missing_ok=True)
+        self._supervisor.call("put", key=_STATE, value=self._whole_state())
+        self._supervisor.call("register", path=str(folder.pointer))
+        self._supervisor.call("listen", path=str(path))
+        folder.write_pointer(path)
+        self._supervisor.detach()
+        self.warm = True
+
+    def _whole_state(self) -> dict[str, Any]:
+        found = {kind: self._part(kind).result().state for kind in self._parts}
+        return {**self._state, "found": found}
+
+    # -- parts ---------------------------------------------------------------------------------------------------------
+
+    def _part(self, kind: str) -> Future[Any]:
+        """The server of this kind, being started at the first call; a thread each, so that they start side by side."""
+        with self._parts_lock:
+            future = self._parts.get(kind)
+            if future is None:
+                future = self._parts[kind] = Future()
+                make = self._have_part if kind in self._state.get("found", {}) else self._bring_part
+                threading.Thread(target=make, args=(kind, future), name=f"start-{kind}", daemon=True).start()
+            return future
+
+    def _have_part(self, kind: str, future: Future[Any]) -> None:
+        future.set_result(self._find_part(kind, self._state["found"][kind]))
+
+    def _bring_part(self, kind: str, future: Future[Any]) -> None:
+        try:
+            server = self._start_part(kind)
+        except BaseException as error:  # noqa: BLE001  it belongs to whoever asks for the part
+            future.set_exception(error)
+        else:
+            self._timings[kind] = time.monotonic() - self._began
+            future.set_result(server)
+
+    def postgres(self) -> PostgresServer:
+        server: PostgresServer = self._part("postgres").result()
+        return server
+
+    def blobs(self) -> BlobServer:
+        server: BlobServer = self._part("blobs").result()
+        return server
+
+    def servicebus(self) -> ServiceBusServer:
+        server: ServiceBusServer = self._part("servicebus").result()
+        return server
+
+    def planned_blobs(self, slot: int) -> str:
+        future = self._part("blobs")
+        if future.done():
+            return self.blobs().connection_string(slot)
+        plan = self._state["plan"]["blobs"]
+        return BlobServer.plan(plan["port"], plan["accounts"][slot + 1])
+
+    def wait(self, kinds: Iterable[str] = KINDS) -> None:
+        """Until all of these answer. Raises the first `StackError`."""
+        for future in [self._part(kind) for kind in kinds]:
+            future.result()
+
+    def check(self, kinds: Iterable[str]) -> None:
+        """Raise the `StackError` that tells of the end of one of these."""
+        ended = {child["name"] for child in self.children.all() if child["code"] is not None}
+        for kind in kinds:
+            server = self._part(kind).result()
+            if server.PROCESS in ended:
+                raise server.lost()
+
+    # -- environments --------------------------------------------------------------------------------------------------
+
+    def environment(self, spec: EnvironmentSpec) -> Environment:
+        """A leased environment, reset, with its services ready. Raises `StackError`."""
+        if spec.private and self._on_end is None:
+            return self._private_environment(spec)
+        for kind in kinds_of(spec):
+            self._part(kind)
+        record, lease, fresh = self._leases.take(spec, self.warm)
+        environment = LocalEnvironment(
+            self._supervisor, self, self._pool, spec, record, lambda env: self._give_back(env, lease)
+        )
+        with self._environments_lock:
+            self._environments.add(environment)
+        try:
+            environment.open(fresh, self._progress)
+        except BaseException:
+            environment.record.complete = False  # never to be taken for one that works
+            self._discard(environment, lease)
+            raise
+        if lease is not None and fresh:
+            record.complete = True
+            self._leases.keep(lease, record)
+        return environment
+
+    def _private_environment(self, spec: EnvironmentSpec) -> Environment:
+        stack = type(self).start(
+            spec.root, kinds_of(spec), self._progress, log_dir=new_folder(self.log_dir, f"{spec.name}.stack"),
+            on_end=self._private.discard, movable_clock=spec.movable_clock, lasting=spec.lasting, room=1,
+        )  # fmt: skip
+        stack.keeping = self.keeping
+        self._private.add(stack)
+        try:
+            return stack.environment(spec)
+        except BaseException:
+            stack.end()
+            raise
+
+    def _take_down(self, record: Record) -> None:
+        for prefix in (record.prefix, *record.helpers):
+            self.children.end_all(prefix)
+        if record.namespace_port is not None:
+            self.servicebus().delete_namespace(record.namespace)
+        if record.template is not None:
+            self.postgres().drop(record.database)
+
+    def _give_back(self, environment: LocalEnvironment, lease: str | None) -> None:
+        if self._on_end is not None and self.keeping:
+            self._stay(environment)
+            return
+        if self._on_end is not None:
+            self.end()
+            return
+        with self._environments_lock:
+            self._environments.discard(environment)
+        if lease is None:
+            self._discard(environment, None)
+        else:
+            with contextlib.suppress(StackError):
+                self._leases.give_back(lease, environment.record)
+
+    def _stay(self, environment: LocalEnvironment) -> None:
+        """Outlive this process, in the place of one that an earlier run has left of the same file."""
+        with self._environments_lock:
+            self._environments.discard(environment)
+        environment.let_go()
+        name = f"{KEPT}{environment.name}"
+        before = warm_state(environment.root, name)
+        if before is not None:
+            type(self)(*before, self._progress, warm=True).end()
+        self.settle(environment.root, name)
+        self.close()
+        if self._on_end is not None:
+            self._on_end(self)
+
+    def _discard(self, environment: LocalEnvironment, lease: str | None) -> None:
+        with self._environments_lock:
+            self._environments.discard(environment)
+        with contextlib.suppress(StackError):
+            environment.dismantle()
+            self._leases.free(environment.record)
+            if lease is not None:
+                self._leases.forget(lease)
+
+    def end_environments(self) -> int:
+        """Take down every environment of a warm stack that nobody uses; how many."""
+        count = 0
+        while self._leases.evict():
+            count += 1
+        return count
+
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """An own stack ends, with everything below it; a warm one is only let go."""
+        if self._closed:
+            return
+        self._closed = True
+        self._end_private()
+        if self.warm:
+            with self._environments_lock:
+                left = list(self._environments)
+            for environment in left:
+                environment.close()
+            self._release()
+            self._supervisor.close()
+        else:
+            self.end()
+
+    def end(self) -> None:
+        """End the stack for good, a warm one too. Templates made in it are kept for the next one."""
+        self._closed = True
+        self._end_private()
+        with self._environments_lock:
+            left, self._environments = self._environments, set()
+        for environment in left:
+            environment.let_go()
+        with contextlib.suppress(Exception):  # whatever fails here, the supervisor must be told to end
+            self.children.end_all("env")
+            self._keep()
+        self._release()
+        self._supervisor.shutdown(graceful=False)
+        if self._on_end is not None:
+            self._on_end(self)
+
+    def _end_private(self) -> None:
+        for stack in list(self._private):
+            stack.end()
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Of a warm stack: see `ports_of`."""
+        return ports_of(self._state)
+
+    def _stands(self, kind: str) -> bool:
+        future = self._parts.get(kind)
+        if future is None:
+            return kind in self._state.get("found", {})
+        return future.done() and future.exception() is None
+
+    def _release(self) -> None:
+        for future in self._parts.values():
+            if future.done() and future.exception() is None:
+                future.result().close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def warm_state(root: Path, name: str = "stack") -> tuple[SupervisorClient, dict[str, Any]] | None:
+    """A connection to the supervisor of the warm stack of this project (or of another of its name) and the stack's state, or None."""
+    supervisor = ProjectFolder(root, name).connect()
+    if supervisor is None:
+        return None
+    state: dict[str, Any] | None = supervisor.call("get", key=_STATE)["value"]
+    if state is None:  # `peeklock up` is at it in this moment, or died while it was
+        supervisor.close()
+        return None
+    return supervisor, state
+
+
+def ports_of(state: Mapping[str, Any]) -> dict[str, int]:
+    """The ports of a warm stack's servers, by kind; of the Service Bus that of its control API."""
+    return {kind: int(part.get("port") or part["control_port"]) for kind, part in state["found"].items()}

@@ -1,0 +1,81 @@
+"""`python -m peeklock.stack.relay DOORS`: the relay of one environment, and its control: JSON by the line, over TCP.
+
+DOORS is `{"name": {"port": …, "target": …, "http": …}}`. A line `{"token", "op", …}` is answered by `{"ok": …}` or
+`{"error": text}`; `begin` (`door kind settings times seconds`), `end` (`door`, null: all), `listing` (`clear`), `route` (`door target`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import os
+import sys
+from typing import Any
+
+from peeklock.stack.faults import KINDS
+from peeklock.stack.relay.door import HOST, Door
+
+
+class Relay:
+    """The doors, and what happened at them."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+        self.doors: dict[str, Door] = {}
+        self._events: list[tuple[str, float, str]] = []
+
+    def tell(self, door: str, at: float, text: str) -> None:
+        """Remember an event."""
+        self._events.append((door, at, text))
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer requests, line by line."""
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(await self._reply(json.loads(line))).encode() + b"\n")
+                await writer.drain()
+        except (OSError, ValueError):
+            pass
+        finally:
+            writer.close()
+
+    async def _reply(self, request: dict[str, Any]) -> dict[str, Any]:
+        if not hmac.compare_digest(str(request.get("token")), self._token):
+            return {"error": "the token is wrong"}
+        try:
+            return {"ok": await getattr(self, f"_{request['op']}")(request)}
+        except Exception as error:  # noqa: BLE001  one bad request must not end the relay
+            return {"error": f"{type(error).__name__}: {error}"}
+
+    async def _begin(self, request: dict[str, Any]) -> None:
+        fault = KINDS[request["kind"]].model_construct(**request["settings"])
+        await self.doors[request["door"]].begin(fault, request["times"], request["seconds"])
+
+    async def _end(self, request: dict[str, Any]) -> int:
+        return sum([await door.end() for door in self.doors.values() if request["door"] in (None, door.name)])
+
+    async def _listing(self, request: dict[str, Any]) -> list[tuple[str, float, str]]:
+        events = list(self._events)
+        if request.get("clear"):
+            self._events.clear()
+        return events
+
+    async def _route(self, request: dict[str, Any]) -> None:
+        self.doors[request["door"]].target = request["target"]
+
+
+async def main() -> None:
+    """Open every door, and tell of the control's port."""
+    relay = Relay(os.environ.pop("PEEKLOCK_RELAY_TOKEN"))
+    for name, facts in json.loads(sys.argv[1]).items():
+        relay.doors[name] = Door(name, facts["port"], facts["target"], facts["http"], relay.tell)
+        await relay.doors[name].open()
+    server = await asyncio.start_server(relay.serve, HOST, 0)
+    port = server.sockets[0].getsockname()[1]
+    print(json.dumps({"event": "relay.ready", "control_port": port}), flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

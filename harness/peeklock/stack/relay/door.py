@@ -1,0 +1,115 @@
+"""Where clients come in for one target."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+
+from peeklock.stack.faults.fault import Fault, NetworkFault
+from peeklock.stack.relay.active import Active
+from peeklock.stack.relay.line import Line
+
+HOST = "127.0.0.1"
+_READ_AHEAD = 1 << 20
+
+
+class Door:
+    """Listens on a port, and connects whoever comes with the target's port. `tell(target, at, text)` hears what happens."""
+
+    def __init__(self, name: str, port: int, target: int, http: bool, tell: Callable[[str, float, str], None]) -> None:
+        self.name, self.port, self.target, self.http = name, port, target, http
+        self.lines: set[Line] = set()
+        self.faults: list[Active] = []
+        self._tell = tell
+        self._server: asyncio.Server | None = None
+        self._held = _bound(port)
+        self._serving: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[int]] = set()
+
+    async def open(self) -> None:
+        """Let clients in."""
+        if self._server is None:
+            self._server = await asyncio.start_server(self._come_in, sock=self._held, limit=_READ_AHEAD)
+
+    def shut(self) -> None:
+        """Refuse connections. The port stays ours."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+            self._held = _bound(self.port)
+
+    async def close(self) -> None:
+        """Break every connection, and give the port up."""
+        await self.end()
+        self.shut()
+        self._held.close()
+        for line in list(self.lines):
+            line.reset()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    async def begin(self, fault: Fault, times: int | None, seconds: float | None) -> None:
+        """Let a fault strike here: on when this returns, for the connections that are there, too."""
+        active = Active(fault, times, lambda what: self.say(f"fault {fault.kind}: {what}"))
+        self.faults.append(active)
+        self.say(f"fault {fault.kind} begins")
+        if isinstance(fault, NetworkFault):
+            await fault.begin(active, self)
+        for line in list(self.lines):
+            line.meet(active)
+        if seconds is not None:
+            loop = asyncio.get_running_loop()
+            active.timer = loop.call_later(seconds, self._end_later, active)
+
+    async def end(self, actives: list[Active] | None = None) -> int:
+        """End faults, or all; return how often they have struck (those that are not counted: how many connections)."""
+        struck = 0
+        for active in list(self.faults) if actives is None else actives:
+            if active not in self.faults:
+                continue
+            self.faults.remove(active)
+            struck += active.struck
+            active.finish()
+            if isinstance(active.fault, NetworkFault):
+                await active.fault.end(active, self)
+            what = "times" if active.fault.counted else "connections"
+            self.say(f"fault {active.fault.kind} ends, struck {active.struck} {what}")
+        return struck
+
+    def _end_later(self, active: Active) -> None:
+        task = asyncio.get_running_loop().create_task(self.end([active]))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    def say(self, text: str) -> None:
+        """Tell of something that has happened here."""
+        self._tell(self.name, time.time(), text)
+
+    def _come_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            target = await asyncio.open_connection(HOST, self.target, limit=_READ_AHEAD)
+        except OSError:
+            writer.transport.abort()  # there is nobody behind the door, and the client is to see that
+            return
+        line = Line(self, (reader, writer), target)
+        self.lines.add(line)
+        try:
+            with contextlib.suppress(OSError):
+                await line.run()
+        finally:
+            self.lines.discard(line)
+
+
+def _bound(port: int) -> socket.socket:
+    """A socket that has the port and does not listen, so that connections to it are refused."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((HOST, port))
+    return sock

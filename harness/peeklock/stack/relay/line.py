@@ -1,0 +1,131 @@
+"""One connection of a client to a target: bytes both ways, through the faults that are on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from peeklock.stack.faults.fault import NetworkFault
+from peeklock.stack.relay.active import Active
+from peeklock.stack.relay.exchange import exchange
+
+if TYPE_CHECKING:
+    from peeklock.stack.relay.door import Door
+
+Way = Literal["requests", "answers"]
+_CHUNK = 64 * 1024
+_WAITING = 32
+"""Chunks that may be under way in one direction before nothing more is read."""
+
+
+class Line:
+    """Both ends of a connection. It is over as soon as `reset` or `close` was called, or both ends have closed."""
+
+    def __init__(
+        self,
+        door: Door,
+        client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        target: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    ) -> None:
+        self.door = door
+        self.from_client, self._to_client = client
+        self.from_target, self._to_target = target
+        self.counted: dict[Active, int] = {}
+        """What faults count for themselves."""
+        self._queues: dict[Way, asyncio.Queue[tuple[bytes | None, float]]] = {
+            "requests": asyncio.Queue(_WAITING),
+            "answers": asyncio.Queue(_WAITING),
+        }
+        self._over = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Carry bytes until it is over."""
+        senders = [
+            self._spawn(self._send("requests", self._to_target)),
+            self._spawn(self._send("answers", self._to_client)),
+        ]
+        for active in self.door.faults:
+            self.meet(active)
+        self._spawn(exchange(self) if self.door.http else self.copy())
+        both = asyncio.gather(*senders, return_exceptions=True)
+        over = asyncio.ensure_future(self._over.wait())
+        either: set[asyncio.Future[Any]] = {both, over}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        for task in (*self._tasks, over):
+            task.cancel()
+        await asyncio.gather(*self._tasks, both, over, return_exceptions=True)
+        for writer in (self._to_client, self._to_target):
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    def meet(self, active: Active) -> None:
+        """Let a fault that is on have its way with the connection."""
+        if isinstance(active.fault, NetworkFault):
+            self._spawn(active.fault.meet(active, self))
+
+    async def put(self, way: Way, data: bytes | None) -> None:
+        """Send bytes on one way; None ends that way."""
+        await self._queues[way].put((data, asyncio.get_running_loop().time()))
+
+    async def copy(self) -> None:
+        """Send on whatever comes, both ways."""
+        await asyncio.gather(self._read("requests", self.from_client), self._read("answers", self.from_target))
+
+    def close(self) -> None:
+        """End it: what was sent still arrives."""
+        self._over.set()
+
+    def reset(self) -> None:
+        """Break it: both ends get a TCP RST."""
+        for writer in (self._to_client, self._to_target):
+            sock: socket.socket | None = writer.get_extra_info("socket")
+            if sock is not None:
+                with contextlib.suppress(OSError):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+        self._over.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        return task
+
+    async def _read(self, way: Way, reader: asyncio.StreamReader) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(_CHUNK):
+                await self.put(way, data)
+        await self.put(way, None)
+
+    async def _send(self, way: Way, writer: asyncio.StreamWriter) -> None:
+        queue = self._queues[way]
+        with contextlib.suppress(OSError):
+            while True:
+                data, at = await queue.get()
+                if data is None:
+                    writer.write_eof()
+                    return
+                async for piece in _through(list(self.door.faults), self, way, data, at):
+                    writer.write(piece)
+                    await writer.drain()
+        self.close()  # the other end has gone: what comes from this one can go nowhere
+
+
+async def _through(faults: Sequence[Active], line: Line, way: Way, data: bytes, at: float) -> AsyncIterator[bytes]:
+    if not faults:
+        yield data
+        return
+    first, *others = faults
+    if not isinstance(first.fault, NetworkFault) or first.spent:
+        async for piece in _through(others, line, way, data, at):
+            yield piece
+        return
+    first.touch(line)
+    async for part in first.fault.carry(first, line, way, data, at):
+        async for piece in _through(others, line, way, part, at):
+            yield piece

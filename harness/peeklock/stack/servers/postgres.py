@@ -1,0 +1,223 @@
+"""Postgres: a template database for each set of migrations, and a cheap clone of one for each environment."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from peeklock.stack.errors import StackError
+from peeklock.stack.progress import Progress, silent
+from peeklock.stack.servers.admin import Address, AdminConnection, PostgresError, literal
+from peeklock.stack.servers.server import Server
+from peeklock.stack.supervisor_client import SupervisorClient
+
+ROLE = "peeklock"
+"""The superuser of every server."""
+_LONGEST_MIGRATION = 600.0
+_SEND_AWAY = """\
+DO $$ BEGIN
+  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = NAME;
+  FOR look IN 1..200 LOOP
+    PERFORM pg_stat_clear_snapshot();
+    EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = NAME);
+    PERFORM pg_sleep(0.001);
+  END LOOP;
+END $$"""
+
+
+class PostgresServer(Server):
+    """A running server. Thread-safe."""
+
+    PROCESS = "postgres"
+    TITLE = "Postgres"
+    READY = "ready to accept connections"
+
+    def __init__(self, supervisor: SupervisorClient, state: Mapping[str, Any]) -> None:
+        super().__init__(supervisor, state)
+        self.port: int = state["port"]
+        self.password: str = state["password"]
+        self._admin_lock = threading.Lock()
+        self._let_go = False
+        self._admin: AdminConnection | None = None
+        self._template_lock = threading.Lock()
+
+    @staticmethod
+    def plan(port: int, password: str) -> str:
+        """The start of every URL, known before the server runs."""
+        return f"postgresql://{ROLE}:{password}@127.0.0.1:{port}/"
+
+    def url(self, database: str) -> str:
+        return self.plan(self.port, self.password) + database
+
+    def _address(self) -> Address:
+        return ("127.0.0.1", self.port)
+
+    def _connect(self, timeout: float = 60.0) -> AdminConnection:
+        return AdminConnection(self._address(), ROLE, self.password, timeout=timeout)
+
+    @contextmanager
+    def admin(self) -> Iterator[AdminConnection]:
+        """The one administrative connection, for one thread at a time."""
+        with self._admin_lock:
+            if self._let_go:
+                raise StackError("Postgres has been let go of", where=str(self.log_file))
+            try:
+                if self._admin is None or self._admin.closed:
+                    self._admin = self._connect()
+                yield self._admin
+            except (OSError, PostgresError) as error:
+                raise self._lost(error) from error
+
+    def _lost(self, error: Exception) -> StackError:
+        if re.search(r"No space left|could not extend|could not write", str(error)):
+            return StackError.full_disk("working in Postgres", *self._room())
+        return super()._lost(error)
+
+    def _refused(self, error: Exception) -> StackError:
+        return StackError("Postgres refused", actual=str(error).strip(), where=str(self.log_file))
+
+    def _room(self) -> tuple[str, int | None]:
+        """Where it keeps its data, and how many bytes are free there, when that can be known."""
+        return "the data of Postgres", None
+
+    def time(self) -> float:
+        """What its clock shows, in seconds since 1970."""
+        with self.admin() as connection:
+            return float(connection.execute("SELECT extract(epoch FROM clock_timestamp())")[0][0] or 0)
+
+    def forget_connections(self) -> None:
+        with self._admin_lock:
+            if self._admin is not None:
+                self._admin.close()
+                self._admin = None
+
+    def clone(self, database: str, template: str) -> None:
+        """Make `database` a fresh copy of `template`; whoever is connected to the old one is thrown out. About 20 ms."""
+        with self.admin() as connection:
+            self._drop(connection, database)
+            connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}" STRATEGY=FILE_COPY')
+
+    def drop(self, database: str) -> None:
+        with self.admin() as connection:
+            self._drop(connection, database)
+
+    def _drop(self, connection: AdminConnection, database: str) -> None:
+        """Drop a database, if it is there. FORCE alone looks every 100 ms whether the others have gone; this looks every one."""
+        name = literal(database)
+        if connection.execute(f"SELECT 1 FROM pg_database WHERE datname = {name}"):  # noqa: S608  our own name
+            connection.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false')  # pools come back at once
+            connection.execute(_SEND_AWAY.replace("NAME", name))
+            connection.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
+
+    def template(
+        self, migrations: Path | None, seeds: Sequence[Path], root: Path, log_dir: Path, progress: Progress = silent
+    ) -> str:
+        """The name of the template database for these migrations and seeds; made when no stack before has made it.
+
+        Raises `StackError` with the last lines of a migration that fails.
+        """
+        if migrations is None and not seeds:
+            return "template1"
+        name = f"tpl_{digest(migrations, seeds)}"
+        try:
+            with self._template_lock, self._connect(timeout=_LONGEST_MIGRATION) as own:
+                # Several processes can share a warm stack: the lock ends with this connection, however that happens.
+                own.execute(f"SELECT pg_advisory_lock(hashtext({literal(name)}))")
+                found = own.execute(f"SELECT oid FROM pg_database WHERE datname = {literal(name)}")  # noqa: S608  a digest
+                if not found or not self._present(own, name, int(found[0][0] or 0)):
+                    self._build(own, name, migrations, seeds, root, log_dir, progress)
+                own.execute(f"COMMENT ON DATABASE {name} IS 'used {time.time():.0f}'")
+        except (OSError, PostgresError) as error:
+            raise self._lost(error) from error
+        return name
+
+    def _present(self, own: AdminConnection, name: str, oid: int) -> bool:  # noqa: ARG002  for those that keep files elsewhere
+        """Tell whether a template that the server lists can be cloned."""
+        return True
+
+    def _build(
+        self, own: AdminConnection, name: str, migrations: Path | None, seeds: Sequence[Path], root: Path, log_dir: Path,
+        progress: Progress,
+    ) -> None:  # fmt: skip
+        new = f"{name}_new"
+        own.execute(f"DROP DATABASE IF EXISTS {new} WITH (FORCE)")
+        own.execute(f"CREATE DATABASE {new} TEMPLATE template1 STRATEGY=FILE_COPY")
+        if migrations is not None:
+            progress(f"migrating a template database ({migrations.name})")
+            if (migrations / "alembic.ini").exists():
+                self._alembic(new, migrations, root, log_dir)
+            else:
+                self._sql(new, sorted(migrations.glob("*.sql")), migrations, log_dir)
+        if seeds:
+            self._sql(new, seeds, seeds[0], log_dir)
+        own.execute(f"ALTER DATABASE {new} RENAME TO {name}")
+        # No connections: one that lingers would make every clone fail with "being accessed by other users".
+        own.execute(f"ALTER DATABASE {name} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false")
+
+    def _alembic(self, database: str, folder: Path, root: Path, log_dir: Path) -> None:
+        # -P: a folder named `alembic` beside alembic.ini (the usual layout) must not hide the package.
+        argv = [sys.executable, "-P", "-m", "alembic", "-c", str(folder / "alembic.ini"), "upgrade", "head"]
+        path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
+        env = {k: v for k, v in os.environ.items() if not k.startswith("PEEKLOCK_")}
+        self._migrate(argv, {**env, "DATABASE_URL": self.url(database), "PYTHONPATH": path}, folder, folder, log_dir)
+
+    def _sql(self, database: str, files: Sequence[Path], where: Path, log_dir: Path) -> None:
+        """By psql, because dumps hold `COPY … FROM stdin` and backslash commands."""
+        argv = [
+            self._state["psql"],
+            "-X",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            *(part for file in files for part in ("-f", str(file))),
+        ]
+        env = {
+            "PATH": os.environ.get("PATH", os.defpath), "PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": ROLE,
+            "PGPASSWORD": self.password, "PGDATABASE": database, "PGCLIENTENCODING": "UTF8", "LC_ALL": "C",
+        }  # fmt: skip
+        if files:
+            self._migrate(argv, env, where if where.is_dir() else where.parent, where, log_dir)
+
+    def _migrate(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, where: Path, log_dir: Path) -> None:
+        name = f"migrate-{secrets.token_hex(4)}"
+        code, log = self._supervisor.run(
+            name, argv, env, cwd, secrets=[self.password], log=str(log_dir / "migrations.log")
+        )
+        if code != 0:
+            raise StackError.migration_failed(where, code, log[-15:], [self.password])
+
+    def close(self) -> None:
+        with self._admin_lock:
+            self._let_go = True
+            if self._admin is not None:
+                self._admin.close()
+                self._admin = None
+
+
+def digest(migrations: Path | None, seeds: Sequence[Path]) -> str:
+    """A name for the outcome of these files: their relative names and contents."""
+    found = hashlib.sha256()
+    files: list[tuple[str, Path]] = []
+    if migrations is not None:
+        for folder, names, leaves in os.walk(migrations):
+            names[:] = sorted(n for n in names if not n.startswith(".") and n not in ("__pycache__", "node_modules"))
+            files += [
+                (str(Path(folder, leaf).relative_to(migrations)), Path(folder, leaf))
+                for leaf in sorted(leaves)
+                if not leaf.startswith(".") and not leaf.endswith(".pyc")
+            ]
+    files += [(f"seed {number}", seed) for number, seed in enumerate(seeds)]
+    for name, file in files:
+        content = file.read_bytes()
+        found.update(f"{name}\0{len(content)}\0".encode())
+        found.update(content)
+    return found.hexdigest()[:20]

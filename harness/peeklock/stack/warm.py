@@ -1,0 +1,206 @@
+"""The warm stack of a project: `peeklock up`, `down`, `status`, `reset`. Everything returns data; nothing prints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from peeklock.stack.cache import locked
+from peeklock.stack.choice import choose_backend
+from peeklock.stack.environment import KINDS
+from peeklock.stack.errors import StackError
+from peeklock.stack.kept import end_kept, kept_stacks
+from peeklock.stack.local import ports_of
+from peeklock.stack.open import find_warm, stack_class
+from peeklock.stack.progress import Progress, silent
+from peeklock.stack.project import ProjectFolder
+from peeklock.stack.supervisor_client import SupervisorClient
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """One process of the stack."""
+
+    name: str
+    """`postgres`, `azurite`, `servicebus`, or `<environment>/<service>.<replica>`."""
+    pid: int
+    since: float
+    """Unix seconds."""
+    ended: int | None
+    """Its exit status when it is no longer there."""
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A stack of a single scenario file that a run has left standing."""
+
+    name: str
+    ports: Mapping[str, int]
+    """By `postgres`, `blobs`, `servicebus` (its control port)."""
+    log_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `peeklock status` shows. Holds no secret."""
+
+    up: bool
+    backend: str = ""
+    pid: int | None = None
+    since: float | None = None
+    """Unix seconds."""
+    log_dir: Path | None = None
+    ports: Mapping[str, int] | None = None
+    """By `postgres`, `blobs`, `servicebus` (its control port)."""
+    processes: tuple[Running, ...] = ()
+    environments: tuple[str, ...] = ()
+    """Names of the scenario files whose environment is kept."""
+    in_use: int = 0
+    """How many of them a run uses in this moment."""
+    kept: tuple[Kept, ...] = ()
+    took: float | None = None
+    """Seconds that `up` needed; absent when it was up already."""
+
+
+DOWN = Status(up=False)
+WARM_ROOM = 16
+"""Environments of a warm stack: one is kept for each scenario file; the oldest makes room."""
+
+
+def up(
+    root: Path, progress: Progress = silent, ports: Mapping[str, int] | None = None, backend: str = "auto"
+) -> Status:
+    """Bring up a stack that outlives this process; when one is up, leave it as it is. Raises `StackError`.
+
+    One of another backend than the one asked for, or of images that have been built anew since, is ended first, unless a run
+    uses it. `ports`: fixed ports for `postgres` and `blobs`.
+    """
+    folder = ProjectFolder(root)
+    folder.make()
+    began = time.monotonic()
+    with locked(folder.lock):
+        found = folder.connect(holding_lock=True)
+        if found is not None:
+            found.close()
+        chosen, _ = choose_backend(backend, root)
+        if found is not None:
+            same = find_warm(root, progress, chosen)
+            if same is not None:
+                same.close()
+                return _status(root, took=None)
+            _end_other(root, chosen)
+        progress("starting Postgres, Azurite and Service Bus")
+        stack = stack_class(chosen).start(root, KINDS, progress, ports, room=WARM_ROOM)
+        try:
+            stack.wait()
+            stack.settle(root)
+        except BaseException:
+            stack.end()
+            raise
+        stack.close()
+    return _status(root, took=time.monotonic() - began)
+
+
+def _end_other(root: Path, wanted: str) -> None:
+    held = _status(root, took=None).in_use
+    if held:
+        raise StackError(
+            "another stack of this project is up, and a run is using it",
+            expected=f"one of the {wanted} backend, made of what it is made of now",
+            actual=f"{held} environments in use",
+            fix="wait for that run, or `peeklock down`",
+        )
+    down(root)
+
+
+def down(root: Path) -> bool:
+    """End the warm stack with everything below it, and what runs have left standing beside it; False when there was nothing.
+    Migrated templates are kept for the next one."""
+    ended = end_kept(root)
+    stack = find_warm(root)
+    if stack is not None:
+        stack.end()
+    return stack is not None or bool(ended)
+
+
+def sweep() -> tuple[int, int]:
+    """Remove what Peeklock has left at the container engine of this machine when its processes were killed; raises `StackError`.
+
+    How many containers, networks and volumes were removed, and how many are left because their owner runs or cannot be seen.
+    """
+    from peeklock.stack.containers.discovery import find_engine
+    from peeklock.stack.containers.engine import STACK_LABEL, EngineError
+    from peeklock.stack.containers.owners import sweep as sweep_engine
+
+    engine = find_engine()
+    try:
+        return sweep_engine(engine), len(engine.labelled(STACK_LABEL))
+    except EngineError as error:
+        raise StackError.engine_refused(str(engine), "remove what is left", error.status, error.text) from error
+
+
+def status(root: Path) -> Status:
+    """What is up."""
+    return _status(root, took=None)
+
+
+def _status(root: Path, took: float | None) -> Status:
+    supervisor = ProjectFolder(root).connect()
+    if supervisor is None:
+        return DOWN
+    try:
+        hello = supervisor.call("hello")
+        state: Mapping[str, Any] | None = supervisor.call("get", key="stack")["value"]
+        if state is None:
+            return DOWN
+        records = _records(supervisor)
+        names = {f"env{record['slot']}": record["name"] for record in records.values()}
+        processes = []
+        for child in supervisor.call("children")["children"]:
+            environment, _, rest = child["name"].partition(":")
+            name = f"{names.get(environment, environment)}/{rest}" if rest else child["name"]
+            processes.append(Running(name, child["pid"], child["started"], child["code"], child["paused"]))
+        held = [key for key in supervisor.call("leases")["keys"] if key in records]
+        return Status(
+            up=True,
+            backend=state["backend"],
+            pid=hello["pid"],
+            since=hello["started"],
+            log_dir=Path(state["log_dir"]),
+            ports=ports_of(state),
+            processes=tuple(processes),
+            environments=tuple(record["name"] for record in records.values()),
+            in_use=len(held),
+            kept=tuple(_kept(root)),
+            took=took,
+        )
+    except StackError:  # it ended while it was asked
+        return DOWN
+    finally:
+        supervisor.close()
+
+
+def _kept(root: Path) -> Iterator[Kept]:
+    for name, stack in kept_stacks(root):
+        with stack:
+            yield Kept(name, stack.ports, stack.log_dir)
+
+
+def reset(root: Path) -> int:
+    """Take down every environment that no run uses: the next runs make theirs anew. Returns how many. Raises `StackError`."""
+    stack = find_warm(root)
+    if stack is None:
+        raise StackError("no stack is up", where=str(root), fix="`peeklock up` first")
+    try:
+        return stack.end_environments()
+    finally:
+        stack.close()
+
+
+def _records(supervisor: SupervisorClient) -> dict[str, Mapping[str, Any]]:
+    keys = supervisor.call("keys", prefix="environment/")["keys"]
+    return {key: value for key in keys if (value := supervisor.call("get", key=key)["value"]) is not None}

@@ -1,0 +1,52 @@
+"""The verbs of the scenario language, one file each.
+
+Add one: a file with its arguments as a `Model`, a `run` function and a `VERB`, and its line here.
+"""
+
+from __future__ import annotations
+
+from peeklock.engine.verb import Verb
+from peeklock.verbs import (
+    blob,
+    clock,
+    crash,
+    db,
+    fault,
+    http,
+    logs,
+    messages,
+    never,
+    queue,
+    run,
+    scale,
+    send,
+    service,
+    set_,
+    settle,
+    use,
+)
+
+VOCABULARY: dict[str, Verb] = {
+    module.VERB.name: module.VERB
+    for module in (
+        http,
+        blob,
+        send,
+        messages,
+        queue,
+        db,
+        logs,
+        service,
+        fault,
+        crash,
+        clock,
+        scale,
+        settle,
+        never,
+        set_,
+        use,
+        run,
+    )
+}
+
+__all__ = ["VOCABULARY"]

@@ -1,0 +1,113 @@
+"""`crash: {service: worker, at: {queue: jobs, on: complete}}` — kill a service at a moment of its work."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from peeklock.engine.context import CaseContext
+from peeklock.engine.crash_points import CrashAt
+from peeklock.engine.failure import VerbFailed
+from peeklock.engine.verb import Found, Verb
+from peeklock.engine.waiting import Look, wait_until
+from peeklock.scenario.durations import Duration
+from peeklock.scenario.topology import Model
+from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
+from peeklock.stack import StackError
+
+Moment = Literal[
+    "send", "answer", "complete", "abandon", "defer", "dead_letter", "release",
+    "enqueued", "delivered", "completed", "abandoned", "deferred", "dead_lettered", "released", "lock_expired",
+]  # fmt: skip
+
+
+class AtArguments(Model):
+    """The moment: of a queue, or of the service's log."""
+
+    queue: str | None = Field(None, description="a queue, a topic, or a subscription by its path")
+    on: Moment | None = Field(
+        None,
+        description="exact, for the emulator holds the operation: send (arrives, not taken), answer (taken, the sender not "
+        "told), complete, abandon, defer, dead_letter, release (arrives, not done); a moment after it has happened: "
+        "enqueued, delivered, completed, abandoned, deferred, dead_lettered, released, lock_expired",
+    )
+    message_id: str | None = None
+    log: str | None = Field(None, description="the `event` of a JSON line that the service logs")
+
+    @model_validator(mode="after")
+    def _one(self) -> AtArguments:
+        by_queue = self.queue is not None and self.on is not None
+        if by_queue == (self.log is not None) or (self.log is not None and (self.queue or self.on or self.message_id)):
+            raise ValueError("say queue and on, or log")
+        return self
+
+
+class CrashArguments(Model):
+    """Set a crash point, or wait until one was reached."""
+
+    service: str | None = None
+    at: AtArguments | None = None
+    restart: bool = Field(True, description="start the service again, as a platform does")
+    wait: str | None = Field(None, description="the service whose crash point must have been reached")
+    within: Duration = Field(20.0, gt=0)
+
+    @model_validator(mode="after")
+    def _one(self) -> CrashArguments:
+        if (self.wait is None) == (self.service is None) or (self.service is None) != (self.at is None):
+            raise ValueError("say service and at, or wait")
+        return self
+
+
+def run(arguments: CrashArguments, context: CaseContext) -> Found:
+    """Set the point and return, or wait until the service was killed and, if it should, runs again."""
+    if arguments.wait is not None:
+        return _wait(arguments.wait, arguments.within, context)
+    assert arguments.at is not None
+    service, at = str(arguments.service), arguments.at
+    moment = CrashAt(at.queue or "", at.on or "", at.message_id, at.log or "")
+    context.note(service, f"is to crash at {moment}")
+    try:
+        context.crashes.set(service, moment, context.ledger, arguments.restart)
+    except StackError as error:
+        raise VerbFailed(f"crash {service}: {error}") from None
+    return Found({"reached": False})
+
+
+def _wait(service: str, within: float, context: CaseContext) -> Found:
+    point = context.crashes.of(service)
+    if point is None:
+        raise VerbFailed(f"no crash point was set for {service}: a step before must say crash: {{service: …, at: …}}")
+    waited = wait_until(lambda: Look(point.done.is_set(), None), context.deadline.sooner(within), context.signal)
+    context.waiting += waited.seconds
+    if not waited.good:
+        raise VerbFailed(f"{service} did not come to {point.at}: {waited.why}")
+    if point.trouble:
+        raise VerbFailed(point.trouble)
+    return Found({"reached": True})
+
+
+def _check(raw: Any, facts: Facts) -> list[Complaint]:
+    found: list[Complaint] = []
+    for key in ("service", "wait"):
+        if key in raw:
+            found += undeclared("service", raw[key], facts.processes, (key,))
+    at = raw.get("at")
+    if raw.get("service") in facts.processes - facts.services and isinstance(at, dict) and "log" not in at:
+        what = "a queue holds whoever comes first, whichever replica that is"
+        found.append(Complaint(("at",), what, "a moment in its log", "say at: {log: EVENT}, or name the service"))
+    if isinstance(at, dict) and "queue" in at:
+        bus = facts.stack.servicebus
+        known = {**bus.receivable(), **bus.topics} if bus else {}
+        found += undeclared("queue", at["queue"], known, ("at", "queue"))
+    return found
+
+
+VERB = Verb(
+    "crash",
+    CrashArguments,
+    "kill a service at an exact moment of its work",
+    check=_check,
+    requires=("faults",),
+    run=run,
+)

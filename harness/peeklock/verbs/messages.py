@@ -1,0 +1,62 @@
+"""`messages: {queue: jobs, where: {…}}` — the history of messages, from the ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from peeklock.engine.context import CaseContext
+from peeklock.engine.ledger import DEAD_LETTER_SUFFIX, Message
+from peeklock.engine.verb import Found, Verb
+from peeklock.scenario.matchers import Context as MatchContext
+from peeklock.scenario.matchers import Mismatch, show
+from peeklock.scenario.topology import Model
+from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
+from peeklock.verbs.where import check_where, compile_where
+
+
+class MessagesArguments(Model):
+    """Which messages: those of a queue (or `topic/Subscriptions/name`), or of its dead-letter queue, that a matcher takes."""
+
+    queue: str
+    dead_letter: bool = Field(False, description="those in the dead-letter queue")
+    where: dict[str, Any] = Field({}, description="matchers; keys as in the result: message_id, body, outcome …")
+
+
+def run(arguments: MessagesArguments, context: CaseContext) -> Found:
+    """Return the messages of this case that match, in the order in which they came, each as `Message.view` shows it."""
+    context.ledger.refresh()
+    name = arguments.queue + (DEAD_LETTER_SUFFIX if arguments.dead_letter else "")
+    messages = list(context.ledger.messages(name))
+    matcher = compile_where(arguments.where)
+    matching = MatchContext(folder=context.folder)
+    judged = [(message, message.view(), matcher.match(message.view(), matching, "")) for message in messages]
+    hits = [view for _, view, mismatches in judged if not mismatches]
+    return Found(hits, nearest=_nearest(judged) if not hits else "")
+
+
+def _nearest(judged: list[tuple[Message, dict[str, Any], list[Mismatch]]]) -> str:
+    """Tell of the message with the fewest mismatches what keeps it from being a hit."""
+    if not judged:
+        return "no message came at all"
+    _, view, mismatches = min(judged, key=lambda one: len(one[2]))
+    wrong = "; ".join(f"{found.path} is {found.actual}, not {found.expected}" for found in mismatches[:3])
+    return f"{len(judged)} others; {show(view.get('message_id'))}: {wrong}"
+
+
+def _check(raw: Any, facts: Facts) -> list[Complaint]:
+    queues = facts.stack.servicebus.receivable() if facts.stack.servicebus else {}
+    complaints = undeclared("queue", raw.get("queue"), queues, ("queue",))
+    return complaints + check_where(raw)
+
+
+VERB = Verb(
+    "messages",
+    MessagesArguments,
+    "the history of messages",
+    observes=lambda _: True,
+    shape="collection",
+    check=_check,
+    run=run,
+)

@@ -1,0 +1,48 @@
+"""`queue: jobs` — what is in a queue now: counts and receivers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peeklock.engine.context import CaseContext
+from peeklock.engine.failure import VerbFailed
+from peeklock.engine.ledger import iso
+from peeklock.engine.verb import Found, Verb
+from peeklock.scenario.topology import Model
+from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
+
+
+class QueueArguments(Model):
+    """One queue."""
+
+    name: str
+
+
+def run(arguments: QueueArguments, context: CaseContext) -> Found:
+    """Return `{name, active, locked, scheduled, deferred, dead_letter, receivers}`; a receiver is `{link, container_id,
+    client_id, connection, authorized_until}`."""
+    for queue in context.environment.queues():
+        if queue["name"] == arguments.name:
+            return Found({**queue, "receivers": [_receiver(facts) for facts in queue.get("receivers", ())]})
+    raise VerbFailed(f"the namespace has no queue {arguments.name!r}")
+
+
+def _receiver(facts: dict[str, Any]) -> dict[str, Any]:
+    until = facts.get("authorized_until")
+    return facts if until is None else {**facts, "authorized_until": iso(until)}
+
+
+def _check(raw: Any, facts: Facts) -> list[Complaint]:
+    queues = facts.stack.servicebus.receivable() if facts.stack.servicebus else {}
+    return undeclared("queue", raw.get("name"), queues, ("name",))
+
+
+VERB = Verb(
+    "queue",
+    QueueArguments,
+    "what is in a queue now",
+    observes=lambda _: True,
+    shorthand=lambda raw: {"name": raw} if isinstance(raw, str) else raw,
+    check=_check,
+    run=run,
+)

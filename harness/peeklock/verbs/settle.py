@@ -1,0 +1,77 @@
+"""`settle: {within: 20s}` — wait until every message has been dealt with."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from pydantic import Field
+
+from peeklock.engine.context import CaseContext
+from peeklock.engine.failure import VerbFailed
+from peeklock.engine.verb import Found, Verb
+from peeklock.engine.waiting import Look, wait_until
+from peeklock.scenario.durations import Duration
+from peeklock.scenario.topology import Model
+from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
+
+LAST_WORDS = 2.0
+"""Seconds for which a receiver is waited that works on without a lock."""
+
+
+class SettleArguments(Model):
+    """How long it may take, and which queues: by default those that somebody consumes."""
+
+    within: Duration = Field(20.0, gt=0)
+    queues: list[str] | None = None
+    ignore_scheduled: bool = False
+
+
+def run(arguments: SettleArguments, context: CaseContext) -> Found:
+    """Return `{seconds}` when no message is active, locked or scheduled; fail with those that are."""
+
+    def look() -> Look[list[str]]:
+        waiting = context.open_messages(arguments.queues)
+        if arguments.ignore_scheduled:
+            waiting = [text for text in waiting if not text.endswith(" is scheduled")]
+        gone = "" if "no_service_exit" in context.case.header.allow or context.stopped else context.unexpected_exit()
+        return Look(not waiting, waiting, gone)
+
+    started = time.monotonic()
+    waited = wait_until(look, context.deadline.sooner(arguments.within), context.signal)
+    context.waiting += time.monotonic() - started
+    if not waited.good:
+        raise VerbFailed(f"not settled: {waited.why}", notes=tuple(waited.last[:10]))
+    _hear_out(context)
+    return Found({"seconds": round(waited.seconds, 3)})
+
+
+def _hear_out(context: CaseContext) -> None:
+    """Let whoever has lost the lock of a message that it works on come to its end: it may still send something.
+
+    For a moment only: many clients never say that they have let go of such a message.
+    """
+
+    def look() -> Look[None]:
+        receivers = [receiver for queue in context.environment.queues() for receiver in queue.get("receivers", ())]
+        return Look(not any(receiver.get("in_hand") for receiver in receivers), None)
+
+    waited = wait_until(look, context.deadline.sooner(LAST_WORDS), context.signal)
+    context.waiting += waited.seconds
+
+
+def _check(raw: Any, facts: Facts) -> list[Complaint]:
+    declared = facts.stack.servicebus.receivable() if facts.stack.servicebus else {}
+    wanted = raw.get("queues") if isinstance(raw.get("queues"), list) else []
+    return [c for index, name in enumerate(wanted) for c in undeclared("queue", name, declared, ("queues", index))]
+
+
+VERB = Verb(
+    "settle",
+    SettleArguments,
+    "wait until every message has been dealt with",
+    shape="nothing",
+    shorthand=lambda raw: {} if raw is None else ({"within": raw} if isinstance(raw, str) else raw),
+    check=_check,
+    run=run,
+)

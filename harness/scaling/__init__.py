@@ -1,6 +1,0 @@
-"""When KEDA would start and end replicas: pure functions of counts and time, and tables made of them."""
-
-from harness.scaling.deployment import Decision, State, plan
-from harness.scaling.job import executions
-
-__all__ = ["Decision", "State", "executions", "plan"]

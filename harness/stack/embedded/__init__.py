@@ -1,8 +1,0 @@
-"""The embedded backend: Postgres, Azurite and the Service Bus emulator as plain processes, no Docker."""
-
-from __future__ import annotations
-
-from harness.stack.embedded.stack import EmbeddedStack
-from harness.stack.embedded.tools import prepare
-
-__all__ = ["EmbeddedStack", "prepare"]
