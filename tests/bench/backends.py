@@ -22,7 +22,7 @@ def compare(project: Path, rounds: int = 5) -> Iterator[Row]:
         engine = find_engine()
         missing = [image for image in wanted_images().values() if not engine.has_image(image)]
     except StackError as error:
-        raise CannotMeasureError(error.what) from error
+        raise CannotMeasureError(error.problem) from error
     if missing:
         raise CannotMeasureError(f"the engine has no image {missing[0]}: make images")
     up: dict[str, list[float]] = {backend: [] for backend in BACKENDS}

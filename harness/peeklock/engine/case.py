@@ -92,7 +92,7 @@ class CaseRun:
             try:
                 self._define_names(context)
             except ValueInvalid as wrong:
-                return context, None, [f"{wrong} {wrong.fix}".strip()]
+                return context, None, [f"{wrong.problem} {wrong.fix}".strip()]
             error, also = _steps(context, self.emit)
             if error or also:
                 _hear_out(signal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from peeklock.errors import PeeklockError
 from peeklock.scenario.document import DataPath
 from peeklock.scenario.errors import Span, excerpt, shorten
 from peeklock.scenario.matchers import Mismatch
@@ -43,7 +44,7 @@ class Failure:
     """Further things that were wrong: broken invariants, failed `finally` steps."""
 
 
-class StepFailed(Exception):
+class StepFailed(PeeklockError):
     """A step did not do what was expected of it."""
 
     def __init__(
@@ -61,7 +62,7 @@ class StepFailed(Exception):
         self.step, self.headline, self.mismatches, self.notes, self.at = step, headline, mismatches, notes, at
 
 
-class VerbFailed(Exception):
+class VerbFailed(PeeklockError):
     """A verb could not do its work; the message is a sentence for the user. `path` leads into the verb's arguments."""
 
     def __init__(self, message: str, *, path: DataPath = (), notes: tuple[str, ...] = ()) -> None:

@@ -59,7 +59,7 @@ class Stepper:
             ok = True
         except ValueInvalid as error:
             notes = (error.fix,) if error.fix else ()
-            raise StepFailed(step, str(error), notes=notes, at=(*step.path, step.verb.name)) from None
+            raise StepFailed(step, error.problem, notes=notes, at=(*step.path, step.verb.name)) from None
         finally:
             ended = time.monotonic()
             self._emit(
@@ -171,7 +171,7 @@ class Stepper:
             except ValueInvalid as error:
                 raise StepFailed(
                     step,
-                    f"capture {name}: {error}",
+                    f"capture {name}: {error.problem}",
                     notes=(error.fix,) if error.fix else (),
                     at=(*step.path, "capture", name),
                 ) from None

@@ -10,13 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from peeklock.errors import PeeklockError
+
 _COMES = frozenset({"enqueued", "activated"})
 _GOES = frozenset(
     {"completed", "received_and_deleted", "dead_lettered", "expired", "deferred", "deleted", "forwarded", "cancelled"}
 )
 
 
-class LoadError(ValueError):
+class LoadError(PeeklockError):
     """A load that cannot be read: what, where, and how it should be."""
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from peeklock.errors import PeeklockError
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -50,7 +52,7 @@ class Problem:
         return "\n".join(lines)
 
 
-class ScenarioInvalid(Exception):
+class ScenarioInvalid(PeeklockError):
     """A scenario file cannot be run as it is written; nothing has been started."""
 
     def __init__(self, problems: list[Problem]) -> None:

@@ -76,7 +76,7 @@ class _Walk:
                 for _, reference in references(text):
                     self._reference(document, (*base, *path), reference, defined)
             except ValueInvalid as error:
-                self.problems.append(document.problem((*base, *path), str(error), fix=error.fix))
+                self.problems.append(document.problem((*base, *path), error.problem, fix=error.fix))
 
     def _reference(self, document: Document, path: DataPath, reference: Reference, defined: set[str]) -> None:
         if reference.function in ("file", "sha256") and not is_template(reference.argument):

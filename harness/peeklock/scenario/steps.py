@@ -267,7 +267,7 @@ class StepReader:
             return compile_(raw, ())
         except MatcherInvalid as error:
             self._complain(
-                (*path, *error.path), str(error), expected=error.expected, fix=error.fix, at_key=error.at_key
+                (*path, *error.path), error.problem, expected=error.expected, fix=error.fix, at_key=error.at_key
             )
             return None
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from peeklock.errors import PeeklockError
 from peeklock.scenario.durations import parse_duration
 from peeklock.scenario.errors import suggestion
 
@@ -28,12 +29,8 @@ FUNCTIONS = {
 }
 
 
-class ValueInvalid(ValueError):
-    """A `${…}` that cannot be understood or looked up. `fix` tells what to write instead."""
-
-    def __init__(self, message: str, fix: str = "") -> None:
-        super().__init__(message)
-        self.fix = fix
+class ValueInvalid(PeeklockError, ValueError):
+    """A `${…}` that cannot be understood or looked up. A `ValueError` too: pydantic wants one of its validators."""
 
 
 @dataclass
@@ -72,7 +69,7 @@ def parse_reference(text: str) -> Reference:
         if name not in FUNCTIONS:
             raise ValueInvalid(
                 f'there is no function "{name}"',
-                suggestion(name, FUNCTIONS) or "use one of " + ", ".join(FUNCTIONS.values()),
+                fix=suggestion(name, FUNCTIONS) or "use one of " + ", ".join(FUNCTIONS.values()),
             )
         _check_argument(name, argument)
         return Reference(text, function=name, argument=argument)
@@ -80,20 +77,20 @@ def parse_reference(text: str) -> Reference:
         return Reference(text, name=inner)
     raise ValueInvalid(
         f"not a name or a function: ${{{text}}}",
-        "write ${name}, ${name.part} or ${uuid()}; $$ stands for a plain dollar sign",
+        fix="write ${name}, ${name.part} or ${uuid()}; $$ stands for a plain dollar sign",
     )
 
 
 def _check_argument(function: str, argument: str) -> None:
     if function == "uuid" and argument:
-        raise ValueInvalid("uuid() takes no argument", "write ${uuid()}")
+        raise ValueInvalid("uuid() takes no argument", fix="write ${uuid()}")
     if function in ("file", "sha256", "fake") and not argument:
-        raise ValueInvalid(f"{function}() needs an argument", f"write ${{{FUNCTIONS[function]}}}")
+        raise ValueInvalid(f"{function}() needs an argument", fix=f"write ${{{FUNCTIONS[function]}}}")
     if function == "now" and argument:
         try:
             parse_duration(argument)
         except ValueError as error:
-            raise ValueInvalid(str(error), "write ${now(+5m)} or ${now(-2h)}") from None
+            raise ValueInvalid(str(error), fix="write ${now(+5m)} or ${now(-2h)}") from None
 
 
 def references(value: Any) -> Iterator[tuple[tuple[str | int, ...], Reference]]:
@@ -148,7 +145,7 @@ def _look_up(reference: Reference, scope: Scope) -> Any:
     if reference.function:
         return _call(reference, scope)
     if reference.root not in scope.names:
-        raise ValueInvalid(f'"{reference.root}" is not defined', suggestion(reference.root, scope.names))
+        raise ValueInvalid(f'"{reference.root}" is not defined', fix=suggestion(reference.root, scope.names))
     return dig(scope.names[reference.root], reference.name[len(reference.root) :], reference.root)
 
 
@@ -170,7 +167,7 @@ def dig(value: Any, path: str, so_far: str = "") -> Any:
             )
             raise ValueInvalid(
                 f'"{so_far or "the result"}" has no "{key or index}"; it has {has}',
-                suggestion(key or "", [str(k) for k in value]) if isinstance(value, Mapping) else "",
+                fix=suggestion(key or "", [str(k) for k in value]) if isinstance(value, Mapping) else "",
             )
         so_far += segment.group(0)
     return value

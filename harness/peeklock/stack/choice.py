@@ -56,7 +56,7 @@ def _found() -> tuple[str, str]:
     try:
         missing = [image for image in wanted_images().values() if not engine.has_image(image)]
     except StackError as error:
-        return "embedded", f"{engine} answers, but {error.what}"
+        return "embedded", f"{engine} answers, but {error.problem}"
     except EngineError as error:
         return "embedded", f"{engine} refuses: {error.text}"
     if missing:

@@ -6,18 +6,19 @@ import errno
 from collections.abc import Sequence
 from pathlib import Path
 
+from peeklock.errors import PeeklockError
 from peeklock.stack.redact import redact
 
 
-class StackError(Exception):
-    """What happened, where, what was expected and found, what was checked, and how to fix it.
+class StackError(PeeklockError):
+    """The stack, or a part of it, cannot be had.
 
     Use the named constructors: each is a situation. Every text is redacted before it is kept.
     """
 
     def __init__(
         self,
-        what: str,
+        problem: str,
         *,
         where: str | None = None,
         expected: str | None = None,
@@ -27,31 +28,18 @@ class StackError(Exception):
         log: Sequence[str] = (),
         secrets: Sequence[str] = (),
     ) -> None:
-        def clean(text: str) -> str:
-            return redact(text, secrets)
+        def clean(text: str | None) -> str:
+            return redact(text, secrets) if text else ""
 
-        self.what = clean(what)
-        self.where = clean(where) if where else None
-        self.expected = clean(expected) if expected else None
-        self.actual = clean(actual) if actual else None
-        self.checked = tuple(clean(line) for line in checked)
-        self.fix = clean(fix) if fix else None
-        self.log = tuple(clean(line) for line in log)
-        super().__init__(self.what)
-
-    def __str__(self) -> str:
-        lines = [self.what]
-        lines += [f"  {label}: {text}" for label, text in self._facts() if text]
-        if self.checked:
-            lines += ["  checked:", *(f"    - {line}" for line in self.checked)]
-        if self.fix:
-            lines.append(f"  how to fix: {self.fix}")
-        if self.log:
-            lines += ["  last log lines:", *(f"    | {line}" for line in self.log)]
-        return "\n".join(lines)
-
-    def _facts(self) -> Sequence[tuple[str, str | None]]:
-        return (("where", self.where), ("expected", self.expected), ("actual", self.actual))
+        super().__init__(
+            clean(problem),
+            where=clean(where),
+            expected=clean(expected),
+            actual=clean(actual),
+            checked=[clean(line) for line in checked],
+            fix=clean(fix),
+            log=[clean(line) for line in log],
+        )
 
     @classmethod
     def port_in_use(cls, port: int, wanted_by: str, holder: str | None = None) -> StackError:

@@ -22,5 +22,5 @@ def check_where(raw: dict[str, Any]) -> list[Complaint]:
     try:
         compile_matcher(raw.get("where", {}))
     except MatcherInvalid as error:
-        return [Complaint(("where", *error.path), str(error), error.expected, error.fix)]
+        return [Complaint(("where", *error.path), error.problem, error.expected, error.fix)]
     return []

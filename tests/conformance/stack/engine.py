@@ -28,7 +28,7 @@ def engine_or_skip() -> Engine:
     except StackError as error:
         if os.environ.get("PEEKLOCK_ENGINE") == "required":
             raise
-        pytest.skip(f"{error.what}; {error.fix}")
+        pytest.skip(f"{error.problem}; {error.fix}")
     return engine
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from peeklock.errors import PeeklockError
+
 DataPath = tuple[str | int, ...]
 
 
@@ -20,14 +22,14 @@ ABSENT: Final = _Absent()
 """The value of a key that is not there."""
 
 
-class MatcherInvalid(ValueError):
+class MatcherInvalid(PeeklockError, ValueError):
     """An expectation that cannot be understood; `path` leads from the expectation to the place."""
 
     def __init__(
         self, path: DataPath, message: str, *, expected: str = "", fix: str = "", at_key: bool = False
     ) -> None:
-        super().__init__(message)
-        self.path, self.expected, self.fix, self.at_key = path, expected, fix, at_key
+        super().__init__(message, expected=expected, fix=fix)
+        self.path, self.at_key = path, at_key
 
 
 @dataclass(frozen=True, slots=True)

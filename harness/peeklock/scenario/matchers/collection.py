@@ -65,7 +65,7 @@ class Unique:
             try:
                 value = show(dig(item, f".{self.path}"))
             except ValueInvalid as error:
-                found.append(Mismatch(step_into(at, index), f"a value at {self.path}", str(error), self.source))
+                found.append(Mismatch(step_into(at, index), f"a value at {self.path}", error.problem, self.source))
                 continue
             if value in seen:
                 same = f"{value}, as has [{seen[value]}]"

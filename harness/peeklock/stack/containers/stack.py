@@ -109,7 +109,7 @@ class ContainersStack(LocalStack):
                     return start_postgres(*common, lasting=lasting, **plan)
                 return start_azurite(*common, lasting=lasting, **plan)
             except StackError as error:
-                if "is in use" not in error.what or kind in self._state["fixed"] or attempt == _TRIES - 1:
+                if "is in use" not in error.problem or kind in self._state["fixed"] or attempt == _TRIES - 1:
                     raise
                 plan["port"] = self._supervisor.reserve_ports(1)[0]
         raise AssertionError

@@ -24,6 +24,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _PACKAGE = Path(__file__).parents[3]
 _CLONE = _PACKAGE.parents[1]
+_LEAVES = ("__init__.py", "errors.py")
+"""The modules of the package itself that the emulator imports."""
 _MODEL = "centerface.onnx"
 _PROGRAM = "opt/peeklock"
 _SERVICES = "opt/services"
@@ -176,8 +178,8 @@ def _servicebus() -> Recipe:
     source = _PACKAGE / "servicebus"
 
     def program(layer: Layer, _below: list[Path]) -> None:
-        layer.module(_PACKAGE / "__init__.py", f"{_PROGRAM}/peeklock/__init__.py")
-        layer.tree(source, f"{_PROGRAM}/peeklock/peeklock/servicebus")
+        layer.files(_PACKAGE, _LEAVES, f"{_PROGRAM}/peeklock")
+        layer.tree(source, f"{_PROGRAM}/peeklock/servicebus")
         layer.folder("home/peeklock/data", mode=0o700, owner=USER)  # a volume that is mounted there gets its owner
         # /health tells the version
         own = distribution("peeklock")
@@ -185,7 +187,11 @@ def _servicebus() -> Recipe:
 
     return Recipe(
         "servicebus",
-        {"python": interpreter.version(), "packages": _pins(found), "program": _digest(source, _program_files(source))},
+        {
+            "python": interpreter.version(),
+            "packages": _pins(found),
+            "program": _digest(_PACKAGE, [*_program_files(source), *(_PACKAGE / leaf for leaf in _LEAVES)]),
+        },
         {"system.tar": _python, "packages.tar": _with(found), "program.tar": program},
         {},
     )
