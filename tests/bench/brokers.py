@@ -41,13 +41,13 @@ class Worker:
             Receiver, f"bench-{time.monotonic_ns()}", source=source, target=target, snd_settle_mode=0, rcv_settle_mode=0
         )
         assert isinstance(link, Receiver)
-        box = channel.inbox.setdefault(link, [])
+        box = channel.inbox.setdefault(link.id, [])
         began, done = time.perf_counter(), 0
         link.grant(_WINDOW, auto=True)
         while done < count:
             channel.wait(lambda: box, "messages")
             for event in box:
-                channel.session.settle(True, event.id, frames.ACCEPTED, settled=True)
+                channel.session.settle(event.id, frames.ACCEPTED, settled=True)
             done += len(box)
             box.clear()
             channel.flush()

@@ -180,7 +180,7 @@ def _through(channel: Channel, links: list[tuple[Sender, Receiver]], count: int)
     payload = OutgoingMessage(b"x" * 1024, message_id="m").encode()
     for start in range(0, count, 50):
         turn = [links[number % len(links)] for number in range(start, start + 50)]
-        boxes = [channel.inbox.setdefault(receiver, []) for _, receiver in dict(turn).items()]
+        boxes = [channel.inbox.setdefault(receiver.id, []) for _, receiver in dict(turn).items()]
         for sender, receiver in turn:
             sender.send(payload, context=sender)
             receiver.grant(receiver.credit + 1)
@@ -189,7 +189,7 @@ def _through(channel: Channel, links: list[tuple[Sender, Receiver]], count: int)
         channel.outcomes.clear()
         for box in boxes:
             for event in box:
-                channel.session.settle(True, event.id, frames.ACCEPTED, settled=True)
+                channel.session.settle(event.id, frames.ACCEPTED, settled=True)
             box.clear()
         channel.flush()
 

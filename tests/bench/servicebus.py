@@ -89,12 +89,12 @@ def raw(pid: int, connection: str, scale: float) -> Iterator[dict[str, float | s
         def receive() -> None:
             done = 0
             receiver.grant(500, auto=True)
-            box = channel.inbox.setdefault(receiver, [])
+            box = channel.inbox.setdefault(receiver.id, [])
             while done < count:
                 channel.wait(lambda: box, "messages")
                 for event in box:
-                    channel.session.settle(True, event.id, frames.ACCEPTED, settled=False)
-                    channel.amqp.flush_dispositions()  # one frame each, as SDKs send them
+                    channel.session.settle(event.id, frames.ACCEPTED, settled=False)
+                    channel.amqp.output.flush_dispositions()  # one frame each, as SDKs send them
                 done += len(box)
                 box.clear()
                 channel.flush()

@@ -122,7 +122,7 @@ def links(client: Client, rng: random.Random) -> None:
     receiver.grant(2, echo=True)
     receiver.grant(5, drain=True)
     channel.flush()
-    channel.session.write(described(frames.DISPOSITION, True, 0, 9, False, None, None))
+    channel.session.channel.write(described(frames.DISPOSITION, True, 0, 9, False, None, None))
     receiver.detach()
     channel.session.end()
     channel.flush()

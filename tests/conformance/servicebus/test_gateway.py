@@ -169,9 +169,9 @@ def test_settled_dispositions_get_no_answer(bus, channel):
     channel.send(channel.attach_sender("q"), [OutgoingMessage(b"x").encode()])
     link = channel.attach_receiver("q", settled=False)
     link.grant(1)
-    channel.wait(lambda: channel.inbox.get(link), "a message")
-    number = channel.inbox[link][0].id
-    channel.session.settle(True, number, frames.ACCEPTED, settled=True)
+    channel.wait(lambda: channel.inbox.get(link.id), "a message")
+    number = channel.inbox[link.id][0].id
+    channel.session.settle(number, frames.ACCEPTED, settled=True)
     error = refused(lambda: channel.settle(number + 50, link, frames.ACCEPTED))
     assert error.condition == "com.microsoft:message-lock-lost"
     assert number not in channel.settled
@@ -184,9 +184,9 @@ def test_the_echo_of_a_settlement(bus, channel):
     channel.send(channel.attach_sender("q"), [OutgoingMessage(b"x").encode() for _ in range(5)])
     link = channel.attach_receiver("q", settled=False)
     link.grant(5)
-    channel.wait(lambda: len(channel.inbox.get(link, [])) == 5, "five messages")
+    channel.wait(lambda: len(channel.inbox.get(link.id, [])) == 5, "five messages")
     for event, state in zip(
-        channel.inbox[link],
+        channel.inbox[link.id],
         [
             frames.ACCEPTED,
             frames.modified(True, True),
@@ -196,12 +196,12 @@ def test_the_echo_of_a_settlement(bus, channel):
         ],
         strict=True,
     ):
-        channel.session.settle(True, event.id, state, settled=False)
+        channel.session.settle(event.id, state, settled=False)
         channel.wait(lambda event=event: event.id in channel.settled, "the echo")
         code, fields = channel.settled.pop(event.id)
         assert code == state[2]
         assert code != frames.REJECTED_CODE or fields == [None]
-    assert len(channel.inbox[link][0].tag) == 16
+    assert len(channel.inbox[link.id][0].tag) == 16
 
 
 def test_a_refused_token_has_no_error_condition(bus, channel):
@@ -211,8 +211,8 @@ def test_a_refused_token_has_no_error_condition(bus, channel):
     token = make_token("sb://h/q", "RootManageSharedAccessKey", "not-the-key", int(bus.clock.now() + 60))
     properties = ["1", None, None, None, receiver.target.value[0]]
     channel.send(sender, [build(properties=properties, application_properties=fields, value=encode(token))])
-    channel.wait(lambda: channel.inbox.get(receiver), "the answer")
-    answer = Envelope(channel.inbox[receiver][0].payload).application_properties()
+    channel.wait(lambda: channel.inbox.get(receiver.id), "the answer")
+    answer = Envelope(channel.inbox[receiver.id][0].payload).application_properties()
     assert (set(answer), answer["status-code"]) == ({"status-code", "status-description"}, 401)
 
 
@@ -222,9 +222,9 @@ def test_lock_expired_under_a_receiver(bus, channel):
     channel.send(channel.attach_sender("q"), [OutgoingMessage(b"x").encode()])
     link = channel.attach_receiver("q", settled=False)
     link.grant(1)
-    channel.wait(lambda: channel.inbox.get(link), "a message")
+    channel.wait(lambda: channel.inbox.get(link.id), "a message")
     bus.advance(5)
-    error = refused(lambda: channel.settle(channel.inbox[link][0].id, link, frames.ACCEPTED))
+    error = refused(lambda: channel.settle(channel.inbox[link.id][0].id, link, frames.ACCEPTED))
     assert error.condition == "com.microsoft:message-lock-lost"
 
 
@@ -240,8 +240,8 @@ def test_reset_keeps_links_and_credit(bus, channel):
         bus.reset()
         assert refused(lambda: client.complete(old)).condition == "com.microsoft:message-lock-lost"
         client.send("q", [OutgoingMessage(b"new")])
-    channel.wait(lambda: channel.inbox.get(waiting), "a message by the credit of before")
-    assert Envelope(channel.inbox[waiting][0].payload).body()[1] == [b"new"]
+    channel.wait(lambda: channel.inbox.get(waiting.id), "a message by the credit of before")
+    assert Envelope(channel.inbox[waiting.id][0].payload).body()[1] == [b"new"]
 
 
 def test_client_survives_a_lost_connection(bus):
@@ -318,7 +318,7 @@ def test_a_slow_reader_is_not_flooded():
         buffered = bus.call(lambda server: max(peer.transport.get_write_buffer_size() for peer in server.peers))
         assert buffered < 8 << 20
         assert bus.entities()[0]["active"] > 100
-        channel.wait(lambda: len(channel.inbox.get(link, [])) == 200, "all messages", 20)
+        channel.wait(lambda: len(channel.inbox.get(link.id, [])) == 200, "all messages", 20)
         channel.close()
 
 

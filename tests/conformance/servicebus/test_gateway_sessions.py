@@ -104,7 +104,7 @@ def test_the_attach_is_answered_when_a_session_comes(bus, client, channel):
     assert ask(channel, "peek-message", {"from-sequence-number": 0, "message-count": Int(1)})[0] == 204
     assert link.remote_handle is None
     client.send("s", messages("x", "1"))
-    channel.wait(lambda: channel.inbox.get(link), "a message")
+    channel.wait(lambda: channel.inbox.get(link.id), "a message")
     assert link.source.value[7] == {"com.microsoft:session-filter": "x"}
 
 
@@ -290,35 +290,35 @@ def test_a_drain_sends_what_is_there_and_uses_the_credit_up(bus, client, channel
     link.grant(4, drain=True)
     channel.wait(lambda: link.credit == 0, "the drain")
     assert link.delivery_count - before == 4
-    assert len(channel.inbox.get(link, [])) == min(there, 4)
+    assert len(channel.inbox.get(link.id, [])) == min(there, 4)
     client.send("q", [OutgoingMessage(b"y")])
     ask(channel, "peek-message", {"from-sequence-number": 0, "message-count": Int(1)}, queue="q")
-    assert len(channel.inbox.get(link, [])) == min(there, 4)
+    assert len(channel.inbox.get(link.id, [])) == min(there, 4)
     link.grant(10)
     left = max(0, there - 4) + 1
-    channel.wait(lambda: len(channel.inbox.get(link, [])) == min(there, 4) + left, "the rest")
+    channel.wait(lambda: len(channel.inbox.get(link.id, [])) == min(there, 4) + left, "the rest")
     assert link.credit == 10 - left
 
 
 def test_a_drain_waits_for_the_window(bus, client, channel):
     """S-14: messages that the session's window holds back come before the answer to the drain."""
     client.send("q", [OutgoingMessage(b"x") for _ in range(6)], batch=True)
-    session = channel.session
+    session = channel.session.channel
     link = channel.attach_receiver("q", settled=True)
-    session.connection.write(
-        frames.flow(session.channel, (session.next_incoming_id, 2, session.next_outgoing_id, 100), None, False)
+    session.output.write(
+        frames.flow(session.number, (session.next_incoming_id, 2, session.next_outgoing_id, 100), None, False)
     )
     base = session.next_incoming_id
-    session.connection.write(
-        frames.flow(session.channel, (base, 2, session.next_outgoing_id, 100), (link.handle, 0, 8, None, True))
+    session.output.write(
+        frames.flow(session.number, (base, 2, session.next_outgoing_id, 100), (link.handle, 0, 8, None, True))
     )
-    channel.wait(lambda: len(channel.inbox.get(link, [])) == 2, "as much as the window takes")
-    ask_window = frames.flow(session.channel, (session.next_incoming_id, 1000, session.next_outgoing_id, 100))
+    channel.wait(lambda: len(channel.inbox.get(link.id, [])) == 2, "as much as the window takes")
+    ask_window = frames.flow(session.number, (session.next_incoming_id, 1000, session.next_outgoing_id, 100))
     assert link.delivery_count == 2
     link.credit = 6
-    session.connection.write(ask_window)
+    session.output.write(ask_window)
     channel.wait(lambda: link.delivery_count == 8, "the drain")
-    assert len(channel.inbox[link]) == 6
+    assert len(channel.inbox[link.id]) == 6
 
 
 def test_an_idle_link_is_detached_and_a_waiting_receiver_is_not():
@@ -335,7 +335,7 @@ def test_an_idle_link_is_detached_and_a_waiting_receiver_is_not():
             assert "Idle timeout: 00:00:00" in error.description
         assert len(bus.entities()[0]["receivers"]) == 1
         channel.send(channel.attach_sender("q"), [OutgoingMessage(b"x").encode()])
-        channel.wait(lambda: channel.inbox.get(waiting), "the message")
+        channel.wait(lambda: channel.inbox.get(waiting.id), "the message")
         channel.close()
 
 

@@ -184,7 +184,7 @@ def test_what_was_refused_without_an_answer_dooms_the_transaction(bus, wire, way
     if way == "send":
         far.send(OutgoingMessage(b"x", message_id="far").encode(), settled=True, state=posting(id_))
     else:
-        wire.channel.session.settle(True, 4_711, transactional(id_, frames.ACCEPTED), settled=True)
+        wire.channel.session.settle(4_711, transactional(id_, frames.ACCEPTED), settled=True)
         wire.channel.flush()
     error = refused(lambda: wire.discharge(id_))
     assert error.condition == "amqp:transaction:rollback"

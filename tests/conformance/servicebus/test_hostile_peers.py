@@ -268,8 +268,8 @@ CODES = ("statusCode", "statusDescription")
 
 def begin_message(channel: Channel, link: Sender, number: int, payload: bytes) -> None:
     """Send a part of a message that never ends."""
-    raw = frames.transfer(channel.session.channel, link.handle, number, bytes(4), 0, True, True, payload)
-    channel.amqp.write(raw)
+    raw = frames.transfer(channel.session.channel.number, link.handle, number, bytes(4), 0, True, True, payload)
+    channel.amqp.output.write(raw)
     channel.flush()
 
 
@@ -302,8 +302,8 @@ def test_unfinished_messages_are_counted_down_again(bus: Emulator) -> None:
     until(bus, lambda _: server_end.amqp.unfinished > 1000)
     for _ in range(1000):
         begin_message(channel, link, 900, b"")
-    raw = frames.transfer(channel.session.channel, link.handle, 900, bytes(4), 0, True, False, b"")
-    channel.amqp.write(raw)
+    raw = frames.transfer(channel.session.channel.number, link.handle, 900, bytes(4), 0, True, False, b"")
+    channel.amqp.output.write(raw)
     other = channel.attach_sender("q")
     assert bus.call(lambda _: server_end.amqp.unfinished) == 0
     begin_message(channel, other, 901, b"x" * 1000)

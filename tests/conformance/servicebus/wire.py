@@ -61,7 +61,7 @@ class Wire:
 
     def receive(self, link):
         link.grant(1)
-        box = self.channel.inbox.setdefault(link, [])
+        box = self.channel.inbox.setdefault(link.id, [])
         self.channel.wait(lambda: box or self.channel.check(link), "a message")
         return box.pop(0)
 
@@ -69,8 +69,8 @@ class Wire:
         """Settle a delivery in a transaction; raise a refusal, return the outcome's code."""
         channel = self.channel
         channel.settled.pop(delivery.id, None)
-        channel.session.settle(True, delivery.id, transactional(id_, outcome), settled=False)
-        channel.wait(lambda: channel.check(delivery.link) or delivery.id in channel.settled, "the outcome")
+        channel.session.settle(delivery.id, transactional(id_, outcome), settled=False)
+        channel.wait(lambda: delivery.id in channel.settled, "the outcome")
         code, fields = channel.settled.pop(delivery.id)
         if code == frames.TRANSACTIONAL:
             told, code, fields = outcome_of(fields)

@@ -45,7 +45,7 @@ class Pair:
         """Attach a link of the client's and accept it; return both ends."""
         link = self.session.attach(kind, "l", source=frames.source("q"), target=frames.target("q"))
         self.turn()
-        other = next(e.link for e in reversed(self.seen[self.server]) if isinstance(e, ev.LinkAttached))
+        other = self.attached()
         other.accept()
         if kind is Sender:
             other.grant(credit)
@@ -54,6 +54,15 @@ class Pair:
             link.grant(credit)
         self.turn()
         return link, other
+
+    def attached(self):
+        """Return the server's end of the link that was attached last."""
+        return self.server.links[self.of(self.server, ev.LinkAttached)[-1].link]
+
+    @property
+    def server_session(self):
+        (session,) = self.server.sessions.values()
+        return session
 
     def of(self, side, kind):
         return [event for event in self.seen[side] if type(event) is kind]
@@ -102,11 +111,11 @@ def test_every_performative_has_all_of_its_fields():
     other.send(b"x", tag=b"t" * 16)
     other.send(b"x", tag=b"t", message_format=7)
     pair.turn()
-    pair.session.settle(True, 0, frames.ACCEPTED, settled=False)
+    pair.session.settle(0, frames.ACCEPTED, settled=False)
     pair.turn()
-    pair.server.sessions[0].settle(False, 0, frames.ACCEPTED)
+    pair.server_session.settle_sent(0, 0, frames.ACCEPTED)
     other.detach(AmqpError("amqp:not-found", "gone"))
-    pair.server.sessions[0].end()
+    pair.server_session.end()
     pair.server.close()
     pair.turn()
     arity = {0x10: 10, 0x11: 8, 0x12: 14, 0x13: 11, 0x14: 11, 0x15: 6, 0x16: 3, 0x17: 1, 0x18: 1}
@@ -186,7 +195,7 @@ def test_echo_is_answered():
     link, other = pair.link(Receiver)
     before = len(frames_of(pair.wire[pair.server]))
     link.grant(7, echo=True)
-    pair.client.write(frames.flow(0, (0, 100, 0, 100), None, echo=True))
+    pair.client.output.write(frames.flow(0, (0, 100, 0, 100), None, echo=True))
     pair.turn()
     flows = [f for f in frames_of(pair.wire[pair.server])[before:] if f[1] == 0x13]
     assert [f[2][4] for f in flows] == [other.handle, None]
@@ -209,8 +218,7 @@ def test_session_window_holds_transfers_back():
     """The peer's incoming window counts transfers: what has no window waits until it opens."""
     pair = Pair()
     link, other = pair.link(Receiver)
-    session = other.session
-    session.remote_window = 1
+    other.channel.remote_window = 1
     for number in range(3):
         other.send(b"%d" % number, tag=b"t" * 16, settled=True)
     pair.turn()
@@ -227,9 +235,9 @@ def test_counters_wrap():
     assert serial.distance(1, 2**32 - 1) == -2
     pair = Pair()
     link, other = pair.link(Receiver, credit=0)
-    for session in (other.session, link.session):
-        session.next_outgoing_id = session.next_delivery_id = 2**32 - 2
-    link.session.next_incoming_id = 2**32 - 2
+    for channel in (other.channel, link.channel):
+        channel.next_outgoing_id = channel.next_delivery_id = 2**32 - 2
+    link.channel.next_incoming_id = 2**32 - 2
     link.delivery_count = other.delivery_count = 2**32 - 2
     link.grant(10)
     pair.turn()
@@ -239,7 +247,7 @@ def test_counters_wrap():
     pair.turn()
     assert [d.id for d in pair.of(pair.client, ev.Delivery)] == [2**32 - 2, 2**32 - 1, 0, 1]
     assert link.delivery_count == other.delivery_count == 2
-    pair.client.write(frames.disposition(0, True, 2**32 - 1, 0, True, frames.ACCEPTED))
+    pair.client.output.write(frames.disposition(0, True, 2**32 - 1, 0, True, frames.ACCEPTED))
     pair.turn()
     assert [o.context for o in pair.of(pair.server, ev.Outcome)] == [1, 2]
 
@@ -252,7 +260,7 @@ def test_one_disposition_covers_a_range():
         other.send(b"x", tag=b"t" * 16, context=number)
     pair.turn()
     for number in range(4):
-        pair.session.settle(True, number, frames.ACCEPTED, settled=False)
+        pair.session.settle(number, frames.ACCEPTED, settled=False)
     pair.turn()
     assert [o.context for o in pair.of(pair.server, ev.Outcome)] == [0, 1, 2, 3]
     (sent,) = [f for f in frames_of(pair.wire[pair.client]) if f[1] == 0x15]
@@ -269,10 +277,10 @@ def test_settling_after_the_detach_is_ignored(last):
         other.send(b"x", tag=b"t" * 16, context=number)
     pair.turn()
     link.detach()
-    pair.client.write(frames.disposition(0, True, 0, last, False, frames.ACCEPTED))
+    pair.client.output.write(frames.disposition(0, True, 0, last, False, frames.ACCEPTED))
     pair.turn()
     assert not pair.of(pair.server, ev.Outcome)
-    pair.client.write(frames.disposition(0, True, 9, 9, False, frames.ACCEPTED))
+    pair.client.output.write(frames.disposition(0, True, 9, 9, False, frames.ACCEPTED))
     pair.turn()
     assert [outcome.context for outcome in pair.of(pair.server, ev.Outcome)] == [None]
 
@@ -283,7 +291,7 @@ def test_a_huge_range_costs_nothing():
     _link, other = pair.link(Receiver)
     other.send(b"x", tag=b"t" * 16, context="a")
     pair.turn()
-    pair.client.write(frames.disposition(0, True, 0, 2**31 - 1, True, frames.ACCEPTED))
+    pair.client.output.write(frames.disposition(0, True, 0, 2**31 - 1, True, frames.ACCEPTED))
     pair.turn()
     assert [o.context for o in pair.of(pair.server, ev.Outcome)] == ["a"]
 
@@ -303,7 +311,7 @@ def test_properties_to_modify_keep_their_types():
     other.send(b"x", tag=b"t" * 16, context=1)
     pair.turn()
     state = described(frames.MODIFIED_CODE, True, False, {Symbol("n"): UInt(5)})
-    pair.session.settle(True, 0, state, settled=False)
+    pair.session.settle(0, state, settled=False)
     pair.turn()
     (outcome,) = pair.of(pair.server, ev.Outcome)
     assert type(outcome.fields[2]["n"]) is UInt
@@ -313,7 +321,8 @@ def test_refusal_is_an_attach_with_null_terminus_and_a_detach():
     """S-7, S-10: both in one flush, and the error has all three fields."""
     pair = Pair()
     pair.session.attach(Receiver, "l", source=frames.source("q"), target=frames.target("q"))
-    pair.server.receive(pair.client.take_output())[0].link.refuse(AmqpError("amqp:not-found", "no such queue"))
+    pair.server.receive(pair.client.take_output())
+    pair.server.links[max(pair.server.links)].refuse(AmqpError("amqp:not-found", "no such queue"))
     attach, detach = frames_of(pair.server.take_output())
     assert attach[2][5] is None
     assert attach[2][6] is None
@@ -327,7 +336,7 @@ def test_accepted_links_echo_both_termini():
     address = "amqps://LocalHost:1234/My-Queue"
     link = pair.session.attach(Receiver, "l", source=frames.source(address), target=None)
     pair.turn()
-    pair.of(pair.server, ev.LinkAttached)[-1].link.accept()
+    pair.attached().accept()
     pair.turn()
     attach = [f for f in frames_of(pair.wire[pair.server]) if f[1] == 0x12][-1][2]
     assert attach[5].value[0] == address
@@ -344,7 +353,7 @@ def test_frames_on_an_ended_channel_are_ignored():
     link, _ = pair.link()
     pair.session.end()
     pair.turn()
-    pair.client.write(frames.frame(0, described(frames.DETACH, UInt(link.handle), True, None)))
+    pair.client.output.write(frames.frame(0, described(frames.DETACH, UInt(link.handle), True, None)))
     pair.turn()
     assert not pair.server.closed
     assert len(pair.of(pair.server, ev.LinkDetached)) == 1
@@ -356,7 +365,7 @@ def test_frames_after_our_detach_are_ignored():
     link, other = pair.link()
     other.detach(AmqpError("amqp:link:detach-forced", "x"))
     link.send(b"late")
-    pair.client.write(frames.flow(0, (0, 10, 0, 10), (link.handle, 0, 5, None, False)))
+    pair.client.output.write(frames.flow(0, (0, 10, 0, 10), (link.handle, 0, 5, None, False)))
     pair.turn()
     assert not pair.server.closed
     assert pair.of(pair.server, ev.Delivery) == []
@@ -369,11 +378,11 @@ def test_handles_are_used_again():
     for _ in range(1_100):
         link = pair.session.attach(Sender, "l", source=frames.source("q"), target=frames.target("q"))
         pair.turn()
-        pair.of(pair.server, ev.LinkAttached)[-1].link.accept()
+        pair.attached().accept()
         link.detach()
         pair.turn()
     assert not pair.server.closed
-    assert pair.server.sessions[0].links == {}
+    assert pair.server_session.links == pair.server.links == {}
 
 
 def test_heartbeats_at_half_of_the_peer_s_time_out():
@@ -457,7 +466,7 @@ def test_mutated_traffic_never_raises():
     link, _other = pair.link()
     link.send(b"payload", tag=b"t" * 16)
     pair.turn()
-    pair.session.settle(True, 0, described(frames.MODIFIED_CODE, True, False, {Symbol("a"): 1}), settled=False)
+    pair.session.settle(0, described(frames.MODIFIED_CODE, True, False, {Symbol("a"): 1}), settled=False)
     pair.client.close()
     pair.turn()
     traffic = pair.wire[pair.client]
@@ -481,7 +490,7 @@ def test_mutated_traffic_never_raises():
                 if isinstance(event, ev.SaslInit):
                     server.sasl_outcome(True)
                 elif isinstance(event, ev.LinkAttached):
-                    event.link.accept(max_message_size=1_000)
+                    pair.server.links[event.link].accept(max_message_size=1_000)
         server.take_output()
 
 

@@ -6,21 +6,24 @@ once a turn. Time is told by `tick(now)` alone.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from typing import Any
 
 from . import decode, events, frames
-from .caps import Caps
+from .caps import Caps, Usage
 from .encode import described
 from .errors import DECODE_ERROR, FRAMING_ERROR, NOT_ALLOWED, RESOURCE_LIMIT, AmqpError, DecodeError, ProtocolError
 from .fields import UINT, uint
+from .link import Link
+from .output import MIN_MAX_FRAME_SIZE, Output
 from .session import Session, read_error
+from .session_channel import SessionChannel
 from .types import Array, Symbol, UByte, UInt, UShort
 
 MAX_FRAME_SIZE = 65_536
 CHANNEL_MAX = 255
 IDLE_TIMEOUT = 240.0
-MIN_MAX_FRAME_SIZE = 512
 
 _u32 = struct.Struct(">I").unpack_from
 _HEAD = struct.Struct(">IBBH").unpack_from
@@ -43,126 +46,93 @@ class Connection:
         idle_timeout: float = IDLE_TIMEOUT,
         max_frame_size: int = MAX_FRAME_SIZE,
     ) -> None:
-        self.server = server
         self.container_id = container_id
-        self.hostname = hostname
         self.mechanisms = mechanisms
-        self.idle_timeout = idle_timeout
-        self.max_frame_size = max_frame_size
-        self.remote_max_frame_size = MIN_MAX_FRAME_SIZE
         self.remote_container_id = ""
-        self.remote_hostname: str | None = None
-        self.remote_idle_timeout = 0.0
-        self.caps = Caps()
-        self.unfinished = 0
-        """How many bytes there are of messages that are not whole yet."""
-        self.sasl_done = False
-        self.open_sent = self.opened = self.close_sent = self.closed = False
+        self.opened = self.close_sent = self.closed = False
         self.sessions: dict[int, Session] = {}
+        """Those that exist now, by their ids."""
+        self.links: dict[int, Link] = {}
+        """Those of all sessions, by their ids."""
+        self.output = Output()
+        self._usage = Usage()
+        self._server = server
+        self._hostname = hostname
+        self._idle_timeout = idle_timeout
+        self._max_frame_size = max_frame_size
+        self._remote_idle_timeout = 0.0
+        self._sasl_done = self._open_sent = False
+        self._numbers = itertools.count(1)
+        self._by_channel: dict[int, Session] = {}
         """By the peer's channel."""
         self._ended: set[int] = set()
         self._begun: dict[int, Session] = {}
         self._buffer = b""
-        self._out: list[bytes] = []
         self._events: list[events.Event] = []
-        self._pending: tuple[int, bool, int, int, bytes, bool] | None = None
+        self._emit = self._events.append
         self._header_expected = True
-        self._bytes_in = self._writes = 0
+        self._bytes_in = 0
         self._seen_in = self._seen_out = -1
         self._in_at = self._out_at = 0.0
 
-    # -- output
+    @property
+    def caps(self) -> Caps:
+        """How much the peer may make us keep."""
+        return self._usage.caps
 
-    def write(self, raw: bytes, payload: bytes = b"") -> None:
-        """Queue bytes for the peer."""
-        self._out.append(raw)
-        if payload:
-            self._out.append(payload)
-        self._writes += 1
+    @caps.setter
+    def caps(self, caps: Caps) -> None:
+        self._usage.caps = caps
 
-    def take_output(self) -> bytes:
-        """Return all that is to be sent now, and forget it."""
-        if self._pending is not None:
-            self.flush_dispositions()
-        if len(self._out) == 1:
-            return self._out.pop()
-        raw = b"".join(self._out)
-        self._out.clear()
-        return raw
-
-    def emit(self, event: events.Event) -> None:
-        """Queue an event for the owner; `receive` returns it."""
-        self._events.append(event)
-
-    def queue_disposition(self, channel: int, receiver: bool, delivery_id: int, state: bytes, settled: bool) -> None:
-        """Write a disposition, joined with the one before when it continues its range with the same outcome."""
-        pending = self._pending
-        if pending is not None:
-            if (
-                pending[3] + 1 == delivery_id
-                and pending[4] == state
-                and pending[0] == channel
-                and pending[1] == receiver
-                and pending[5] == settled
-            ):
-                self._pending = (channel, receiver, pending[2], delivery_id, state, settled)
-                return
-            self.flush_dispositions()
-        self._pending = (channel, receiver, delivery_id, delivery_id, state, settled)
-
-    def flush_dispositions(self) -> None:
-        """Write the range of dispositions that is being joined."""
-        if self._pending is not None:
-            channel, receiver, first, last, state, settled = self._pending
-            self._pending = None
-            self.write(frames.disposition(channel, receiver, first, last, settled, state))
+    @property
+    def unfinished(self) -> int:
+        """How many bytes it keeps of messages that are not complete yet."""
+        return self._usage.unfinished
 
     # -- what the owner does
 
+    def take_output(self) -> bytes:
+        """Return all that is to be sent now, and forget it."""
+        return self.output.take()
+
     def start(self) -> None:
         """Client: write the SASL header; the rest follows from the server's answers."""
-        self.write(frames.SASL_HEADER)
-
-    def sasl_init(self, mechanism: str, response: bytes) -> None:
-        """Client: choose a mechanism."""
-        body = described(frames.SASL_INIT, Symbol(mechanism), response, self.hostname)
-        self.write(frames.frame(0, body, kind=1))
+        self.output.write(frames.SASL_HEADER)
 
     def sasl_outcome(self, ok: bool) -> None:
         """Server: answer a `SaslInit`; a refusal ends the connection."""
-        self.sasl_done = ok
-        self.write(frames.frame(0, described(frames.SASL_OUTCOME, UByte(0 if ok else 1), None), kind=1))
+        self._sasl_done = ok
+        self.output.write(frames.frame(0, described(frames.SASL_OUTCOME, UByte(0 if ok else 1), None), kind=1))
         self._header_expected = True
         if not ok:
             self._finish(AmqpError("amqp:unauthorized-access", "SASL authentication failed"))
 
     def open(self) -> None:
         """Write the open frame with all ten fields."""
-        self.open_sent = True
+        self._open_sent = True
         body = described(
-            frames.OPEN, self.container_id, self.hostname, UInt(self.max_frame_size), UShort(CHANNEL_MAX),
-            UInt(int(self.idle_timeout * 1000)), None, None, None, None, None,
+            frames.OPEN, self.container_id, self._hostname, UInt(self._max_frame_size), UShort(CHANNEL_MAX),
+            UInt(int(self._idle_timeout * 1000)), None, None, None, None, None,
         )  # fmt: skip
-        self.write(frames.frame(0, body))
+        self.output.write(frames.frame(0, body))
 
     def begin(self) -> Session:
         """Begin a session ourselves (the client's side)."""
-        used = {session.channel for session in self.sessions.values()} | set(self._begun)
+        used = {session.channel.number for session in self.sessions.values()} | set(self._begun)
         channel = next(number for number in range(CHANNEL_MAX + 1) if number not in used)
-        session = Session(self, channel)
-        self._begun[channel] = session
-        session.send_begin()
+        session = self._begun[channel] = self._new_session(channel)
+        session.send_begin(None)
         return session
 
     def close(self, failure: AmqpError | None = None) -> None:
         """Close the connection from our side."""
         if self.close_sent:
             return
-        self.flush_dispositions()
-        if not self.open_sent:
+        self.output.flush_dispositions()
+        if not self._open_sent:
             self.open()
         self.close_sent = True
-        self.write(frames.frame(0, described(frames.CLOSE, frames.error(failure))))
+        self.output.write(frames.frame(0, described(frames.CLOSE, frames.error(failure))))
 
     def tick(self, now: float) -> float | None:
         """Tell the time: writes an empty frame when the peer needs one (half of its idle time-out), closes a
@@ -171,19 +141,19 @@ class Connection:
             return None
         if self._bytes_in != self._seen_in:
             self._seen_in, self._in_at = self._bytes_in, now
-        if self._writes != self._seen_out:
-            self._seen_out, self._out_at = self._writes, now
-        due = now + self.idle_timeout / 4 if self.idle_timeout else now + 60.0
-        if self.idle_timeout and now - self._in_at >= self.idle_timeout:
+        if self.output.writes != self._seen_out:
+            self._seen_out, self._out_at = self.output.writes, now
+        due = now + self._idle_timeout / 4 if self._idle_timeout else now + 60.0
+        if self._idle_timeout and now - self._in_at >= self._idle_timeout:
             # twice what is said in the open frame is what a peer may take; here it is what we have said
-            text = f"The connection was silent for longer than its idle time-out of {self.idle_timeout:g} s."
+            text = f"The connection was silent for longer than its idle time-out of {self._idle_timeout:g} s."
             self._fail(AmqpError("amqp:resource-limit-exceeded", text))
             return None
-        if self.remote_idle_timeout and self.opened:
-            half = self.remote_idle_timeout / 2
+        if self._remote_idle_timeout and self.opened:
+            half = self._remote_idle_timeout / 2
             if now - self._out_at >= half * 0.95:
-                self.write(b"\x00\x00\x00\x08\x02\x00\x00\x00")
-                self._seen_out, self._out_at = self._writes, now
+                self.output.write(b"\x00\x00\x00\x08\x02\x00\x00\x00")
+                self._seen_out, self._out_at = self.output.writes, now
             due = min(due, self._out_at + half)
         return due
 
@@ -205,7 +175,8 @@ class Connection:
             except (TypeError, ValueError, IndexError, struct.error) as error:
                 # a field of the wrong type, such as a list where a handle belongs
                 self._fail(AmqpError("amqp:invalid-field", f"a field has the wrong type or range ({error})"))
-        result, self._events = self._events, []
+        result = self._events.copy()
+        self._events.clear()
         return result
 
     def _parse(self, buf: bytes) -> int:
@@ -223,7 +194,7 @@ class Connection:
             if size_of_buffer - pos < 8:
                 break
             size, doff, kind, channel = _HEAD(buf, pos)
-            if size > self.max_frame_size or size < 8 or doff < 2 or doff * 4 > size:
+            if size > self._max_frame_size or size < 8 or doff < 2 or doff * 4 > size:
                 raise ProtocolError(FRAMING_ERROR, f"a frame of {size} bytes with offset {doff} cannot be")
             end = pos + size
             if end > size_of_buffer:
@@ -236,21 +207,21 @@ class Connection:
 
     def _on_header(self, header: bytes) -> None:
         self._header_expected = False
-        if header == frames.SASL_HEADER and not self.sasl_done:
-            if self.server:
-                self.write(frames.SASL_HEADER)
+        if header == frames.SASL_HEADER and not self._sasl_done:
+            if self._server:
+                self.output.write(frames.SASL_HEADER)
                 offer = described(frames.SASL_MECHANISMS, Array.symbols(*self.mechanisms))
-                self.write(frames.frame(0, offer, kind=1))
-        elif header == frames.AMQP_HEADER and not (self.server is False and not self.sasl_done):
-            if self.server:
+                self.output.write(frames.frame(0, offer, kind=1))
+        elif header == frames.AMQP_HEADER and not (self._server is False and not self._sasl_done):
+            if self._server:
                 # only now: a header that comes before the client's own makes rhea wait for ever
-                self.write(frames.AMQP_HEADER)
-            self.sasl_done = True
+                self.output.write(frames.AMQP_HEADER)
+            self._sasl_done = True
         else:
             self._refuse_header()
 
     def _refuse_header(self) -> None:
-        self.write(frames.SASL_HEADER)
+        self.output.write(frames.SASL_HEADER)
         self._finish(AmqpError(FRAMING_ERROR, "the first bytes are not the header of AMQP 1.0 or its SASL layer"))
 
     def _on_frame(self, kind: int, channel: int, raw: bytes) -> None:
@@ -261,10 +232,10 @@ class Connection:
         if kind == 1:
             self._on_sasl(code, decode.fields(raw, pos)[0])
             return
-        if kind != 0 or not self.sasl_done:
+        if kind != 0 or not self._sasl_done:
             raise ProtocolError(FRAMING_ERROR, f"a frame of type {kind} has no place here")
         if code == frames.TRANSFER:
-            session = self.sessions.get(channel)
+            session = self._by_channel.get(channel)
             values, end = decode.fields(raw, pos)
             if session is not None:
                 session.on_transfer(values, raw[end:])
@@ -280,7 +251,7 @@ class Connection:
         elif code == frames.BEGIN:
             self._on_begin(channel, decode.fields(raw, pos)[0])
         else:
-            session = self.sessions.get(channel)
+            session = self._by_channel.get(channel)
             if session is None:
                 self._check_ended(channel)
             elif code == frames.DISPOSITION:
@@ -304,21 +275,22 @@ class Connection:
             raise ProtocolError(NOT_ALLOWED, f"channel {channel} has no session")
 
     def _on_sasl(self, code: int, values: list[Any]) -> None:
-        if self.sasl_done:
+        if self._sasl_done:
             raise ProtocolError(FRAMING_ERROR, "the SASL exchange is over")
-        if code == frames.SASL_INIT and self.server and values:
+        if code == frames.SASL_INIT and self._server and values:
             response = values[1] if len(values) > 1 and isinstance(values[1], bytes) else b""
-            self.emit(events.SaslInit(str(values[0]), response))
-        elif code == frames.SASL_MECHANISMS and not self.server:
-            if self.hostname is None:
-                self.hostname = "localhost"
-            self.sasl_init("ANONYMOUS", b"")
-        elif code == frames.SASL_OUTCOME and not self.server:
+            self._emit(events.SaslInit(str(values[0]), response))
+        elif code == frames.SASL_MECHANISMS and not self._server:
+            if self._hostname is None:
+                self._hostname = "localhost"
+            body = described(frames.SASL_INIT, Symbol("ANONYMOUS"), b"", self._hostname)
+            self.output.write(frames.frame(0, body, kind=1))
+        elif code == frames.SASL_OUTCOME and not self._server:
             ok = bool(values) and values[0] == 0
-            self.sasl_done = self._header_expected = ok
+            self._sasl_done = self._header_expected = ok
             if ok:
-                self.write(frames.AMQP_HEADER)
-            self.emit(events.SaslDone(ok))
+                self.output.write(frames.AMQP_HEADER)
+            self._emit(events.SaslDone(ok))
         else:
             raise ProtocolError(FRAMING_ERROR, f"SASL frame 0x{code:02x} has no place here")
 
@@ -328,43 +300,48 @@ class Connection:
         values += [None] * (10 - len(values))
         self.opened = True
         self.remote_container_id = str(values[0] or "")
-        self.remote_hostname = values[1] if isinstance(values[1], str) else None
         size = uint(values[2], UINT)
         if size < MIN_MAX_FRAME_SIZE:
             raise ProtocolError("amqp:invalid-field", f"max-frame-size {size} is below {MIN_MAX_FRAME_SIZE}")
-        self.remote_max_frame_size = min(size, 1 << 20)
-        self.remote_idle_timeout = uint(values[4]) / 1000
-        if not self.open_sent:
+        self.output.max_frame_size = min(size, 1 << 20)
+        self._remote_idle_timeout = uint(values[4]) / 1000
+        if not self._open_sent:
             self.open()
-        self.emit(events.Opened(self.remote_container_id, self.remote_hostname))
+        self._emit(events.Opened(self.remote_container_id, values[1] if isinstance(values[1], str) else None))
 
     def _on_begin(self, channel: int, values: list[Any]) -> None:
         values += [None] * (8 - len(values))
-        if channel > CHANNEL_MAX or channel in self.sessions:
+        if channel > CHANNEL_MAX or channel in self._by_channel:
             raise ProtocolError(NOT_ALLOWED, f"channel {channel} is in use or past channel-max")
-        if len(self.sessions) >= self.caps.sessions:
-            raise ProtocolError(RESOURCE_LIMIT, f"this connection may have {self.caps.sessions} sessions at a time")
+        if len(self._by_channel) >= (most := self._usage.caps.sessions):
+            raise ProtocolError(RESOURCE_LIMIT, f"this connection may have {most} sessions at a time")
         if values[0] is None:
-            session = Session(self, channel)
+            session = self._new_session(channel)
         else:
             begun = self._begun.pop(values[0], None)
             if begun is None:
                 raise ProtocolError(NOT_ALLOWED, f"remote-channel {values[0]} was never begun")
             session = begun
-        session.remote_channel = channel
         session.read_begin(values)
-        self.sessions[channel] = session
+        self._by_channel[channel] = session
         self._ended.discard(channel)
         if not session.begin_sent:
-            session.send_begin()
-        self.emit(events.SessionBegun(session))
+            session.send_begin(channel)
+        self._emit(events.SessionBegun(session.id))
+
+    def _new_session(self, channel: int) -> Session:
+        session_channel = SessionChannel(channel, next(self._numbers), self.output, self._usage)
+        session = Session(session_channel, self._numbers, self.links, self._emit)
+        self.sessions[session.id] = session
+        return session
 
     def _on_end(self, channel: int, session: Session, values: list[Any]) -> None:
-        del self.sessions[channel]
+        del self._by_channel[channel]
         self._ended.add(channel)
         session.drop_links()
         session.end()
-        self.emit(events.SessionEnded(session, read_error(values[0]) if values else None))
+        del self.sessions[session.id]
+        self._emit(events.SessionEnded(session.id, read_error(values[0]) if values else None))
 
     def _on_close(self, values: list[Any]) -> None:
         failure = read_error(values[0]) if values else None
@@ -373,7 +350,7 @@ class Connection:
 
     def _fail(self, failure: AmqpError) -> None:
         """Close with an error, and be done with this peer."""
-        if self.sasl_done:
+        if self._sasl_done:
             self.close(failure)
         self._finish(failure)
 
@@ -382,7 +359,8 @@ class Connection:
         self._buffer = b""
         sessions = list(self.sessions.values())
         self.sessions.clear()
+        self._by_channel.clear()
         for session in sessions:
             session.drop_links()
-            session.end_sent = True
-        self.emit(events.Closed(failure))
+            session.channel.ended = True
+        self._emit(events.Closed(failure))

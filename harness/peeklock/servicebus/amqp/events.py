@@ -1,14 +1,14 @@
-"""What the engine tells its owner: one small object for each thing that the peer did."""
+"""What the engine tells its owner: one small value for each thing that the peer did.
+
+`link` and `session` are numbers, unique within the connection and never used twice: `Connection.links` and
+`Connection.sessions` have those that exist now.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .errors import AmqpError
-
-if TYPE_CHECKING:
-    from .link import Link, Receiver, Sender
-    from .session import Session
 
 
 class Event:
@@ -60,7 +60,7 @@ class SessionBegun(Event):
 
     __slots__ = ("session",)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: int) -> None:
         self.session = session
 
 
@@ -69,7 +69,7 @@ class SessionEnded(Event):
 
     __slots__ = ("error", "session")
 
-    def __init__(self, session: Session, error: AmqpError | None) -> None:
+    def __init__(self, session: int, error: AmqpError | None) -> None:
         self.session = session
         self.error = error
 
@@ -79,7 +79,7 @@ class LinkAttached(Event):
 
     __slots__ = ("link",)
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: int) -> None:
         self.link = link
 
 
@@ -88,7 +88,7 @@ class LinkDetached(Event):
 
     __slots__ = ("error", "link")
 
-    def __init__(self, link: Link, error: AmqpError | None) -> None:
+    def __init__(self, link: int, error: AmqpError | None) -> None:
         self.link = link
         self.error = error
 
@@ -98,7 +98,7 @@ class Credit(Event):
 
     __slots__ = ("link",)
 
-    def __init__(self, link: Sender) -> None:
+    def __init__(self, link: int) -> None:
         self.link = link
 
 
@@ -110,7 +110,7 @@ class Delivery(Event):
 
     def __init__(
         self,
-        link: Receiver,
+        link: int,
         id_: int,
         tag: bytes,
         message_format: int,
@@ -128,14 +128,15 @@ class Delivery(Event):
 
 
 class Outcome(Event):
-    """The peer gave a delivery of ours an outcome: `code` 0x24..0x27, or 0x34 in a transaction (None: settled without a state), its
-    fields, and what the owner passed to `Sender.send`. `context` is None for a delivery that the engine does not know."""
+    """The peer gave deliveries `first` to `last` of ours an outcome: `code` 0x24..0x27, or 0x34 in a transaction (None:
+    settled without a state), its fields, and the `context` that the owner passed to `Sender.send`. `context` is None for
+    a delivery that the engine does not know."""
 
     __slots__ = ("code", "context", "fields", "first", "last", "session", "settled")
 
     def __init__(
         self,
-        session: Session,
+        session: int,
         first: int,
         last: int,
         context: Any,

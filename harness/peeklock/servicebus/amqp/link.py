@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import frames, serial
-from .caps import PART_OVERHEAD
 from .encode import described
-from .errors import INVALID_FIELD, RESOURCE_LIMIT, AmqpError, ProtocolError
+from .errors import INVALID_FIELD, AmqpError, ProtocolError
 from .fields import ULONG, uint
+from .session_channel import SessionChannel
 from .types import Described, Symbol, UByte, UInt, ULong
-
-if TYPE_CHECKING:
-    from .session import Session
 
 _SOURCE_ARITY, _TARGET_ARITY = 11, 7
 _STATE = 7  # where a transfer has its delivery state
@@ -36,12 +33,14 @@ def address_of(terminus: Any) -> str | None:
 
 
 class Link:
-    """One end of a link; `is_sender` tells which one *we* are."""
+    """One end of a link; `is_sender` tells which one *we* are. Events name it by its `id`, its session by `session`."""
 
     is_sender: bool
 
-    def __init__(self, session: Session, name: str, handle: int) -> None:
-        self.session = session
+    def __init__(self, id_: int, channel: SessionChannel, name: str, handle: int) -> None:
+        self.id = id_
+        self.session = channel.session
+        self.channel = channel
         self.name = name
         self.handle = handle
         self.remote_handle: int | None = None
@@ -52,10 +51,10 @@ class Link:
         self.rcv_settle_mode = 0
         self.max_message_size = 0
         self.remote_max_message_size = 0
+        self.delivery_count = 0
+        self.credit = 0
         self.attach_sent = False
         self.detach_sent = False
-        self.context: Any = None
-        """Whatever the owner of the engine keeps with this link."""
 
     def discard(self) -> None:
         """Forget what is unfinished: the link is gone."""
@@ -82,7 +81,7 @@ class Link:
             ULong(max_message_size), None, None,
             {Symbol(key): value for key, value in (properties or {}).items()},
         )  # fmt: skip
-        self.session.write(body)
+        self.channel.write(body)
 
     def accept(
         self,
@@ -111,9 +110,15 @@ class Link:
             # the attach was never answered; a detach alone would name a handle that the peer does not know (S-11)
             self.send_attach(None, None, None, 0)
         self.detach_sent = True
-        self.session.connection.flush_dispositions()
-        self.session.write(described(frames.DETACH, UInt(self.handle), True, frames.error(failure)))
-        self.session.forget_unsettled(self)
+        self.channel.output.flush_dispositions()
+        self.channel.write(described(frames.DETACH, UInt(self.handle), True, frames.error(failure)))
+        if self.is_sender:
+            self.channel.forget_link(self.id)
+
+    def write_flow(self, credit: int, *, drain: bool = False, echo: bool = False) -> None:
+        """Write a flow for this link; it also opens the session's incoming window again."""
+        if self.attach_sent and not self.detach_sent:
+            self.channel.write_flow((self.handle, self.delivery_count, credit, None, drain), echo=echo)
 
 
 class Sender(Link):
@@ -121,17 +126,20 @@ class Sender(Link):
 
     is_sender = True
 
-    def __init__(self, session: Session, name: str, handle: int) -> None:
-        super().__init__(session, name, handle)
-        self.delivery_count = 0
-        self.credit = 0
+    def __init__(self, id_: int, channel: SessionChannel, name: str, handle: int) -> None:
+        super().__init__(id_, channel, name, handle)
         self.drain = False
         self._tag = 0
 
     @property
+    def unsettled(self) -> list[int]:
+        """The ids of the deliveries that the peer has not answered."""
+        return self.channel.unsettled_of(self.id)
+
+    @property
     def ready(self) -> bool:
         """True when one more delivery may be sent now: there is credit, and the session's window is open."""
-        return self.credit > 0 and self.session.remote_window > 0 and not self.detach_sent
+        return self.credit > 0 and self.channel.remote_window > 0 and not self.detach_sent
 
     def send(
         self,
@@ -152,7 +160,7 @@ class Sender(Link):
             tag = self._tag.to_bytes(4, "big")
         self.credit -= 1
         self.delivery_count = (self.delivery_count + 1) & serial.MASK
-        return self.session.send_transfers(self, payload, tag, settled, message_format, context, state)
+        return self.channel.send(self.id, self.handle, payload, tag, settled, message_format, context, state)
 
     def read_flow(self, delivery_count: int | None, credit: int | None, drain: bool) -> None:
         """Take over the credit of a flow: what it grants beyond the deliveries already sent (S-12)."""
@@ -165,7 +173,7 @@ class Sender(Link):
         self.delivery_count = serial.add(self.delivery_count, self.credit)
         self.credit = 0
         self.drain = False
-        self.session.write_flow(self, 0, drain=True)
+        self.write_flow(0, drain=True)
 
 
 class Receiver(Link):
@@ -173,10 +181,8 @@ class Receiver(Link):
 
     is_sender = False
 
-    def __init__(self, session: Session, name: str, handle: int) -> None:
-        super().__init__(session, name, handle)
-        self.delivery_count = 0
-        self.credit = 0
+    def __init__(self, id_: int, channel: SessionChannel, name: str, handle: int) -> None:
+        super().__init__(id_, channel, name, handle)
         self.auto_credit = 0
         self.state: Any = None
         """The delivery state of the message that is coming in, if it has one."""
@@ -192,7 +198,11 @@ class Receiver(Link):
         """Set the peer's credit; with `auto` it is topped up again whenever half of it is used."""
         self.credit = credit
         self.auto_credit = credit if auto else 0
-        self.session.write_flow(self, credit, drain=drain, echo=echo)
+        self.write_flow(credit, drain=drain, echo=echo)
+
+    def settle(self, delivery_id: int, state: bytes, settled: bool = True) -> None:
+        """Answer a delivery with its encoded outcome."""
+        self.channel.settle(True, delivery_id, state, settled)
 
     def read_flow(self, delivery_count: int | None, drain: bool) -> None:
         """Take over what the sender says: after a drain it has moved its delivery-count and the credit is used up."""
@@ -227,18 +237,12 @@ class Receiver(Link):
             self._count()
             return None
         self._size += len(payload)
-        connection = self.session.connection
         if self.max_message_size and self._size > self.max_message_size:
             self._parts.clear()
             self._release()
         elif payload:
             self._parts.append(payload)
-            kept = len(payload) + PART_OVERHEAD
-            self._kept += kept
-            connection.unfinished += kept
-            if connection.unfinished > connection.caps.unfinished:
-                text = f"more than {connection.caps.unfinished} bytes of messages that are not whole"
-                raise ProtocolError(RESOURCE_LIMIT, text)
+            self._kept += self.channel.usage.add_part(len(payload))
         if more:
             return None
         whole = b"".join(self._parts) if not self.max_message_size or self._size <= self.max_message_size else None
@@ -252,7 +256,7 @@ class Receiver(Link):
         self._reset()
 
     def _release(self) -> None:
-        self.session.connection.unfinished -= self._kept
+        self.channel.usage.unfinished -= self._kept
         self._kept = 0
 
     def _reset(self) -> None:

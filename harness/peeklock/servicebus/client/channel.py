@@ -39,9 +39,10 @@ class Channel:
         self.outcomes: dict[int, tuple[int | None, list[Any]]] = {}
         """Outcomes of our transfers, and of our dispositions, by delivery-id."""
         self.settled: dict[int, tuple[int | None, list[Any]]] = {}
-        self.inbox: dict[Link, list[ev.Delivery]] = {}
-        self._detached: dict[Link, ServiceBusError] = {}
-        self._attached: set[Link] = set()
+        self.inbox: dict[int, list[ev.Delivery]] = {}
+        """What has come, by the link's id."""
+        self._detached: dict[int, ServiceBusError] = {}
+        self._attached: set[int] = set()
         self._pairs: dict[str, tuple[Sender, Receiver]] = {}
         self._sasl = False
         self.amqp.start()
@@ -130,14 +131,14 @@ class Channel:
 
     def check(self, link: Link) -> bool:
         """Raise `ServiceBusError` with the peer's reason when the link is gone; else return False."""
-        failure = self._detached.get(link)
+        failure = self._detached.get(link.id)
         if failure is not None:
             raise failure
         return False
 
     def usable(self, link: Link | None) -> bool:
         """True when the connection and the link are up."""
-        return link is not None and self.alive and link not in self._detached
+        return link is not None and self.alive and link.id not in self._detached
 
     def attach_sender(self, address: str) -> Sender:
         """Attach a sender and wait for its first credit."""
@@ -185,9 +186,9 @@ class Channel:
             kind, name, source=source, target=target, snd_settle_mode=snd, rcv_settle_mode=rcv, properties=properties
         )
         if wait:
-            self.wait(lambda: link in self._attached, f"the link to '{address}'", self.timeout + patience)
+            self.wait(lambda: link.id in self._attached, f"the link to '{address}'", self.timeout + patience)
             if link.source is None or link.target is None:
-                self.wait(lambda: link in self._detached, f"the reason why '{address}' was refused")
+                self.wait(lambda: link.id in self._detached, f"the reason why '{address}' was refused")
             self.check(link)
         return link
 
@@ -207,7 +208,7 @@ class Channel:
     def settle(self, delivery_id: int, link: Link, state: bytes) -> None:
         """Settle a received delivery and wait for the broker's echo."""
         self.settled.pop(delivery_id, None)
-        self.session.settle(True, delivery_id, state, settled=False)
+        self.session.settle(delivery_id, state, settled=False)
         self.wait(lambda: self.check(link) or delivery_id in self.settled, "the outcome of a settlement")
         outcome = self.settled.pop(delivery_id)
         code, fields = outcome
@@ -227,7 +228,7 @@ class Channel:
         ids: list[Any] = [message_id, None, None, None, receiver.target.value[0]]
         raw = build(properties=ids + [None] * 8, application_properties=properties, value=value)
         self.send(sender, [raw])
-        box = self.inbox.setdefault(receiver, [])
+        box = self.inbox.setdefault(receiver.id, [])
         self.wait(lambda: box or self.check(receiver), f"the answer of '{node}'")
         payload = box.pop(0).payload or b""
         answer = Envelope(payload)
@@ -242,7 +243,7 @@ class Channel:
     def _open_pair(self, node: str) -> tuple[Sender, Receiver]:
         receiver = self._attach(Receiver, node, wait=False, snd=1)
         sender = self._attach(Sender, node)
-        self.wait(lambda: receiver in self._attached, f"the link to '{node}'")
+        self.wait(lambda: receiver.id in self._attached, f"the link to '{node}'")
         self.check(receiver)
         assert isinstance(receiver, Receiver)
         assert isinstance(sender, Sender)

@@ -153,7 +153,7 @@ class Client:
     def _collect(
         self, channel: Channel, link: Receiver, queue: str, max_messages: int, wait: float
     ) -> list[ReceivedMessage]:
-        box = channel.inbox.setdefault(link, [])
+        box = channel.inbox.setdefault(link.id, [])
         deadline = time.monotonic() + wait
         link.grant(max_messages)
         while not box and (left := deadline - time.monotonic()) > 0:

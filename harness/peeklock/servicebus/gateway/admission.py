@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from peeklock.servicebus.amqp import Link, Receiver, Sender
@@ -59,14 +60,14 @@ def _known(peer: Peer, terminus: Any) -> str:
 def _connect(peer: Peer, link: Link, path: str) -> None:
     node = path.lower()
     if node == "$cbs":
-        _pair(peer, link, node, lambda: CbsRequests(peer, node))
+        _pair(peer, link, node, lambda receiver: CbsRequests(peer, receiver, node))
         return
     if node.endswith(_MANAGEMENT):
         entity = path[: -len(_MANAGEMENT)]
         if not any(peer.allows(path, right) for right in ("Listen", "Send")):
             raise _unauthorized(peer, "Listen", entity)
         queue = peer.server.namespace.entity(entity)
-        _pair(peer, link, node, lambda: ManagementRequests(peer, node, entity, queue))
+        _pair(peer, link, node, lambda receiver: ManagementRequests(peer, receiver, node, entity, queue))
         peer.had_link = True
         return
     right = "Listen" if link.is_sender else "Send"
@@ -79,8 +80,8 @@ def _connect(peer: Peer, link: Link, path: str) -> None:
         queue.admit_receiver()
         if queue.faults is not None:
             queue.faults.admit("receive")
-        if link.session.context is not None:
-            link.session.context.admit(link, queue)
+        if (transacted := peer.transacted.get(link.session)) is not None:
+            transacted.admit(link, queue)
         if len(queue.consumers) >= peer.server.limits.receivers:
             raise AmqpError(RESOURCE_LIMIT, f"'{queue.name}' has {len(queue.consumers)} receivers: no more are taken.")
         kind = SessionOutlet if wants_session(link, queue) else links.Outlet
@@ -89,9 +90,9 @@ def _connect(peer: Peer, link: Link, path: str) -> None:
         peer.server.hands.take_up(outlet)
         if isinstance(outlet, SessionOutlet):
             outlet.open()
-            link.context = outlet
+            peer.handlers[link.id] = outlet
             return
-        link.context = outlet
+        peer.handlers[link.id] = outlet
         link.accept()
         queue.add_consumer(outlet)
         outlet.on_credit()
@@ -101,7 +102,7 @@ def _connect(peer: Peer, link: Link, path: str) -> None:
             queue.admit_sender()
         else:
             transfer.admit_sender()
-        link.context = links.Inlet(peer, transfer.via if transfer else queue, principal, transfer)
+        peer.handlers[link.id] = links.Inlet(peer, link, transfer.via if transfer else queue, principal, transfer)
         kilobytes = queue.settings.max_message_size_in_kilobytes
         extra = (
             {"com.microsoft:max-message-batch-size": UInt(1 << 20)}
@@ -116,22 +117,20 @@ def _transfer(peer: Peer, link: Receiver, queue: Queue) -> Transfer | None:
     """Return the way of what a sender sends, if it leads through one entity into another (S-17, S-75)."""
     destination = link.properties.get(_DESTINATION)
     if destination is None:
-        transacted = link.session.context
-        found: Transfer | None = None if transacted is None else transacted.admit(link, queue)
-        return found
+        transacted = peer.transacted.get(link.session)
+        return None if transacted is None else transacted.admit(link, queue)
     path = path_of(str(destination))
     if not peer.allows(path, "Send"):
         raise _unauthorized(peer, "Send", path)
     return peer.server.namespace.transfer(peer.server.namespace.top_level(queue), path)
 
 
-def _pair(peer: Peer, link: Link, node: str, requests: Any) -> None:
+def _pair(peer: Peer, link: Link, node: str, requests: Callable[[Receiver], RequestLink]) -> None:
     if isinstance(link, Sender):
-        link.context = ResponseLink(peer, link, node)
+        peer.handlers[link.id] = ResponseLink(peer, link, node)
         link.accept()
     elif isinstance(link, Receiver):
-        handler: RequestLink = requests()
-        link.context = handler
+        peer.handlers[link.id] = requests(link)
         link.accept(max_message_size=MAX_TOKEN_SIZE if node == "$cbs" else MAX_REQUEST_SIZE)
         link.grant(REQUEST_CREDIT, auto=True)
 

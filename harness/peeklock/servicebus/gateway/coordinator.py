@@ -55,8 +55,9 @@ class TransactedSession:
 class Coordinator:
     """A client's link to the coordinator: its transactions are rolled back when it ends."""
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: Peer, link: Receiver) -> None:
         self.peer = peer
+        self.link = link
 
     def on_delivery(self, event: ev.Delivery) -> None:
         """Declare or discharge a transaction, and answer with the outcome."""
@@ -80,7 +81,7 @@ class Coordinator:
         except AmqpError as error:
             state = frames.rejected(error)
         if not event.settled:
-            event.link.session.settle(True, event.id, state)
+            self.link.settle(event.id, state)
 
     def lapsed(self) -> None:
         """Nothing: it is the entities that ask for rights."""
@@ -93,9 +94,8 @@ class Coordinator:
 def attach(peer: Peer, link: Link) -> None:
     """Answer a client that attaches to the coordinator."""
     assert isinstance(link, Receiver)
-    link.context = Coordinator(peer)
-    if link.session.context is None:
-        link.session.context = TransactedSession(peer)
+    peer.handlers[link.id] = Coordinator(peer, link)
+    peer.transacted.setdefault(link.session, TransactedSession(peer))
     link.accept(target=coordinator(), max_message_size=MAX_REQUEST_SIZE)
     link.grant(CREDIT, auto=True)
 
@@ -125,4 +125,4 @@ def settle(peer: Peer, event: ev.Outcome) -> None:
         if event.settled and transaction is not None:
             transaction.doomed = error.description
     if not event.settled:
-        links.answer(event, outcome if transaction is None else transactional(id_, outcome))
+        peer.answer(event, outcome if transaction is None else transactional(id_, outcome))

@@ -43,9 +43,9 @@ class Hands:
         given), and for each receiver that was cut off; `cut_for`: seconds since, else None."""
         found: Counter[str] = Counter()
         for peer in self._server.peers:
-            for link in peer.links():
-                if isinstance(link.context, Outlet) and (count := len(link.session.unsettled_of(link))):
-                    found[_principal(link.context)] += count
+            for handler in peer.handlers.values():
+                if isinstance(handler, Outlet) and (count := len(handler.link.unsettled)):
+                    found[_principal(handler)] += count
         now = self._server.loop.time()
         held: list[dict[str, Any]] = [
             {"principal": name, "deliveries": count, "cut_for": None} for name, count in found.items()

@@ -24,25 +24,21 @@ def detach_idle_links(peers: Iterable[Peer], now: float, limit: float) -> None:
     A receiver that waits for messages (with credit) or for a session is not idle.
     """
     for peer in peers:
-        for session in list(peer.amqp.sessions.values()):
-            for link in list(session.links.values()):
-                context = link.context
-                if not isinstance(context, Inlet | Outlet):
-                    continue
-                waits = isinstance(context, Outlet) and (context.link.credit > 0 or not link.attach_sent)
-                if context.used or waits:
-                    context.used, context.idle_since = False, now
-                elif now - context.idle_since >= limit:
-                    link.context = None
-                    context.close()
-                    link.detach(AmqpError(DETACH_FORCED, _reason(peer, context, link.name, limit)))
-                    peer.server.log("link.detached", peer=peer.name, link=link.name, reason="idle")
-                    peer.touch()
+        for handler in list(peer.handlers.values()):
+            if not isinstance(handler, Inlet | Outlet):
+                continue
+            link = handler.link
+            waits = isinstance(handler, Outlet) and (link.credit > 0 or not link.attach_sent)
+            if handler.used or waits:
+                handler.used, handler.idle_since = False, now
+            elif now - handler.idle_since >= limit:
+                peer.server.log("link.detached", peer=peer.name, link=link.name, reason="idle")
+                peer.drop(link, AmqpError(DETACH_FORCED, _reason(peer, handler, link.name, limit)))
 
 
-def _reason(peer: Peer, context: Inlet | Outlet, name: str, limit: float) -> str:
-    kind = "consumer" if isinstance(context, Outlet) else "publisher"
+def _reason(peer: Peer, handler: Inlet | Outlet, name: str, limit: float) -> str:
+    kind = "consumer" if isinstance(handler, Outlet) else "publisher"
     minutes, seconds = divmod(int(limit), 60)
     shown = f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
     text = f"The link '{name}' is force detached. Code: {kind}. Details: IdleTimerExpired: Idle timeout: {shown}."
-    return tracked(text, peer.server.namespace.name, context.queue.name)
+    return tracked(text, peer.server.namespace.name, handler.queue.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from peeklock.servicebus.amqp import DecodeError, Envelope, Sender, frames
+from peeklock.servicebus.amqp import DecodeError, Envelope, Receiver, Sender, frames
 from peeklock.servicebus.amqp import events as ev
 from peeklock.servicebus.amqp.errors import DECODE_ERROR, SIZE_EXCEEDED, AmqpError
 from peeklock.servicebus.amqp.message import batch
@@ -46,8 +46,11 @@ def wire(message: Message, *, locked: bool, stated: bool = False) -> bytes:
 class Inlet:
     """A client's sender: every message goes to one queue, or through it to another one."""
 
-    def __init__(self, peer: Peer, queue: Queue, principal: str, transfer: Transfer | None = None) -> None:
+    def __init__(
+        self, peer: Peer, link: Receiver, queue: Queue, principal: str, transfer: Transfer | None = None
+    ) -> None:
         self.peer = peer
+        self.link = link
         self.principal = principal
         self.queue = queue
         self.route: Queue | Transfer = transfer or queue
@@ -77,7 +80,7 @@ class Inlet:
             if self.queue.faults is not None:
                 self.queue.faults.admit("send")
             if payload is None:
-                raise AmqpError(SIZE_EXCEEDED, f"The message is longer than {event.link.max_message_size} bytes.")
+                raise AmqpError(SIZE_EXCEEDED, f"The message is longer than {self.link.max_message_size} bytes.")
             contents: Sequence[Envelope] = (
                 batch(payload) if event.message_format == BATCH_FORMAT else (Envelope(payload),)
             )
@@ -97,12 +100,12 @@ class Inlet:
             if transaction is not None:
                 state = transactional(transaction.id, state)
             if self.queue.faults is None or not self._is_held(event, "answer", lambda: self._answer(event, state)):
-                event.link.session.settle(True, event.id, state)
+                self.link.settle(event.id, state)
         elif transaction is not None and state is not frames.ACCEPTED:
             transaction.doomed = "a message that was sent settled was refused"
 
     def _answer(self, event: ev.Delivery, state: bytes) -> None:
-        event.link.session.settle(True, event.id, state)
+        self.link.settle(event.id, state)
         self.peer.touch()
 
     def _is_held(self, event: ev.Delivery, operation: str, resume: Callable[[], None]) -> bool:
@@ -155,8 +158,7 @@ class Outlet(Consumer):
         how many of the messages for which it asked last it has not answered."""
         until = self.peer.authorized_until(self.queue.name, "Listen")
         lasting = None if until == float("inf") else until
-        session = self.link.session
-        in_hand = sum(distance(self.asked_from, number) >= 0 for number in session.unsettled_of(self.link))
+        in_hand = sum(distance(self.asked_from, number) >= 0 for number in self.link.unsettled)
         connection = {"connection": self.peer.number, "authorized_until": lasting}
         return {**super().facts(), **connection, "in_hand": in_hand}
 
@@ -164,7 +166,7 @@ class Outlet(Consumer):
     def ready(self) -> bool:
         """True while there is credit, window, and room in the connection's output."""
         link = self.link
-        if link.credit <= 0 or link.session.remote_window <= 0 or link.detach_sent:
+        if link.credit <= 0 or link.channel.remote_window <= 0 or link.detach_sent:
             return False
         peer = self.peer
         if peer.transport is None or peer.amqp.close_sent:
@@ -177,7 +179,7 @@ class Outlet(Consumer):
     @property
     def held_up(self) -> bool:
         """True while messages have to wait for the session's window or the connection's output: a drain waits, too."""
-        return self.peer.stalled or self.link.session.remote_window <= 0
+        return self.peer.stalled or self.link.channel.remote_window <= 0
 
     def deliver(self, message: Message) -> None:
         """Write the message to the connection; it goes out at the end of this turn."""
@@ -197,7 +199,7 @@ class Outlet(Consumer):
     def on_credit(self) -> None:
         """The client asked for more, or to have its credit used up."""
         self.used = True
-        self.asked_from = self.link.session.next_delivery_id
+        self.asked_from = self.link.channel.next_delivery_id
         self.queue.wake(self)
         link = self.link
         if link.drain and not (link.credit > 0 and self.held_up):
@@ -205,7 +207,7 @@ class Outlet(Consumer):
 
     def close(self) -> None:
         """Leave the queue; locks stay until they expire (S-46)."""
-        if self.link.session.unsettled_of(self.link):
+        if self.link.unsettled:
             self.peer.server.hands.cut(self)
         self.queue.remove_consumer(self)
 
@@ -228,16 +230,7 @@ def settle(event: ev.Outcome, peer: Peer) -> None:
         peer.server.failed(error.condition, event.context[0].name if event.context else "")
         state = frames.rejected(AmqpError(error.condition, error.description))
     if not event.settled:
-        answer(event, state)
-
-
-def answer(event: ev.Outcome, state: bytes) -> None:
-    """Tell the receiver what became of its disposition: `state` is encoded."""
-    session = event.session
-    if event.first == event.last:
-        session.settle(False, event.first, state)
-    else:
-        session.connection.write(frames.disposition(session.channel, False, event.first, event.last, True, state))
+        peer.answer(event, state)
 
 
 def is_swallowed(queue: Queue, token: bytes, code: int | None, fields: list[Any]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from peeklock.servicebus.amqp import Envelope
+from peeklock.servicebus.amqp import Envelope, Receiver
 from peeklock.servicebus.amqp.encode import encode
 from peeklock.servicebus.amqp.types import Array, Int, Symbol
 from peeklock.servicebus.broker import BrokerError, Queue
@@ -49,8 +49,8 @@ class Unauthorized(BrokerError):
 class ManagementRequests(RequestLink):
     """Executes the requests for one entity."""
 
-    def __init__(self, peer: Peer, node: str, path: str, queue: Queue) -> None:
-        super().__init__(peer, node)
+    def __init__(self, peer: Peer, link: Receiver, node: str, path: str, queue: Queue) -> None:
+        super().__init__(peer, link, node)
         self.path = path
         self.queue = queue
         self.link_name: str | None = None

@@ -92,19 +92,20 @@ def _links(servers: Iterable[tuple[str, Server]]) -> Iterator[Sample]:
     for name, server in servers:
         found: Counter[tuple[str, str]] = Counter()
         for peer in server.peers:
-            for link in peer.links():
-                found[_entity(link.context), _role(link.context)] += 1
+            for link in peer.amqp.links.values():
+                handler = peer.handlers.get(link.id)
+                found[_entity(handler), _role(handler)] += 1
         for (entity, role), count in sorted(found.items()):
             yield {"namespace": name, "entity": entity, "role": role}, count
 
 
-def _entity(context: Any) -> str:
-    queue = getattr(context, "queue", None)
+def _entity(handler: Any) -> str:
+    queue = getattr(handler, "queue", None)
     return queue.name if isinstance(queue, Queue) else ""
 
 
-def _role(context: Any) -> str:
-    return "receiver" if isinstance(context, Outlet) else "sender" if isinstance(context, Inlet) else "request"
+def _role(handler: Any) -> str:
+    return "receiver" if isinstance(handler, Outlet) else "sender" if isinstance(handler, Inlet) else "request"
 
 
 def _connections(servers: Iterable[tuple[str, Server]]) -> Iterator[Sample]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from peeklock.servicebus.amqp import Caps, Connection, Link
 from peeklock.servicebus.amqp import events as ev
@@ -26,6 +26,7 @@ from .tracking import tracked
 if TYPE_CHECKING:
     from peeklock.servicebus.broker.transaction import Transaction
 
+    from .coordinator import TransactedSession
     from .server import Server
 
 HIGH_WATER = 1 << 20
@@ -51,6 +52,10 @@ class Peer(asyncio.BufferedProtocol):
         self.number = 0
         """Which of the connections that the namespace was ever asked for it is: 1 is the first."""
         self.claims: list[Claim] = []
+        self.handlers: dict[int, Any] = {}
+        """What acts on a link, by the link's id."""
+        self.transacted: dict[int, TransactedSession] = {}
+        """Sessions with a coordinator link, by their ids."""
         self.paused = False
         self.stalled = False
         self.unsent = 0
@@ -87,9 +92,8 @@ class Peer(asyncio.BufferedProtocol):
         for timer in (self._timer, self._parting):
             if timer is not None:
                 timer.cancel()
-        for session in self.amqp.sessions.values():
-            for link in session.links.values():
-                self._close_link(link)
+        for link in list(self.handlers):
+            self._close_link(link)
 
     def pause_writing(self) -> None:
         """The client reads too slowly: its receivers get nothing more for now."""
@@ -163,10 +167,9 @@ class Peer(asyncio.BufferedProtocol):
         if not self.stalled or self.transport is None:
             return
         self.stalled = False
-        for session in list(self.amqp.sessions.values()):
-            for link in list(session.links.values()):
-                if isinstance(link.context, links.Outlet):
-                    link.context.on_credit()
+        for handler in list(self.handlers.values()):
+            if isinstance(handler, links.Outlet):
+                handler.on_credit()
         self.server.flush(self)
 
     @property
@@ -184,8 +187,8 @@ class Peer(asyncio.BufferedProtocol):
             kind = type(event)
             if kind is ev.Delivery:
                 assert isinstance(event, ev.Delivery)
-                if event.link.context is not None:
-                    event.link.context.on_delivery(event)
+                if (handler := self.handlers.get(event.link)) is not None:
+                    handler.on_delivery(event)
             elif kind is ev.Outcome:
                 assert isinstance(event, ev.Outcome)
                 if event.code == TRANSACTIONAL:
@@ -196,14 +199,17 @@ class Peer(asyncio.BufferedProtocol):
                     links.settle(event, self)
             elif kind is ev.Credit:
                 assert isinstance(event, ev.Credit)
-                if event.link.context is not None:
-                    event.link.context.on_credit()
+                if (handler := self.handlers.get(event.link)) is not None:
+                    handler.on_credit()
             elif isinstance(event, ev.LinkAttached):
                 from . import admission  # here: the first answer to a client does not wait for it
 
-                admission.attach(self, event.link)
+                if (link := self.amqp.links.get(event.link)) is not None:
+                    admission.attach(self, link)
             elif isinstance(event, ev.LinkDetached):
                 self._close_link(event.link)
+            elif isinstance(event, ev.SessionEnded):
+                self.transacted.pop(event.session, None)
             elif isinstance(event, ev.SaslInit):
                 self._authenticate(event)
             elif isinstance(event, ev.Opened):
@@ -248,18 +254,19 @@ class Peer(asyncio.BufferedProtocol):
         self.server.log("link.refused", peer=self.name, link=link.name, condition=error.condition)
         link.refuse(error)
 
-    def _close_link(self, link: Link) -> None:
-        context, link.context = link.context, None
-        if context is not None:
-            context.close()
+    def answer(self, event: ev.Outcome, state: bytes) -> None:
+        """Tell a receiver what became of its disposition: `state` is encoded."""
+        if (session := self.amqp.sessions.get(event.session)) is not None:
+            session.settle_sent(event.first, event.last, state)
 
-    def links(self) -> list[Link]:
-        """Return all links that are there now."""
-        return [link for session in self.amqp.sessions.values() for link in session.links.values()]
+    def _close_link(self, link: int) -> None:
+        handler = self.handlers.pop(link, None)
+        if handler is not None:
+            handler.close()
 
     def drop(self, link: Link, error: AmqpError) -> None:
         """Detach a link, or refuse one that waits for its answer still."""
-        self._close_link(link)
+        self._close_link(link.id)
         if link.attach_sent:
             link.detach(error)
         else:
@@ -268,20 +275,20 @@ class Peer(asyncio.BufferedProtocol):
 
     def detach_receivers(self, queue: Queue) -> None:
         """Detach the receivers of an entity that was disabled (S-77)."""
-        for link in self.links():
-            if isinstance(link.context, links.Outlet) and link.context.queue is queue:
+        for handler in list(self.handlers.values()):
+            if isinstance(handler, links.Outlet) and handler.queue is queue:
                 text = f"Messaging entity '{queue.name}' is currently disabled for receiving."
                 text = tracked(text, self.server.namespace.name, queue.name)
-                self.drop(link, AmqpError(EntityDisabled.condition, text))
+                self.drop(handler.link, AmqpError(EntityDisabled.condition, text))
 
     def detach_from(self, gone: Collection[Queue]) -> None:
         """Detach every link to entities that are no more."""
-        for link in self.links():
-            queue = getattr(link.context, "queue", None)
+        for handler in list(self.handlers.values()):
+            queue = getattr(handler, "queue", None)
             if queue in gone and isinstance(queue, Queue):
                 text = f"The messaging entity '{queue.name}' could not be found: it was deleted."
                 text = tracked(text, self.server.namespace.name, queue.name)
-                self.drop(link, AmqpError(EntityNotFound.condition, text))
+                self.drop(handler.link, AmqpError(EntityNotFound.condition, text))
 
     # -- claims
 
@@ -326,13 +333,11 @@ class Peer(asyncio.BufferedProtocol):
         if len(kept) == len(self.claims):
             return
         self.claims = kept
-        for session in list(self.amqp.sessions.values()):
-            for link in list(session.links.values()):
-                path = None if link.context is None else link.context.lapsed()
-                if path is not None:
-                    self._close_link(link)
-                    text = "ExpiredToken: The token is expired."
-                    link.detach(AmqpError(UNAUTHORIZED, tracked(text, self.server.namespace.name, path)))
+        for handler in list(self.handlers.values()):
+            path = handler.lapsed()
+            if path is not None:
+                text = "ExpiredToken: The token is expired."
+                self.drop(handler.link, AmqpError(UNAUTHORIZED, tracked(text, self.server.namespace.name, path)))
         self.touch()
 
     # -- time
@@ -369,10 +374,9 @@ class Peer(asyncio.BufferedProtocol):
         limits = self.server.limits
         if not self.had_link:
             return limits.unauthenticated
-        for session in self.amqp.sessions.values():
-            for link in session.links.values():
-                if isinstance(link.context, links.Outlet) and (link.context.link.credit > 0 or not link.attach_sent):
-                    return float("inf")  # a receiver that waits for messages, or for a session, is not idle
+        for handler in self.handlers.values():
+            if isinstance(handler, links.Outlet) and (handler.link.credit > 0 or not handler.link.attach_sent):
+                return float("inf")  # a receiver that waits for messages, or for a session, is not idle
         return limits.connection
 
     def force_close(self, limit: float) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from peeklock.servicebus.amqp import DecodeError, Envelope, Link, Sender, frames
+from peeklock.servicebus.amqp import DecodeError, Envelope, Receiver, Sender, frames
 from peeklock.servicebus.amqp import events as ev
 from peeklock.servicebus.amqp.encode import compound, encode
 from peeklock.servicebus.amqp.errors import DECODE_ERROR, AmqpError
@@ -75,8 +75,9 @@ class ResponseLink:
 class RequestLink:
     """The client's sending end of a pair: each request is answered on the matching response link."""
 
-    def __init__(self, peer: Peer, node: str) -> None:
+    def __init__(self, peer: Peer, link: Receiver, node: str) -> None:
         self.peer = peer
+        self.link = link
         self.node = node
         self.transaction: Transaction | None = None
         """That of the request at hand."""
@@ -87,7 +88,7 @@ class RequestLink:
 
     def on_delivery(self, event: ev.Delivery) -> None:
         """Accept a request, execute it and send the reply."""
-        link = event.link
+        link = self.link
         try:
             if event.payload is None:
                 raise DecodeError("the request is too long")
@@ -102,14 +103,14 @@ class RequestLink:
             if isinstance(error, BrokerError):
                 refused = AmqpError(error.condition, error.description)
             if not event.settled:
-                link.session.settle(True, event.id, frames.rejected(refused))
+                link.settle(event.id, frames.rejected(refused))
             return
         if not event.settled:
             state = frames.ACCEPTED
             if self.transaction is not None:
                 state = transactional(self.transaction.id, state)
-            link.session.settle(True, event.id, state)
-        reply = self._reply_link(link, properties.get("reply_to"))
+            link.settle(event.id, state)
+        reply = self._reply_link(properties.get("reply_to"))
         if reply is not None:
             reply.send(encode_response(request, properties.get("reply_to"), response))
 
@@ -121,18 +122,17 @@ class RequestLink:
         """Answer one request. Raises `DecodeError` when it cannot be read."""
         raise NotImplementedError
 
-    def _reply_link(self, link: Link, reply_to: Any) -> ResponseLink | None:
+    def _reply_link(self, reply_to: Any) -> ResponseLink | None:
         """Find where the reply goes: by address on this connection, else by node on this session (S-27)."""
         fallback = None
-        for session in self.peer.amqp.sessions.values():
-            for other in session.links.values():
-                pair = other.context
-                if not isinstance(pair, ResponseLink) or pair.node != self.node:
-                    continue
-                if reply_to is not None and pair.address == reply_to and session is link.session:
-                    return pair
-                if session is link.session or fallback is None:
-                    fallback = pair
+        for pair in self.peer.handlers.values():
+            if not isinstance(pair, ResponseLink) or pair.node != self.node:
+                continue
+            here = pair.link.session == self.link.session
+            if reply_to is not None and pair.address == reply_to and here:
+                return pair
+            if here or fallback is None:
+                fallback = pair
         return fallback
 
     def close(self) -> None:

@@ -59,7 +59,7 @@ class _Leaving:
     """
 
     def __init__(self, peer: Peer, link: Link, error: AmqpError) -> None:
-        self._peer, self._link, self._error = peer, link, error
+        self._peer, self.link, self._error = peer, link, error
         self._timer = peer.server.loop.call_later(_TOLD_AFTER, self._tell_late)
 
     def lapsed(self) -> None:
@@ -68,9 +68,9 @@ class _Leaving:
     def tell(self) -> None:
         """Detach the link."""
         self._timer.cancel()
-        self._link.context = None
-        if not self._link.detach_sent:
-            self._link.detach(self._error)
+        self._peer.handlers.pop(self.link.id, None)
+        if not self.link.detach_sent:
+            self.link.detach(self._error)
         self._peer.touch()
 
     def _tell_late(self) -> None:
@@ -80,8 +80,8 @@ class _Leaving:
 
     def on_credit(self) -> None:
         """Who asks for more is told; who ends what it asked for, has nothing more coming."""
-        if isinstance(self._link, Sender) and self._link.drain:
-            self._link.drained()
+        if isinstance(self.link, Sender) and self.link.drain:
+            self.link.drained()
         else:
             self.tell()
 
@@ -122,14 +122,14 @@ class SessionOutlet(Outlet, SessionConsumer):
 
     def session_refused(self, error: BrokerError) -> None:
         """Answer the attach with the reason; it is the client that asks again."""
-        self.link.context = None
+        self.peer.handlers.pop(self.link.id, None)
         self.peer.refuse(self.link, self._failure(error), self.queue.name)
         self.peer.touch()
 
     def session_lock_lost(self, error: BrokerError) -> None:
         """Detach the link (S-61); one that receives and deletes has nothing to lose, and hears of it a moment later."""
         self.queue.remove_consumer(self)
-        self.link.context = leaving = _Leaving(self.peer, self.link, self._failure(error))
+        self.peer.handlers[self.link.id] = leaving = _Leaving(self.peer, self.link, self._failure(error))
         if self.peek_lock:
             leaving.tell()
 

@@ -30,7 +30,7 @@ class CloseConnection(Fault):
         """Close them."""
         struck = []
         for peer in list(server.peers):
-            used = [link for link in peer.links() if getattr(link.context, "queue", None) in queues]
+            used = [each for each in peer.handlers.values() if getattr(each, "queue", None) in queues]
             if self.entity is not None and not used:
                 continue
             struck.append({"queue": self.entity or "", "container_id": peer.name, "abrupt": self.abrupt})

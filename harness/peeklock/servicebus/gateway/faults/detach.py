@@ -38,14 +38,14 @@ class Detach(Fault):
         """Detach them."""
         struck = []
         for peer in list(server.peers):
-            for link in peer.links():
-                queue = getattr(link.context, "queue", None)
-                if queue not in queues or not self._is_meant(link.context):
+            for handler in list(peer.handlers.values()):
+                queue, link = getattr(handler, "queue", None), handler.link
+                if queue not in queues or not self._is_meant(handler):
                     continue
                 text = tracked(self.description, server.namespace.name, queue.name)
                 peer.drop(link, AmqpError(self.condition, text))
                 struck.append({"queue": queue.name, "link": link.name, "container_id": peer.name})
         return struck
 
-    def _is_meant(self, context: Any) -> bool:
-        return self.links == "all" or isinstance(context, Inlet if self.links == "senders" else Outlet)
+    def _is_meant(self, handler: Any) -> bool:
+        return self.links == "all" or isinstance(handler, Inlet if self.links == "senders" else Outlet)
