@@ -7,11 +7,10 @@ cd "$(dirname "$0")/.."
 LOG=${PEEKLOCK_ENGINE_LOG:-/var/log/peeklock-dockerd.log}
 PID=/var/run/docker.pid
 WITHIN=60 # seconds for a daemon to answer; one that ends is noticed at once
-ASK='import runpy, subprocess, sys; ask = runpy.run_path("harness/peeklock/stack/bare.py")["bare"]
-sys.exit(subprocess.call(ask("peeklock.stack.containers.discovery")))'
+ASK='import sys; sys.path.insert(0, "harness"); from peeklock.stack.containers.discovery import main; main()'
 
 answers() { # the engine that Peeklock would use; on stderr, why there is none
-  "${PYTHON:-python3}" -c "$ASK"
+  "${PYTHON:-python3}" -I -S -c "$ASK"
 }
 
 fail() { # what, how to fix

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from peeklock.engine.session import Session
     from peeklock.scenario.model import Case, Scenario
     from peeklock.servicebus import Emulator
-    from peeklock.stack import Stack
+    from peeklock.stack.backend import Stack
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -127,8 +127,8 @@ class _Held:
     def stack(self) -> Stack:
         if self._stack is None:
             from peeklock.scenario.loader import project_root
-            from peeklock.stack import open_stack
             from peeklock.stack.choice import choose_backend
+            from peeklock.stack.open import open_stack
 
             root = project_root(self._config.rootpath / "pyproject.toml")
             backend, _why = choose_backend(self._config.getoption("--peeklock-backend"), root)
@@ -145,7 +145,7 @@ class _Held:
         from peeklock.engine.session import Session
         from peeklock.reports.artefacts import write_artefacts
         from peeklock.reports.run_folder import new_run_folder
-        from peeklock.stack.cache import cache_dir
+        from peeklock.stack.project.cache import cache_dir
 
         if self._session is None:
             self._session = Session(self.stack, lambda _event: None, CaseOptions(cache=cache_dir()))

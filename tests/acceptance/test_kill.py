@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from peeklock.stack import process_tree
+from peeklock.supervision import process_tree
 from tests.acceptance.conftest import PEEKLOCK, environment
 
 pytestmark = pytest.mark.skipif(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from peeklock.stack.containers.discovery import find_engine
 from peeklock.stack.containers.stack import wanted_images
-from peeklock.stack.environment import KINDS
+from peeklock.stack.environment.parts import KINDS
 from peeklock.stack.errors import StackError
 from tests.bench import command, stack
 from tests.bench.command import FIRST, CannotMeasureError, median

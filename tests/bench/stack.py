@@ -7,9 +7,9 @@ from pathlib import Path
 
 from peeklock.engine.environments import environment_spec
 from peeklock.engine.plan import Choice, Target, make_plan
-from peeklock.stack import open_stack
-from peeklock.stack.cache import cache_dir
-from peeklock.stack.environment import KINDS
+from peeklock.stack.environment.parts import KINDS
+from peeklock.stack.open import open_stack
+from peeklock.stack.project.cache import cache_dir
 from peeklock.verbs import VOCABULARY
 
 

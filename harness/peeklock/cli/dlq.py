@@ -14,7 +14,7 @@ from rich.text import Text
 
 from peeklock.cli.exits import FAILED, INVALID, NO_STACK
 from peeklock.engine.ledger import decode_body
-from peeklock.stack.redact import redact
+from peeklock.redaction import redact
 
 dlq = typer.Typer(help="Look into dead-letter queues and send messages back.", no_args_is_help=True)
 

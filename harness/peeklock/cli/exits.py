@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import typer
 
+from peeklock.errors import PeeklockError
 from peeklock.scenario.errors import ScenarioInvalid
-from peeklock.stack.errors import StackError
 
 PASSED, FAILED, INVALID, NO_STACK, FLAKY = range(5)
 
@@ -25,6 +25,6 @@ def exits() -> Iterator[None]:
         count = len(error.problems)
         typer.echo(f"{count} problem{'s' if count > 1 else ''}; nothing was started", err=True)
         raise typer.Exit(INVALID) from None
-    except StackError as error:
+    except PeeklockError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(NO_STACK) from None

@@ -31,10 +31,11 @@ from peeklock.reports.junit import JUnitReport
 from peeklock.reports.ndjson import NdjsonReport
 from peeklock.reports.run_folder import new_run_folder
 from peeklock.scenario.loader import project_root
-from peeklock.stack import Stack, open_stack
-from peeklock.stack.cache import cache_dir
+from peeklock.stack.backend import Stack
 from peeklock.stack.choice import choose_backend
-from peeklock.stack.fingerprint import fingerprint
+from peeklock.stack.environment.fingerprint import fingerprint
+from peeklock.stack.open import open_stack
+from peeklock.stack.project.cache import cache_dir
 from peeklock.verbs import VOCABULARY
 
 
@@ -88,7 +89,7 @@ def run(
                 typer.echo("no case matches", err=True)
                 return FAILED
             if keep or watch:
-                from peeklock.stack import warm
+                from peeklock.stack.warm import lifecycle as warm
 
                 warm.up(root, lambda text: typer.echo(f"  {text}"), backend=chosen)
             return _run(root, plan, options, pace, console, junit, verbose, keep)
@@ -150,7 +151,7 @@ def _run(
 
 
 def _tell_what_stands(root: Path) -> None:
-    from peeklock.stack import warm
+    from peeklock.stack.warm import lifecycle as warm
 
     for kept in warm.status(root).kept:
         ports = ", ".join(f"{kind} 127.0.0.1:{port}" for kind, port in kept.ports.items())

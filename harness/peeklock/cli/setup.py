@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from peeklock.cli.exits import exits
-from peeklock.stack.cache import cache_dir
-from peeklock.stack.embedded.tools import prepare
+from peeklock.stack.embedded.setup import prepare
+from peeklock.stack.project.cache import cache_dir
 
 
 def setup(

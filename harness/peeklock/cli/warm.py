@@ -15,8 +15,8 @@ from rich.text import Text
 from peeklock.cli.exits import FAILED, exits
 from peeklock.engine.waiting import Signal
 from peeklock.scenario.loader import project_root
-from peeklock.stack import warm
-from peeklock.stack.warm import Status
+from peeklock.stack.warm import lifecycle as warm
+from peeklock.stack.warm.lifecycle import Status
 
 _FOLLOW_EVERY = 0.2
 

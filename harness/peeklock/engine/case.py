@@ -20,11 +20,12 @@ from peeklock.engine.record import Record
 from peeklock.engine.stepping import Stepper
 from peeklock.engine.timeline import likely_cause, timeline
 from peeklock.engine.waiting import Deadline, Signal
+from peeklock.errors import PeeklockError
+from peeklock.redaction import Redactor
 from peeklock.scenario.matchers import Mismatch
 from peeklock.scenario.model import Case, Scenario
 from peeklock.scenario.values import ValueInvalid, resolve
-from peeklock.stack import Environment, StackError
-from peeklock.stack.redact import Redactor
+from peeklock.stack.backend import Environment
 
 SILENCE = 0.15
 """Seconds without a word after which services are taken to have said all about a failure."""
@@ -66,7 +67,7 @@ class CaseRun:
             if error or also:
                 self.environment.check()
             record = _record(context)
-        except StackError as trouble:
+        except PeeklockError as trouble:
             # what the case stands on has gone: that says nothing about the case
             durations = Durations(setup=time.monotonic() - started)
             return CaseFinished(time.time(), self.name, "error", durations, reason=str(trouble), covers=covers)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from peeklock.engine.failure import VerbFailed
-from peeklock.stack import Environment
+from peeklock.stack.backend import Environment
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient

@@ -19,7 +19,7 @@ from peeklock.engine.scaler import Scaler
 from peeklock.engine.waiting import Deadline, Signal
 from peeklock.scenario.model import Case, Scenario
 from peeklock.scenario.values import Scope
-from peeklock.stack import Environment
+from peeklock.stack.backend import Environment
 
 QUIET = 2.0
 """Seconds without any log line or ledger entry after which an idle system counts as settled."""

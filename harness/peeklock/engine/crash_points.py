@@ -10,7 +10,8 @@ from typing import Any
 
 from peeklock.engine.ledger import Ledger
 from peeklock.engine.waiting import Signal
-from peeklock.stack import Environment, StackError
+from peeklock.errors import PeeklockError
+from peeklock.stack.backend import Environment
 
 HELD = ("send", "answer", "complete", "abandon", "defer", "dead_letter", "release")
 """Operations that the emulator keeps, neither done nor answered, until the service is gone: the moment is exact."""
@@ -105,7 +106,7 @@ class CrashPoints:
                 self._crash(point, release)
             else:
                 release()
-        except StackError as error:
+        except PeeklockError as error:
             point.trouble = f"crash of {point.service} at {point.at}: {error}"
         finally:
             point.done.set()

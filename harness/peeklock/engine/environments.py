@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from peeklock.scenario.model import Scenario, walk
 from peeklock.scenario.values import Scope, resolve
-from peeklock.stack import Endpoints, EnvironmentSpec, Ports
+from peeklock.stack.backend import Endpoints, EnvironmentSpec, Ports
 from peeklock.stack.faults import KINDS
 
 _KINDS = ("postgres", "blobs", "servicebus")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from peeklock.engine.failure import Moment
-from peeklock.stack import Exit, LogLine
+from peeklock.stack.backend import Exit, LogLine
 
 
 @dataclass(frozen=True, slots=True)

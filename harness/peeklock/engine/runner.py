@@ -19,8 +19,9 @@ from peeklock.engine.events import CaseFinished, Durations, Event, Progress, Run
 from peeklock.engine.plan import Plan
 from peeklock.engine.session import Session, case_id
 from peeklock.engine.verb import Verb
+from peeklock.errors import PeeklockError
 from peeklock.scenario.model import Case, Scenario, Step
-from peeklock.stack import Stack, StackError
+from peeklock.stack.backend import Stack
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class Runner:
     def _end(self) -> None:
         try:
             self._session.close()
-        except StackError as error:
+        except PeeklockError as error:
             self._progress(f"while ending: {error}")
         except BaseException as error:  # noqa: BLE001 - as above
             self._events.put(error)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from peeklock.engine.waiting import Signal
+from peeklock.errors import PeeklockError
 from peeklock.scaling import State, executions, plan
 from peeklock.scenario.durations import format_duration
 from peeklock.scenario.topology import Scale
-from peeklock.stack import Environment, StackError
+from peeklock.stack.backend import Environment
 
 _LONGEST = 60.0
 """Seconds after which is looked at the clock again, though nothing was heard."""
@@ -149,7 +150,7 @@ class Scaler:
                 self._scale(service, scaled, now, count)
             else:
                 self._begin_executions(service, scaled, now, count)
-        except StackError as error:
+        except PeeklockError as error:
             self._trouble.append(f"scaling {service}: {error}")
             self._over.set()
 

@@ -13,9 +13,10 @@ from peeklock.engine.case import CaseOptions, CaseRun
 from peeklock.engine.clients import Clients
 from peeklock.engine.environments import environment_spec
 from peeklock.engine.events import CaseFinished, Durations, EnvironmentReady, Event, StackReady
+from peeklock.errors import PeeklockError
 from peeklock.scenario.errors import shorten
 from peeklock.scenario.model import Case, Scenario
-from peeklock.stack import Environment, EnvironmentSpec, Stack, StackError
+from peeklock.stack.backend import Environment, EnvironmentSpec, Stack
 
 
 def case_id(scenario: Scenario, case: Case) -> str:
@@ -91,7 +92,7 @@ class Session:
                 reason += "".join(f"; {why}" for ability in missing if (why := self.stack().why_not(ability)))
                 return CaseFinished(time.time(), name, "skipped", Durations(), reason=reason, covers=covers)
             held = self._environment(scenario)
-        except StackError as error:
+        except PeeklockError as error:
             durations = Durations(setup=time.monotonic() - started)
             return CaseFinished(time.time(), name, "error", durations, reason=str(error), covers=covers)
         brought_up = time.monotonic() - started

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from peeklock.engine.failure import Moment
-from peeklock.stack import Exit, LogLine
+from peeklock.stack.backend import Exit, LogLine
 
 ALARMING_LEVELS = frozenset({"error", "critical", "fatal"})
 _DULL_LEVELS = frozenset({"debug", "trace"})

@@ -13,9 +13,9 @@ from peeklock.engine.events import CaseFinished
 from peeklock.engine.ledger import body_of
 from peeklock.engine.record import Record
 from peeklock.engine.timeline import timeline
+from peeklock.redaction import Redactor
 from peeklock.reports.failure_text import render_failure, render_timeline
-from peeklock.stack.project import new_folder
-from peeklock.stack.redact import Redactor
+from peeklock.stack.project.folder import new_folder
 
 _WIDE = 200
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from peeklock.engine.events import Event, RunFinished
-from peeklock.stack.redact import redact
+from peeklock.redaction import redact
 
 
 class NdjsonReport:

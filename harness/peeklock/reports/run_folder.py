@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from peeklock.stack.errors import StackError
+from peeklock.stack.errors import unwritable
 
 
 def new_run_folder(root: Path) -> Path:
@@ -23,4 +23,4 @@ def new_run_folder(root: Path) -> Path:
                 continue
             return base / f"run-{number}"
     except OSError as error:
-        raise StackError.unwritable(base, error) from error
+        raise unwritable(base, error) from error

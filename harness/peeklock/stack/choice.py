@@ -25,7 +25,9 @@ def choose_backend(wanted: str, root: Path | None = None) -> tuple[str, str]:
     if wanted == "auto":
         return _warm(root) or _found()
     if wanted not in BACKENDS:
-        raise StackError.unknown_backend(wanted, ("auto", *BACKENDS))
+        raise StackError(
+            f"there is no backend {wanted!r}", expected=f"one of auto, {', '.join(BACKENDS)}", fix="correct --backend"
+        )
     return wanted, "asked for"
 
 

@@ -11,20 +11,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
+from peeklock.errors import PeeklockError
 from peeklock.stack.backend import Endpoints, Environment, EnvironmentSpec
-from peeklock.stack.children import Children
-from peeklock.stack.clock import OffsetFile
-from peeklock.stack.environment import KINDS, LocalEnvironment
-from peeklock.stack.errors import StackError
-from peeklock.stack.launcher import Launcher, ProcessLauncher
-from peeklock.stack.leases import Leases, kinds_of
+from peeklock.stack.clock.offset_file import OffsetFile
+from peeklock.stack.environment.environment import LocalEnvironment
+from peeklock.stack.environment.launcher import Launcher, ProcessLauncher
+from peeklock.stack.environment.leases import Leases, kinds_of
+from peeklock.stack.environment.parts import KINDS
+from peeklock.stack.environment.record import Record
 from peeklock.stack.progress import Progress, silent
-from peeklock.stack.project import KEPT, ProjectFolder, new_folder
-from peeklock.stack.record import Record
+from peeklock.stack.project.folder import KEPT, ProjectFolder, new_folder
 from peeklock.stack.servers.blobs import BlobServer
 from peeklock.stack.servers.postgres import PostgresServer
 from peeklock.stack.servers.servicebus import ServiceBusServer
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.children import Children
+from peeklock.supervision.client import SupervisorClient
 
 _STATE = "stack"
 ROOM = 32
@@ -288,7 +289,7 @@ class LocalStack(ABC):
         if lease is None:
             self._discard(environment, None)
         else:
-            with contextlib.suppress(StackError):
+            with contextlib.suppress(PeeklockError):
                 self._leases.give_back(lease, environment.record)
 
     def _stay(self, environment: LocalEnvironment) -> None:
@@ -308,7 +309,7 @@ class LocalStack(ABC):
     def _discard(self, environment: LocalEnvironment, lease: str | None) -> None:
         with self._environments_lock:
             self._environments.discard(environment)
-        with contextlib.suppress(StackError):
+        with contextlib.suppress(PeeklockError):
             environment.dismantle()
             self._leases.free(environment.record)
             if lease is not None:

@@ -9,10 +9,10 @@ from pydantic import Field, model_validator
 from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
+from peeklock.errors import PeeklockError
 from peeklock.scenario.durations import Duration, format_duration
 from peeklock.scenario.moments import Moment
 from peeklock.scenario.topology import Model
-from peeklock.stack import StackError
 
 
 class ClockArguments(Model):
@@ -43,7 +43,7 @@ def run(arguments: ClockArguments, context: CaseContext) -> Found:
             )
     try:
         now = clock.advance(seconds)
-    except StackError as error:
+    except PeeklockError as error:
         raise VerbFailed(str(error)) from None
     context.note("clock", f"moved by {format_duration(seconds)} to {_iso(now)}")
     context.scaler.run_due()

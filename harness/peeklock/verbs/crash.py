@@ -11,10 +11,10 @@ from peeklock.engine.crash_points import CrashAt
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.engine.waiting import Look, wait_until
+from peeklock.errors import PeeklockError
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.topology import Model
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
-from peeklock.stack import StackError
 
 Moment = Literal[
     "send", "answer", "complete", "abandon", "defer", "dead_letter", "release",
@@ -69,7 +69,7 @@ def run(arguments: CrashArguments, context: CaseContext) -> Found:
     context.note(service, f"is to crash at {moment}")
     try:
         context.crashes.set(service, moment, context.ledger, arguments.restart)
-    except StackError as error:
+    except PeeklockError as error:
         raise VerbFailed(f"crash {service}: {error}") from None
     return Found({"reached": False})
 

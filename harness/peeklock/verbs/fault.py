@@ -9,11 +9,11 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, create_model,
 from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
+from peeklock.errors import PeeklockError
 from peeklock.scenario.durations import Duration, format_duration
 from peeklock.scenario.topology import Model, ServiceBus
 from peeklock.scenario.values import is_template
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
-from peeklock.stack import StackError
 from peeklock.stack.faults import KINDS, Fault
 
 ALL = "all"
@@ -103,7 +103,7 @@ def run(arguments: _Words, context: CaseContext) -> Found:
         context.note("test", f"fault {fault.kind} on {target}{_limits(arguments)}")
         times = (arguments.times or 1) if fault.layer == "broker" else arguments.times
         return Found({"struck": faults.begin(target, fault, times, arguments.for_)})
-    except StackError as error:
+    except PeeklockError as error:
         raise VerbFailed(str(error)) from None
 
 

@@ -14,11 +14,11 @@ from pydantic import Field, model_validator
 from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
+from peeklock.redaction import redact
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.topology import FilePath, Model
 from peeklock.scenario.values import resolve
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
-from peeklock.stack.redact import redact
 
 _METHODS = ("get", "head", "post", "put", "patch", "delete")
 

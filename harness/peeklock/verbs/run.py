@@ -15,11 +15,11 @@ from pydantic import Field, model_validator
 from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
+from peeklock.redaction import redact
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.topology import Model
 from peeklock.scenario.values import is_template
 from peeklock.scenario.vocabulary import Complaint, Facts
-from peeklock.stack.redact import redact
 
 
 class RunArguments(Model):

@@ -9,9 +9,10 @@ from pydantic import model_validator
 from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
+from peeklock.errors import PeeklockError
 from peeklock.scenario.topology import Model, Stack, process_names
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
-from peeklock.stack import Dependencies, Services, StackError
+from peeklock.stack.backend import Dependencies, Services
 
 _ACTIONS = ("start", "stop", "kill", "pause", "resume", "restart")
 
@@ -47,7 +48,7 @@ def run(arguments: ServiceArguments, context: CaseContext) -> Found:
             processes.start(name)
         else:
             getattr(processes, action)(name)
-    except StackError as error:
+    except PeeklockError as error:
         raise VerbFailed(f"{action} {name}: {error}") from None
     if action in ("stop", "kill", "pause"):
         context.stopped.add(name)

@@ -18,14 +18,15 @@ from typing import Any
 import pytest
 
 from peeklock.scenario.topology import Blobs, Postgres, Service, ServiceBus, Stack
-from peeklock.stack import process_tree
 from peeklock.stack.backend import Endpoints, EnvironmentSpec, Ports
-from peeklock.stack.cache import cache_dir
 from peeklock.stack.containers.engine import STACK_LABEL
 from peeklock.stack.containers.site import Site
 from peeklock.stack.containers.stack import ContainersStack
-from peeklock.stack.embedded import EmbeddedStack, tools
+from peeklock.stack.embedded import tools
+from peeklock.stack.embedded.stack import EmbeddedStack
 from peeklock.stack.local import LocalStack
+from peeklock.stack.project.cache import cache_dir
+from peeklock.supervision import process_tree
 from tests.conformance.stack.engine import engine_or_skip
 
 REPOSITORY = Path(__file__).resolve().parents[3]

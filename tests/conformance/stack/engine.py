@@ -14,6 +14,7 @@ import pytest
 
 from peeklock.stack.containers.discovery import find_engine
 from peeklock.stack.containers.engine import STACK_LABEL, Engine
+from peeklock.stack.containers.errors import image_missing
 from peeklock.stack.containers.stack import wanted_images
 from peeklock.stack.errors import StackError
 
@@ -24,7 +25,7 @@ def engine_or_skip() -> Engine:
         engine = find_engine()
         for image in wanted_images().values():
             if not engine.has_image(image):
-                raise StackError.image_missing(image, engine.address)
+                raise image_missing(image, engine.address)
     except StackError as error:
         if os.environ.get("PEEKLOCK_ENGINE") == "required":
             raise

@@ -15,11 +15,12 @@ import psycopg
 import pytest
 
 from peeklock.servicebus import Client, OutgoingMessage
-from peeklock.stack import faketime, process_tree
 from peeklock.stack.backend import Environment
+from peeklock.stack.clock.movable import faketime
 from peeklock.stack.errors import StackError
 from peeklock.stack.local import LocalStack
 from peeklock.stack.servers.blob_http import BlobAccount
+from peeklock.supervision import process_tree
 from tests.conformance.stack.conftest import Project
 
 DAYS = 15 * 86_400

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from peeklock.stack import warm
+from peeklock.errors import PeeklockError
 from peeklock.stack.containers import owners
 from peeklock.stack.containers.engine import STACK_LABEL, Engine
 from peeklock.stack.containers.stack import ContainersStack
-from peeklock.stack.errors import StackError
+from peeklock.stack.warm.lifecycle import lifecycle as warm
 from tests.conformance.stack.conftest import Driver, Project
 from tests.conformance.stack.engine import engine_or_skip, until_nothing_is_left
 
@@ -144,7 +144,7 @@ def test_a_container_that_cannot_start_is_not_left(engine: Engine, project: Proj
         sock.listen()
         port = sock.getsockname()[1]
         with ContainersStack.start(project.root, room=1, ports={"blobs": port}) as stack:
-            with pytest.raises(StackError, match=f"port {port} is in use, so Azurite cannot listen on it"):
+            with pytest.raises(PeeklockError, match=f"port {port} is in use, so Azurite cannot listen on it"):
                 stack.wait(["blobs"])
             labelled = engine.labelled(f"{STACK_LABEL}={stack._state['site']['stack']}")
             assert len(labelled) == 1, "the network alone"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from peeklock.errors import PeeklockError
 from peeklock.stack.containers import stack as module
 from peeklock.stack.containers.engine import STACK_LABEL, Engine
 from peeklock.stack.containers.stack import ContainersStack
-from peeklock.stack.errors import StackError
 from tests.conformance.stack.conftest import REPOSITORY, Project
 from tests.conformance.stack.engine import Cable, engine_or_skip
 
@@ -42,7 +42,9 @@ def test_an_engine_that_ends_under_a_stack(engine: Engine, cable: Cable, project
         cable.pull()
         stack._supervisor.call("wait", name=woken)
         stack._supervisor.call("wait", name="servicebus")
-        with pytest.raises(StackError, match="the container engine is no longer there, and Azurite with it") as caught:
+        with pytest.raises(
+            PeeklockError, match="the container engine is no longer there, and Azurite with it"
+        ) as caught:
             environment.check()
         name = stack._state["site"]["stack"]
     told = str(caught.value)
@@ -59,7 +61,7 @@ def test_an_image_that_is_not_there(engine: Engine, project: Project, monkeypatc
     monkeypatch.setattr(module, "wanted_images", lambda: wanted)
     with (
         ContainersStack.start(project.root, room=1) as stack,
-        pytest.raises(StackError, match="has no image peeklock/azurite:of-another-time") as caught,
+        pytest.raises(PeeklockError, match="has no image peeklock/azurite:of-another-time") as caught,
     ):
         stack.wait(["blobs"])
     assert "make images" in str(caught.value)
@@ -70,7 +72,7 @@ def test_a_disk_that_is_full(engine: Engine, cable: Cable, project: Project, req
     cable.refusals[request_] = b"write /var/lib/engine/x: no space left on device"
     with (
         ContainersStack.start(project.root, room=1) as stack,
-        pytest.raises(StackError, match="no space left while starting Azurite at the container engine"),
+        pytest.raises(PeeklockError, match="no space left while starting Azurite at the container engine"),
     ):
         stack.wait(["blobs"])
 
@@ -79,7 +81,7 @@ def test_a_container_that_ends_before_it_is_ready_shows_its_log(engine: Engine, 
     """The wrong program, so that it does not know its arguments."""
     with ContainersStack.start(project.root, room=1, lasting=True) as stack:
         stack._state["images"]["postgres"] = stack._state["images"]["servicebus"]
-        with pytest.raises(StackError, match="Postgres ended before it was ready: exit status 2") as caught:
+        with pytest.raises(PeeklockError, match="Postgres ended before it was ready: exit status 2") as caught:
             stack.wait(["postgres"])
     assert "unrecognized arguments: -c synchronous_commit=on" in str(caught.value)
 

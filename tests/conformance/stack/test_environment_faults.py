@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from peeklock.stack import warm
 from peeklock.stack.backend import Endpoints, Environment, Ports
 from peeklock.stack.errors import StackError
 from peeklock.stack.faults import KINDS
 from peeklock.stack.local import LocalStack
+from peeklock.stack.warm.lifecycle import lifecycle as warm
 from tests.conformance.stack.conftest import Project
 
 

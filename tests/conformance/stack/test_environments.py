@@ -15,10 +15,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from peeklock.errors import PeeklockError
 from peeklock.servicebus import Client, OutgoingMessage
 from peeklock.stack.backend import Environment
-from peeklock.stack.environment import KINDS
-from peeklock.stack.errors import StackError
+from peeklock.stack.environment.parts import KINDS
 from peeklock.stack.local import LocalStack
 from peeklock.stack.servers.blob_http import BlobAccount, BlobError
 from tests.conformance.stack.conftest import Project
@@ -194,7 +194,7 @@ def test_three_stacks_side_by_side_never_collide(
 
 def test_a_service_that_cannot_start_shows_its_last_lines(stack: LocalStack, project: Project) -> None:
     service = project.service().model_copy(update={"run": ["python", "-c", "import sys; sys.exit('no such queue')"]})
-    with pytest.raises(StackError) as caught:
+    with pytest.raises(PeeklockError) as caught:
         stack.environment(project.spec(services={"api": service}))
     assert "service api ended before it was ready: exit status 1" in str(caught.value)
     assert "| no such queue" in str(caught.value)
@@ -202,13 +202,13 @@ def test_a_service_that_cannot_start_shows_its_last_lines(stack: LocalStack, pro
 
 def test_a_service_that_never_is_ready_is_told_from_one_that_ended(stack: LocalStack, project: Project) -> None:
     service = project.service(ready={"log": "never.said", "within": "300ms"})
-    with pytest.raises(StackError, match=r"was not ready within 0\.3 s"):
+    with pytest.raises(PeeklockError, match=r"was not ready within 0\.3 s"):
         stack.environment(project.spec(services={"api": service}))
 
 
 def test_a_missing_command_is_named(stack: LocalStack, project: Project) -> None:
     service = project.service().model_copy(update={"run": ["no-such-program"]})
-    with pytest.raises(StackError, match="the command 'no-such-program' of service api was not found"):
+    with pytest.raises(PeeklockError, match="the command 'no-such-program' of service api was not found"):
         stack.environment(project.spec(services={"api": service}))
 
 
@@ -217,7 +217,7 @@ def test_a_failing_migration_shows_the_statement_and_the_next_attempt_starts_ove
 ) -> None:
     migration = project.root / "migrations" / "2.sql"
     migration.write_text("select 1;\ncreate tabel oops();\n")
-    with pytest.raises(StackError) as caught:
+    with pytest.raises(PeeklockError) as caught:
         stack.environment(project.spec(services={}))
     assert "2.sql:2" in str(caught.value)
     assert 'syntax error at or near "tabel"' in str(caught.value)
@@ -229,7 +229,7 @@ def test_a_dependency_that_died_is_named_with_its_end(stack: LocalStack, project
     environment = stack.environment(project.spec(services={}))
     for name, title in (("azurite", "Azurite"), ("servicebus", "Service Bus"), ("postgres", "Postgres")):
         stack.children.kill(name)
-        with pytest.raises(StackError, match=f"{title}.*no longer there: killed by SIGKILL"):
+        with pytest.raises(PeeklockError, match=f"{title}.*no longer there: killed by SIGKILL"):
             environment.reset()
         if name != "postgres":
             return

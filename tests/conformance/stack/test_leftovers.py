@@ -11,7 +11,7 @@ import pytest
 from peeklock.scenario.topology import ServiceBus, Stack
 from peeklock.servicebus.client import Client, OutgoingMessage
 from peeklock.stack.backend import Environment, EnvironmentSpec
-from peeklock.stack.embedded import EmbeddedStack
+from peeklock.stack.embedded.stack import EmbeddedStack
 from tests.conformance.stack.conftest import REPOSITORY, Project
 
 WORKER = """

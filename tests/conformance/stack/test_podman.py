@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from peeklock.errors import PeeklockError
 from peeklock.stack.containers.discovery import find_engine
 from peeklock.stack.containers.engine import STACK_LABEL, Engine
 from peeklock.stack.containers.images import build as builder
 from peeklock.stack.containers.stack import ContainersStack
-from peeklock.stack.errors import StackError
 from tests.conformance.stack.conftest import Driver, Project
 from tests.conformance.stack.engine import until_nothing_is_left
 
@@ -67,7 +67,7 @@ def socket(cache: Path) -> Iterator[str]:
             _until_it_answers(service, folder / "log")
             try:
                 builder.build("servicebus")
-            except StackError as error:
+            except PeeklockError as error:
                 reason = f"podman builds no image on this machine: {error.log[-1] if error.log else error}"
                 if os.environ.get("PEEKLOCK_ENGINE") == "required":
                     pytest.fail(reason)
@@ -84,7 +84,7 @@ def socket(cache: Path) -> Iterator[str]:
 def _until_it_answers(service: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 20
     while True:
-        with contextlib.suppress(StackError):
+        with contextlib.suppress(PeeklockError):
             find_engine()
             return
         assert service.poll() is None, log.read_text()

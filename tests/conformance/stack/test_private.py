@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from peeklock.stack import warm
-from peeklock.stack.errors import StackError
+from peeklock.errors import PeeklockError
 from peeklock.stack.local import LocalStack
+from peeklock.stack.warm.lifecycle import lifecycle as warm
 from tests.conformance.stack.conftest import Project
 
 
@@ -32,7 +32,7 @@ def test_it_shares_no_server_and_ends_with_its_environment(
         assert (stack.log_dir / "own.stack" / "postgres.log").exists()
         own.close()
         shared.check()
-        with pytest.raises(StackError):
+        with pytest.raises(PeeklockError):
             own.check()
 
 
@@ -95,6 +95,6 @@ def test_one_that_does_not_stand_leaves_nothing(
     backend: type[LocalStack], project: Project, nothing_left: Callable[[], None]
 ) -> None:
     broken = {"api": project.service().model_copy(update={"run": ["python", "-c", "raise SystemExit(3)"]})}
-    with backend.start(project.root, room=2) as stack, pytest.raises(StackError, match="ended before it was ready"):
+    with backend.start(project.root, room=2) as stack, pytest.raises(PeeklockError, match="ended before it was ready"):
         stack.environment(project.spec(name="own", blobs=False, services=broken, private=True))
     nothing_left()

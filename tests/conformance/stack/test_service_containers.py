@@ -12,12 +12,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from peeklock.errors import PeeklockError
 from peeklock.scenario.topology import Service
 from peeklock.stack.backend import Environment
 from peeklock.stack.containers.engine import STACK_LABEL, Engine
 from peeklock.stack.containers.services import reference
 from peeklock.stack.containers.stack import ContainersStack
-from peeklock.stack.errors import StackError
 from peeklock.stack.faults import KINDS
 from tests.conformance.stack.conftest import SERVICE, Project
 from tests.conformance.stack.engine import engine_or_skip
@@ -140,17 +140,17 @@ def test_it_is_stopped_killed_paused_and_comes_back_with_the_reset(stack: Contai
 
 def test_one_that_ends_by_itself_is_not_expected_to(stack: ContainersStack, project: Project) -> None:
     code = "import sys; print('no such queue'); sys.exit(3)"
-    with pytest.raises(StackError, match="service api ended before it was ready: exit status 3") as caught:
+    with pytest.raises(PeeklockError, match="service api ended before it was ready: exit status 3") as caught:
         stack.environment(project.spec(services={"api": service(code)}, blobs=False, servicebus=False))
     assert "| no such queue" in str(caught.value)
 
 
 def test_an_image_that_nobody_has_is_named(stack: ContainersStack, project: Project) -> None:
     missing = service(SERVICE, image="peeklock.example/no-such-image:1")
-    with pytest.raises(StackError, match="refused to start service api"):
+    with pytest.raises(PeeklockError, match="refused to start service api"):
         stack.environment(project.spec(services={"api": missing}, blobs=False, servicebus=False))
     ours = service(SERVICE, image="peeklock/servises")
-    with pytest.raises(StackError, match="there is no image peeklock/servises") as caught:
+    with pytest.raises(PeeklockError, match="there is no image peeklock/servises") as caught:
         stack.environment(project.spec(services={"api": ours}, blobs=False, servicebus=False))
     assert "peeklock/services" in str(caught.value)
 

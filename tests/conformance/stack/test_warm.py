@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from peeklock.stack import open_stack, warm
-from peeklock.stack.embedded import EmbeddedStack
+from peeklock.stack.embedded.stack import EmbeddedStack
 from peeklock.stack.errors import StackError
-from peeklock.stack.project import ProjectFolder
+from peeklock.stack.open import open_stack
+from peeklock.stack.project.folder import ProjectFolder
+from peeklock.stack.warm.lifecycle import lifecycle as warm
 from tests.conformance.stack.conftest import Driver, Project
 
 RUN = """
 import json, os, sys
 from pathlib import Path
 from tests.conformance.stack.conftest import Project
-from peeklock.stack import open_stack
+from peeklock.stack.open import open_stack
 project = Project.__new__(Project)
 project.root = Path(sys.argv[1])
 stack = open_stack(project.root)

@@ -15,7 +15,7 @@ from peeklock.engine.clients import Clients
 from peeklock.engine.events import CaseFinished, Event
 from peeklock.scenario.loader import load
 from peeklock.scenario.model import Scenario
-from peeklock.stack import Endpoints, Exit, FaultEvent, LogLine
+from peeklock.stack.backend import Endpoints, Exit, FaultEvent, LogLine
 from peeklock.stack.faults import Fault
 from peeklock.verbs import VOCABULARY
 

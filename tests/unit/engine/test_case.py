@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from peeklock.engine.events import CaseStarted, Event, StepFinished
-from peeklock.stack import Exit, StackError
+from peeklock.stack.backend import Exit
+from peeklock.stack.errors import StackError
 from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
 
 

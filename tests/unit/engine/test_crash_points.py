@@ -12,7 +12,8 @@ from peeklock.engine.crash_points import CrashAt, CrashPoints
 from peeklock.engine.ledger import Ledger
 from peeklock.engine.waiting import Signal
 from peeklock.scenario.errors import ScenarioInvalid
-from peeklock.stack import LogLine, StackError
+from peeklock.stack.backend import LogLine
+from peeklock.stack.errors import StackError
 from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
 
 STRIKE = {"fault": "hold", "phase": "strike", "operation": "complete", "message_id": "m"}

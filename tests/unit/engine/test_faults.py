@@ -10,7 +10,7 @@ from peeklock.engine.case import CaseFinished
 from peeklock.engine.environments import environment_spec, needs_relay
 from peeklock.scenario.errors import ScenarioInvalid
 from peeklock.scenario.model import Scenario
-from peeklock.stack import FaultEvent
+from peeklock.stack.backend import FaultEvent
 from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from peeklock.scenario.errors import ScenarioInvalid
-from peeklock.stack import Exit
+from peeklock.stack.backend import Exit
 from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
 
 

@@ -9,7 +9,8 @@ import pytest
 from peeklock.engine.scaler import Scaler
 from peeklock.engine.waiting import Signal
 from peeklock.scenario.topology import Job, Scale
-from peeklock.stack import Exit, StackError
+from peeklock.stack.backend import Exit
+from peeklock.stack.errors import StackError
 from tests.unit.engine.fake import FakeEnvironment, FakeServices
 
 

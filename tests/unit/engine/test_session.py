@@ -14,7 +14,8 @@ from peeklock.engine.pace import Pace
 from peeklock.engine.session import Session
 from peeklock.scenario.loader import load
 from peeklock.scenario.model import Scenario
-from peeklock.stack import EnvironmentSpec, StackError
+from peeklock.stack.backend import EnvironmentSpec
+from peeklock.stack.errors import StackError
 from peeklock.verbs import VOCABULARY
 from tests.unit.engine.fake import FakeEnvironment
 

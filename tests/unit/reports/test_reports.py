@@ -18,7 +18,7 @@ from peeklock.reports.failure_text import render_failure
 from peeklock.reports.junit import JUnitReport
 from peeklock.reports.ndjson import NdjsonReport
 from peeklock.scenario.matchers import Mismatch
-from peeklock.stack import LogLine
+from peeklock.stack.backend import LogLine
 
 FAILURE = Failure(
     headline="",

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from fixtures.models.fetch import FetchError, fetch_model
-from peeklock.stack.cache import cache_dir
+from peeklock.stack.project.cache import cache_dir
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 from peeklock.stack.choice import choose_backend
 from peeklock.stack.containers import discovery, stack
 from peeklock.stack.containers.engine import Engine
+from peeklock.stack.containers.errors import no_engine
 from peeklock.stack.errors import StackError
 
 
@@ -28,7 +29,7 @@ class _Engine(Engine):
 
 def test_without_an_engine_it_is_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> Engine:
-        raise StackError.no_engine([])
+        raise no_engine([])
 
     monkeypatch.setattr(discovery, "find_engine", none)
     assert choose_backend("auto") == ("embedded", "no container engine answers; embedded needs none")

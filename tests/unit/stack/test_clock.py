@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from peeklock.stack import faketime
-from peeklock.stack.clock import MovableClock, RealClock
+from peeklock.stack.clock import faketime
+from peeklock.stack.clock.movable import MovableClock, RealClock
 from peeklock.stack.errors import StackError
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from peeklock.scenario.topology import ServiceBus
+from peeklock.stack.environment.launcher import resolve
 from peeklock.stack.errors import StackError
-from peeklock.stack.launcher import resolve
-from peeklock.stack.readiness import announces
 from peeklock.stack.servers.servicebus import ROOT_RULE, connection_string, control_topology
+from peeklock.supervision.readiness import announces
 
 
 def test_python_is_the_interpreter_that_runs_peeklock(tmp_path: Path) -> None:

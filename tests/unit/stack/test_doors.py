@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from peeklock.stack import Endpoints
-from peeklock.stack.doors import addresses, through
+from peeklock.stack.backend import Endpoints
+from peeklock.stack.environment.doors import addresses, through
 
 ENDPOINTS = Endpoints(
     "postgresql://me:5432@127.0.0.1:5432/env_1",

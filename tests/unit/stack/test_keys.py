@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from peeklock.stack.fingerprint import fingerprint
+from peeklock.stack.environment.fingerprint import fingerprint
 from peeklock.stack.servers.postgres import digest
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from peeklock.stack.leftovers import PATIENCE, end_leftovers
+from peeklock.stack.environment.leftovers import PATIENCE, end_leftovers
 
 
 class Bus:

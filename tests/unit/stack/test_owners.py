@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from peeklock.stack.containers import owners
-from peeklock.stack.process_tree import LINUX
+from peeklock.supervision.process_tree import LINUX
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="reads /proc")
 

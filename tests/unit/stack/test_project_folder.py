@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from peeklock.stack.project import LONGEST_SOCKET_PATH, ProjectFolder, new_folder
+from peeklock.stack.project.folder import LONGEST_SOCKET_PATH, ProjectFolder, new_folder
 
 
 def test_it_is_readable_by_its_owner_alone_and_ignored_by_git(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from peeklock.stack.redact import Redactor, redact
+from peeklock.redaction import Redactor, redact
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-from peeklock.stack.errors import StackError, exit_text
+from peeklock.stack.errors import StackError, unwritable
+from peeklock.supervision.errors import cannot_start, exit_text, exited_before_ready
 
 
 def test_the_text_has_every_part_in_a_fixed_order() -> None:
@@ -33,19 +34,19 @@ def test_secrets_are_masked_in_every_part() -> None:
 
 def test_a_full_disk_is_told_as_one_whoever_met_it() -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
-    assert "no space left" in str(StackError.unwritable("/x", full))
-    assert "no space left" in str(StackError.cannot_start("api", "/bin/api", full))
+    assert "no space left" in str(unwritable("/x", full))
+    assert "no space left" in str(cannot_start("api", "/bin/api", full))
 
 
 def test_a_service_that_ended_shows_its_exit_and_its_last_lines() -> None:
-    text = str(StackError.exited_before_ready("service api", -9, ["boom"], Path("api.log")))
+    text = str(exited_before_ready("service api", -9, ["boom"], Path("api.log")))
     assert "killed by SIGKILL" in text
     assert "| boom" in text
     assert "api.log" in text
 
 
 def test_a_silent_service_is_said_to_have_been_silent() -> None:
-    assert "it wrote nothing" in str(StackError.exited_before_ready("service api", 3, []))
+    assert "it wrote nothing" in str(exited_before_ready("service api", 3, []))
 
 
 def test_exit_texts() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from peeklock.stack.containers.site import Site
 from peeklock.stack.servers.blobs import BlobServer
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.client import SupervisorClient
 
 _INSIDE = 10_000
 _DATA = "/home/peeklock/data"

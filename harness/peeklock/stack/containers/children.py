@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from peeklock.stack.bare import bare
-from peeklock.stack.children import Children
 from peeklock.stack.containers.engine import Engine, EngineError
-from peeklock.stack.errors import StackError
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.stack.containers.errors import engine_refused
+from peeklock.supervision.children import Children
+from peeklock.supervision.client import SupervisorClient
+from peeklock.supervision.program import program
 
 
 def keeper(engine: Engine, container: str, ended: str = "") -> list[str]:
     """The command that follows a container; `ended`: when its last life ended, as the engine tells it."""
-    return bare("peeklock.stack.containers.keeper", engine.address, container, ended)
+    return program("peeklock.stack.containers.keeper", engine.address, container, ended)
 
 
 class ContainerChildren(Children):
@@ -73,9 +73,7 @@ class ContainerChildren(Children):
         try:
             return dict(self._engine.inspect(container)["State"])
         except EngineError as error:
-            raise StackError.engine_refused(
-                str(self._engine), "look at a container", error.status, error.text
-            ) from error
+            raise engine_refused(self._engine, "look at a container", error) from error
 
     def _hold(self, name: str, how: Callable[[str], None], paused: bool) -> bool:
         """Whether it is a container; then it is held still, or no more, when this returns."""
@@ -95,4 +93,4 @@ class ContainerChildren(Children):
         try:
             operation(*arguments)
         except EngineError as error:
-            raise StackError.engine_refused(str(self._engine), operation.__name__, error.status, error.text) from error
+            raise engine_refused(self._engine, operation.__name__, error) from error

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from peeklock.stack.containers.engine import Engine, EngineError
+from peeklock.stack.containers.errors import no_engine
 from peeklock.stack.errors import StackError
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -33,7 +34,7 @@ def find_engine() -> Engine:
             return engine
         if source in ("DOCKER_HOST", "the docker context"):
             break  # it was chosen; another engine than the chosen one would be a surprise
-    raise StackError.no_engine(checked)
+    raise no_engine(checked)
 
 
 def main() -> None:

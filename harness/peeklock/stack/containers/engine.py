@@ -19,9 +19,6 @@ OWNER_LABEL = "peeklock.owner"
 DEFINITION_LABEL = "peeklock.definition"
 """A digest of what the stack is made of."""
 
-ENGINE_GONE = 125
-"""The exit status of a container's keeper that means: what became of the container cannot be known."""
-
 _BEING_REMOVED = frozenset({403, 404, 409})
 """What is said of a network whose last container, and of a container that itself, somebody else removes in this moment."""
 

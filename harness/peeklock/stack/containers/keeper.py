@@ -16,9 +16,10 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime
 
-from peeklock.stack.bare import ARGUMENTS
-from peeklock.stack.containers.engine import ENGINE_GONE, Engine, EngineError
+from peeklock.stack.containers.engine import Engine, EngineError
 
+ENGINE_GONE = 125
+"""Its exit status that means: what became of the container cannot be known."""
 _HEADER = 8
 _SECOND = 1_000_000_000
 _TICK = _SECOND // 100
@@ -26,7 +27,7 @@ _TICK = _SECOND // 100
 
 def main() -> None:
     """Its arguments: the engine's address, the container, and the end of its last life, as the engine tells it (or nothing)."""
-    address, container, ended = sys.argv[ARGUMENTS:]
+    address, container, ended = sys.argv[1:]
     engine = Engine(address)
     try:
         for words in _said(engine, container, _seconds(ended)):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from peeklock.stack import process_tree
 from peeklock.stack.containers.engine import OWNER_LABEL, STACK_LABEL, Engine
+from peeklock.supervision import process_tree
 
 
 def owner(pid: int) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from peeklock.stack.containers.site import Site
 from peeklock.stack.embedded.tools import postgres as binaries
 from peeklock.stack.servers.postgres import ROLE, PostgresServer
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.client import SupervisorClient
 
 _INSIDE = 5432
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from peeklock.stack.containers.site import Site
-from peeklock.stack.readiness import announces
 from peeklock.stack.servers.servicebus import ServiceBusServer
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.client import SupervisorClient
+from peeklock.supervision.readiness import announces
 
 
 def start_servicebus(

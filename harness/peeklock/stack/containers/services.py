@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from peeklock.scenario.topology import Service
-from peeklock.stack.children import Children
 from peeklock.stack.containers import passage
 from peeklock.stack.containers.engine import EngineError
 from peeklock.stack.containers.site import Site
+from peeklock.stack.environment.launcher import Launch, Launcher
 from peeklock.stack.errors import StackError
-from peeklock.stack.launcher import Launch, Launcher
-from peeklock.stack.readiness import Watcher, announces
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.children import Children
+from peeklock.supervision.client import SupervisorClient
+from peeklock.supervision.readiness import Watcher, announces
 
 _TITLE = "the passage to the containers of the services"
 _READY = announces("passage.ready")

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from peeklock.stack.clock import OffsetFile
+from peeklock.stack.clock.offset_file import OffsetFile
 from peeklock.stack.containers.children import keeper
 from peeklock.stack.containers.engine import DEFINITION_LABEL, OWNER_LABEL, STACK_LABEL, Engine, EngineError
+from peeklock.stack.containers.errors import engine_refused, image_missing
+from peeklock.stack.containers.keeper import ENGINE_GONE
 from peeklock.stack.containers.owners import owner
-from peeklock.stack.errors import StackError
-from peeklock.stack.readiness import Watcher
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.stack.errors import full_disk, port_in_use
+from peeklock.supervision.client import SupervisorClient
+from peeklock.supervision.program import program
+from peeklock.supervision.readiness import Watcher
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
@@ -58,7 +61,8 @@ class Site:
         stack = secrets.token_hex(6)
         pid = int(supervisor.call("hello")["pid"])
         labels = {STACK_LABEL: stack, OWNER_LABEL: owner(pid), DEFINITION_LABEL: definition}
-        supervisor.call("engine", address=engine.address, label=f"{STACK_LABEL}={stack}")
+        argv = program("peeklock.stack.containers.removal", engine.address, f"{STACK_LABEL}={stack}")
+        supervisor.call("at_end", argv=argv)
         return {"stack": stack, "labels": labels}
 
     @property
@@ -107,7 +111,7 @@ class Site:
             identity = container.get_container_id()
             self._supervisor.spawn(
                 name, keeper(self.engine, identity), {}, Path("/"), log=str(log),
-                secrets=list(known), layer=layer, grace=grace, meta={**(meta or {}), "container": identity, "grace": grace},
+                secrets=list(known), layer=layer, grace=grace, meta={**(meta or {}), "container": identity, "grace": grace, "engine_gone": ENGINE_GONE},
             )  # fmt: skip
         except BaseException:
             watcher.close()
@@ -117,9 +121,9 @@ class Site:
     def _demand(self, image: str) -> None:
         try:
             if image.startswith("peeklock/") and not self.engine.has_image(image):  # others can be pulled
-                raise StackError.image_missing(image, str(self.engine))
+                raise image_missing(image, self.engine)
         except EngineError as error:
-            raise StackError.engine_refused(str(self.engine), "look for an image", error.status, error.text) from error
+            raise engine_refused(self.engine, "look for an image", error) from error
 
     def _start(self, container: DockerContainer, title: str) -> None:
         import docker.errors
@@ -132,12 +136,12 @@ class Site:
             text = str(error.explanation or error)
             if "port is already allocated" in text or "address already in use" in text:
                 taken = next((port for _, port in container.ports.values() if f":{port}" in text), 0)  # type: ignore[misc]
-                raise StackError.port_in_use(taken, title) from error
+                raise port_in_use(taken, title) from error
             if "no space left" in text:
-                raise StackError.full_disk(f"starting {title} at the container engine") from error
-            raise StackError.engine_refused(str(self.engine), f"start {title}", error.status_code or 0, text) from error
+                raise full_disk(f"starting {title} at the container engine") from error
+            raise engine_refused(self.engine, f"start {title}", EngineError(error.status_code or 0, text)) from error
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-            raise StackError.engine_refused(str(self.engine), f"start {title}", 0, str(error)) from error
+            raise engine_refused(self.engine, f"start {title}", EngineError(0, str(error))) from error
 
     def _discard(self, container: DockerContainer) -> None:
         made = container._container  # noqa: SLF001  it was made, and not started

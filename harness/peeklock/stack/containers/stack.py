@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from peeklock.stack import faketime
 from peeklock.stack.backend import Endpoints, EnvironmentSpec
-from peeklock.stack.clock import OffsetFile
+from peeklock.stack.clock import faketime
+from peeklock.stack.clock.offset_file import OffsetFile
 from peeklock.stack.containers.azurite import start_azurite
 from peeklock.stack.containers.children import ContainerChildren
 from peeklock.stack.containers.discovery import find_engine
@@ -24,16 +24,16 @@ from peeklock.stack.containers.postgres import start_postgres
 from peeklock.stack.containers.servicebus import start_servicebus
 from peeklock.stack.containers.services import ServiceContainers
 from peeklock.stack.containers.site import Site
-from peeklock.stack.doors import addresses
-from peeklock.stack.errors import StackError
-from peeklock.stack.launcher import Launcher
+from peeklock.stack.environment.doors import addresses
+from peeklock.stack.environment.launcher import Launcher
+from peeklock.stack.environment.record import Record
+from peeklock.stack.errors import StackError, missing_tool
 from peeklock.stack.local import LocalStack
-from peeklock.stack.project import passing_folder
-from peeklock.stack.record import Record
+from peeklock.stack.project.folder import passing_folder
 from peeklock.stack.servers.blobs import BlobServer, new_accounts
 from peeklock.stack.servers.postgres import PostgresServer
 from peeklock.stack.servers.servicebus import ServiceBusServer
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.client import SupervisorClient
 
 _ABILITIES = frozenset({"exact_ledger", "faults", "docker"})
 _TRIES = 5
@@ -60,7 +60,7 @@ class ContainersStack(LocalStack):
         if importlib.util.find_spec("testcontainers") is None:
             checked = ["the packages of this Python"]
             what = "the Python package testcontainers"
-            raise StackError.missing_tool(what, "the containers backend", checked, "pip install 'peeklock[containers]'")
+            raise missing_tool(what, "the containers backend", checked, "pip install 'peeklock[containers]'")
         engine = find_engine()
         with contextlib.suppress(EngineError):  # what others have left is no reason not to begin
             sweep(engine)

@@ -1,8 +1,5 @@
-"""The embedded backend: Postgres, Azurite and the Service Bus emulator as plain processes, no Docker."""
+"""The backend that runs every dependency as a plain process."""
 
 from __future__ import annotations
 
-from peeklock.stack.embedded.stack import EmbeddedStack
-from peeklock.stack.embedded.tools import prepare
-
-__all__ = ["EmbeddedStack", "prepare"]
+__all__ = ["postgres", "setup", "stack", "tools"]

@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from peeklock.errors import PeeklockError
 from peeklock.stack.embedded.tools import azurite, node
-from peeklock.stack.errors import StackError
+from peeklock.stack.errors import port_in_use
 from peeklock.stack.progress import Progress, silent
-from peeklock.stack.readiness import Watcher
 from peeklock.stack.servers.blobs import BlobServer
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.client import SupervisorClient
+from peeklock.supervision.readiness import Watcher
 
 _TRIES = 5
 
@@ -43,11 +44,11 @@ def start_azurite(
             # SIGTERM and patience: Node writes its compile cache only when it exits by itself.
             supervisor.spawn(BlobServer.PROCESS, argv, env, Path("/"), log=str(log), layer=0, grace=3.0, secrets=keys)
             watcher.until_line(lambda line: BlobServer.READY in line, BlobServer.READY, 30.0)
-        except StackError:
+        except PeeklockError:
             if "EADDRINUSE" not in "\n".join(watcher.tail()):
                 raise
             if fixed or attempt == _TRIES - 1:
-                raise StackError.port_in_use(port, BlobServer.TITLE) from None
+                raise port_in_use(port, BlobServer.TITLE) from None
             port = supervisor.reserve_ports(1)[0]
             continue
         finally:

@@ -17,13 +17,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from peeklock.stack.cache import cache_dir, locked
+from peeklock.errors import PeeklockError
 from peeklock.stack.embedded.tools import Postgres, postgres
-from peeklock.stack.errors import StackError
-from peeklock.stack.process_tree import LINUX
+from peeklock.stack.errors import full_disk, setup_failed, unwritable
 from peeklock.stack.progress import Progress, silent
+from peeklock.stack.project.cache import cache_dir, locked
 from peeklock.stack.servers.postgres import ROLE
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.client import SupervisorClient
+from peeklock.supervision.process_tree import LINUX
 
 _FORMAT = 2
 """Raise it when the flags of `initdb` or the files below change: old golden clusters are then left alone and made anew."""
@@ -75,15 +76,15 @@ def _initialise(supervisor: SupervisorClient) -> None:
         if code != 0:
             text = "\n".join(log)
             if "No space left" in text:
-                raise StackError.full_disk("making a Postgres cluster", new, shutil.disk_usage(home()).free)
-            raise StackError.setup_failed("making a Postgres cluster with initdb", log[-12:], "its lines say why")
+                raise full_disk("making a Postgres cluster", new, shutil.disk_usage(home()).free)
+            raise setup_failed("making a Postgres cluster with initdb", log[-12:], "its lines say why")
         (data / "pg_hba.conf").write_text(_ACCESS)
         if place != new:
             copy(supervisor, data, new / "data")
             shutil.rmtree(place)
         _keep(supervisor, new)
     except OSError as error:
-        raise StackError.unwritable(error.filename or new, error) from error
+        raise unwritable(error.filename or new, error) from error
     except BaseException:
         supervisor.call("remove", path=str(new))
         raise
@@ -141,8 +142,8 @@ def copy(supervisor: SupervisorClient, source: Path, target: Path) -> None:
     code, log = supervisor.run(f"copy-{secrets.token_hex(3)}", argv, _plain_environment(), Path("/"))
     if code != 0:
         if any("No space left" in line for line in log):
-            raise StackError.full_disk("copying the Postgres cluster", target, shutil.disk_usage(target.parent).free)
-        raise StackError.setup_failed("copying the Postgres cluster", log[-6:], f"look at {target.parent}")
+            raise full_disk("copying the Postgres cluster", target, shutil.disk_usage(target.parent).free)
+        raise setup_failed("copying the Postgres cluster", log[-6:], f"look at {target.parent}")
 
 
 def _plain_environment() -> dict[str, str]:
@@ -165,7 +166,7 @@ class Identity:
         if namespaces and LINUX:
             user = _some_user() if root else pwd.getpwuid(os.geteuid())
             options = {"user": {"map": [user.pw_uid, user.pw_gid]}}
-            with contextlib.suppress(StackError):
+            with contextlib.suppress(PeeklockError):
                 name = f"identity-{secrets.token_hex(3)}"
                 code, _ = supervisor.run(name, [shutil.which("true") or "/bin/true"], {}, Path("/"), **options)
                 if code == 0:
@@ -217,7 +218,7 @@ class Identity:
                 shutil.rmtree(shared, ignore_errors=True)
                 new.rename(shared)
         if shared.stat().st_uid != os.geteuid():
-            raise StackError.setup_failed("using the copied Postgres binaries", [str(shared)], "remove that folder")
+            raise setup_failed("using the copied Postgres binaries", [str(shared)], "remove that folder")
         return Postgres((shared / "pginstall").resolve() / "bin", found.version)
 
 

@@ -10,13 +10,14 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from peeklock.errors import PeeklockError
 from peeklock.stack.embedded import golden
-from peeklock.stack.errors import StackError
+from peeklock.stack.errors import full_disk, port_in_use, unwritable
 from peeklock.stack.progress import Progress, silent
-from peeklock.stack.readiness import Watcher
 from peeklock.stack.servers.admin import Address, AdminConnection, literal
 from peeklock.stack.servers.postgres import ROLE, PostgresServer
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.client import SupervisorClient
+from peeklock.supervision.readiness import Watcher
 
 _TRIES = 5
 _KEPT_TEMPLATES = 10
@@ -67,7 +68,7 @@ class EmbeddedPostgres(PostgresServer):
             data.mkdir(mode=0o700)
             sockets.mkdir(mode=0o700)
         except OSError as error:
-            raise StackError.unwritable(data, error) from error
+            raise unwritable(data, error) from error
         golden.copy(supervisor, source / "data", data)
         if person.drop_to is not None:
             directory.chmod(0o711)
@@ -86,14 +87,14 @@ class EmbeddedPostgres(PostgresServer):
                     log=str(log), layer=0, stop_signal=int(signal.SIGINT), grace=5.0, secrets=[password], **person.options,
                 )  # fmt: skip
                 watcher.until_line(lambda line: cls.READY in line, cls.READY, 30.0)
-            except StackError:
+            except PeeklockError:
                 text = "\n".join(watcher.tail())
                 if "No space left on device" in text:
-                    raise StackError.full_disk("starting Postgres", data, shutil.disk_usage(directory).free) from None
+                    raise full_disk("starting Postgres", data, shutil.disk_usage(directory).free) from None
                 if "Address already in use" not in text:
                     raise
                 if fixed or attempt == _TRIES - 1:
-                    raise StackError.port_in_use(port, cls.TITLE) from None
+                    raise port_in_use(port, cls.TITLE) from None
                 port = supervisor.reserve_ports(1)[0]
                 continue
             finally:

@@ -7,9 +7,9 @@ import secrets
 import sys
 from pathlib import Path
 
-from peeklock.stack.readiness import Watcher, announces, json_record
 from peeklock.stack.servers.servicebus import ServiceBusServer
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.client import SupervisorClient
+from peeklock.supervision.readiness import Watcher, announces, json_record
 
 _PACKAGES = Path(__file__).resolve().parents[3]
 

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from peeklock.stack import faketime
-from peeklock.stack.clock import OffsetFile
+from peeklock.stack.clock import faketime
+from peeklock.stack.clock.offset_file import OffsetFile
 from peeklock.stack.embedded.blobs import start_azurite
 from peeklock.stack.embedded.postgres import EmbeddedPostgres, data_home
 from peeklock.stack.embedded.servicebus import start_servicebus
 from peeklock.stack.embedded.tools import azurite
 from peeklock.stack.local import LocalStack
-from peeklock.stack.project import passing_folder
+from peeklock.stack.project.folder import passing_folder
 from peeklock.stack.servers.blobs import BlobServer, new_accounts
 from peeklock.stack.servers.postgres import PostgresServer
 from peeklock.stack.servers.servicebus import ServiceBusServer
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.client import SupervisorClient
 
 _ABILITIES = frozenset({"exact_ledger", "faults"})
 

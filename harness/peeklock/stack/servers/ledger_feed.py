@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from peeklock.stack.errors import StackError
-from peeklock.stack.servers.servicebus import Control, ControlError, ServiceBusServer
+from peeklock.errors import PeeklockError
+from peeklock.stack.servers.servicebus import Control, ServiceBusServer
 
 _POLL = 20.0
 
@@ -28,7 +28,7 @@ class LedgerFeed:
         self._control = server.new_control()
         self._poller: Control | None = None
         self._closed = False
-        self._error: StackError | None = None
+        self._error: PeeklockError | None = None
         self._suspended = False
 
     def begin(self, cursor: int) -> None:
@@ -58,7 +58,7 @@ class LedgerFeed:
     def _pull(self) -> None:
         try:
             self._take(*self._server.ledger(self._namespace, self._cursor, 0.0, self._control))
-        except StackError:
+        except PeeklockError:
             if not self._suspended:
                 raise
 
@@ -111,12 +111,10 @@ class LedgerFeed:
         while not self._closed:
             try:
                 self._take(*self._server.ledger(self._namespace, self._cursor, _POLL, control))
-            except (StackError, ControlError) as error:
+            except PeeklockError as error:
                 if self._away():
                     continue
-                self._fail(
-                    error if isinstance(error, StackError) else StackError(f"the ledger cannot be read: {error}")
-                )
+                self._fail(error)
                 return
 
     def _away(self) -> bool:
@@ -126,7 +124,7 @@ class LedgerFeed:
             self._changed.wait_for(lambda: self._closed or not self._suspended)
             return was
 
-    def _fail(self, error: StackError) -> None:
+    def _fail(self, error: PeeklockError) -> None:
         """The poller has ended; unless that was wanted, whoever waits must hear of it."""
         with self._changed:
             wakes = [] if self._closed else list(self._wakes.values())

@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from peeklock.stack.errors import StackError
+from peeklock.stack.errors import StackError, full_disk
 from peeklock.stack.progress import Progress, silent
 from peeklock.stack.servers.admin import Address, AdminConnection, PostgresError, literal
+from peeklock.stack.servers.errors import migration_failed
 from peeklock.stack.servers.server import Server
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.client import SupervisorClient
 
 ROLE = "peeklock"
 """The superuser of every server."""
@@ -79,7 +80,7 @@ class PostgresServer(Server):
 
     def _lost(self, error: Exception) -> StackError:
         if re.search(r"No space left|could not extend|could not write", str(error)):
-            return StackError.full_disk("working in Postgres", *self._room())
+            return full_disk("working in Postgres", *self._room())
         return super()._lost(error)
 
     def _refused(self, error: Exception) -> StackError:
@@ -193,7 +194,7 @@ class PostgresServer(Server):
             name, argv, env, cwd, secrets=[self.password], log=str(log_dir / "migrations.log")
         )
         if code != 0:
-            raise StackError.migration_failed(where, code, log[-15:], [self.password])
+            raise migration_failed(where, code, log[-15:], [self.password])
 
     def close(self) -> None:
         with self._admin_lock:

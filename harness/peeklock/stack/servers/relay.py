@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from peeklock.stack.errors import StackError
-from peeklock.stack.readiness import Watcher, announces, json_record
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.client import SupervisorClient
+from peeklock.supervision.readiness import Watcher, announces, json_record
 
 _PACKAGES = Path(__file__).resolve().parents[3]
 _TITLE = "the relay in which faults strike"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from peeklock.stack.containers.engine import ENGINE_GONE
 from peeklock.stack.errors import StackError
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.stack.servers.errors import dead_dependency, engine_gone
+from peeklock.supervision.client import SupervisorClient
 
 
 class Server:
@@ -41,9 +41,9 @@ class Server:
         if child is not None and child["code"] is None:
             return self._refused(error)
         tail = [text for _, text in self._supervisor.call("tail", name=self.PROCESS)["lines"]] if child else []
-        if child is not None and child["code"] == ENGINE_GONE and "container" in child["meta"]:
-            return StackError.engine_gone(self.TITLE, tail, self.log_file)
-        return StackError.dead_dependency(self.TITLE, child["code"] if child else None, tail, self.log_file)
+        if child is not None and child["code"] == child["meta"].get("engine_gone", ""):
+            return engine_gone(self.TITLE, tail, self.log_file)
+        return dead_dependency(self.TITLE, child["code"] if child else None, tail, self.log_file)
 
     def _refused(self, error: Exception) -> StackError:
         """It runs, and yet it did not do what it was asked."""

@@ -15,19 +15,19 @@ from urllib.parse import urlencode
 from peeklock.scenario.topology import ServiceBus
 from peeklock.stack.errors import StackError
 from peeklock.stack.servers.server import Server
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.client import SupervisorClient
 
 ROOT_RULE = "RootManageSharedAccessKey"
 SERVICE_RULE = "service-"
 """What the name of a service's own rule begins with."""
 
 
-class ControlError(Exception):
-    """An answer of the control API that was not 2xx."""
+class ControlError(StackError):
+    """The control API answered, but not with 2xx: its `status`, and what it told (`text`)."""
 
-    def __init__(self, status: int, text: str, fix: str | None) -> None:
-        super().__init__(f"{status} {text}")
-        self.status, self.text, self.fix = status, text, fix
+    def __init__(self, status: int, text: str, fix: str) -> None:
+        super().__init__("the control API of the Service Bus emulator refused", actual=f"{status} {text}", fix=fix)
+        self.status, self.text = status, text
 
 
 class Control:
@@ -69,7 +69,7 @@ class Control:
         parsed = json.loads(answer) if answer else None
         if not 200 <= response.status < 300:
             facts = parsed if isinstance(parsed, dict) else {}
-            raise ControlError(response.status, str(facts.get("error", "")), facts.get("fix"))
+            raise ControlError(response.status, str(facts.get("error", "")), str(facts.get("fix") or ""))
         return parsed
 
     def _drop(self) -> None:

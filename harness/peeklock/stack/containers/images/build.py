@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlencode
 
-from peeklock.stack.cache import cache_dir, locked
 from peeklock.stack.containers.discovery import find_engine
 from peeklock.stack.containers.engine import Engine, EngineError
+from peeklock.stack.containers.errors import engine_refused
 from peeklock.stack.containers.images.layer import Layer
 from peeklock.stack.containers.images.recipes import KINDS, Kind, Recipe, in_a_clone, recipe
-from peeklock.stack.errors import StackError
+from peeklock.stack.errors import StackError, full_disk, setup_failed, unwritable
 from peeklock.stack.progress import Progress, silent
+from peeklock.stack.project.cache import cache_dir, locked
 
 _NO_BASE = "scratch"
 _HUB = "docker.io/"  # podman tells names in full
@@ -80,7 +81,7 @@ def prune() -> list[str]:
                     if error.status not in (404, 409):  # gone already, or in use
                         raise
     except EngineError as error:
-        raise StackError.engine_refused(str(engine), "remove images", error.status, error.text) from error
+        raise engine_refused(engine, "remove images", error) from error
     return removed
 
 
@@ -97,7 +98,7 @@ def _build(engine: Engine, made: Recipe, name: str, base: str) -> None:
         with context.open("rb") as file:
             _run(engine, name, file, made.kind, base)
     except OSError as error:
-        raise StackError.unwritable(error.filename or context, error) from error
+        raise unwritable(error.filename or context, error) from error
     finally:
         context.unlink(missing_ok=True)
 
@@ -130,8 +131,8 @@ def _run(engine: Engine, name: str, context: IO[bytes], kind: Kind, base: str) -
 
 def _refused(name: str, reason: str, log: Sequence[str]) -> StackError:
     if "no space left" in reason.lower():
-        return StackError.full_disk(f"building {name}")
-    return StackError.setup_failed(f"building {name}", [*log, reason], "the engine's last line says why")
+        return full_disk(f"building {name}")
+    return setup_failed(f"building {name}", [*log, reason], "the engine's last line says why")
 
 
 def _write_context(made: Recipe, path: Path) -> None:
@@ -167,7 +168,7 @@ def _workplace() -> Path:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
     except OSError as error:
-        raise StackError.unwritable(work, error) from error
+        raise unwritable(work, error) from error
     return work
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from peeklock.stack.containers.images.layer import Layer
-from peeklock.stack.errors import StackError
+from peeklock.stack.errors import missing_tool
 
 _LOADED_LATER = ("libgcc_s.so.1", "libdl.so.2", "libm.so.6", "libpthread.so.0", "librt.so.1")
 """No file says that they are needed: the first is opened by libc when a thread is cancelled, the others are the parts of libc
@@ -43,7 +43,7 @@ def needed(files: list[Path]) -> dict[str, Path]:
         return {}
     ldd = shutil.which("ldd")
     if ldd is None or sys.platform != "linux":
-        raise StackError.missing_tool(
+        raise missing_tool(
             "ldd", "building images", [f"the platform: {sys.platform}", "ldd on PATH"],
             "build on Linux, then `docker save` there and `docker load` here",
         )  # fmt: skip

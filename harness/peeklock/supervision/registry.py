@@ -7,8 +7,8 @@ import random
 import socket
 from typing import Any
 
-from peeklock.stack.ndjson_server import Connection, Refused
-from peeklock.stack.process_tree import LINUX
+from peeklock.supervision.ndjson import Connection, Refused
+from peeklock.supervision.process_tree import LINUX
 
 # Below the range from which the kernel hands out ports for outgoing connections and for bind(0).
 PORTS = range(10_000, 32_000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.client import SupervisorClient
 
 
 class Children:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
-from peeklock.stack import faketime, process_tree
+from peeklock.stack.clock.offset_file import OffsetFile
 from peeklock.stack.errors import StackError
-from peeklock.stack.supervisor_client import SupervisorClient
 
 TOLERANCE = 5.0
 """Seconds that an answer may be late: on a machine with more to do than it can, asking takes its time."""
@@ -39,71 +36,17 @@ class RealClock:
         )
 
 
-class OffsetFile:
-    """The file that says by how much the clock of a stack differs from the machine's, and who goes by it."""
-
-    def __init__(self, supervisor: SupervisorClient, directory: Path) -> None:
-        """`directory`: of the stack; exists. Raises `StackError` where the library does not work."""
-        library, reason = faketime.library(), faketime.why_not()
-        if library is None or reason:
-            raise StackError("the clock cannot be moved on this machine", actual=reason)
-        self._supervisor = supervisor
-        self.folder = folder = directory / "clock"
-        """Everything that a member needs; a container gets it mounted at the same path."""
-        self.path = folder / "offset"
-        self._library = folder / faketime.NAME
-        try:
-            folder.mkdir(mode=0o755)
-            folder.chmod(0o755)  # Postgres may run as another user
-            shutil.copyfile(
-                library, self._library
-            )  # to a path without the spaces and colons that LD_PRELOAD cannot hold
-            self.write(0.0)
-        except OSError as error:
-            raise StackError.unwritable(folder, error) from error
-
-    @property
-    def variables(self) -> Mapping[str, str]:
-        """For the environment of every member."""
-        return faketime.variables(self._library, self.path)
-
-    def write(self, offset: float) -> None:
-        """Give all who go by it the machine's time plus `offset` seconds, from their next look at the clock on."""
-        new = self.path.with_suffix(".new")
-        new.write_text(f"+{offset:.6f}\n" if offset >= 0 else f"{offset:.6f}\n")
-        new.chmod(0o644)
-        new.replace(self.path)  # in one step: it is read all the time
-
-    def adopt(self, pid: int) -> None:
-        """See to it that nothing is left of a member, however it ends."""
-        for path in faketime.leftovers(pid):
-            self._supervisor.call("register", path=str(path))
-
-    def adopt_all(self) -> None:
-        """As `adopt`, for every child of the supervisor."""
-        for child in self._supervisor.call("children", prefix="")["children"]:
-            self.adopt(child["pid"])
-
-    def strangers(self, leaders: Mapping[str, int]) -> list[str]:
-        """Those of `leaders`, pids by name, of which a process does not go by this clock."""
-        return [
-            name
-            for name, leader in leaders.items()
-            if not all(faketime.carried_by(pid, self.path) for pid in (leader, *process_tree.family(leader)))
-        ]
-
-
 class MovableClock:
     """Implements `backend.Clock` for one environment, which is alone on its stack."""
 
     movable = True
 
     def __init__(
-        self, file: OffsetFile, members: Mapping[str, Member], strangers: Callable[[], list[str]],
+        self, file: OffsetFile, members: Mapping[str, Member], left_out: Callable[[], list[str]],
         move_bus: Callable[[float], float] | None,
     ) -> None:  # fmt: skip
-        """`members`: by name, to be asked; `strangers`: the services that do not go by the file; `move_bus`: by so many seconds."""
-        self._file, self._members, self._strangers, self._move_bus = file, members, strangers, move_bus
+        """`members`: by name, to be asked; `left_out`: names the services that do not go by the file; `move_bus`: by so many seconds."""
+        self._file, self._members, self._left_out, self._move_bus = file, members, left_out, move_bus
         self.offset = 0.0
         """Seconds by which it is ahead of the machine's."""
         self._moves: list[tuple[float, float]] = []
@@ -114,10 +57,10 @@ class MovableClock:
     def advance(self, seconds: float) -> datetime:
         if seconds < 0:
             raise StackError("time does not run backwards", actual=f"asked to move the clock by {seconds:g} s")
-        if strangers := self._strangers():
+        if left_out := self._left_out():
             raise StackError(
                 "a service does not follow the clock",
-                where=", ".join(strangers),
+                where=", ".join(left_out),
                 expected="every process of it with libfaketime loaded",
                 actual="one without: it is statically linked, or clears its environment",
                 fix="link it dynamically, or pass LD_PRELOAD and FAKETIME_* on",

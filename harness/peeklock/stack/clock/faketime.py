@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from peeklock.stack.process_tree import LINUX
+from peeklock.supervision.process_tree import LINUX
 
 NAME = "libfaketime.so.1"
 _PROBE = 30 * 86_400

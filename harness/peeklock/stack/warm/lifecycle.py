@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from peeklock.stack.cache import locked
+from peeklock.errors import PeeklockError
 from peeklock.stack.choice import choose_backend
-from peeklock.stack.environment import KINDS
+from peeklock.stack.containers.errors import engine_refused
+from peeklock.stack.environment.parts import KINDS
 from peeklock.stack.errors import StackError
-from peeklock.stack.kept import end_kept, kept_stacks
 from peeklock.stack.local import ports_of
 from peeklock.stack.open import find_warm, stack_class
 from peeklock.stack.progress import Progress, silent
-from peeklock.stack.project import ProjectFolder
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.stack.project.cache import locked
+from peeklock.stack.project.folder import ProjectFolder
+from peeklock.stack.warm.kept import end_kept, kept_stacks
+from peeklock.supervision.client import SupervisorClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def sweep() -> tuple[int, int]:
     try:
         return sweep_engine(engine), len(engine.labelled(STACK_LABEL))
     except EngineError as error:
-        raise StackError.engine_refused(str(engine), "remove what is left", error.status, error.text) from error
+        raise engine_refused(engine, "remove what is left", error) from error
 
 
 def status(root: Path) -> Status:
@@ -178,7 +180,7 @@ def _status(root: Path, took: float | None) -> Status:
             kept=tuple(_kept(root)),
             took=took,
         )
-    except StackError:  # it ended while it was asked
+    except PeeklockError:  # it ended while it was asked
         return DOWN
     finally:
         supervisor.close()

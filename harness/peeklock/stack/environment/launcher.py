@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from peeklock.scenario.topology import Service
-from peeklock.stack.clock import OffsetFile
+from peeklock.stack.clock.offset_file import OffsetFile
+from peeklock.stack.environment.fingerprint import fingerprint
 from peeklock.stack.errors import StackError
-from peeklock.stack.fingerprint import fingerprint
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.client import SupervisorClient
 
 _LAYER = 1
 
@@ -89,9 +89,18 @@ def resolve(command: str, wanted_by: str, cwd: Path) -> str:
         path = Path(command) if Path(command).is_absolute() else cwd / command
         if path.exists():
             return str(path)
-        raise StackError.missing_command(command, wanted_by, [str(path)])
+        raise _missing(command, wanted_by, [str(path)])
     neighbours = Path(sys.executable).parent
     found = shutil.which(command, path=str(neighbours)) or shutil.which(command)
     if found is None:
-        raise StackError.missing_command(command, wanted_by, [str(neighbours), "PATH"])
+        raise _missing(command, wanted_by, [str(neighbours), "PATH"])
     return found
+
+
+def _missing(command: str, wanted_by: str, checked: Sequence[str]) -> StackError:
+    return StackError(
+        f"the command {command!r} of {wanted_by} was not found",
+        expected=f"an executable file named {command}",
+        checked=checked,
+        fix=f"install {command}, or write its full path in `run`",
+    )

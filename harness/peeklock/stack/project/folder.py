@@ -13,9 +13,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from peeklock.stack.cache import locked
-from peeklock.stack.errors import StackError
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.errors import PeeklockError
+from peeklock.stack.errors import StackError, unwritable
+from peeklock.stack.project.cache import locked
+from peeklock.supervision.client import SupervisorClient
 
 LONGEST_SOCKET_PATH = 100
 """Unix allows 108 bytes on Linux and 104 on macOS, one of them for the end."""
@@ -35,7 +36,7 @@ def new_folder(parent: Path, name: str) -> Path:
             path = parent / f"{name}-{secrets.token_hex(3)}"
             path.mkdir()
     except OSError as error:
-        raise StackError.unwritable(path, error) from error
+        raise unwritable(path, error) from error
     return path
 
 
@@ -46,7 +47,7 @@ def passing_folder(supervisor: SupervisorClient, parent: Path) -> Path:
     try:
         path.mkdir(mode=0o700)
     except OSError as error:
-        raise StackError.unwritable(path, error) from error
+        raise unwritable(path, error) from error
     return path
 
 
@@ -66,7 +67,7 @@ class ProjectFolder:
             if not ignore.exists():
                 ignore.write_text("*\n")
         except OSError as error:
-            raise StackError.unwritable(self.path, error) from error
+            raise unwritable(self.path, error) from error
 
     def new_log_dir(self) -> Path:
         """A folder for the logs of one stack; those of the last ten stay."""
@@ -78,7 +79,7 @@ class ProjectFolder:
             for old in sorted(logs.iterdir())[:-_KEPT_LOGS]:
                 shutil.rmtree(old, ignore_errors=True)
         except OSError as error:
-            raise StackError.unwritable(path, error) from error
+            raise unwritable(path, error) from error
         return path
 
     def socket_path(self) -> Path:
@@ -116,7 +117,7 @@ class ProjectFolder:
         try:
             client = SupervisorClient.connect(socket_path)
             client.call("hello", timeout=5)
-        except (OSError, StackError, TimeoutError):
+        except (OSError, PeeklockError, TimeoutError):
             if client is not None:
                 client.close()
             with contextlib.nullcontext() if holding_lock else locked(self.lock):

@@ -6,55 +6,36 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, wait
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from peeklock.errors import PeeklockError
 from peeklock.scenario.topology import process_names, replica_names
 from peeklock.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Services
-from peeklock.stack.children import Children
-from peeklock.stack.clock import Member, MovableClock, OffsetFile, RealClock
-from peeklock.stack.dependencies import OwnDependencies
-from peeklock.stack.doors import addresses, through
+from peeklock.stack.clock.movable import Member, MovableClock, RealClock
+from peeklock.stack.environment.dependencies import OwnDependencies
+from peeklock.stack.environment.doors import addresses, through
+from peeklock.stack.environment.faults import EnvironmentFaults
+from peeklock.stack.environment.leftovers import end_leftovers
+from peeklock.stack.environment.parts import KINDS, Parts
+from peeklock.stack.environment.record import Record
+from peeklock.stack.environment.services import LocalServices
 from peeklock.stack.errors import StackError
-from peeklock.stack.fault_control import EnvironmentFaults
-from peeklock.stack.launcher import Launcher
-from peeklock.stack.leftovers import end_leftovers
-from peeklock.stack.record import Record
-from peeklock.stack.servers.blobs import BlobServer
 from peeklock.stack.servers.ledger_feed import LedgerFeed
-from peeklock.stack.servers.postgres import PostgresServer
 from peeklock.stack.servers.relay import RelayServer
 from peeklock.stack.servers.servicebus import (
     ROOT_RULE,
-    ServiceBusServer,
     connection_string,
     control_topology,
     service_rule,
 )
-from peeklock.stack.services import LocalServices
-from peeklock.stack.supervisor_client import SupervisorClient
+from peeklock.supervision.client import SupervisorClient
 
-KINDS = ("postgres", "blobs", "servicebus")
 FORGIVEN = 60.0
 """Seconds that a service may have been ahead or behind and go on: no token or cache lasts so short that it would matter."""
-
-
-class Parts(Protocol):
-    """The dependencies of the stack that an environment is on; each waits until its part stands. Raises `StackError`."""
-
-    def postgres(self) -> PostgresServer: ...
-    def blobs(self) -> BlobServer: ...
-    def servicebus(self) -> ServiceBusServer: ...
-    def check(self, kinds: Iterable[str]) -> None: ...
-    @property
-    def children(self) -> Children: ...
-    def launcher(self, spec: EnvironmentSpec, record: Record, endpoints: Endpoints) -> Launcher: ...
-    def planned_blobs(self, slot: int) -> str: ...
-    @property
-    def offset_file(self) -> OffsetFile | None: ...
 
 
 class LocalEnvironment:
@@ -98,7 +79,7 @@ class LocalEnvironment:
         if stack.blobs is not None:
             members["blobs"] = lambda: parts.blobs().time()
         bus = (lambda seconds: parts.servicebus().advance(seconds)) if stack.servicebus is not None else None
-        return MovableClock(file, members, lambda: file.strangers(parts.children.leaders(self.record.prefix)), bus)
+        return MovableClock(file, members, lambda: file.left_out(parts.children.leaders(self.record.prefix)), bus)
 
     @property
     def dependencies(self) -> OwnDependencies:
@@ -143,7 +124,7 @@ class LocalEnvironment:
         else:
             try:
                 services.start_all(blobs)
-            except StackError:
+            except PeeklockError:
                 if blobs is not None:
                     blobs.result()  # when Azurite failed, that is the error to tell
                 raise
@@ -342,7 +323,7 @@ class LocalEnvironment:
 
     def dismantle(self) -> None:
         """Remove everything that the environment is made of; as much as still can be."""
-        with contextlib.suppress(StackError):
+        with contextlib.suppress(PeeklockError):
             if self._services is not None:
                 self._services.end_all()
             for prefix in self.record.helpers:

@@ -6,7 +6,9 @@ Depends on the standard library alone, so that the supervisor (which starts with
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from peeklock.errors import PeeklockError
 
 MASK = "***"
 MIN_SECRET = 4
@@ -58,3 +60,31 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """
     known = tuple(secrets)
     return (Redactor(known) if known else _shapes)(text)
+
+
+class RedactedError(PeeklockError):
+    """A `PeeklockError` each of whose texts is redacted before it is kept."""
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        where: str = "",
+        expected: str = "",
+        actual: str = "",
+        checked: Sequence[str] = (),
+        fix: str = "",
+        log: Sequence[str] = (),
+        secrets: Iterable[str] = (),
+    ) -> None:
+        """`secrets`: what must not stand in any of the texts, beside what looks like a secret."""
+        clean = Redactor(secrets)
+        super().__init__(
+            clean(problem),
+            where=clean(where),
+            expected=clean(expected),
+            actual=clean(actual),
+            checked=[clean(line) for line in checked],
+            fix=clean(fix),
+            log=[clean(line) for line in log],
+        )

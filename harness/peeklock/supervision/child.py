@@ -9,11 +9,14 @@ import signal
 import time
 from typing import Any
 
-from peeklock.stack import process_tree
-from peeklock.stack.redact import Redactor
+from peeklock.redaction import Redactor
+from peeklock.supervision import process_tree
 
 LONGEST_LINE = 64 * 1024
+"""Bytes of a line that are kept; the line says how many more there were."""
 TAIL = 200
+_MARGIN = 4 * 1024
+"""Bytes beyond them that are looked at, so that no secret is split before it is seen."""
 
 
 class SpawnError(Exception):
@@ -42,7 +45,8 @@ class Child:
         self.paused = False
         self.kill_at: float | None = None
         self.waiters: list[Any] = []
-        self._partial = b""
+        self._partial = bytearray()
+        self._cut = 0
         self._log: int | None = None
         self.log_trouble: str | None = None
         log = request.get("log")
@@ -76,27 +80,34 @@ class Child:
             if not chunk:
                 ended = True
                 break
-            *whole, self._partial = (self._partial + chunk).split(b"\n")
-            lines += [self._line(raw) for raw in whole]
-            if len(self._partial) > LONGEST_LINE:
-                lines.append(self._line(self._partial))
-                self._partial = b""
+            *whole, rest = chunk.split(b"\n")
+            for piece in whole:
+                self._grow(piece)
+                lines.append(self._line())
+            self._grow(rest)
         if ended and self._partial:
-            lines.append(self._line(self._partial))
-            self._partial = b""
+            lines.append(self._line())
         self._write(lines)
         return lines, ended
 
-    def _line(self, raw: bytes) -> tuple[float, str]:
-        text = raw.decode("utf-8", "replace").rstrip("\r")
-        line = (time.time(), self.redact(text))
+    def _grow(self, piece: bytes) -> None:
+        kept = piece[: max(0, LONGEST_LINE + _MARGIN - len(self._partial))]
+        self._partial += kept
+        self._cut += len(piece) - len(kept)
+
+    def _line(self) -> tuple[float, str]:
+        text = self.redact(self._partial.decode("utf-8", "replace").rstrip("\r"))
+        more = self._cut + max(0, len(text) - LONGEST_LINE)
+        line = (time.time(), f"{text[:LONGEST_LINE]} … ({more} more)" if more else text)
+        self._partial.clear()
+        self._cut = 0
         self.tail.append(line)
         return line
 
     def _write(self, lines: list[tuple[float, str]]) -> None:
         if self._log is None or not lines:
             return
-        data = "".join(f"{text}\n" for _, text in lines).encode()
+        data = "".join(f"{text}\n" for _, text in lines).encode("utf-8", "replace")
         try:
             while data:
                 data = data[os.write(self._log, data) :]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWIPC = 0x08000000
+
+PATIENCE = 60.0
+"""Seconds for a program that is run at the end."""
 
 LINUX = sys.platform.startswith("linux")
 
@@ -116,6 +120,22 @@ def kill_below(root: int) -> None:
             return
         if not sent:
             return
+
+
+def run(argv: Sequence[str]) -> None:
+    """Run a program to its end, for at most `PATIENCE` seconds; whether it succeeds is its own affair."""
+    try:
+        pid = os.posix_spawn(argv[0], list(argv), os.environ)
+    except OSError:
+        return
+    with contextlib.suppress(OSError):  # an old kernel or a sandbox: it is waited for without a limit
+        fd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
+        if fd is not None:
+            if not select.select([fd], [], [], PATIENCE)[0]:
+                send(pid, signal.SIGKILL)
+            os.close(fd)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)
 
 
 def remove(path: str) -> None:

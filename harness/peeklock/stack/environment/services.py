@@ -10,13 +10,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from peeklock.errors import PeeklockError
 from peeklock.scenario.topology import Service, process_names, replica_names
 from peeklock.stack.backend import Endpoints, EnvironmentSpec, Exit, LogLine
-from peeklock.stack.children import Children
+from peeklock.stack.environment.launcher import Launch, Launcher
 from peeklock.stack.errors import StackError
-from peeklock.stack.launcher import Launch, Launcher
-from peeklock.stack.readiness import Watcher, announces, json_record
-from peeklock.stack.supervisor_client import Push, SupervisorClient
+from peeklock.supervision.children import Children
+from peeklock.supervision.client import Push, SupervisorClient
+from peeklock.supervision.readiness import Watcher, announces, json_record
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|(^|_)KEY$|API_?KEY|ACCOUNT_?KEY", re.IGNORECASE)
 
@@ -222,7 +223,7 @@ class LocalServices:
         early = dependencies is not None and not dependencies.done()
         try:
             self._launch(service, replica)
-        except StackError:
+        except PeeklockError:
             if not early or dependencies is None or self._name(service, replica) in self._running(service):
                 raise
             dependencies.result()  # its own error, when that is why the service ended
@@ -252,7 +253,7 @@ class LocalServices:
                 watcher.until_http(port, ready.http, ready.within)
             elif ready.log is not None:
                 watcher.until_line(announces(ready.log), f"a log line with {ready.log!r}", ready.within)
-        except StackError:
+        except PeeklockError:
             # One that never became ready must not look like one that runs.
             if name in self._running(service):
                 self._children.kill(name)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from peeklock.stack.environment.parts import Parts
 from peeklock.stack.errors import StackError
-from peeklock.stack.readiness import Watcher, announces
 from peeklock.stack.servers.ledger_feed import LedgerFeed
 from peeklock.stack.servers.server import Server
-from peeklock.stack.supervisor_client import RequestError, SupervisorClient
-
-if TYPE_CHECKING:
-    from peeklock.stack.environment import Parts
+from peeklock.supervision.client import RequestError, SupervisorClient
+from peeklock.supervision.readiness import Watcher, announces
 
 _WITHIN = 30.0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
+from peeklock.stack.environment.services import LocalServices
 from peeklock.stack.servers.servicebus import SERVICE_RULE, ServiceBusServer, service_rule
-from peeklock.stack.services import LocalServices
 
 PATIENCE = 1.0
 """Seconds in which a service may come to an end with what it has in hand."""

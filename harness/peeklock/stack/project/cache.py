@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from peeklock.stack.errors import StackError
+from peeklock.stack.errors import unwritable
 
 
 def cache_dir() -> Path:
@@ -19,7 +19,7 @@ def cache_dir() -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StackError.unwritable(path, error) from error
+        raise unwritable(path, error) from error
     return path
 
 
@@ -30,7 +30,7 @@ def locked(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("w")
     except OSError as error:
-        raise StackError.unwritable(path, error) from error
+        raise unwritable(path, error) from error
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from peeklock.stack.bare import bare
-from peeklock.stack.errors import StackError
+from peeklock.supervision.errors import SupervisionError, cannot_start, supervisor_gone
+from peeklock.supervision.program import program
 
 Push = Mapping[str, Any]
 Listener = Callable[[Push], None]
@@ -58,7 +58,7 @@ class SupervisorClient:
         errors = subprocess.DEVNULL if log is None else os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             process = subprocess.Popen(
-                bare("peeklock.stack.guard", str(os.getpid()), str(theirs.fileno())),
+                program("peeklock.supervision.guard", str(os.getpid()), str(theirs.fileno())),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
@@ -69,7 +69,7 @@ class SupervisorClient:
             )
         except OSError as error:
             ours.close()
-            raise StackError.cannot_start("the supervisor", sys.executable, error) from error
+            raise cannot_start("the supervisor", sys.executable, error) from error
         finally:
             theirs.close()
             if errors >= 0:
@@ -90,20 +90,20 @@ class SupervisorClient:
     def call(self, operation: str, timeout: float | None = None, **arguments: Any) -> dict[str, Any]:
         """Do one operation of `supervisor.Supervisor` and return its reply.
 
-        Raises `RequestError` when it is refused, `StackError` when the supervisor is gone, `TimeoutError` after `timeout` seconds.
+        Raises `RequestError` when it is refused, `SupervisionError` when the supervisor is gone, `TimeoutError` after `timeout` seconds.
         """
         number = next(self._numbers)
         answer: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         data = json.dumps({"id": number, "op": operation, **arguments}, separators=(",", ":")).encode() + b"\n"
         with self._lock:
             if self.lost.is_set():
-                raise StackError.supervisor_gone(operation)
+                raise supervisor_gone(operation)
             self._replies[number] = answer
             try:
                 self._sock.sendall(data)
             except OSError:
                 self._replies.pop(number, None)
-                raise StackError.supervisor_gone(operation) from None
+                raise supervisor_gone(operation) from None
         try:
             reply = answer.get(timeout=timeout)
         except queue.Empty:
@@ -111,7 +111,7 @@ class SupervisorClient:
         finally:
             self._replies.pop(number, None)
         if reply is None:
-            raise StackError.supervisor_gone(operation)
+            raise supervisor_gone(operation)
         if "error" in reply:
             raise RequestError(reply["error"])
         return reply
@@ -131,7 +131,7 @@ class SupervisorClient:
                 self._listeners.pop(key, None)
                 last = all(p != prefix for p, _ in self._listeners.values())
             if last and not self.lost.is_set():
-                with contextlib.suppress(StackError):
+                with contextlib.suppress(SupervisionError):
                     self.call("unsubscribe", prefix=prefix)
 
         return end
@@ -152,14 +152,14 @@ class SupervisorClient:
         return code, lines
 
     def spawn(self, name: str, argv: Sequence[str], env: Mapping[str, str], cwd: Path, **options: Any) -> int:
-        """Start a child (`supervisor.Supervisor.op_spawn`); its pid. `argv[0]` must be a full path. Raises `StackError`."""
+        """Start a child (`supervisor.Supervisor.op_spawn`); its pid. `argv[0]` must be a full path. Raises `SupervisionError`."""
         try:
             reply = self.call("spawn", name=name, argv=list(argv), env=dict(env), cwd=str(cwd), **options)
         except RequestError as error:
             if error.kind != "spawn":
                 raise
             where = {"working directory": str(cwd)}.get(error.facts["stage"], argv[0])
-            raise StackError.cannot_start(name, where, OSError(error.facts["errno"], error.facts["text"])) from error
+            raise cannot_start(name, where, OSError(error.facts["errno"], error.facts["text"])) from error
         return int(reply["pid"])
 
     def reserve_ports(self, count: int) -> list[int]:
@@ -168,7 +168,7 @@ class SupervisorClient:
 
     def shutdown(self, graceful: bool = True) -> None:
         """End everything below the supervisor and the supervisor; returns when it is done."""
-        with contextlib.suppress(StackError):
+        with contextlib.suppress(SupervisionError):
             self.call("shutdown", graceful=graceful)
         self.close()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from peeklock.stack.local import LocalStack, warm_state
 from peeklock.stack.open import stack_class
 from peeklock.stack.progress import silent
-from peeklock.stack.project import KEPT, ProjectFolder
+from peeklock.stack.project.folder import KEPT, ProjectFolder
 
 
 def kept_stacks(root: Path) -> Iterator[tuple[str, LocalStack]]:

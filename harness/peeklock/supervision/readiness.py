@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from peeklock.stack.errors import StackError
-from peeklock.stack.supervisor_client import Push, SupervisorClient
+from peeklock.supervision.client import Push, SupervisorClient
+from peeklock.supervision.errors import SupervisionError, exited_before_ready, not_ready, supervisor_gone
 
 SHOWN = 20
 """How many of the last log lines go into an error."""
@@ -56,14 +56,14 @@ class Watcher:
     def tail(self) -> list[str]:
         return self._lines[-SHOWN:]
 
-    def exited(self) -> StackError:
-        return StackError.exited_before_ready(self.title, self.code or 0, self.tail(), self._log_file, self._secrets)
+    def exited(self) -> SupervisionError:
+        return exited_before_ready(self.title, self.code or 0, self.tail(), self._log_file, self._secrets)
 
-    def late(self, awaited: str, within: float, seen: str) -> StackError:
-        return StackError.not_ready(self.title, awaited, within, seen, self.tail(), self._log_file, self._secrets)
+    def late(self, awaited: str, within: float, seen: str) -> SupervisionError:
+        return not_ready(self.title, awaited, within, seen, self.tail(), self._log_file, self._secrets)
 
     def until_line(self, match: Callable[[str], bool], awaited: str, within: float) -> str:
-        """The first line for which `match` is true. Raises `StackError` on exit, or after `within` seconds."""
+        """The first line for which `match` is true. Raises `SupervisionError` on exit, or after `within` seconds."""
         deadline = time.monotonic() + within
         seen = 0
         with self._changed:
@@ -108,7 +108,7 @@ class Watcher:
 
     def _check_alive(self) -> None:
         if self._lost:
-            raise StackError.supervisor_gone(f"{self.title} started")
+            raise supervisor_gone(f"{self.title} started")
         if self.code is not None:
             raise self.exited()
 

@@ -1,0 +1,5 @@
+"""What one scenario file runs on: its part of each dependency, its services, its faults."""
+
+from __future__ import annotations
+
+__all__ = ["environment", "fingerprint", "launcher", "leases", "record", "services"]

@@ -1,0 +1,43 @@
+"""How a server of a stack fails while scenarios run on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from peeklock.stack.errors import StackError
+from peeklock.supervision.errors import exit_text
+
+
+def dead_dependency(name: str, code: int | None, log: Sequence[str], log_file: Path) -> StackError:
+    """Postgres, Azurite or Service Bus ended while scenarios ran on it."""
+    return StackError(
+        f"{name} is no longer there: {exit_text(code) if code is not None else 'it does not answer'}",
+        where=str(log_file),
+        expected=f"{name} runs for as long as the stack does",
+        fix="if something killed it (out of memory?), run again; after `peeklock up`: `peeklock down`, then `peeklock up`",
+        log=log,
+    )
+
+
+def engine_gone(name: str, log: Sequence[str], log_file: Path) -> StackError:
+    """The container engine ended under a stack."""
+    return StackError(
+        f"the container engine is no longer there, and {name} with it",
+        where=str(log_file),
+        expected="an engine that runs for as long as the stack does",
+        fix="start it again; what is left of this stack is removed when the next one starts, or by `peeklock down --all`",
+        log=log,
+    )
+
+
+def migration_failed(path: Path, code: int, log: Sequence[str], secrets: Sequence[str] = ()) -> StackError:
+    """A migration or a seed did not go through."""
+    return StackError(
+        f"the migrations failed: {exit_text(code)}",
+        where=str(path),
+        expected="a migrated template database",
+        fix="the last lines say which statement; nothing was kept, the next run starts over",
+        log=log,
+        secrets=secrets,
+    )

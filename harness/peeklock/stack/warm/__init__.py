@@ -1,0 +1,5 @@
+"""Stacks that outlive the command that started them: those of `peeklock up`, and those that a run has kept."""
+
+from __future__ import annotations
+
+__all__ = ["kept", "lifecycle"]

@@ -1,0 +1,5 @@
+"""Processes that end with their owner: one supervisor, the parent of every child. Knows nothing of what the children are for."""
+
+from __future__ import annotations
+
+__all__ = ["children", "client", "errors", "process_tree", "program", "readiness"]
