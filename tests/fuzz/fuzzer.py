@@ -12,12 +12,12 @@ from types import SimpleNamespace
 from unittest import mock
 
 from peeklock.servicebus import Client
+from peeklock.servicebus.auth import AccessRule
 from peeklock.servicebus.broker import ManualClock
 from peeklock.servicebus.client import channel
 from peeklock.servicebus.emulator import connection_string
 from peeklock.servicebus.gateway.doorway import Doorway
 from peeklock.servicebus.gateway.server import Server
-from peeklock.servicebus.topology import AccessRule
 from tests.fuzz.conversation import CONVERSATIONS, TOPOLOGY
 from tests.fuzz.mutation import frames_of, mutated
 from tests.fuzz.request import REQUESTS

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from peeklock.servicebus.gateway.sas import make_token
-from peeklock.servicebus.topology import AccessRule
+from peeklock.servicebus.auth import AccessRule, make_token
 
 _ENTRY = (
     '<entry xmlns="http://www.w3.org/2005/Atom"><content type="application/xml"><{kind} '

@@ -17,8 +17,8 @@ def rule_problems(scenario: Scenario) -> list[Problem]:
         return []
     # the grammar's parser takes a while to load, which only those with rules pay
     from peeklock.servicebus.broker.rules import RuleInvalid
+    from peeklock.servicebus.settings import TopologyError
     from peeklock.servicebus.topology import Rule as BusRule
-    from peeklock.servicebus.topology import TopologyError
 
     found: list[Problem] = []
     for path, name, rule in rules:

@@ -8,31 +8,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .auth import AccessRule, Identity, RoleAssignment
     from .broker import ManualClock, SystemClock
     from .client import Client, OutgoingMessage, ReceivedMessage, ServiceBusError
     from .emulator import Emulator
-    from .identity import Identity, RoleAssignment
     from .issuer import Issuer
-    from .topology import AccessRule, Queue, Rule, Subscription, Topic, Topology, TopologyError
+    from .settings import TopologyError
+    from .topology import Queue, Rule, Subscription, Topic, Topology
 
 _HOMES = {
-    "AccessRule": "topology",
+    "AccessRule": "auth",
     "Client": "client",
     "Emulator": "emulator",
-    "Identity": "identity",
+    "Identity": "auth",
     "Issuer": "issuer",
     "ManualClock": "broker",
     "OutgoingMessage": "client",
     "Queue": "topology",
     "ReceivedMessage": "client",
-    "RoleAssignment": "identity",
+    "RoleAssignment": "auth",
     "Rule": "topology",
     "ServiceBusError": "client",
     "Subscription": "topology",
     "SystemClock": "broker",
     "Topic": "topology",
     "Topology": "topology",
-    "TopologyError": "topology",
+    "TopologyError": "settings",
 }
 
 __all__ = [

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .topology import AccessRule, Queue, Topic, Topology, TopologyError
+from .auth import AccessRule
+from .settings import TopologyError
+from .topology import Queue, Topic, Topology
 
 _COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _DURATION = re.compile(

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from .config import DEFAULT_NAMESPACE, parse_json, read_official, read_text
-from .topology import Topology, TopologyError
+from .settings import TopologyError
+from .topology import Topology
 
 
 def load_namespaces(source: str, *, port: int, origin: str | None = None) -> dict[str, Topology]:

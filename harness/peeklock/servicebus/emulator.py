@@ -9,11 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from .auth import DEFAULT_RULE, AccessRule
 from .broker import Clock, SystemClock
 from .fault_controls import FaultControls
 from .gateway import Limits, Server
+from .settings import TopologyError
 from .store import StoreError
-from .topology import DEFAULT_RULE, AccessRule, Topology, TopologyError
+from .topology import Topology
 
 if TYPE_CHECKING:
     from .issuer import Issuer

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs
 
+from .auth import AUDIENCE
 from .gateway.http_server import HttpReply, HttpRequest, HttpServer
-from .identity import AUDIENCE
 
 LIFETIME = 3600.0
 TENANT = "00000000-0000-0000-0000-00000000e2e0"

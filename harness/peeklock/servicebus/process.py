@@ -15,8 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .settings import TopologyError
 from .store import StoreError
-from .topology import Topology, TopologyError
+from .topology import Topology
 
 if TYPE_CHECKING:
     from .host import Host

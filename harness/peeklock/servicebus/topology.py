@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .auth.access_rule import RIGHTS, AccessRule
+from .settings import TopologyError, check_names, read_object, read_settings, read_value
+
 if TYPE_CHECKING:
+    from .auth.identity import Identity
     from .broker.rules import Filter
     from .broker.rules import Rule as BrokerRule
-    from .identity import Identity
 
-DEFAULT_RULE = "RootManageSharedAccessKey"
-DEFAULT_KEY = "SAS_KEY_VALUE"
 LEAST_IDLE = 300.0
 """Seconds after which an entity that nobody uses may go, at the earliest (S-87)."""
-RIGHTS = ("Manage", "Send", "Listen")
 SKUS = ("Basic", "Standard", "Premium")
 STATUSES = ("Active", "Disabled", "SendDisabled", "ReceiveDisabled")
 _ENTITY_NAME = re.compile(r"[A-Za-z0-9]|[A-Za-z0-9][\w\-./]*[A-Za-z0-9]")
-
-
-class TopologyError(ValueError):
-    """A topology that cannot be: says where, what was found and how to fix it."""
-
-    def __init__(self, problem: str, fix: str = "") -> None:
-        super().__init__(f"{problem}\n  fix: {fix}" if fix else problem)
-        self.problem = problem
-        self.fix = fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +128,6 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
-class AccessRule:
-    """A shared access rule: `rights` out of Manage, Send, Listen; `entity` None gives them on the whole namespace."""
-
-    name: str = DEFAULT_RULE
-    key: str = DEFAULT_KEY
-    rights: tuple[str, ...] = RIGHTS
-    entity: str | None = None
-
-    def __repr__(self) -> str:
-        return f"AccessRule(name={self.name!r}, rights={self.rights!r}, entity={self.entity!r})"
-
-
-@dataclass(frozen=True, slots=True)
 class Topology:
     """Queues and topics by name, access rules (the root rule of the official emulator when none is given), and a port
     (0: free). `sku` Premium allows messages of up to 100 MB. `identity` says which Entra tokens are taken, and what for."""
@@ -173,31 +151,31 @@ class Topology:
     @classmethod
     def from_json(cls, body: Any) -> Topology:
         """Read the control API's topology. Raises `TopologyError` with the path of what is wrong."""
-        document = _object(body, "the topology")
-        _known(document, ("queues", "topics", "access_rules", "port", "sku", "identity"), "the topology")
+        document = read_object(body, "the topology")
+        check_names(document, ("queues", "topics", "access_rules", "port", "sku", "identity"), "the topology")
         queues = {
             str(name): read_settings(Queue, settings, f"queues.{name}")
-            for name, settings in _object(document.get("queues", {}), "queues").items()
+            for name, settings in read_object(document.get("queues", {}), "queues").items()
         }
         topics = {
             str(name): _topic(settings, f"topics.{name}")
-            for name, settings in _object(document.get("topics", {}), "topics").items()
+            for name, settings in read_object(document.get("topics", {}), "topics").items()
         }
         rules = document.get("access_rules")
         if rules is not None and not isinstance(rules, list):
             raise TopologyError(f"access_rules: expected a list, got {type(rules).__name__}", "write [{...}]")
-        port = _typed(document.get("port", 0), "int", "port")
-        sku = _typed(document.get("sku", "Standard"), "str", "sku")
+        port = read_value(document.get("port", 0), "int", "port")
+        sku = read_value(document.get("sku", "Standard"), "str", "sku")
         identity = None
         if document.get("identity") is not None:
-            from .identity import read_identity
+            from .auth.identity import read_identity
 
             identity = read_identity(document["identity"])
         if rules is None:
             return cls(queues=queues, topics=topics, port=port, sku=sku, identity=identity)
         built = []
         for index, rule in enumerate(rules):
-            values = dict(_object(rule, f"access_rules[{index}]"))
+            values = dict(read_object(rule, f"access_rules[{index}]"))
             rights = values.get("rights", list(RIGHTS))
             if not isinstance(rights, list) or not all(isinstance(right, str) for right in rights):
                 raise TopologyError(f"access_rules[{index}].rights: expected a list of names", f"use {list(RIGHTS)}")
@@ -307,70 +285,38 @@ def _check_rules(name: str, given: Mapping[str, Rule]) -> None:
 
 
 def _topic(settings: Any, where: str) -> Topic:
-    values = dict(_object(settings, where))
-    subscriptions = _object(values.pop("subscriptions", {}), f"{where}.subscriptions")
+    values = dict(read_object(settings, where))
+    subscriptions = read_object(values.pop("subscriptions", {}), f"{where}.subscriptions")
     topic: Topic = read_settings(Topic, values, where)
     built = {str(name): _subscription(item, f"{where}.subscriptions.{name}") for name, item in subscriptions.items()}
     return replace(topic, subscriptions=built)
 
 
 def _subscription(settings: Any, where: str) -> Subscription:
-    values = dict(_object(settings, where))
+    values = dict(read_object(settings, where))
     given = values.pop("rules", None)
     subscription: Subscription = read_settings(Subscription, values, where)
     if given is None:
         return subscription
-    built = {str(name): _rule(item, f"{where}.rules.{name}") for name, item in _object(given, f"{where}.rules").items()}
+    built = {
+        str(name): _rule(item, f"{where}.rules.{name}") for name, item in read_object(given, f"{where}.rules").items()
+    }
     return replace(subscription, rules=built)
 
 
 def _rule(settings: Any, where: str) -> Rule:
     if isinstance(settings, bool):
         return Rule(matches=settings)
-    values = dict(_object(settings, where))
+    values = dict(read_object(settings, where))
     maps: dict[str, Any] = {}
     for key in ("correlation", "parameters"):
         if values.get(key) is not None:
-            maps[key] = dict(_object(values.pop(key), f"{where}.{key}"))
+            maps[key] = dict(read_object(values.pop(key), f"{where}.{key}"))
     correlation = maps.get("correlation", {})
     if correlation.get("properties") is not None:
-        correlation["properties"] = dict(_object(correlation["properties"], f"{where}.correlation.properties"))
+        correlation["properties"] = dict(read_object(correlation["properties"], f"{where}.correlation.properties"))
     for key, value in correlation.items():
         if key != "properties" and not isinstance(value, str | None):
             raise TopologyError(f"{where}.correlation.{key}: expected text, got {value!r}", "write it in quotes")
     rule: Rule = read_settings(Rule, values, where)
     return replace(rule, **maps)
-
-
-def _object(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise TopologyError(f"{where}: expected an object, got {type(value).__name__}", "write {...}")
-    return value
-
-
-def _known(document: Mapping[str, Any], names: Iterable[str], where: str) -> None:
-    allowed = list(names)
-    for key in document:
-        if key not in allowed:
-            raise TopologyError(f"{where}: {key!r} is not a known setting", f"known: {', '.join(allowed)}")
-
-
-def _typed(value: Any, annotation: str, where: str) -> Any:
-    """Check one JSON value against the annotation of its field."""
-    if value is None and "None" in annotation:
-        return None
-    kinds: tuple[type, ...] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}.get(
-        annotation.split(" ")[0], (tuple,)
-    )
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        shown = "the value of a key" if where.endswith(".key") else repr(value)
-        raise TopologyError(f"{where}: expected {annotation}, got {shown}", f"give a {annotation.split(' ')[0]}")
-    return float(str(value)) if annotation.startswith("float") else value
-
-
-def read_settings(kind: type[Any], settings: Any, where: str) -> Any:
-    """Make a `kind` (a dataclass of scalars) of a JSON object at `where`. Raises `TopologyError` that names the setting."""
-    document = _object(settings, where)
-    annotations = {item.name: str(item.type) for item in fields(kind)}
-    _known(document, annotations, where)
-    return kind(**{name: _typed(value, annotations[name], f"{where}.{name}") for name, value in document.items()})

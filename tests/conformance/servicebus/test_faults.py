@@ -23,9 +23,9 @@ from peeklock.servicebus import (
     Topology,
     TopologyError,
 )
+from peeklock.servicebus.auth import make_token
 from peeklock.servicebus.broker import BrokerError
 from peeklock.servicebus.client.channel import Channel
-from peeklock.servicebus.gateway.sas import make_token
 
 TOPOLOGY = Topology(
     queues={"q": Queue(lock_duration=30, max_delivery_count=2), "other": Queue(), "s": Queue(requires_session=True)},

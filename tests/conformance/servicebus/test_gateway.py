@@ -20,9 +20,9 @@ from peeklock.servicebus.amqp import Envelope, Receiver, Sender, frames
 from peeklock.servicebus.amqp.encode import encode
 from peeklock.servicebus.amqp.sections import build
 from peeklock.servicebus.amqp.types import Symbol, UInt
+from peeklock.servicebus.auth import make_token
 from peeklock.servicebus.client.channel import Channel
 from peeklock.servicebus.gateway import Limits
-from peeklock.servicebus.gateway.sas import make_token
 
 RULES = (AccessRule(), AccessRule("listen", "lk", ("Listen",)), AccessRule("send", "sk", ("Send",)))
 

@@ -13,8 +13,8 @@ from azure.core.exceptions import HttpResponseError
 from azure.servicebus.management import AccessRights, AuthorizationRule, ServiceBusAdministrationClient
 
 from peeklock.servicebus import Client, Emulator, OutgoingMessage, Queue, ServiceBusError, Topology
+from peeklock.servicebus.auth import make_token
 from peeklock.servicebus.gateway import Limits, certificates
-from peeklock.servicebus.gateway.sas import make_token
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ from peeklock.servicebus import Client, Emulator, ManualClock, OutgoingMessage, 
 from peeklock.servicebus.amqp import Receiver, frames
 from peeklock.servicebus.amqp.encode import encode
 from peeklock.servicebus.amqp.types import Array, Described, Int, Symbol, Timestamp, UByte, UInt, ULong
+from peeklock.servicebus.auth import make_token
 from peeklock.servicebus.client.channel import Channel
 from peeklock.servicebus.gateway import Limits
-from peeklock.servicebus.gateway.sas import make_token
 
 FILTER = Symbol("com.microsoft:session-filter")
 ALL_SESSIONS = Timestamp(253_402_300_800_000)

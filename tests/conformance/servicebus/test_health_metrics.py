@@ -21,7 +21,7 @@ from peeklock.servicebus import (
     Topic,
     Topology,
 )
-from peeklock.servicebus.gateway.sas import make_token
+from peeklock.servicebus.auth import make_token
 
 RULES = (AccessRule(), AccessRule("sender", "send-key", ("Send",)), AccessRule("one", "one-key", entity="q"))
 TOPOLOGY = Topology(

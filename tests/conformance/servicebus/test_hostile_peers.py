@@ -15,10 +15,10 @@ from peeklock.servicebus import AccessRule, Client, Emulator, OutgoingMessage, Q
 from peeklock.servicebus.amqp import Sender, frames
 from peeklock.servicebus.amqp.encode import encode
 from peeklock.servicebus.amqp.sections import build
+from peeklock.servicebus.auth import make_token
 from peeklock.servicebus.client.channel import Channel
 from peeklock.servicebus.gateway import Limits
 from peeklock.servicebus.gateway.http_server import HttpReply, HttpServer
-from peeklock.servicebus.gateway.sas import make_token
 
 ROOT = AccessRule()
 TOPOLOGY = Topology(queues={"q": Queue()})

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from peeklock.servicebus import AccessRule, Client, Emulator, OutgoingMessage, Queue, Topology
-from peeklock.servicebus.gateway.sas import make_token
+from peeklock.servicebus.auth import make_token
 
 ROOT = AccessRule("RootManageSharedAccessKey", "root-key", ("Manage", "Send", "Listen"))
 LISTEN = AccessRule("listen-only", "listen-key", ("Listen",))

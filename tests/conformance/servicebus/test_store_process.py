@@ -16,9 +16,9 @@ import pytest
 from azure.servicebus.management import ServiceBusAdministrationClient
 
 from peeklock.servicebus import Client, Emulator, OutgoingMessage, Queue, ServiceBusError, Topology
+from peeklock.servicebus.auth import AccessRule
 from peeklock.servicebus.emulator import connection_string
 from peeklock.servicebus.gateway.certificates import authority
-from peeklock.servicebus.topology import AccessRule
 
 from .control import call, text
 

@@ -19,8 +19,8 @@ from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient as AsyncClient
 
 from peeklock.servicebus import Client, Emulator, OutgoingMessage, Queue, Topology
+from peeklock.servicebus.auth import make_token
 from peeklock.servicebus.gateway import certificates
-from peeklock.servicebus.gateway.sas import make_token
 
 
 @pytest.fixture(scope="module")

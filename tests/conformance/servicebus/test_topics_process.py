@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 
 from peeklock.servicebus import Client, OutgoingMessage
-from peeklock.servicebus.gateway.sas import make_token
+from peeklock.servicebus.auth import make_token
 
 from .control import call, process, text
 

@@ -9,8 +9,8 @@ from peeklock.servicebus.amqp import Sender, frames
 from peeklock.servicebus.amqp.encode import encode
 from peeklock.servicebus.amqp.transactions import coordinator, declare, discharge, outcome_of, posting, transactional
 from peeklock.servicebus.amqp.types import UInt
+from peeklock.servicebus.auth import make_token
 from peeklock.servicebus.client.channel import Channel, raise_refusal
-from peeklock.servicebus.gateway.sas import make_token
 
 CODES = ("statusCode", "statusDescription")
 

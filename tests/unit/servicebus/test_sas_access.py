@@ -9,13 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peeklock.servicebus import AccessRule, ManualClock
-from peeklock.servicebus.gateway.access import Gatekeeper, TokenRefused, covers, path_of
-from peeklock.servicebus.gateway.sas import make_token
+from peeklock.servicebus.auth import TokenRefused, TokenVerifier, covers, make_token, path_of
 
 CLOCK = ManualClock(1_000_000.0)
-KEEPER = Gatekeeper(
+KEEPER = TokenVerifier(
     [AccessRule("root", "secret=="), AccessRule("q", "k", ("Send",), "Orders"), AccessRule("m", "k", ("Manage",))],
-    CLOCK,
+    CLOCK.now,
 )
 
 

@@ -15,7 +15,7 @@ from peeklock.servicebus.amqp.encode import described, encode
 from peeklock.servicebus.amqp.errors import NOT_ALLOWED, NOT_FOUND, UNAUTHORIZED
 from peeklock.servicebus.amqp.sections import BATCH_FORMAT
 from peeklock.servicebus.amqp.types import Array, Described, Int, Long, Symbol, UByte, UInt, ULong
-from peeklock.servicebus.gateway.sas import make_token
+from peeklock.servicebus.auth import make_token
 
 from .channel import Channel
 from .errors import ServiceBusError

@@ -10,10 +10,10 @@ from peeklock.servicebus.amqp.errors import RESOURCE_LIMIT, UNAUTHORIZED, AmqpEr
 from peeklock.servicebus.amqp.link import address_of
 from peeklock.servicebus.amqp.transactions import is_coordinator
 from peeklock.servicebus.amqp.types import UInt
+from peeklock.servicebus.auth import path_of
 from peeklock.servicebus.broker import BrokerError, Queue
 
 from . import links
-from .access import path_of
 from .cbs import CbsRequests
 from .management import ManagementRequests
 from .responder import MAX_REQUEST_SIZE, MAX_TOKEN_SIZE, REQUEST_CREDIT, RequestLink, ResponseLink

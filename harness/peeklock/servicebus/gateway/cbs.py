@@ -7,9 +7,9 @@ from contextlib import suppress
 from peeklock.servicebus.amqp import DecodeError, Envelope
 from peeklock.servicebus.amqp import events as ev
 from peeklock.servicebus.amqp.types import Int
+from peeklock.servicebus.auth import Claim, TokenRefused, path_of
 from peeklock.servicebus.broker import BrokerError
 
-from .access import Claim, TokenRefused, path_of
 from .responder import RequestLink, Response
 from .tracking import tracked
 
@@ -22,7 +22,7 @@ class CbsRequests(RequestLink):
         preparation = None
         with suppress(DecodeError):
             token = _token(Envelope(event.payload)) if event.payload else None
-            preparation = None if token is None else self.peer.server.gatekeeper.preparation(token)
+            preparation = None if token is None else self.peer.server.tokens.preparation(token)
         if preparation is None:
             super().on_delivery(event)
             return
@@ -53,7 +53,7 @@ class CbsRequests(RequestLink):
         if token is None:
             raise TokenRefused(400, "The body of a put-token is the token, as a string.")
         server = self.peer.server
-        claim = server.gatekeeper.verify(token, audience)
+        claim = server.tokens.verify(token, audience)
         path = path_of(audience)
         if path.lower().endswith("/$management"):
             path = path[: -len("/$management")]

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from peeklock.servicebus.topology import AccessRule, Subscription, Topic, Topology, TopologyError
+from peeklock.servicebus.auth import AccessRule
+from peeklock.servicebus.settings import TopologyError
+from peeklock.servicebus.topology import Subscription, Topic, Topology
 
 if TYPE_CHECKING:
     from peeklock.servicebus.broker.subscription import Subscription as BrokerSubscription
@@ -134,7 +136,7 @@ def _grant(server: Server, before: tuple[AccessRule, ...], wanted: tuple[AccessR
     for path, entity in scopes.items():
         rules = [rule for rule in wanted if (rule.entity or "").lower() == path]
         if rules != [rule for rule in before if (rule.entity or "").lower() == path]:
-            server.gatekeeper.set_rules(entity, rules)
+            server.tokens.set_rules(entity, rules)
             if (record := server.records.get(path)) is not None:  # what administrators see
                 record.authorization = [
                     {"KeyName": rule.name, "PrimaryKey": rule.key, "Rights": list(rule.rights)} for rule in rules

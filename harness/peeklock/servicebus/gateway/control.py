@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from peeklock.servicebus.broker import BrokerError
-from peeklock.servicebus.topology import Topology, TopologyError
+from peeklock.servicebus.settings import TopologyError
+from peeklock.servicebus.topology import Topology
 
 from .http_server import PATIENCE, HttpReply, HttpRequest, HttpServer
 

@@ -16,11 +16,11 @@ from peeklock.servicebus.amqp.errors import (
 )
 from peeklock.servicebus.amqp.frames import TRANSACTIONAL
 from peeklock.servicebus.amqp.transactions import transaction_of
+from peeklock.servicebus.auth import Claim, covers
 from peeklock.servicebus.broker import Queue
 from peeklock.servicebus.broker.errors import EntityDisabled, EntityNotFound
 
 from . import links
-from .access import Claim, covers
 from .tracking import tracked
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class Peer(asyncio.BufferedProtocol):
         if event.mechanism == "PLAIN":
             _, _, rest = event.response.partition(b"\0")
             user, _, password = rest.partition(b"\0")
-            self.claims = self.server.gatekeeper.password(
+            self.claims = self.server.tokens.password(
                 user.decode("utf-8", "replace"), password.decode("utf-8", "replace")
             )
             if self.claims:

@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, unquote
 
 from peeklock.servicebus.amqp import Envelope
 from peeklock.servicebus.amqp.sections import text_of
+from peeklock.servicebus.auth import TokenRefused, path_of
 from peeklock.servicebus.broker import Consumer, Message, Queue
 
-from .access import TokenRefused, path_of
 from .broker_properties import RestRefused, envelope, json_object, property_of
 from .render import json_safe
 from .tracking import tracked
@@ -95,10 +95,7 @@ class RestRequest:
     async def answer(self) -> Answer:
         """Do what is asked for. Raises `RestRefused` or `BrokerError`."""
         for name in _TOKENS:
-            if (
-                name in self._headers
-                and (waits := self._server.gatekeeper.preparation(self._headers[name])) is not None
-            ):
+            if name in self._headers and (waits := self._server.tokens.preparation(self._headers[name])) is not None:
                 await waits
         lowered = [part.lower() for part in self._parts]
         if self._method == "GET" and (found := self._about_itself(lowered)) is not None:
@@ -169,7 +166,7 @@ class RestRequest:
         if not token:
             raise RestRefused(401, "MissingToken: the authorization header is missing.")
         try:
-            claim = self._server.gatekeeper.verify(token, entity)
+            claim = self._server.tokens.verify(token, entity)
         except TokenRefused as refused:
             detail = str(refused.description)
             if detail.startswith("InvalidSignature"):

@@ -7,9 +7,9 @@ import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from peeklock.servicebus.auth import TokenRefused
 from peeklock.servicebus.broker import BrokerError
 
-from .access import TokenRefused
 from .broker_properties import RestRefused
 from .rest import Answer, RestRequest
 
@@ -144,12 +144,12 @@ class RestConnection(asyncio.Protocol):
         """Return how long a body may be: less for who shows no token, as nobody has asked yet what it allows."""
         headers = {bytes(name): bytes(value).decode("latin-1") for name, value in request.headers}
         token = headers.get(b"authorization", "")
-        gatekeeper = self._server.gatekeeper
+        tokens = self._server.tokens
         try:
-            if gatekeeper.misses_key_of(token):
+            if tokens.misses_key_of(token):
                 return MAX_BODY
             path = request.target.decode("latin-1").partition("?")[0]
-            gatekeeper.verify(token, unquote(path.partition("/messages")[0]))
+            tokens.verify(token, unquote(path.partition("/messages")[0]))
         except TokenRefused:
             return STRANGER_BODY
         return MAX_BODY

@@ -10,11 +10,12 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from peeklock.servicebus.auth import TokenVerifier
 from peeklock.servicebus.broker import Clock, Namespace, Queue
+from peeklock.servicebus.settings import TopologyError
 from peeklock.servicebus.store import StoreError
-from peeklock.servicebus.topology import Topology, TopologyError
+from peeklock.servicebus.topology import Topology
 
-from .access import Gatekeeper
 from .doorway import Doorway
 from .hands import Hands
 from .idle import LOOKS, detach_idle_links
@@ -75,13 +76,13 @@ class Server:
         """What the administration API knows of entities, by path in lower case."""
         identity = topology.identity
         if issuer is not None:
-            from peeklock.servicebus.identity import ANYBODY, Identity, RoleAssignment
+            from peeklock.servicebus.auth import ANYBODY, Identity, RoleAssignment
 
             identity = identity or Identity((RoleAssignment(ANYBODY, "Owner"),))
             identity = identity.issued_by(issuer.name, issuer.jwks())
         elif identity is not None and not identity.issuer:
             raise TopologyError("identity has no issuer", "give one with its jwks, or start the emulator's own")
-        self.gatekeeper = Gatekeeper(topology.access_rules, clock, identity)
+        self.tokens = TokenVerifier(topology.access_rules, clock.now, identity)
         self.failure: StoreError | None = None
         """Why nothing is served any more."""
         self.on_failure: Callable[[], None] = lambda: None
@@ -126,7 +127,7 @@ class Server:
             self.started_at = before.started_at
         for path, fields in store.records().items():
             self.records[path] = record = Record(**fields)
-            self.gatekeeper.set_rules(path, access_rules(path, record))
+            self.tokens.set_rules(path, access_rules(path, record))
 
         def written(path: str) -> dict[str, Any] | None:
             record = self.records.get(path)
@@ -369,7 +370,7 @@ class Server:
         """Detach the links to entities that are no more, and forget what else was known of them."""
         for queue in gone:
             self.records.pop(queue.name.lower(), None)
-            self.gatekeeper.set_rules(queue.name, ())
+            self.tokens.set_rules(queue.name, ())
             self.namespace.ledger.forget_counts(queue.name)
             for key in [key for key in self.errors if key[0] == queue.name]:
                 del self.errors[key]

@@ -11,8 +11,8 @@ import pytest
 from azure.servicebus.management import ServiceBusAdministrationClient
 
 from peeklock.servicebus import AccessRule, Emulator, Topology
+from peeklock.servicebus.auth import make_token
 from peeklock.servicebus.gateway import certificates
-from peeklock.servicebus.gateway.sas import make_token
 
 RULES = (AccessRule(), AccessRule("sender", "send-key", ("Send",)))
 

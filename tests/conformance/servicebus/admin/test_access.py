@@ -10,7 +10,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.servicebus.management import AccessRights, AuthorizationRule, ServiceBusAdministrationClient
 
 from peeklock.servicebus import Client, Emulator, OutgoingMessage, ServiceBusError
-from peeklock.servicebus.gateway.sas import make_token
+from peeklock.servicebus.auth import make_token
 
 
 def test_authorization_rules_open_their_queue(shared: Emulator, admin: ServiceBusAdministrationClient) -> None:

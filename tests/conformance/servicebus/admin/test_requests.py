@@ -10,7 +10,7 @@ import pytest
 from azure.servicebus.management import ServiceBusAdministrationClient
 
 from peeklock.servicebus import AccessRule, Emulator, Queue
-from peeklock.servicebus.gateway.sas import make_token
+from peeklock.servicebus.auth import make_token
 
 ENTRY = (
     b'<entry xmlns="http://www.w3.org/2005/Atom"><content type="application/xml"><QueueDescription '
@@ -81,7 +81,7 @@ def test_who_forwards_may_send_there(shared: Emulator, ca: str, http: httpx.Clie
     shared.call(lambda server: server.namespace.add_queue("target", Queue()))
     guard = AccessRule("guard", "guard-key", ("Manage", "Send", "Listen"), "source")
     sender = AccessRule("sender", "send-key", ("Send",))
-    shared.call(lambda server: server.gatekeeper.set_rules("source", [guard]))
+    shared.call(lambda server: server.tokens.set_rules("source", [guard]))
 
     def token(rule: AccessRule, path: str) -> str:
         return make_token(f"sb://localhost:{shared.port}/{path}", rule.name, rule.key, int(time.time()) + 60)
@@ -102,9 +102,9 @@ def test_who_forwards_may_send_there(shared: Emulator, ca: str, http: httpx.Clie
         assert put(element, **{other.pop(): token(sender, "target")}).status_code == 401
         assert put(element, **{header: token(sender, "target")}).status_code == 201
         shared.call(lambda server: server.remove("source"))
-        shared.call(lambda server: server.gatekeeper.set_rules("source", [guard]))
+        shared.call(lambda server: server.tokens.set_rules("source", [guard]))
         assert put(element, Authorization=token(AccessRule(), "")).status_code == 201
         shared.call(lambda server: server.remove("source"))
-        shared.call(lambda server: server.gatekeeper.set_rules("source", [guard]))
+        shared.call(lambda server: server.tokens.set_rules("source", [guard]))
     shared.call(lambda server: server.remove("target"))
-    shared.call(lambda server: server.gatekeeper.set_rules("source", []))
+    shared.call(lambda server: server.tokens.set_rules("source", []))

@@ -222,7 +222,7 @@ class Management:
         rule = AccessRule(name, f"key-of-{name}", tuple(str(right) for right in given))
 
         def add(server: Any) -> None:
-            server.gatekeeper._rules[name] = [rule]
+            server.tokens._rules[name] = [rule]
 
         assert Bench.emulator is not None
         Bench.emulator.call(add)

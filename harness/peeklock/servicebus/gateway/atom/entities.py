@@ -9,9 +9,9 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
 from peeklock.servicebus import topology
+from peeklock.servicebus.auth import RIGHTS, AccessRule
 from peeklock.servicebus.broker import Queue
 from peeklock.servicebus.broker.errors import ArgumentError
-from peeklock.servicebus.topology import AccessRule
 
 from .document import COUNTS, add, described, local, read_fields
 from .spans import read_span, write_moment, write_span
@@ -213,8 +213,8 @@ def _read_rules(element: Element) -> list[dict[str, Any]]:
         texts["Rights"] = [right.text or "" for right in parts.get("Rights", ())]
         if not texts.get("KeyName") or not texts.get("PrimaryKey"):
             raise ArgumentError("AuthorizationRules: a rule needs KeyName and PrimaryKey.")
-        if not texts["Rights"] or not set(texts["Rights"]) <= set(topology.RIGHTS):
-            raise ArgumentError(f"AuthorizationRules: the rights are some of {', '.join(topology.RIGHTS)}.")
+        if not texts["Rights"] or not set(texts["Rights"]) <= set(RIGHTS):
+            raise ArgumentError(f"AuthorizationRules: the rights are some of {', '.join(RIGHTS)}.")
         rules.append(texts)
     if len(rules) > _MAX_AUTHORIZATION_RULES:
         raise ArgumentError(f"AuthorizationRules: an entity has {_MAX_AUTHORIZATION_RULES} at most.")

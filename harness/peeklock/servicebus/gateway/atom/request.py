@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
+from peeklock.servicebus.auth import AccessRule
 from peeklock.servicebus.broker import BrokerError, Queue
 from peeklock.servicebus.broker.errors import ArgumentError, EntityNotFound
-from peeklock.servicebus.topology import AccessRule, Topology, TopologyError
+from peeklock.servicebus.settings import TopologyError
+from peeklock.servicebus.topology import Topology
 
 from .document import add, described, entry, feed, read_description, render
 from .entities import Record, access_rules, read_entity, write_entity
@@ -186,7 +188,7 @@ class AdminRequest:
 
     def _keep(self, entity: Queue, record: Record) -> None:
         self._records[entity.name.lower()] = record
-        self._server.gatekeeper.set_rules(entity.name, access_rules(entity.name, record))
+        self._server.tokens.set_rules(entity.name, access_rules(entity.name, record))
         if self._server.faults is not None:
             self._server.faults.refresh()
         self._server.redescribe(entity)
@@ -203,7 +205,7 @@ class AdminRequest:
         record = self._records.get(entity.name.lower())
         if record is None:
             record = Record(started, started)
-            rules: list[AccessRule] = self._server.gatekeeper.rules_of(entity.name)
+            rules: list[AccessRule] = self._server.tokens.rules_of(entity.name)
             record.authorization = [
                 {"KeyName": rule.name, "PrimaryKey": rule.key, "Rights": list(rule.rights)} for rule in rules
             ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from peeklock.servicebus.broker import BrokerError, Message, Queue
-from peeklock.servicebus.topology import TopologyError
+from peeklock.servicebus.settings import TopologyError
 
 if TYPE_CHECKING:
     from peeklock.servicebus.gateway.server import Server

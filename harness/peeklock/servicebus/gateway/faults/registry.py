@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from peeklock.servicebus.broker import BrokerError, Message, Queue
-from peeklock.servicebus.topology import TopologyError, read_settings
+from peeklock.servicebus.settings import TopologyError, read_settings
 
 from .close_connection import CloseConnection
 from .deliver_twice import DeliverTwice

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from peeklock.servicebus.broker import BrokerError
-from peeklock.servicebus.topology import TopologyError
+from peeklock.servicebus.settings import TopologyError
 
 from .fault import CountedFault
 

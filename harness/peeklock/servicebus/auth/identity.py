@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from .topology import TopologyError, read_settings
+from peeklock.servicebus.settings import TopologyError, read_settings
 
 AUDIENCE = "https://servicebus.azure.net/"
 ANYBODY = "*"

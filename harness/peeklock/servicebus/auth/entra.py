@@ -8,17 +8,15 @@ from __future__ import annotations
 import asyncio
 import json
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import Any
 
 import jwt
 
-from peeklock.servicebus.broker.clock import Clock
-from peeklock.servicebus.identity import ANYBODY, Identity
-
-from .access import Claim, TokenRefused, covers
+from .claims import Claim, TokenRefused, covers
+from .identity import ANYBODY, Identity
 
 ALGORITHMS = {"RSA": "RS256", "EC": "ES256"}
 SKEW = 300.0
@@ -32,9 +30,9 @@ _UNCHECKED = {f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud",
 class Entra:
     """Checks the tokens of one namespace."""
 
-    def __init__(self, identity: Identity, clock: Clock) -> None:
+    def __init__(self, identity: Identity, now: Callable[[], float]) -> None:
         self._identity = identity
-        self._clock = clock
+        self._now = now
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
@@ -101,7 +99,7 @@ class Entra:
         return Claim(path, self._rights(payload, path), self._expiry(payload), _name(payload))
 
     def _expiry(self, payload: Mapping[str, Any]) -> float:
-        now, expires, begins = self._clock.now(), payload.get("exp"), payload.get("nbf", 0)
+        now, expires, begins = self._now(), payload.get("exp"), payload.get("nbf", 0)
         if not isinstance(expires, int | float) or not isinstance(begins, int | float):
             raise TokenRefused(401, "MalformedToken: The token has no expiry.")
         if expires <= now:

@@ -3,47 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
-from peeklock.servicebus.broker.clock import Clock
-from peeklock.servicebus.topology import AccessRule
+from .access_rule import AccessRule
+from .claims import Claim, TokenRefused, covers, path_of
 
 if TYPE_CHECKING:
-    from peeklock.servicebus.identity import Identity
-
     from .entra import Entra
+    from .identity import Identity
 
 SAS_TOKEN_TYPE = "servicebus.windows.net:sastoken"  # noqa: S105 -- the name of a type
 
 SAS_PREFIX = "SharedAccessSignature "
-
-
-class TokenRefused(Exception):
-    """A put-token that fails: the status code and description of its reply (S-22)."""
-
-    def __init__(self, status: int, description: str) -> None:
-        super().__init__(description)
-        self.status = status
-        self.description = description
-
-
-def path_of(address: str) -> str:
-    """Return the entity path of an address, which may be a URI with whatever host the client believes in."""
-    if "://" in address:
-        address = address.split("://", 1)[1]
-        address = address.partition("/")[2]
-    path = address.partition("?")[0]
-    if "%" in path or "+" in path:
-        from urllib.parse import unquote_plus
-
-        path = unquote_plus(path)
-    return path.strip("/")
-
-
-def covers(scope: str, path: str) -> bool:
-    """True when `scope` (lower case, "" for the namespace) is `path` or one of its parents."""
-    return not scope or path == scope or path.startswith(scope + "/")
 
 
 def bare(token: str) -> str:
@@ -51,32 +23,17 @@ def bare(token: str) -> str:
     return token[7:].strip() if token[:7].lower() == "bearer " else token
 
 
-class Claim:
-    """What one token allows: `rights` on everything below `scope`, until `expires` (epoch seconds), by the rule `principal`."""
-
-    __slots__ = ("expires", "principal", "rights", "scope")
-
-    def __init__(self, scope: str, rights: Iterable[str], expires: float, principal: str) -> None:
-        self.principal = principal
-        self.scope = scope
-        granted = set(rights)
-        if "Manage" in granted:
-            granted |= {"Send", "Listen"}
-        self.rights = frozenset(granted)
-        self.expires = expires
-
-
-class Gatekeeper:
+class TokenVerifier:
     """Checks tokens against the access rules of a namespace, and Entra tokens against its `identity`; the clock is that of
     the broker."""
 
-    def __init__(self, rules: Iterable[AccessRule], clock: Clock, identity: Identity | None = None) -> None:
+    def __init__(self, rules: Iterable[AccessRule], now: Callable[[], float], identity: Identity | None = None) -> None:
         self._identity = identity
         self._entra: Entra | None = None
         self._rules: dict[str, list[AccessRule]] = {}
         for rule in rules:
             self._rules.setdefault(rule.name, []).append(rule)
-        self._clock = clock
+        self._now = now
 
     def set_rules(self, entity: str, rules: Iterable[AccessRule]) -> None:
         """Give an entity these rules of its own, in the place of those that it had."""
@@ -99,7 +56,7 @@ class Gatekeeper:
         if self._entra is None:
             from .entra import Entra  # here, with its library: for the first client that has such a token
 
-            self._entra = Entra(self._identity, self._clock)
+            self._entra = Entra(self._identity, self._now)
         return self._entra
 
     def preparation(self, token: str) -> Coroutine[Any, Any, None] | None:
@@ -124,7 +81,7 @@ class Gatekeeper:
         rules = [rule for rule in self._rules.get(sas.rule, []) if sas.signed_with(rule.key)]
         if not rules or sas.expires is None:
             raise TokenRefused(401, "InvalidSignature: The token has an invalid signature.")
-        if sas.expires <= self._clock.now():
+        if sas.expires <= self._now():
             when = time.strftime("%m/%d/%Y %H:%M:%S", time.gmtime(sas.expires))
             raise TokenRefused(401, f"ExpiredToken: The token is expired. Expiration time: '{when}'.")
         if not covers(path_of(sas.resource).lower(), path):
