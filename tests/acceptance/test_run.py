@@ -150,7 +150,7 @@ def test_the_fixtures_serve_any_suite(project: Path) -> None:
         "    with ServiceBusClient.from_connection_string(servicebus.connection_string()) as client:\n"
         "        with client.get_queue_sender('jobs') as sender:\n"
         "            sender.send_messages(ServiceBusMessage('hello', message_id='1'))\n"
-        "    assert [entry['event'] for entry in servicebus.ledger.entries()] == ['enqueued']\n"
+        "    assert [entry.event for entry in servicebus.ledger.entries()] == ['enqueued']\n"
         "def test_stack(stack):\n"
         "    assert stack.backend == 'embedded'\n"
     )

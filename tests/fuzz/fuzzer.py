@@ -121,7 +121,11 @@ class Fuzzer:
     def _foreign_events(self, cursor: int) -> list[str]:
         by_time = {"lock_expired", "activated", "expired", "enqueued", "dead_lettered", "published"}
         entries = self.server.namespace.ledger.entries(cursor)
-        return [e["event"] for e in entries if e["event"] not in by_time or e.get("sender") == "nobody"]
+        return [
+            e.event
+            for e in entries
+            if e.event not in by_time or (e.message and e.message.content and e.message.content.sender == "nobody")
+        ]
 
     def feed(self, transport: MemoryTransport, data: bytes) -> None:
         """Feed one piece; whatever it is, the broker neither fails nor hangs."""

@@ -192,7 +192,7 @@ def _record(context: CaseContext) -> Record:
     real = context.environment.clock.real  # the ledger goes by the clock of the stack, everything else by the machine's
     return Record(
         (*context.moments, *struck),
-        tuple({**entry, "at": real(entry["at"])} for entry in context.ledger.entries),
+        tuple(replace(entry, at=real(entry.at)) for entry in context.ledger.entries),
         tuple(lines),
         tuple(exits),
         context.started_at,

@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from peeklock.engine.ledger import Ledger
 from peeklock.engine.waiting import Signal
 from peeklock.errors import PeeklockError
+from peeklock.servicebus.ledger import Entry, EventKind
 from peeklock.stack.backend import Environment
 
 HELD = ("send", "answer", "complete", "abandon", "defer", "dead_letter", "release")
@@ -143,13 +143,13 @@ class CrashPoints:
             self._note(point.service, "started again")
 
 
-def _is_meant(point: CrashPoint, entry: dict[str, Any]) -> bool:
-    at = point.at
-    if entry["queue"] != at.queue or at.message_id not in (None, entry.get("message_id")):
+def _is_meant(point: CrashPoint, entry: Entry) -> bool:
+    at, details = point.at, entry.details
+    if entry.entity != at.queue or at.message_id not in (None, entry.message_id):
         return False
-    if (entry["event"], entry.get("fault"), entry.get("phase")) == ("fault", "hold", "strike"):
-        return bool(entry.get("operation") == point.held)
-    return bool(entry["event"] == at.on)
+    if entry.event is EventKind.FAULT and (details.get("fault"), details.get("phase")) == ("hold", "strike"):
+        return bool(details.get("operation") == point.held)
+    return entry.event == at.on
 
 
 def _nothing() -> None: ...

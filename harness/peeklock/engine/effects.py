@@ -7,7 +7,7 @@ from typing import Any
 
 from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
-from peeklock.engine.ledger import DEAD_LETTER_SUFFIX, OPEN, Message
+from peeklock.engine.ledger import DEAD_LETTER_SUFFIX, HELD, Message
 from peeklock.engine.waiting import Look, wait_until
 from peeklock.scenario.topology import Effect, Receivable
 from peeklock.scenario.values import ValueInvalid, dig
@@ -80,7 +80,7 @@ def _missing(context: CaseContext) -> list[str]:
         if "active" not in facts:
             continue
         held = sum(facts[state] for state in ("active", "locked", "scheduled", "deferred"))
-        told = sum(message.outcome in (*OPEN, "deferred") for message in context.ledger.messages(facts["name"]))
+        told = sum(message.outcome in HELD for message in context.ledger.messages(facts["name"]))
         if held < told:
             found.append(f"{facts['name']} holds {held} messages, the ledger tells of {told}")
     return found

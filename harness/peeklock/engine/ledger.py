@@ -8,34 +8,20 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, assert_never
+
+from peeklock.servicebus.ledger import AboutMessage, Entry, EventKind
 
 DEAD_LETTER_SUFFIX = "/$deadletterqueue"
+_TRANSFER_SUFFIX = "/$transfer"
 
 SERVICE_RULE = "service-"
 """What the names of the services' own access rules begin with."""
 
-_OUTCOMES = {
-    "enqueued": "active",
-    "activated": "active",
-    "delivered": "locked",
-    "received_and_deleted": "completed",
-    "completed": "completed",
-    "abandoned": "active",
-    "released": "active",
-    "lock_expired": "active",
-    "deferred": "deferred",
-    "dead_lettered": "dead_lettered",
-    "expired": "expired",
-    "scheduled": "scheduled",
-    "cancelled": "cancelled",
-    "deleted": "deleted",
-    "published": "published",
-    "forwarded": "forwarded",
-    "duplicate_dropped": "dropped_as_duplicate",
-}
 OPEN = frozenset({"active", "locked", "scheduled"})
 """Outcomes of messages to which something is still to happen by itself."""
+HELD = OPEN | {"deferred"}
+"""Outcomes of messages that their queue holds."""
 
 
 @dataclass
@@ -59,6 +45,32 @@ class Message:
     """Of a message in a dead-letter queue: what it was before."""
     dead_letter: Message | None = None
     """What it is now, in the dead-letter queue."""
+    place: int = 0
+    """The number of the ledger's entry with which it came to stand where it stands."""
+
+    def happen(self, entry: Entry, outcome: str) -> None:
+        """Note an event, and what has become of the message with it."""
+        self.history.append(entry.event.value)
+        self.outcome = outcome
+        if outcome not in OPEN:
+            self.settled_at = entry.at
+
+    def hear(self, entry: Entry, told: AboutMessage) -> None:
+        """Take over what an entry tells of the message."""
+        event = entry.event
+        if told.content is not None and told.content.sender:
+            self.sender = service_of(told.content.sender)
+        if event in (EventKind.DELIVERED, EventKind.RECEIVED_AND_DELETED):
+            self.deliveries = max(self.deliveries + 1, told.delivery)
+            self.receivers.append(str(told.consumer or "").partition("@")[0].removeprefix(SERVICE_RULE))
+        if (
+            event is EventKind.RELEASED
+        ):  # given back unseen, as azure-servicebus does between two calls: it does not count
+            self.deliveries = max(0, self.deliveries - 1)
+        if event is EventKind.ACTIVATED:
+            self.enqueued_at = entry.at
+        if event in (EventKind.DEAD_LETTERED, EventKind.TRANSFER_DEAD_LETTERED):
+            self.reason, self.description = entry.reason, entry.details.get("description")
 
     def view(self) -> dict[str, Any]:
         """Return what `messages` shows of it; keys without a value are absent."""
@@ -82,12 +94,18 @@ class Message:
 
 
 class Ledger:
-    """Messages of one case. `pull(after)` reads entries after a cursor; `refresh` folds what is new."""
+    """Reads entries from an environment and folds them into messages.
 
-    def __init__(self, pull: Callable[[int], tuple[list[dict[str, Any]], int]], cursor: int) -> None:
+    `pull(after)` returns the entries after a cursor, and the new cursor; `cursor` is where the case begins.
+    """
+
+    def __init__(self, pull: Callable[[int], tuple[list[Entry], int]], cursor: int) -> None:
         self._pull, self._cursor = pull, cursor
-        self._messages: dict[tuple[str, Any], Message] = {}
-        self.entries: list[dict[str, Any]] = []
+        self._messages: dict[int, Message] = {}
+        """All there were, by the number of the entry that put them where they stand."""
+        self._known: dict[tuple[str, int], Message] = {}
+        """The newest of each entity and sequence number."""
+        self.entries: list[Entry] = []
 
     @property
     def cursor(self) -> int:
@@ -114,59 +132,87 @@ class Ledger:
 
     def receivers(self, queue: str) -> set[str]:
         """Return the services that have received from a queue; whoever is none by the rule that it signed with."""
-        rules = {
-            entry["consumer"].partition("@")[0]
-            for entry in self.entries
-            if entry["queue"] == queue and entry.get("consumer")
-        }
+        rules = {entry.consumer.partition("@")[0] for entry in self.entries if entry.entity == queue and entry.consumer}
         return {service_of(rule) or rule for rule in rules}
 
-    def _fold(self, entry: dict[str, Any]) -> None:
-        event, queue = entry["event"], entry["queue"]
-        if event == "purged":
-            return
+    def _fold(self, entry: Entry) -> None:
         self.entries.append(entry)
-        if event in ("fault", "token_renewed") or event.startswith("session_"):
-            return  # about what a test has done, or a client that goes on, or who holds a message session: not about a message
-        key = (queue, f"n{entry['n']}" if event == "duplicate_dropped" else entry.get("sequence"))
-        if event in ("activated", "published") and (
-            waited := self._messages.pop((queue, entry.get("scheduled_sequence")), None)
-        ):
-            # a scheduled message gets a new number when its time has come (Service Bus semantics S-54)
-            waited.sequence = entry["sequence"]
-            self._messages[key] = waited
-        message = self._messages.get(key)
-        if message is None:
-            facts = entry.get("message") or {"message_id": entry.get("message_id")}
-            message = Message(queue, entry.get("sequence"), facts, enqueued_at=entry["at"])
-            self._messages[key] = message
-            self._join_dead_letter(message, entry)
-        message.history.append(event)
-        message.outcome = _OUTCOMES.get(event, message.outcome)
-        if entry.get("sender"):
-            message.sender = service_of(entry["sender"])
-        if event in ("delivered", "received_and_deleted"):
-            message.deliveries = max(message.deliveries + 1, int(entry.get("delivery") or 0))
-            message.receivers.append(str(entry.get("consumer") or "").partition("@")[0].removeprefix(SERVICE_RULE))
-        if (
-            event == "released"
-        ):  # given back unseen, as azure-servicebus does between two calls: the service does not count it
-            message.deliveries = max(0, message.deliveries - 1)
-        if event == "activated":
-            message.enqueued_at = entry["at"]
-        if event == "dead_lettered":
-            message.reason, message.description = entry.get("reason"), entry.get("description")
-        if message.outcome not in OPEN:
-            message.settled_at = entry["at"]
+        if entry.event is EventKind.PURGED:
+            for message in self.messages(entry.entity):
+                if message.outcome in HELD:
+                    message.happen(entry, "purged")
+        told = entry.message
+        if told is None or entry.event is EventKind.FAULT:
+            return
+        message = self._find(entry, told)
+        message.happen(entry, _outcome(entry.event, message))
+        message.hear(entry, told)
 
-    def _join_dead_letter(self, message: Message, entry: dict[str, Any]) -> None:
+    def _find(self, entry: Entry, told: AboutMessage) -> Message:
+        key = (entry.entity, told.sequence)
+        waited = self._known.pop((entry.entity, entry.details.get("scheduled_sequence", 0)), None)
+        if waited is not None:  # it has a new number now that its time has come (Service Bus semantics S-54)
+            del self._messages[waited.place]
+            waited.sequence, waited.place = told.sequence, entry.number
+            self._messages[entry.number] = self._known[key] = waited
+            return waited
+        known = self._known.get(key)
+        if known is not None and told.content is None:
+            return known
+        facts = {"message_id": told.message_id} if told.content is None else told.content.facts()
+        message = Message(entry.entity, told.sequence or None, facts, enqueued_at=entry.at, place=entry.number)
+        self._messages[entry.number] = message
+        if told.sequence:
+            self._known[key] = message
+        self._join_dead_letter(message, entry)
+        return message
+
+    def _join_dead_letter(self, message: Message, entry: Entry) -> None:
         if not message.queue.endswith(DEAD_LETTER_SUFFIX):
             return
-        source = entry.get("dead_letter_source")
-        original = self._messages.get((message.queue.removesuffix(DEAD_LETTER_SUFFIX), source))
+        source = message.queue.removesuffix(DEAD_LETTER_SUFFIX).removesuffix(_TRANSFER_SUFFIX)
+        original = self._known.get((source, entry.details.get("dead_letter_source", 0)))
         if original is not None:
             message.original, original.dead_letter = original, message
             message.reason, message.description = original.reason, original.description
+
+
+def _outcome(event: EventKind, message: Message) -> str:
+    """Return what has become of a message with an event."""
+    match event:
+        case EventKind.ENQUEUED | EventKind.ACTIVATED:
+            return "active"
+        case EventKind.SCHEDULED | EventKind.CANCELLED | EventKind.DEFERRED | EventKind.EXPIRED | EventKind.DELETED:
+            return event.value
+        case EventKind.PUBLISHED | EventKind.FORWARDED | EventKind.TRANSFERRED:
+            return event.value
+        case EventKind.DELIVERED:
+            return "locked"
+        case EventKind.COMPLETED | EventKind.RECEIVED_AND_DELETED:
+            return "completed"
+        case EventKind.ABANDONED | EventKind.RELEASED | EventKind.LOCK_EXPIRED | EventKind.TAKEN_BACK:
+            # what was deferred once is received by its number only (Service Bus semantics S-48)
+            return "deferred" if "deferred" in message.history else "active"
+        case EventKind.DEAD_LETTERED | EventKind.TRANSFER_DEAD_LETTERED:
+            return "dead_lettered"
+        case EventKind.DUPLICATE_DROPPED:
+            return "dropped_as_duplicate"
+        case EventKind.RENEWED | EventKind.FAULT:
+            return message.outcome
+        case (
+            EventKind.SESSION_ACCEPTED
+            | EventKind.SESSION_RENEWED
+            | EventKind.SESSION_RELEASED
+            | EventKind.SESSION_LOCK_LOST
+            | EventKind.PURGED
+            | EventKind.DELETED_ON_IDLE
+            | EventKind.TRANSACTION_COMMITTED
+            | EventKind.TRANSACTION_ROLLED_BACK
+            | EventKind.TOKEN_RENEWED
+        ):
+            raise AssertionError(f"{event} is not about a message")
+        case _:
+            assert_never(event)
 
 
 def service_of(rule: str) -> str | None:

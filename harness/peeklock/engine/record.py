@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from peeklock.engine.failure import Moment
+from peeklock.servicebus.ledger import Entry
 from peeklock.stack.backend import Exit, LogLine
 
 
@@ -15,7 +14,7 @@ class Record:
     """The raw story of a case; whoever writes it redacts it with `secrets` first."""
 
     moments: tuple[Moment, ...]
-    entries: tuple[Mapping[str, Any], ...]
+    entries: tuple[Entry, ...]
     lines: tuple[LogLine, ...]
     exits: tuple[Exit, ...]
     started_at: float

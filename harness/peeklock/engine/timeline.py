@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from peeklock.engine.failure import Moment
+from peeklock.servicebus.ledger import AboutMessage, AboutSession, Entry, EventKind
 from peeklock.stack.backend import Exit, LogLine
 
 ALARMING_LEVELS = frozenset({"error", "critical", "fatal"})
 _DULL_LEVELS = frozenset({"debug", "trace"})
 _DULL_KEYS = frozenset({"timestamp", "level", "event", "service", "correlation_id", "logger", "exception", "stack"})
 _LONGEST = 60
+_ALARMING = (EventKind.DEAD_LETTERED, EventKind.EXPIRED, EventKind.LOCK_EXPIRED)
 _LONGEST_MESSAGE = 300
 _FOREIGN = ("/site-packages/", "/lib/python", "<frozen ")
 """In the path of code that is not the service's own."""
 
 
 def timeline(
-    moments: Iterable[Moment], entries: Iterable[Mapping[str, Any]], lines: Iterable[LogLine], exits: Iterable[Exit]
+    moments: Iterable[Moment], entries: Iterable[Entry], lines: Iterable[LogLine], exits: Iterable[Exit]
 ) -> list[Moment]:
     """Return every moment of a case in time order."""
     rows = [*moments, *map(_of_entry, entries), *map(_of_exit, exits)]
@@ -33,29 +34,23 @@ def is_error(line: LogLine) -> bool:
     return line.text.startswith("Traceback (most recent call last)")
 
 
-def _of_entry(entry: Mapping[str, Any]) -> Moment:
-    event = str(entry["event"])
+def _of_entry(entry: Entry) -> Moment:
+    event, details = entry.event, entry.details
     text = event.replace("_", " ")
-    if event in ("delivered", "received_and_deleted"):
-        text += f" {entry.get('delivery', '')}"
-    elif event == "fault":
-        text = f"fault {entry.get('fault', '')} {entry.get('phase', '')}"
-        if entry.get("sequence"):
-            text += f" seq {entry['sequence']}"
-    elif event == "token_renewed":
-        text += f" by {entry.get('principal', '')} on connection {entry.get('connection', '')}"
-    elif event.startswith("session_"):
-        text += f" {entry.get('session_id', '')!r}"
-    elif entry.get("sequence") is not None:
-        text += f" seq {entry['sequence']}"
-    if entry.get("reason"):
-        text += f" {entry['reason']}"
-    return Moment(
-        float(entry["at"]),
-        str(entry["queue"]) or "servicebus",
-        text,
-        alarming=event in ("dead_lettered", "expired", "lock_expired"),
-    )
+    if event is EventKind.FAULT:
+        text += f" {details.get('fault', '')} {details.get('phase', '')}"
+    elif event is EventKind.TOKEN_RENEWED:
+        text += f" by {details.get('principal', '')} on connection {details.get('connection', '')}"
+    match entry.subject:
+        case AboutMessage(delivery=delivery) if event in (EventKind.DELIVERED, EventKind.RECEIVED_AND_DELETED):
+            text += f" {delivery}"
+        case AboutMessage(sequence=sequence) if sequence:
+            text += f" seq {sequence}"
+        case AboutSession(session_id):
+            text += f" {session_id!r}"
+    if entry.reason:
+        text += f" {entry.reason}"
+    return Moment(entry.at, entry.entity or "servicebus", text, alarming=event in _ALARMING)
 
 
 def _of_line(line: LogLine) -> Moment | None:
@@ -84,7 +79,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def likely_cause(entries: Iterable[Mapping[str, Any]], lines: Iterable[LogLine], exits: Iterable[Exit]) -> str:
+def likely_cause(entries: Iterable[Entry], lines: Iterable[LogLine], exits: Iterable[Exit]) -> str:
     """Return the most telling of what went wrong around a failure, in one sentence; empty when nothing did."""
     for gone in exits:
         if not gone.expected:
@@ -95,13 +90,14 @@ def likely_cause(entries: Iterable[Mapping[str, Any]], lines: Iterable[LogLine],
     if errors:
         with_traceback = [line for line in errors if (line.record or {}).get("exception")]
         return _error_sentence((with_traceback or errors)[-1])
-    lettered = [entry for entry in entries if entry["event"] == "dead_lettered"]
+    lettered = [entry for entry in entries if entry.event is EventKind.DEAD_LETTERED]
     if lettered:
         entry = lettered[-1]
-        why = ": ".join(str(part) for part in (entry.get("reason"), entry.get("description")) if part)
-        if entry.get("reason") == "MaxDeliveryCountExceeded":
-            why += _last_word(str(entry.get("message_id")), lines)
-        return f"{entry['queue']} dead-lettered {entry.get('message_id')}: {why}"
+        message_id = entry.message_id or ""
+        why = ": ".join(str(part) for part in (entry.reason, entry.details.get("description")) if part)
+        if entry.reason == "MaxDeliveryCountExceeded":
+            why += _last_word(message_id, lines)
+        return f"{entry.entity} dead-lettered {message_id}: {why}"
     return ""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from peeklock.engine.record import Record
 from peeklock.engine.timeline import timeline
 from peeklock.redaction import Redactor
 from peeklock.reports.failure_text import render_failure, render_timeline
+from peeklock.servicebus.ledger import Entry, to_json
 from peeklock.stack.project.folder import new_folder
 
 _WIDE = 200
@@ -47,13 +47,13 @@ def _files(record: Record) -> dict[str, str]:
     return files
 
 
-def _readable(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _readable(entry: Entry) -> dict[str, Any]:
     """Show bodies as what they say: inside base64 no redaction would find a secret."""
-    facts = entry.get("message")
-    if not isinstance(facts, Mapping):
-        return dict(entry)
-    shown = {key: value for key, value in facts.items() if not key.startswith("body")}
-    return {**entry, "message": {**shown, "body": body_of(facts)}}
+    document = to_json(entry)
+    if (facts := document.get("message")) is not None:
+        shown = {key: value for key, value in facts.items() if not key.startswith("body")}
+        document["message"] = {**shown, "body": body_of(facts)}
+    return document
 
 
 def _name(finished: CaseFinished) -> str:

@@ -6,15 +6,24 @@ import bisect
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from peeklock.errors import PeeklockError
+from peeklock.servicebus.ledger import Entry, EntryInvalid, EventKind, from_json
 
-_COMES = frozenset({"enqueued", "activated"})
+_COMES = frozenset({EventKind.ENQUEUED, EventKind.ACTIVATED})
 _GOES = frozenset(
-    {"completed", "received_and_deleted", "dead_lettered", "expired", "deferred", "deleted", "forwarded", "cancelled"}
+    {
+        EventKind.COMPLETED,
+        EventKind.RECEIVED_AND_DELETED,
+        EventKind.DEAD_LETTERED,
+        EventKind.EXPIRED,
+        EventKind.DEFERRED,
+        EventKind.DELETED,
+        EventKind.FORWARDED,
+        EventKind.CANCELLED,
+    }
 )
 
 
@@ -40,21 +49,24 @@ class Load:
         return self.times[-1] if self.times else 0.0
 
 
-def of_ledger(entries: Iterable[Mapping[str, Any]], queue: str) -> Load:
+def of_ledger(entries: Iterable[Entry], queue: str) -> Load:
     """Make a load of ledger entries: a message counts from the moment it can be received until it is dealt with."""
     present: set[int] = set()
     points: list[tuple[float, int]] = []
     for entry in entries:
-        if entry.get("queue") != queue:
+        if entry.entity != queue:
             continue
-        event, number = entry.get("event"), int(entry.get("sequence") or 0)
-        if event in _COMES:
-            present.add(number)
-        elif event in _GOES:
-            present.discard(number)
+        if entry.event is EventKind.PURGED:
+            present.clear()
+        elif entry.message is None:
+            continue
+        elif entry.event in _COMES:
+            present.add(entry.message.sequence)
+        elif entry.event in _GOES:
+            present.discard(entry.message.sequence)
         else:
             continue
-        points.append((float(entry["at"]), len(present)))
+        points.append((entry.at, len(present)))
     if not points:
         raise LoadError(f"the ledger tells nothing of the queue {queue!r}")
     first = points[0][0]
@@ -65,8 +77,8 @@ def read(text: str, queue: str) -> Load:
     """Read a ledger (`ledger.ndjson`, as among a run's artefacts) or lines of `seconds,messages`. Raises `LoadError`."""
     if text.lstrip().startswith("{"):
         try:
-            return of_ledger([json.loads(line) for line in text.splitlines() if line.strip()], queue)
-        except (json.JSONDecodeError, KeyError) as error:
+            return of_ledger([from_json(json.loads(line)) for line in text.splitlines() if line.strip()], queue)
+        except (json.JSONDecodeError, EntryInvalid) as error:
             raise LoadError(f"not a ledger: {error}") from error
     times: list[float] = []
     counts: list[int] = []

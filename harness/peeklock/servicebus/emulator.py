@@ -13,6 +13,7 @@ from .auth import DEFAULT_RULE, AccessRule
 from .broker import Clock, SystemClock
 from .fault_controls import FaultControls
 from .gateway import Limits, Server
+from .ledger import Entry
 from .settings import TopologyError
 from .store import StoreError
 from .topology import Topology
@@ -37,19 +38,17 @@ class LedgerReader:
         """The number of the newest entry."""
         return self._emulator.call(lambda server: server.namespace.ledger.cursor)
 
-    def entries(self, after: int = 0, limit: int | None = None) -> list[dict[str, Any]]:
+    def entries(self, after: int = 0, limit: int | None = None) -> list[Entry]:
         """Return the entries numbered above `after`, oldest first."""
         return self._emulator.call(lambda server: server.namespace.ledger.entries(after, limit))
 
     def wait_for(
-        self, condition: Callable[[list[dict[str, Any]]], bool], *, after: int = 0, timeout: float = 10.0
-    ) -> list[dict[str, Any]]:
+        self, condition: Callable[[list[Entry]], bool], *, after: int = 0, timeout: float = 10.0
+    ) -> list[Entry]:
         """Return the entries above `after` as soon as `condition` holds for them. Raises `TimeoutError`."""
         return self._emulator.run(self._wait(condition, after, timeout))
 
-    async def _wait(
-        self, condition: Callable[[list[dict[str, Any]]], bool], after: int, patience: float
-    ) -> list[dict[str, Any]]:
+    async def _wait(self, condition: Callable[[list[Entry]], bool], after: int, patience: float) -> list[Entry]:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience
         while True:
@@ -62,7 +61,7 @@ class LedgerReader:
             try:
                 await asyncio.wait_for(woken.wait(), deadline - loop.time())
             except TimeoutError:
-                last = [f"{e['n']} {e['queue']} {e['event']} {e['message_id']}" for e in entries[-20:]]
+                last = [f"{e.number} {e.entity} {e.event} {e.message_id or ''}" for e in entries[-20:]]
                 raise TimeoutError("the ledger did not get there; its last entries:\n" + "\n".join(last)) from None
             finally:
                 forget()

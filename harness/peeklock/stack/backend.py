@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from peeklock.scenario.topology import Service
 from peeklock.scenario.topology import Stack as StackSpec
+from peeklock.servicebus.ledger import Entry
 from peeklock.stack.faults import Fault
 
 Ports = Mapping[str, Sequence[int]]
@@ -225,8 +226,8 @@ class Environment(Protocol):
         Returns the ledger's cursor: entries after it belong to the new life.
         """
 
-    def ledger(self, after: int, wait: float = 0.0) -> tuple[list[dict[str, Any]], int]:
-        """Ledger entries after the cursor (JSON form of the servicebus control API) and the new cursor; long poll of `wait` seconds."""
+    def ledger(self, after: int, wait: float = 0.0) -> tuple[list[Entry], int]:
+        """Ledger entries after the cursor, waiting at most `wait` seconds for the first, and the new cursor."""
 
     def queues(self) -> list[dict[str, Any]]:
         """Counts and receivers by queue, as the control API's `entities`."""

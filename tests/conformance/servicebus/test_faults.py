@@ -58,7 +58,9 @@ def send(client: Client, *ids: str, to: str = "q") -> None:
 def faults_in(bus: Emulator) -> list[tuple[str, str, Any]]:
     """Phase, entity and sequence number of the entries about faults."""
     entries = bus.ledger.entries(bus.start)  # type: ignore[attr-defined]
-    return [(e["phase"], e["queue"], e["sequence"]) for e in entries if e["event"] == "fault"]
+    return [
+        (e.details["phase"], e.entity, e.message.sequence if e.message else 0) for e in entries if e.event == "fault"
+    ]
 
 
 def states(bus: Emulator) -> dict[str, tuple[int, bool]]:
@@ -139,8 +141,8 @@ def test_a_completed_message_comes_once_more(bus: Emulator, client: Client) -> N
     client.complete(second)
     assert client.receive("q", 1, 0.05) == []
     assert bus.entities()[0]["dead_letter"] == 0
-    events = [e["event"] for e in bus.ledger.entries(bus.start)]  # type: ignore[attr-defined]
-    assert events == ["fault", "enqueued", "delivered", "fault", "fault", "delivered", "completed"]
+    events = [e.event for e in bus.ledger.entries(bus.start)]  # type: ignore[attr-defined]
+    assert events == ["fault", "enqueued", "delivered", "taken_back", "fault", "fault", "delivered", "completed"]
 
 
 def test_each_message_comes_twice_not_for_ever(bus: Emulator, client: Client) -> None:
@@ -318,7 +320,9 @@ def test_no_fault_leaves_nothing_in_the_way(bus: Emulator) -> None:
 
 
 def wait_for_strike(bus: Emulator, fault: str) -> None:
-    bus.ledger.wait_for(lambda entries: any(e.get("phase") == "strike" and e["fault_id"] == fault for e in entries))
+    bus.ledger.wait_for(
+        lambda entries: any(e.details.get("phase") == "strike" and e.details["fault_id"] == fault for e in entries)
+    )
 
 
 def test_a_held_settlement_is_neither_done_nor_answered(bus: Emulator, client: Client) -> None:

@@ -122,14 +122,14 @@ def test_a_renewal_is_told(bus, channel):
     channel.attach_receiver("q", settled=False)
     (before,) = bus.entities()[0]["receivers"]
     bus.advance(50)
-    assert [entry for entry in bus.ledger.entries(start) if entry["event"] == "token_renewed"] == []
+    assert [entry for entry in bus.ledger.entries(start) if entry.event == "token_renewed"] == []
     put_token(channel, bus, seconds=100)
     (after,) = bus.entities()[0]["receivers"]
     assert after["connection"] == before["connection"]
     assert after["authorized_until"] - before["authorized_until"] == pytest.approx(50, abs=2)
-    (entry,) = [entry for entry in bus.ledger.entries(start) if entry["event"] == "token_renewed"]
-    assert entry["principal"] == "RootManageSharedAccessKey"
-    assert (entry["connection"], entry["expires"]) == (after["connection"], after["authorized_until"])
+    (entry,) = [entry for entry in bus.ledger.entries(start) if entry.event == "token_renewed"]
+    assert entry.details["principal"] == "RootManageSharedAccessKey"
+    assert (entry.details["connection"], entry.details["expires"]) == (after["connection"], after["authorized_until"])
 
 
 def test_refusals_name_their_condition(bus, channel):
@@ -314,7 +314,7 @@ def test_a_slow_reader_is_not_flooded():
         link = channel.attach_receiver("q", settled=True)
         link.grant(1_000)
         channel.flush()
-        bus.ledger.wait_for(lambda entries: any(e["event"] == "received_and_deleted" for e in entries))
+        bus.ledger.wait_for(lambda entries: any(e.event == "received_and_deleted" for e in entries))
         buffered = bus.call(lambda server: max(peer.transport.get_write_buffer_size() for peer in server.peers))
         assert buffered < 8 << 20
         assert bus.entities()[0]["active"] > 100

@@ -140,7 +140,7 @@ def test_who_gave_up_costs_no_session(bus, client, cut):
     with client.accept_session("s", wait=1) as session:
         assert session.session_id == "x"
     channel.close()
-    accepted = [entry for entry in bus.ledger.entries(bus.start) if entry["event"] == "session_accepted"]
+    accepted = [entry for entry in bus.ledger.entries(bus.start) if entry.event == "session_accepted"]
     assert len(accepted) == 1
 
 
@@ -277,7 +277,7 @@ def test_messages_are_deleted_in_batches(bus, client, channel):
     many = {**arguments, "message-count": Int(501)}
     error = refused(lambda: ask(channel, "batch-delete-messages", many, queue="q"))
     assert error.condition == "com.microsoft:argument-out-of-range"
-    events = [entry["event"] for entry in bus.ledger.entries(bus.start)]
+    events = [entry.event for entry in bus.ledger.entries(bus.start)]
     assert events.count("deleted") == 4
 
 

@@ -142,7 +142,7 @@ def test_closing_the_coordinator_link_or_the_connection_rolls_back(bus, wire):
     other.channel._socket.close()
 
     def rolled_back(entries):
-        return [e["reason"] for e in entries if e["event"] == "transaction_rolled_back"]
+        return [e.reason for e in entries if e.event == "transaction_rolled_back"]
 
     entries = bus.ledger.wait_for(lambda entries: len(rolled_back(entries)) == 2, after=bus.start)
     assert rolled_back(entries) == ["its coordinator link was closed"] * 2
@@ -225,7 +225,7 @@ def test_requests_of_management_take_part(bus, wire):
     assert held(bus, "q/$DeadLetterQueue") == ["m"]
     bus.advance(1)
     assert held(bus, "q") == ["later"]
-    entries = [e for e in bus.ledger.entries(bus.start) if e["event"] == "activated"]
+    entries = [e for e in bus.ledger.entries(bus.start) if e.event == "activated"]
     assert [e["scheduled_sequence"] for e in entries] == [number]
 
 
@@ -267,7 +267,7 @@ def test_transfer_dead_letters_can_be_received_and_counted(bus, wire):
     receiver = wire.channel.attach_receiver("q/$Transfer/$DeadLetterQueue", settled=True)
     delivery = wire.receive(receiver)
     assert b"MessagingEntityDisabledException" in delivery.payload
-    events = [(e["queue"], e["event"]) for e in bus.ledger.entries(bus.start) if e["message_id"] == "out"]
+    events = [(e.entity, e.event) for e in bus.ledger.entries(bus.start) if e.message_id == "out"]
     assert ("q", "transfer_dead_lettered") in events
     assert ("q/$Transfer/$DeadLetterQueue".lower(), "enqueued") in events
 
@@ -375,7 +375,9 @@ def test_what_a_transaction_does_can_be_held(bus, wire):
         with ThreadPoolExecutor() as pool:
             waiting = pool.submit(act)
             bus.ledger.wait_for(
-                lambda found, fault=fault: any(e.get("phase") == "strike" and e["fault_id"] == fault for e in found)
+                lambda found, fault=fault: any(
+                    e.details.get("phase") == "strike" and e.details["fault_id"] == fault for e in found
+                )
             )
             assert not waiting.done()
             bus.faults.end(fault)
@@ -391,7 +393,9 @@ def test_what_is_held_beyond_its_transaction_is_refused(bus, wire):
     fault = bus.faults.hold("q", operation="send")
     number = sender.send(OutgoingMessage(b"x").encode(), context=sender, state=posting(id_))
     wire.channel.flush()
-    bus.ledger.wait_for(lambda found: any(e.get("phase") == "strike" and e["fault_id"] == fault for e in found))
+    bus.ledger.wait_for(
+        lambda found: any(e.details.get("phase") == "strike" and e.details["fault_id"] == fault for e in found)
+    )
     wire.discharge(id_, fail=True)
     bus.faults.end(fault)
     wire.channel.wait(lambda: number in wire.channel.outcomes, "the outcome")

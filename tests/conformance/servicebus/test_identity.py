@@ -93,7 +93,7 @@ def test_the_sdk_works_with_a_credential(bus: Emulator, ca: str) -> None:
         sender.send_messages(ServiceBusMessage("x"))
         (message,) = receiver.receive_messages()
         receiver.complete_message(message)
-    assert bus.ledger.entries()[-1]["consumer"].startswith("owner@")
+    assert bus.ledger.entries()[-1].consumer.startswith("owner@")
 
 
 def test_the_async_sdk_works_with_a_managed_identity(bus: Emulator, ca: str, monkeypatch: pytest.MonkeyPatch) -> None:

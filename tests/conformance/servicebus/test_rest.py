@@ -61,7 +61,7 @@ def test_a_message_arrives_with_everything_that_came_with_it(bus: Emulator, http
         assert message.body == b'{"id": 1}'
         own = {name.lower(): value for name, value in message.application_properties.items()}
         assert own == {"priority": 3, "city": "Prague"}
-    assert bus.ledger.entries()[0]["sender"] == ROOT.name
+    assert bus.ledger.entries()[0].message.content.sender == ROOT.name
 
 
 def test_a_batch_is_all_or_nothing(bus: Emulator, http: httpx.Client) -> None:
@@ -72,7 +72,7 @@ def test_a_batch_is_all_or_nothing(bus: Emulator, http: httpx.Client) -> None:
         {"Body": "b", "UserProperties": {"n": 2}},
     ]
     assert http.post("/jobs/messages", headers=headers, json=items).status_code == 201
-    assert [entry["event"] for entry in bus.ledger.entries()] == ["enqueued", "enqueued"]
+    assert [entry.event for entry in bus.ledger.entries()] == ["enqueued", "enqueued"]
     assert http.post("/jobs/messages", headers=headers, json={"Body": "a"}).status_code == 400
 
 
@@ -90,7 +90,7 @@ def test_peek_lock_complete(bus: Emulator, http: httpx.Client) -> None:
     assert http.post(f"/{path}", headers=auth()).status_code == 200
     assert http.delete(f"/{path}", headers=auth()).status_code == 200
     assert http.delete(f"/{path}", headers=auth()).status_code == 410
-    assert [entry["event"] for entry in bus.ledger.entries()] == ["enqueued", "delivered", "renewed", "completed"]
+    assert [entry.event for entry in bus.ledger.entries()] == ["enqueued", "delivered", "renewed", "completed"]
 
 
 def test_unlock_gives_it_back(http: httpx.Client) -> None:
@@ -107,7 +107,7 @@ def test_receive_and_delete(bus: Emulator, http: httpx.Client) -> None:
     http.post("/jobs/messages", headers=auth(), content=b"x")
     assert http.delete("/jobs/messages/head?timeout=5", headers=auth()).status_code == 200
     assert http.delete("/jobs/messages/head?timeout=0", headers=auth()).status_code == 204
-    assert bus.ledger.entries()[-1]["event"] == "received_and_deleted"
+    assert bus.ledger.entries()[-1].event == "received_and_deleted"
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,8 @@ def test_time_spans_and_schedules(bus: Emulator, http: httpx.Client) -> None:
         == 201
     )
     (entry,) = bus.ledger.entries()
-    assert entry["event"] == "scheduled"
-    assert entry["message"]["time_to_live"] == 86430
+    assert entry.event == "scheduled"
+    assert entry.message.content.facts()["time_to_live"] == 86430
 
 
 def test_a_waiting_receiver_ends_with_its_client(bus: Emulator, http: httpx.Client) -> None:

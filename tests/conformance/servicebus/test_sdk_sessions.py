@@ -110,7 +110,7 @@ def test_no_session_in_time_is_a_timeout(bus, client, sender):
         receiver._open_with_retry()
     receiver.close()
     sender.send_messages(text("s", "late"))
-    assert [entry["event"] for entry in bus.ledger.entries(bus.start)] == ["enqueued"]
+    assert [entry.event for entry in bus.ledger.entries(bus.start)] == ["enqueued"]
 
 
 def test_the_attach_waits_for_a_session(bus, client, sender):
@@ -165,7 +165,7 @@ def test_renewing_and_losing_the_lock(bus, client):
         (message,) = receiver.receive_messages(1)
         first = receiver.session.locked_until_utc
         assert receiver.session.renew_lock() > first
-        bus.ledger.wait_for(lambda entries: any(e["event"] == "lock_expired" for e in entries), after=bus.start)
+        bus.ledger.wait_for(lambda entries: any(e.event == "lock_expired" for e in entries), after=bus.start)
         with pytest.raises(SessionLockLostError):
             receiver.complete_message(message)
         with pytest.raises(SessionLockLostError):

@@ -26,7 +26,7 @@ from peeklock.servicebus import Client, OutgoingMessage
 
 
 def events(bus, queue="plain"):
-    return [e["event"] for e in bus.ledger.entries(bus.start) if e["queue"] == queue]
+    return [e.event for e in bus.ledger.entries(bus.start) if e.entity == queue]
 
 
 def now(bus):

@@ -153,7 +153,7 @@ def test_subscriptions_have_locks_and_dead_letters(bus, client, sender, receiver
     receiver.complete_message(deferred)
     (dead,) = drained(client, "all", sub_queue=ServiceBusSubQueue.DEAD_LETTER)
     assert (dead.message_id, dead.dead_letter_reason, dead.dead_letter_error_description) == ("a", "why", "because")
-    events = [e["event"] for e in bus.ledger.entries(after=bus.start) if e["queue"] == "news/Subscriptions/all"]
+    events = [e.event for e in bus.ledger.entries(after=bus.start) if e.entity == "news/Subscriptions/all"]
     assert events == ["enqueued", "enqueued", "delivered", "abandoned", "delivered", "renewed", "dead_lettered",
                       "delivered", "deferred", "delivered", "completed"]  # fmt: skip
 

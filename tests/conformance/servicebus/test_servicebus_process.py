@@ -122,7 +122,7 @@ def test_a_namespace_s_life(control):
         assert queue["receivers"][0]["container_id"].startswith("peeklock-")
         client.dead_letter(message, "why", "words")
         _, ledger = call(control, "GET", "/namespaces/a/ledger?after=0&wait=5")
-        events = [(e["queue"], e["event"], e["delivery"]) for e in ledger["entries"]]
+        events = [(e["entity"], e["event"], e["delivery"]) for e in ledger["entries"]]
         assert events == [
             ("images", "enqueued", 1),
             ("images", "delivered", 1),
@@ -132,7 +132,10 @@ def test_a_namespace_s_life(control):
         sent = ledger["entries"][0]["message"]
         assert sent["body_base64"] == "AGJvZHk="
         assert sent["application_properties"] == {"k": 1}
-        assert (ledger["entries"][2]["reason"], ledger["entries"][3]["dead_letter_source"]) == ("why", 1)
+        assert [e["details"] for e in ledger["entries"]][2:] == [
+            {"reason": "why", "description": "words"},
+            {"dead_letter_source": 1},
+        ]
         assert ledger["cursor"] == 4
         assert call(control, "POST", "/namespaces/a/queues/images/$DeadLetterQueue/purge")[1] == {"purged": 1}
         client.send("images", [OutgoingMessage(b"x")])

@@ -196,5 +196,5 @@ def test_in_process(tmp_path):
         (message,) = client.receive("q")
         assert (message.message_id, bus.port) == ("m", port)
         client.complete(message)
-        events = [entry["event"] for entry in bus.ledger.entries()]
+        events = [entry.event for entry in bus.ledger.entries()]
         assert events == ["enqueued", "delivered", "completed"]

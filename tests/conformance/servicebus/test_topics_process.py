@@ -62,13 +62,13 @@ def test_the_control_api_makes_and_counts_topics(control, namespace):
             "t/Subscriptions/none": (0, ["none"]),
         }
         entries = call(control, "GET", "/namespaces/topics/ledger")[1]["entries"]
-        story = [(e["queue"], e["event"]) for e in entries if e["message_id"] == "2"]
+        story = [(e["entity"], e["event"]) for e in entries if e.get("message_id") == "2"]
         assert story == [
             ("q", "enqueued"), ("q", "forwarded"), ("t", "published"),
             ("t/Subscriptions/all", "enqueued"), ("t/Subscriptions/same", "enqueued"),
         ]  # fmt: skip
-        (hot,) = [e for e in entries if e["queue"] == "t/Subscriptions/hot"]
-        assert (hot["rule"], hot["topic_sequence"]) == ("hot", 1)
+        (hot,) = [e for e in entries if e["entity"] == "t/Subscriptions/hot"]
+        assert hot["details"] == {"rule": "hot", "topic_sequence": 1}
         assert hot["message"]["application_properties"] == {"degrees": 40, "hot": True, "RuleName": "hot"}
         purge = "/namespaces/topics/queues/t/Subscriptions/all/purge"
         assert call(control, "POST", purge) == (200, {"purged": 2})

@@ -72,7 +72,7 @@ def test_the_sdk_sends_and_receives(bus: Emulator) -> None:
     """S-1: in both directions more than one WebSocket frame takes."""
     body = os.urandom(200_000)
     assert exchange(over_websocket(bus), body) == body
-    assert bus.ledger.entries()[-1]["event"] == "completed"
+    assert bus.ledger.entries()[-1].event == "completed"
 
 
 def test_the_sdk_sends_and_receives_inside_tls(bus: Emulator) -> None:

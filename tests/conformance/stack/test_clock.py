@@ -70,7 +70,7 @@ def told(environment: Environment) -> dict[str, float]:
     assert service["slept"] < 30, "monotonic clocks run on as ever"
     with Client(environment.endpoints.servicebus_connection_string or "") as bus:
         bus.send("jobs", [OutgoingMessage(body=b"{}")])
-    entries = [e for e in environment.ledger(0)[0] if e["event"] == "enqueued"]
+    entries = [e for e in environment.ledger(0)[0] if e.event == "enqueued"]
     found = {
         "postgres": float(row[0]) if row else 0.0,
         "blobs": blobs,
@@ -158,9 +158,9 @@ def test_what_falls_due_has_happened_when_it_returns(
         with Client(environment.endpoints.servicebus_connection_string or "") as bus:
             bus.schedule("jobs", OutgoingMessage(body=b"{}"), datetime.fromtimestamp(time.time() + DAYS, UTC))
             environment.clock.advance(DAYS - 60)
-            assert "activated" not in [entry["event"] for entry in environment.ledger(0)[0]]
+            assert "activated" not in [entry.event for entry in environment.ledger(0)[0]]
             environment.clock.advance(61)
-            activated = next(entry for entry in environment.ledger(0)[0] if entry["event"] == "activated")
+            activated = next(entry for entry in environment.ledger(0)[0] if entry.event == "activated")
         assert environment.clock.real(activated["at"]) - time.time() == moved_by(0)
 
 

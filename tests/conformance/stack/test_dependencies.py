@@ -55,7 +55,7 @@ def test_the_emulator_comes_back_with_its_messages_and_its_ledger(environment: E
     getattr(environment.dependencies, how)("servicebus")
     assert not environment.dependencies.running("servicebus")
     environment.check()  # it was wanted, so nothing is wrong
-    assert [entry["event"] for entry in environment.ledger(cursor)[0]].count("enqueued") == 3
+    assert [entry.event for entry in environment.ledger(cursor)[0]].count("enqueued") == 3
     assert environment.queues() == []
     environment.dependencies.start("servicebus")
     with bus(environment) as client:
@@ -64,7 +64,7 @@ def test_the_emulator_comes_back_with_its_messages_and_its_ledger(environment: E
     (facts,) = [queue for queue in environment.queues() if queue["name"] == "jobs"]
     assert (facts["active"], facts["locked"]) == (0, 1)
     entries, _ = environment.ledger(cursor)
-    completed = [entry["message_id"] for entry in entries if entry["event"] == "completed"]
+    completed = [entry.message_id for entry in entries if entry.event == "completed"]
     assert completed == [done.message_id, left.message_id]
     assert held.message_id not in completed
 

@@ -54,7 +54,7 @@ def test_an_environment_stands_is_used_and_is_empty_again_after_a_reset(stack: L
         blobs.create_container("made-by-a-service")
         bus.send("jobs", [OutgoingMessage(body=b"{}")])
         entries, _ = environment.ledger(0, 5.0)
-        assert [entry["event"] for entry in entries] == ["enqueued"]
+        assert [entry.event for entry in entries] == ["enqueued"]
         assert environment.queues()[0]["active"] == 1
 
         cursor = environment.reset()
@@ -64,7 +64,7 @@ def test_an_environment_stands_is_used_and_is_empty_again_after_a_reset(stack: L
         with pytest.raises(BlobError):
             blobs.get("images", "a")
         assert environment.queues()[0]["active"] == 0
-        assert [e for e in environment.ledger(cursor)[0] if e["event"] == "enqueued"] == []
+        assert [e for e in environment.ledger(cursor)[0] if e.event == "enqueued"] == []
     print("timings", dict(stack.timings), environment.timings)
 
 
@@ -142,7 +142,7 @@ def test_the_ledger_answers_when_something_happens_not_when_the_wait_is_over(
 ) -> None:
     environment = stack.environment(project.spec(services={}))
     found: list[str] = []
-    waiter = threading.Thread(target=lambda: found.extend(e["event"] for e in environment.ledger(0, 60.0)[0]))
+    waiter = threading.Thread(target=lambda: found.extend(e.event for e in environment.ledger(0, 60.0)[0]))
     waiter.start()
     with Client(environment.endpoints.servicebus_connection_string or "") as bus:
         bus.send("jobs", [OutgoingMessage(body=b"{}")])

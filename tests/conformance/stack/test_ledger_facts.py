@@ -73,5 +73,5 @@ def test_the_same_work_gives_the_same_facts(backend: type[LocalStack], project: 
         environment = stack.environment(spec)
         work(environment)
         entries, _ = environment.ledger(0)
-    facts = [(e["queue"], e["event"], e["message_id"], e["reason"]) for e in entries if e["queue"] != "forwarding"]
+    facts = [(e.entity, e.event, e.message_id, e.reason) for e in entries if e.entity != "forwarding"]
     assert facts == FACTS

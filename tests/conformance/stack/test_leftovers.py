@@ -55,7 +55,7 @@ def give_a_job(environment: Environment) -> None:
     events, cursor = [""], 0
     while "delivered" not in events:
         entries, cursor = environment.ledger(cursor, wait=10.0)
-        events = [entry["event"] for entry in entries]
+        events = [entry.event for entry in entries]
 
 
 @pytest.mark.parametrize(("lasts", "same_process"), [("0.3", True), ("60", False)])

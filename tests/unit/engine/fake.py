@@ -15,6 +15,7 @@ from peeklock.engine.clients import Clients
 from peeklock.engine.events import CaseFinished, Event
 from peeklock.scenario.loader import load
 from peeklock.scenario.model import Scenario
+from peeklock.servicebus.ledger import AboutEntity, AboutMessage, AboutSession, Entry, EventKind, Subject, Told
 from peeklock.stack.backend import Endpoints, Exit, FaultEvent, LogLine
 from peeklock.stack.faults import Fault
 from peeklock.verbs import VOCABULARY
@@ -107,7 +108,7 @@ class FakeEnvironment:
         self.endpoints = self.seen = Endpoints()
         self.clock = FakeClock()
         self.faults = FakeFaults()
-        self.entries: list[dict[str, Any]] = []
+        self.entries: list[Entry] = []
         self.receivers: dict[str, list[str]] = {}
         self._wakes: list[Callable[[], None]] = []
         self.resets = 0
@@ -115,25 +116,21 @@ class FakeEnvironment:
         self.held: list[tuple[str, str, str | None]] = []
 
     def happen(self, event: str, queue: str = "jobs", sequence: int = 1, **facts: Any) -> None:
-        """Add a ledger entry and wake whoever waits."""
-        body = facts.pop("body", None)
-        entry = {
-            "n": len(self.entries) + 1,
-            "at": time.time(),
-            "queue": queue,
-            "event": event,
-            "sequence": sequence,
-            **facts,
-        }
+        """Add a ledger entry and wake whoever waits; facts that are not of the message are details."""
+        raw = facts.pop("raw", None) or json.dumps(facts.pop("body", None)).encode()
+        message_id, correlation_id = facts.pop("message_id", ""), facts.pop("correlation_id", None)
+        content: Told | None = None
         if event in ("enqueued", "scheduled", "duplicate_dropped"):
-            raw = base64.b64encode(json.dumps(body).encode()).decode()
-            entry["message"] = {
-                "message_id": facts.get("message_id"),
-                "correlation_id": facts.get("correlation_id"),
-                "body_base64": raw,
-                "body_type": "data",
-            }
-        self.entries.append(entry)
+            body = {"body_base64": base64.b64encode(raw).decode(), "body_type": "data"}
+            told = {"message_id": message_id, "correlation_id": correlation_id, **body}
+            content = Told(told, facts.pop("sender", None))
+        delivery, consumer = facts.pop("delivery", 1), facts.pop("consumer", None)
+        subject: Subject = AboutMessage(sequence, message_id, delivery, consumer, content)
+        if event.startswith("session_"):
+            subject = AboutSession(facts.pop("session_id"), consumer)
+        elif event in ("token_renewed", "purged", "transaction_committed") or not (sequence or content):
+            subject = AboutEntity()
+        self.entries.append(Entry(len(self.entries) + 1, time.time(), queue, EventKind(event), subject, facts))
         self.wake()
 
     def log(self, service: str, **record: Any) -> None:
@@ -150,7 +147,7 @@ class FakeEnvironment:
         self.began_at = at
         return len(self.entries)
 
-    def ledger(self, after: int, wait: float = 0.0) -> tuple[list[dict[str, Any]], int]:
+    def ledger(self, after: int, wait: float = 0.0) -> tuple[list[Entry], int]:
         return self.entries[after:], len(self.entries)
 
     def queues(self) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -122,7 +123,7 @@ def test_the_timeline_keeps_the_order_of_things_when_the_clock_moved(tmp_path: P
     world.clock.real = lambda at: at - 86_400  # type: ignore[method-assign]
     world.reset = lambda _at=None: 0  # type: ignore[method-assign]
     world.happen("enqueued", message_id="m")
-    world.entries[0]["at"] += 86_400
+    world.entries[0] = replace(world.entries[0], at=world.entries[0].at + 86_400)
     _, finished = run(tmp_path, "      - messages: {queue: jobs}\n        expect: {count: 7}\n", world)
     assert finished.record is not None
-    assert abs(finished.record.entries[0]["at"] - finished.record.started_at) < 60
+    assert abs(finished.record.entries[0].at - finished.record.started_at) < 60

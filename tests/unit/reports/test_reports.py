@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import xml.etree.ElementTree as ET
 from io import StringIO
@@ -18,6 +19,7 @@ from peeklock.reports.failure_text import render_failure
 from peeklock.reports.junit import JUnitReport
 from peeklock.reports.ndjson import NdjsonReport
 from peeklock.scenario.matchers import Mismatch
+from peeklock.servicebus.ledger import AboutMessage, Entry, EventKind, Told
 from peeklock.stack.backend import LogLine
 
 FAILURE = Failure(
@@ -160,8 +162,9 @@ def test_no_case_hides_the_artefacts_of_another(tmp_path: Path) -> None:
 def test_artefacts_hold_no_secret(tmp_path: Path) -> None:
     """Not in a log line, not in a message, not inside base64."""
     url = "http://127.0.0.1/a/b.jpg?sp=r&sig=abc%2Fdef&se=1"
-    entry = {"n": 1, "at": 1.0, "queue": "q", "event": "enqueued", "sequence": 1,
-             "message": {"message_id": "m", "body_base64": __import__("base64").b64encode(json.dumps({"url": url, "key": "hunter2hunter2"}).encode()).decode()}}  # fmt: skip
+    body = base64.b64encode(json.dumps({"url": url, "key": "hunter2hunter2"}).encode()).decode()
+    content = Told({"message_id": "m", "body_base64": body})
+    entry = Entry(1, 1.0, "q", EventKind.ENQUEUED, AboutMessage(1, "m", content=content))
     line = LogLine("worker", 0, 1.0, f'{{"event": "got {url} hunter2hunter2"}}', {"event": f"got {url} hunter2hunter2"})
     record = Record((), (entry,), (line,), (), 0.0, frozenset({"hunter2hunter2"}))
     finished = write_artefacts(

@@ -9,6 +9,7 @@ import pytest
 from peeklock.scaling.forecast import forecast
 from peeklock.scaling.load import Load, LoadError, of_ledger, read
 from peeklock.scenario.topology import Job, Scale
+from peeklock.servicebus.ledger import AboutMessage, Entry, EventKind, to_json
 
 BURST = Load((0.0, 40.0, 100.0), (0, 100, 0))
 
@@ -30,17 +31,21 @@ def test_a_job_is_begun_for_each_message_until_its_executions_have_ended():
 
 def test_a_ledger_is_a_load_of_what_can_be_received():
     """Scheduled messages come when their time has come; a message that is delivered counts until it is settled."""
+    story = [
+        (10.0, "jobs", "scheduled", 1),
+        (11.0, "jobs", "enqueued", 2),
+        (12.0, "jobs", "delivered", 2),
+        (13.0, "others", "enqueued", 1),
+        (14.0, "jobs", "activated", 3),
+        (15.0, "jobs", "completed", 2),
+        (16.0, "jobs", "dead_lettered", 3),
+    ]
     entries = [
-        {"at": 10.0, "queue": "jobs", "event": "scheduled", "sequence": 1},
-        {"at": 11.0, "queue": "jobs", "event": "enqueued", "sequence": 2},
-        {"at": 12.0, "queue": "jobs", "event": "delivered", "sequence": 2},
-        {"at": 13.0, "queue": "others", "event": "enqueued", "sequence": 1},
-        {"at": 14.0, "queue": "jobs", "event": "activated", "sequence": 3},
-        {"at": 15.0, "queue": "jobs", "event": "completed", "sequence": 2},
-        {"at": 16.0, "queue": "jobs", "event": "dead_lettered", "sequence": 3},
+        Entry(number, at, queue, EventKind(event), AboutMessage(sequence, "m"))
+        for number, (at, queue, event, sequence) in enumerate(story, 1)
     ]
     assert of_ledger(entries, "jobs") == Load((0.0, 3.0, 4.0, 5.0), (1, 2, 1, 0))
-    assert read("\n".join(map(json.dumps, entries)), "jobs") == of_ledger(entries, "jobs")
+    assert read("\n".join(json.dumps(to_json(entry)) for entry in entries), "jobs") == of_ledger(entries, "jobs")
 
 
 def test_a_load_can_be_written_by_hand():
@@ -55,7 +60,12 @@ def test_a_load_can_be_written_by_hand():
         ("0,0\n1", "line 2"),
         ("5,0\n1,1", "line 2: times must not run backwards"),
         ("0,-1", "line 1"),
-        ('{"queue": "others", "event": "enqueued", "sequence": 1, "at": 1}', "tells nothing of the queue 'jobs'"),
+        (
+            '{"n": 1, "at": 1, "entity": "others", "event": "purged", "details": {}}',
+            "tells nothing of the queue 'jobs'",
+        ),
+        ('{"n": 1, "at": 1, "event": "purged", "details": {}}', "not a ledger: an entry without 'entity'"),
+        ('{"n": 1, "at": 1, "entity": "jobs", "event": "vanished", "details": {}}', "not a ledger: .*'vanished'"),
         ("{no json", "not a ledger"),
     ],
 )

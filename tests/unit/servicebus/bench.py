@@ -28,7 +28,7 @@ class Bench:
         self.namespace.run_due()
 
     def events(self, queue="q"):
-        return [(e["event"], e["message_id"]) for e in self.namespace.ledger.entries() if e["queue"] == queue]
+        return [(e.event, e.message_id) for e in self.namespace.ledger.entries() if e.entity == queue]
 
     def last(self, event):
-        return [e for e in self.namespace.ledger.entries() if e["event"] == event][-1]
+        return [e for e in self.namespace.ledger.entries() if e.event == event][-1]

@@ -19,6 +19,9 @@ class Body:
     sender: str | None = None
     partition_key: str | None = None
 
+    def facts(self):
+        return {"message_id": self.message_id}
+
     def flaw(self):
         return None
 

@@ -16,7 +16,6 @@ from peeklock.servicebus.amqp.message import batch
 from peeklock.servicebus.amqp.sections import build, described_map
 from peeklock.servicebus.broker import Message
 from peeklock.servicebus.gateway import links
-from peeklock.servicebus.gateway.render import describe
 
 PROPERTIES = ["id-1", None, None, "subject", None, "corr", t.Symbol("text/plain"), None, None, None, "s", None, None]
 
@@ -199,7 +198,7 @@ def test_a_decimal_that_dotnet_has_not_stays_as_it_is():
 def test_unreadable_properties_still_dead_letter_and_render():
     """S-33: application properties that are no map are replaced by the reason; the ledger shows what can be shown."""
     envelope = Envelope(build(properties=["id"]) + b"\x00\x53\x74\xc1\x03\x01\x40\x40" + b"\x00\x53\x75\xa0\x01x")
-    assert describe(envelope)["message_id"] == "id"
+    assert envelope.facts()["message_id"] == "id"
     assert envelope.updated({"DeadLetterReason": "r"}).application_properties() == {"DeadLetterReason": "r"}
 
 

@@ -57,7 +57,7 @@ def test_messages_go_on_with_a_new_number_and_remember_the_first():
     assert [(m.content.message_id, m.sequence, m.origin) for m in found] == [
         ("first", 1, None), ("m1", 2, 1), ("m2", 3, 2),
     ]  # fmt: skip
-    story = [(e["queue"], e["event"]) for e in bench.namespace.ledger.entries() if e["message_id"] == "m1"]
+    story = [(e.entity, e.event) for e in bench.namespace.ledger.entries() if e.message_id == "m1"]
     assert story == [("a", "enqueued"), ("a", "forwarded"), ("b", "enqueued"), ("b", "forwarded"), ("c", "enqueued")]
 
 

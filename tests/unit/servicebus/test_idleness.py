@@ -50,8 +50,8 @@ def test_an_idle_queue_goes_with_its_messages(bench):
     assert bench.advance(599) == []
     assert bench.advance(1) == ["q"]
     assert list(bench.namespace.queues) == ["kept"]
-    (told,) = [e for e in bench.namespace.ledger.entries() if e["event"] == "deleted_on_idle"]
-    assert (told["queue"], told["reason"]) == ("q", "nobody used it for 600 s")
+    (told,) = [e for e in bench.namespace.ledger.entries() if e.event == "deleted_on_idle"]
+    assert (told.entity, told.reason) == ("q", "nobody used it for 600 s")
     assert bench.advance(10_000) == ["q"]
 
 

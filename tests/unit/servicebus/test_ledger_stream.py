@@ -7,13 +7,13 @@ import json
 from collections import Counter
 from typing import Any
 
-from peeklock.servicebus.broker import Ledger
 from peeklock.servicebus.gateway.ledger_stream import BATCH, follow
+from peeklock.servicebus.ledger import EventKind, Ledger
 
 
 def record(ledger: Ledger, number: int = 1, event: str = "enqueued", queue: str = "q") -> None:
     for _ in range(number):
-        ledger.record(1.0, queue, event, 1, "m", 1)
+        ledger.record(1.0, queue, EventKind(event), 1, "m", 1)
 
 
 async def take(stream: Any, number: int) -> list[dict[str, Any]]:
@@ -64,7 +64,7 @@ def test_entries_are_the_same_from_either_end() -> None:
     for after in range(55):
         for limit in (None, 0, 1, 3, 100):
             expected = [n for n in range(31, 51) if n > after][:limit]
-            assert [e["n"] for e in ledger.entries(after, limit)] == expected
+            assert [e.number for e in ledger.entries(after, limit)] == expected
 
 
 def test_counts_hold_what_was_dropped_too() -> None:

@@ -7,6 +7,7 @@ import pytest
 from peeklock.servicebus import ManualClock, Queue
 from peeklock.servicebus.broker import Namespace
 from peeklock.servicebus.broker.errors import EntityNotFound, MessageTooLarge, NotAllowed, QuotaExceeded
+from peeklock.servicebus.ledger import EventKind, Ledger
 
 from .bench import Bench
 from .content import Body
@@ -134,25 +135,24 @@ def test_reset_empties_everything_but_receivers():
     assert bench.taker.got[-1].content.message_id == "a"
     bench.taker.credit = 0
     bench.advance(1000)
-    events = [e["event"] for e in bench.namespace.ledger.entries(after=cursor)]
+    events = [e.event for e in bench.namespace.ledger.entries(after=cursor)]
     assert events == ["enqueued", "delivered", "lock_expired"]
 
 
 def test_ledger_tells_a_message_s_life():
     """The ledger: numbers without gaps, 1-based deliveries, the consumer, the message where it was sent."""
     bench = Bench(lock_duration=5)
-    bench.namespace.ledger._describe = lambda content: {"message_id": content.message_id}
     bench.send("a")
     message = bench.taker.one()
     bench.queue.renew(message.token)
     bench.queue.complete(message.token)
     entries = bench.namespace.ledger.entries()
-    assert [e["n"] for e in entries] == [1, 2, 3, 4]
-    assert [e["event"] for e in entries] == ["enqueued", "delivered", "renewed", "completed"]
-    assert entries[0]["message"] == {"message_id": "a"}
-    assert entries[1]["locked_until"] == bench.clock.now() + 5
-    assert {e["consumer"] for e in entries[1:]} == {"@container/link"}
-    assert {(e["queue"], e["sequence"], e["message_id"]) for e in entries} == {("q", 1, "a")}
+    assert [e.number for e in entries] == [1, 2, 3, 4]
+    assert [e.event for e in entries] == ["enqueued", "delivered", "renewed", "completed"]
+    assert entries[0].message.content.facts() == {"message_id": "a"}
+    assert entries[1].details["locked_until"] == bench.clock.now() + 5
+    assert {e.consumer for e in entries[1:]} == {"@container/link"}
+    assert {(e.entity, e.message.sequence, e.message_id) for e in entries} == {("q", 1, "a")}
     assert bench.namespace.ledger.entries(after=2, limit=1) == [entries[2]]
 
 
@@ -163,8 +163,9 @@ def test_ledger_drops_the_oldest_past_its_caps():
     queue = namespace.entity("q")
     for number in range(25):
         queue.send([Body(str(number))])
-    assert [e["n"] for e in namespace.ledger.entries()] == list(range(16, 26))
+    assert [e.number for e in namespace.ledger.entries()] == list(range(16, 26))
     assert namespace.ledger.dropped == 15
-    namespace.ledger._cap_bytes = 250
-    queue.send([Body("x")])
-    assert len(namespace.ledger.entries()) == 2
+    ledger = Ledger(cap_bytes=250)
+    for number in range(1, 6):
+        ledger.record(1.0, "q", EventKind.ENQUEUED, number, "m", 1, content=Body("x"))
+    assert [e.number for e in ledger.entries()] == [4, 5]

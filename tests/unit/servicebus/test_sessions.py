@@ -42,7 +42,7 @@ class Bench:
         self.namespace.run_due()
 
     def events(self):
-        return [entry["event"] for entry in self.namespace.ledger.entries()]
+        return [entry.event for entry in self.namespace.ledger.entries()]
 
 
 @pytest.fixture
@@ -391,15 +391,15 @@ def test_the_ledger_tells_who_held_a_session(bench):
     bench.accept("s")
     bench.move(31)
     entries = bench.namespace.ledger.entries()
-    assert [e["event"].removeprefix("session_") for e in entries] == [
+    assert [e.event.removeprefix("session_") for e in entries] == [
         "accepted",
         "renewed",
         "released",
         "accepted",
         "lock_lost",
     ]
-    assert {e["session_id"] for e in entries} == {"s"}
-    assert {e["consumer"] for e in entries} == {holder.name}
+    assert {e.subject.session_id for e in entries} == {"s"}
+    assert {e.consumer for e in entries} == {holder.name}
 
 
 def test_sessions_that_are_over_leave_nothing_behind(bench):

@@ -70,7 +70,7 @@ def test_abandon_counts_and_modifies():
     again = bench.taker.one()
     assert again.delivery_count == 1
     assert again.content.properties == {"tried": True}
-    assert bench.last("delivered")["delivery"] == 2
+    assert bench.last("delivered").message.delivery == 2
 
 
 def test_release_does_not_count():
@@ -89,8 +89,8 @@ def test_max_delivery_count_dead_letters():
         bench.queue.abandon(bench.taker.one().token)
     assert bench.taker.take() == []
     entry = bench.last("dead_lettered")
-    assert (entry["reason"], entry["delivery"]) == ("MaxDeliveryCountExceeded", 3)
-    assert entry["description"] == "Message could not be consumed after 3 delivery attempts."
+    assert (entry.reason, entry.message.delivery) == ("MaxDeliveryCountExceeded", 3)
+    assert entry.details["description"] == "Message could not be consumed after 3 delivery attempts."
     dead = bench.dead_taker.one()
     assert dead.content.properties["DeadLetterReason"] == "MaxDeliveryCountExceeded"
     assert dead.delivery_count == 3
@@ -183,8 +183,8 @@ def test_dead_lettering_by_a_receiver():
     assert dead.content.properties == {"DeadLetterReason": "why", "DeadLetterErrorDescription": "words", "k": 1}
     assert (dead.sequence, dead.origin) == (1, 2)
     entries = bench.namespace.ledger.entries()
-    (arrival,) = [e for e in entries if e["queue"] == "q/$deadletterqueue" and e["event"] == "enqueued"]
-    assert arrival["dead_letter_source"] == 2
+    (arrival,) = [e for e in entries if e.entity == "q/$deadletterqueue" and e.event == "enqueued"]
+    assert arrival.details["dead_letter_source"] == 2
 
 
 def test_a_dead_letter_queue_takes_nothing_and_keeps_everything():

@@ -21,7 +21,7 @@ from peeklock.servicebus.broker.rules import CorrelationFilter, SqlFilter
 from peeklock.servicebus.broker.rules import Rule as BrokerRule
 from peeklock.servicebus.broker.rules.actions import SqlAction
 from peeklock.servicebus.broker.session import SessionConsumer
-from peeklock.servicebus.gateway.render import describe
+from peeklock.servicebus.ledger import to_json
 from peeklock.servicebus.store import StoreError
 from peeklock.servicebus.store.codec import dump_content, dump_rules, load_content, load_rules
 from peeklock.servicebus.store.file import Store, stored_namespaces
@@ -70,12 +70,12 @@ class Holder(Taker, SessionConsumer):
 class Life:
     """A namespace that is kept in a folder; `again` is its next life after an end without a word."""
 
-    def __init__(self, folder: Path, topology=TOPOLOGY, now=1_800_000_000.0):
+    def __init__(self, folder: Path, topology=TOPOLOGY, now=1_800_000_000.0, ledger_cap=None):
         self.folder, self.topology = folder, topology
         self.clock = ManualClock(now)
         self.store = Store(folder, "ns")
         queues, topics = self.store.merged(topology)
-        self.namespace = Namespace("ns", queues, self.clock, topics=topics, describe=describe)
+        self.namespace = Namespace("ns", queues, self.clock, topics=topics, ledger_cap=ledger_cap)
         self.store.restore(self.namespace, lambda path: None)
         if self.store.definition() is None:
             self.store.define(topology.to_json(), 1234, now)
@@ -116,13 +116,17 @@ def life(tmp_path):
     life.store.close()
 
 
+def history(life):
+    return [to_json(entry) for entry in life.namespace.ledger.entries()]
+
+
 def again(life):
     """Commit, end and begin again; whatever else is told of the namespace is told again."""
     life.store.commit()
-    before, ledger = life.facts(), life.namespace.ledger.entries()
+    before, ledger = life.facts(), history(life)
     other = life.again()
     assert other.facts() == before
-    assert other.namespace.ledger.entries()[: len(ledger)] == ledger
+    assert history(other)[: len(ledger)] == ledger
     return other
 
 
@@ -250,7 +254,7 @@ def test_a_session_is_free_again_and_its_messages_uncounted(life):
     other.entity("s").sessions.accept(holder, None)
     (got,) = holder.some()
     assert (holder.session, got.delivery_count) == ("x", 0)
-    events = [(e["event"], e["reason"]) for e in other.namespace.ledger.entries() if e["message_id"] == "a"]
+    events = [(e.event, e.reason) for e in other.namespace.ledger.entries() if e.message_id == "a"]
     assert ("released", "Restarted") in events
     other.store.close()
 
@@ -339,8 +343,7 @@ def test_types_survive_the_codec():
 
 def test_the_ledger_keeps_its_cap(tmp_path):
     """What the ledger has dropped is dropped on disk, too, some entries later."""
-    life = Life(tmp_path)
-    life.namespace.ledger._cap = 50
+    life = Life(tmp_path, ledger_cap=50)
     for _ in range(30):
         life.entity("from").send([message(uuid.uuid4().hex) for _ in range(20)])
         life.store.commit()

@@ -68,7 +68,7 @@ class Bench:
         self.namespace.run_due()
 
     def entries(self, **wanted):
-        return [e for e in self.namespace.ledger.entries() if all(e[k] == v for k, v in wanted.items())]
+        return [e for e in self.namespace.ledger.entries() if all(getattr(e, k) == v for k, v in wanted.items())]
 
 
 def rules(**given):
@@ -117,7 +117,7 @@ def test_rules_are_one_copy_actions_are_copies_of_their_own():
         {"color": "red", "n": 1, "RuleName": "one"},
         {"n": 2, "RuleName": "two"},
     ]
-    assert [e["rule"] for e in bench.entries(queue="t/Subscriptions/s")] == ["all", "one", "two"]
+    assert [e.details["rule"] for e in bench.entries(entity="t/Subscriptions/s")] == ["all", "one", "two"]
 
 
 def test_no_rules_no_messages():
@@ -193,7 +193,7 @@ def test_a_topic_detects_duplicates():
     bench.advance(601)
     bench.send("a")
     assert len(bench.held()) == 3
-    assert [e["event"] for e in bench.entries(queue="t")] == [
+    assert [e.event for e in bench.entries(entity="t")] == [
         "published",
         "duplicate_dropped",
         "published",
@@ -240,7 +240,7 @@ def test_a_subscription_is_a_queue():
         bench.sub("a").abandon(taker.got[-1].token)
     assert bench.held("a") == []
     assert bench.held("a", "/$DeadLetterQueue") == bench.held("b") == ["m"]
-    events = [e["event"] for e in bench.entries(queue="t/Subscriptions/a")]
+    events = [e.event for e in bench.entries(entity="t/Subscriptions/a")]
     assert events == ["enqueued", "delivered", "abandoned", "delivered", "abandoned", "dead_lettered"]
 
 

@@ -59,7 +59,7 @@ class Bench:
         self.namespace.run_due()
 
     def events(self, name):
-        return [e for e in self.namespace.ledger.entries() if e["event"] == name]
+        return [e for e in self.namespace.ledger.entries() if e.event == name]
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_nothing_is_seen_before_the_commit_and_all_of_it_after(bench):
     (dead,) = bench["q/$DeadLetterQueue"].peek(0, 9)
     assert dead.content.application_properties()["DeadLetterReason"] == "Broken"
     (told,) = bench.events("transaction_committed")
-    assert (told["queue"], told["messages"], told["transaction"]) == ("q", 6, transaction.id.hex())
+    assert (told.entity, told.details) == ("q", {"transaction": transaction.id.hex(), "messages": 6})
 
 
 def test_a_rollback_leaves_everything_and_its_locks_as_they_were(bench):
@@ -102,7 +102,7 @@ def test_a_rollback_leaves_everything_and_its_locks_as_they_were(bench):
     assert bench["q"].locked_count == 1
     bench["q"].complete(token)
     (told,) = bench.events("transaction_rolled_back")
-    assert told["reason"] == "it was discharged as failed"
+    assert told.reason == "it was discharged as failed"
 
 
 def test_an_id_is_good_once_and_only_on_its_connection(bench):
@@ -134,7 +134,7 @@ def test_two_minutes_roll_back(bench):
     bench["q"].renew(token)
     bench.advance(TIMEOUT - 30 - 25 - 59)
     (told,) = bench.events("transaction_rolled_back")
-    assert "120 s" in told["reason"]
+    assert "120 s" in told.reason
     with pytest.raises(UnknownTransaction):
         bench.discharge(transaction)
     young.at(bench["q"]).complete(token)
@@ -348,9 +348,9 @@ def test_via_reaches_another_entity_with_the_commit(bench):
     (out,) = bench["other"].peek(0, 9)
     assert (out.content.message_id, out.sequence, out.origin, out.hops) == ("out", 1, 2, 1)
     (told,) = bench.events("transferred")
-    assert (told["queue"], told["to"], told["sequence"]) == ("q", "other", 2)
-    (entry,) = [e for e in bench.events("enqueued") if e["queue"] == "other"]
-    assert (entry["transferred_from"], entry["transferred_sequence"]) == ("q", 2)
+    assert (told.entity, told.details["to"], told.message.sequence) == ("q", "other", 2)
+    (entry,) = [e for e in bench.events("enqueued") if e.entity == "other"]
+    assert (entry.details["transferred_from"], entry.details["transferred_sequence"]) == ("q", 2)
 
 
 @pytest.mark.parametrize(
@@ -371,7 +371,7 @@ def test_what_the_destination_does_not_take_goes_to_the_transfer_dead_letters(be
     assert dead.content.application_properties()["DeadLetterReason"] == reason
     assert bench.held("other") == bench.held("q/$DeadLetterQueue") == []
     (told,) = bench.events("transfer_dead_lettered")
-    assert (told["queue"], told["to"], told["reason"]) == ("q", "other", reason)
+    assert (told.entity, told.details["to"], told.reason) == ("q", "other", reason)
 
 
 def test_a_destination_that_is_gone_is_not_found(bench):

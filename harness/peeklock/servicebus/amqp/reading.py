@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 from . import decode, scan
 from .errors import DecodeError
-from .sections import DATA, FOOTER, SEQUENCE, VALUE
+from .json_values import json_safe
+from .sections import DATA, FOOTER, SEQUENCE, VALUE, text_of
 
 PLAIN_FIELDS = (
     "message_id", "user_id", "to", "subject", "reply_to", "correlation_id", "content_type", "content_encoding",
@@ -147,3 +150,38 @@ class Reading:
     def raw_body(self) -> bytes:
         """Return the encoded body sections, footer included."""
         return self._bare[self._offsets[2] :] if self._offsets[2] >= 0 else b""
+
+    def facts(self) -> dict[str, Any]:
+        """Return the message as the ledger tells of it: properties, application properties, and the body (base64 of its bytes; a
+        value or sequence body becomes JSON text first)."""
+        properties: dict[str, Any] = {}
+        session_id = None
+        try:
+            properties = self.properties()
+            session_id = self.session_id
+            application = json_safe(self.application_properties())
+            kind, parts = self.body()
+        except DecodeError as error:
+            application, kind, parts = {"": str(error)}, "data", []
+        correlation = properties.get("correlation_id")
+        return {
+            "message_id": self.message_id,
+            "correlation_id": None if correlation is None else text_of(correlation),
+            "session_id": session_id,
+            "subject": json_safe(properties.get("subject")),
+            "content_type": json_safe(properties.get("content_type")),
+            "to": json_safe(properties.get("to")),
+            "reply_to": json_safe(properties.get("reply_to")),
+            "time_to_live": self.ttl,
+            "application_properties": application,
+            "body_base64": base64.b64encode(_body_bytes(kind, parts)).decode(),
+            "body_type": "data" if kind == "none" else kind,
+        }
+
+
+def _body_bytes(kind: str, parts: list[Any]) -> bytes:
+    if kind in ("data", "none"):
+        return b"".join(part for part in parts if isinstance(part, bytes))
+    if kind == "value" and isinstance(parts[0], str | bytes):
+        return parts[0].encode() if isinstance(parts[0], str) else parts[0]
+    return json.dumps(json_safe(parts[0] if kind == "value" else parts)).encode()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from .clock import Clock, ManualClock, SystemClock
 from .consumer import Consumer
 from .errors import BrokerError
-from .ledger import Ledger
 from .message import Content, Message
 from .namespace import Namespace
 from .queue import Queue
@@ -15,7 +14,6 @@ __all__ = [
     "Clock",
     "Consumer",
     "Content",
-    "Ledger",
     "ManualClock",
     "Message",
     "Namespace",

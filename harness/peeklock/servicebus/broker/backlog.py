@@ -10,10 +10,11 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from peeklock.servicebus.ledger import EventKind, Ledger
+
 from .clock import Clock
 from .deadlines import Deadlines
 from .duplicates import DuplicateHistory
-from .ledger import Ledger
 from .message import ACTIVE, DEFERRED, GONE, LOCKED, LOCKED_DEFERRED, SCHEDULED, Content, Message
 from .sequence import PartitionedIndex, SequenceIndex
 from .session import Sessions
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .partitions import Partitions
 
 NEVER = float("inf")
+_ACTIVATED = EventKind.ACTIVATED  # in Python 3.11 looking up a member of an enum costs as much as recording an entry
 _PARTITIONS = 16
 
 
@@ -91,7 +93,7 @@ class Backlog:
         self,
         content: Content,
         now: float,
-        event: str = "enqueued",
+        event: EventKind = EventKind.ENQUEUED,
         details: dict[str, Any] | None = None,
         since: float | None = None,
     ) -> Message:
@@ -117,7 +119,7 @@ class Backlog:
             self.sessions.add(message)
         self.size_in_bytes += content.size
         self.active += 1
-        carried = None if event == "activated" else content
+        carried = None if event is _ACTIVATED else content
         self._ledger.record(now, self.name, event, number, content.message_id, 1, None, carried, details)
         if self.journal is not None:
             self.journal.added(self, message)
@@ -147,7 +149,7 @@ class Backlog:
         if self.journal is not None:
             self.journal.added(self, message)
         details = {"scheduled_at": at}
-        self._ledger.record(now, self.name, "scheduled", number, content.message_id, 1, None, content, details)
+        self._ledger.record(now, self.name, EventKind.SCHEDULED, number, content.message_id, 1, None, content, details)
         self.arm(at)
         return number
 
@@ -159,7 +161,7 @@ class Backlog:
             if self.journal is not None:
                 self.journal.remembered(self, key, now)
             return True
-        self._ledger.record(now, self.name, "duplicate_dropped", 0, content.message_id, 1, None, content)
+        self._ledger.record(now, self.name, EventKind.DUPLICATE_DROPPED, 0, content.message_id, 1, None, content)
         return False
 
     def arm(self, when: float) -> None:
@@ -173,7 +175,7 @@ class Backlog:
         details = {"scheduled_sequence": message.sequence}
         self._forget(message, due=True)
         # the clock may have jumped past it: its life begins at the moment that was asked for
-        self._add(content, now, "activated", details, since=content.scheduled_at)
+        self._add(content, now, EventKind.ACTIVATED, details, since=content.scheduled_at)
 
     def _drop_ready(self, message: Message) -> None:
         """Remove a message that waits for a receiver, wherever it stands."""
@@ -206,7 +208,7 @@ class Backlog:
             if self.sessions is not None:
                 message.session_id = message.content.session_id or ""
             if message.state in (LOCKED, LOCKED_DEFERRED) and self.sessions is not None:
-                self._record(self._now(), "released", message, message.consumer, {"reason": "Restarted"})
+                self._record(self._now(), EventKind.RELEASED, message, message.consumer, {"reason": "Restarted"})
                 message.state = DEFERRED if message.deferred else ACTIVE
             if message.state is ACTIVE:
                 self._restore_active(message)
@@ -256,13 +258,13 @@ class Backlog:
         if self.journal is not None:
             self.journal.emptied(self)
         if count:
-            self._ledger.record(self._now(), self.name, "purged", 0, "", 0, None, None, {"count": count})
+            self._ledger.record_entity(self._now(), self.name, EventKind.PURGED, {"count": count})
         return count
 
     def _record(
         self,
         now: float,
-        event: str,
+        event: EventKind,
         message: Message,
         consumer: str | None = None,
         details: dict[str, Any] | None = None,

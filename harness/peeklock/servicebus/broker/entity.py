@@ -11,16 +11,18 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from peeklock.servicebus.ledger import EventKind, Ledger
+
 from .backlog import NEVER, Backlog
 from .clock import Clock
 from .consumer import Consumer
 from .forwarding import Forwarder
-from .ledger import Ledger
 from .message import ACTIVE, DEFERRED, LOCKED, Content, Message
 from .session import MessageSession, Sessions
 from .settings import Settings
 
 _random_bits = random.getrandbits
+_DELIVERED = EventKind.DELIVERED  # looked up once: see `backlog`
 
 
 class Entity(Backlog):
@@ -113,7 +115,7 @@ class Entity(Backlog):
         if consumer.peek_lock:
             self._lock(message, consumer.name, now)
         else:
-            self._record(now, "received_and_deleted", message, consumer.name)
+            self._record(now, EventKind.RECEIVED_AND_DELETED, message, consumer.name)
             self._remove_taken(message)
         consumer.deliver(message)
 
@@ -127,7 +129,7 @@ class Entity(Backlog):
 
     def forwarded(self, message: Message, now: float, target: str) -> None:
         """Forget a message that `take_next` gave out: it goes to `target` (S-67)."""
-        self._record(now, "forwarded", message, None, {"to": target})
+        self._record(now, EventKind.FORWARDED, message, None, {"to": target})
         self._remove_taken(message)
 
     def bury_taken(self, message: Message, now: float, reason: str, text: str) -> None:
@@ -172,7 +174,7 @@ class Entity(Backlog):
         if self.journal is not None:
             self.journal.moved(self, message)
         self._ledger.record(
-            now, self.name, "delivered", message.sequence, message.content.message_id,
+            now, self.name, _DELIVERED, message.sequence, message.content.message_id,
             message.delivery_count + 1, consumer, None, {"locked_until": until},
         )  # fmt: skip
         if until < self.armed:
@@ -199,7 +201,7 @@ class Entity(Backlog):
     def take_back(self, message: Message, now: float, *, failed: bool) -> None:
         """End the lock of a session's message: with the session's lock (`failed`), or because its holder has left."""
         del self._locks[message.token]
-        self._record(now, "lock_expired" if failed else "released", message, message.consumer)
+        self._record(now, EventKind.LOCK_EXPIRED if failed else EventKind.RELEASED, message, message.consumer)
         if failed:
             self._fail(message, now)
         else:
@@ -240,7 +242,7 @@ class Entity(Backlog):
         self._ledger.record(
             now,
             self.name,
-            "dead_lettered",
+            EventKind.DEAD_LETTERED,
             message.sequence,
             content.message_id,
             delivery,
@@ -259,7 +261,7 @@ class Entity(Backlog):
     def accept_dead(self, source: Message, content: Content, now: float) -> None:
         """Take a message that another entity has given up; it keeps its delivery count."""
         details = {"dead_letter_source": source.sequence}
-        message = self._add(content, now, "enqueued", details)
+        message = self._add(content, now, EventKind.ENQUEUED, details)
         message.delivery_count = source.delivery_count
         message.hops = source.hops
         message.origin = source.sequence
@@ -276,7 +278,7 @@ class Entity(Backlog):
             if message.locked_until > now:
                 break
             locks.popitem(last=False)
-            self._record(now, "lock_expired", message, message.consumer)
+            self._record(now, EventKind.LOCK_EXPIRED, message, message.consumer)
             self._fail(message, now)
         while (due := self._schedule.pop_due(now)) is not None:
             self._activate(due, now)
@@ -294,7 +296,7 @@ class Entity(Backlog):
         else:
             for message in chosen:
                 del self._locks[message.token]
-                self._record(now, "lock_expired", message, message.consumer)
+                self._record(now, EventKind.LOCK_EXPIRED, message, message.consumer)
                 self._fail(message, now)
         self.pump()
         return chosen
@@ -316,7 +318,7 @@ class Entity(Backlog):
             text = "The message expired and was dead lettered."
             self._bury(message, now, "TTLExpiredException", text, message.delivery_count + 1)
         else:
-            self._record(now, "expired", message, details={"reason": "TTLExpiredException"})
+            self._record(now, EventKind.EXPIRED, message, details={"reason": "TTLExpiredException"})
             self._forget(message)
         if not popped:
             self._leave_gap(message)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from peeklock.servicebus import ledger
+
 ORDER_BITS = 48
 ORDER = (1 << ORDER_BITS) - 1
 """The part of a sequence number that tells the order of arrival; above it stands the partition (S-53)."""
@@ -12,15 +14,12 @@ LOCKED_DEFERRED = "locked deferred"
 """A lost or given-up lock brings the message back to the deferred ones (S-48)."""
 
 
-class Content(Protocol):
+class Content(ledger.Content, Protocol):
     """What was sent, opaque to the broker but for what its rules need."""
 
     message_id: str
-    size: int
     ttl: float | None
     scheduled_at: float | None
-    sender: str | None
-    """The name of the access rule that its sender signed with."""
 
     @property
     def session_id(self) -> str | None:

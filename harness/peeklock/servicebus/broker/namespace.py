@@ -6,10 +6,11 @@ import heapq
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from peeklock.servicebus.ledger import EventKind, Ledger
+
 from .clock import Clock
 from .errors import EntityExists, EntityNotFound, QuotaExceeded
 from .forwarding import Forwarder, local_name
-from .ledger import Describe, Ledger
 from .queue import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Queue
 from .settings import Settings
 
@@ -52,13 +53,12 @@ class Namespace:
         clock: Clock,
         *,
         topics: Mapping[str, TopicSettings] | None = None,
-        describe: Describe | None = None,
         ledger_cap: int | None = None,
         max_entities: int = 10_000,
     ) -> None:
         self.name = name
         self.clock = clock
-        self.ledger = Ledger(describe) if ledger_cap is None else Ledger(describe, ledger_cap)
+        self.ledger = Ledger() if ledger_cap is None else Ledger(ledger_cap)
         self.on_deadline: Callable[[float], None] | None = None
         self.on_gone: Callable[[list[Queue]], None] | None = None
         """Called with the entities that are no more, their dead-letter queues among them."""
@@ -110,7 +110,7 @@ class Namespace:
 
     def _delete_idle(self, entity: Queue) -> None:
         details = {"reason": f"nobody used it for {entity.settings.auto_delete_on_idle:g} s"}
-        self.ledger.record(self.clock.now(), entity.name, "deleted_on_idle", 0, "", 0, None, None, details)
+        self.ledger.record_entity(self.clock.now(), entity.name, EventKind.DELETED_ON_IDLE, details)
         self.remove(entity)
 
     def keep(self, journal: Journal) -> None:

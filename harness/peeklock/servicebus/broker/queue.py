@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from peeklock.servicebus.ledger import EventKind, Ledger
+
 from .clock import Clock
 from .entity import Entity
 from .errors import (
@@ -19,10 +21,10 @@ from .errors import (
     SessionLockLost,
 )
 from .interference import Interference
-from .ledger import Ledger
 from .message import ACTIVE, DEFERRED, LOCKED, LOCKED_DEFERRED, ORDER_BITS, SCHEDULED, Content, Message
 from .settings import Settings
 
+_COMPLETED = EventKind.COMPLETED  # looked up once: see `backlog`
 DEAD_LETTER_SUFFIX = "/$deadletterqueue"
 TRANSFER_SUFFIX = "/$transfer"
 STATUSES = ("Active", "Disabled", "SendDisabled", "ReceiveDisabled")
@@ -116,7 +118,7 @@ class Queue(Entity):
             return [choose(content, first + index, via=via) for index, content in enumerate(contents)]
         return list(range(first, first + len(contents)))
 
-    def note(self, now: float, event: str, message: Message, details: dict[str, Any]) -> None:
+    def note(self, now: float, event: EventKind, message: Message, details: dict[str, Any]) -> None:
         """Write into the ledger what happened to a message that did not stay here."""
         self._ledger.record(
             now, self.name, event, message.sequence, message.content.message_id, 1, None, message.content, details
@@ -175,7 +177,7 @@ class Queue(Entity):
         if self.sessions is not None and content.session_id is None:
             self.bury_at_birth(content, now, origin, "Session ID is null.", SESSION_NEEDED_TEXT)
         elif self._is_new(content, now):
-            message = self._add(content, now, "enqueued", details)
+            message = self._add(content, now, EventKind.ENQUEUED, details)
             message.origin, message.hops = origin, hops
             self.pump()
 
@@ -185,7 +187,7 @@ class Queue(Entity):
         (number,) = self.reserve((content,))
         message = Message(content, number, now, None)
         message.origin = origin
-        self._record(now, "dead_lettered", message, None, {"reason": reason, "description": text})
+        self._record(now, EventKind.DEAD_LETTERED, message, None, {"reason": reason, "description": text})
         properties = {"DeadLetterReason": reason, "DeadLetterErrorDescription": text}
         self.dead_letters.accept_dead(message, content.updated(properties), now)
 
@@ -218,7 +220,7 @@ class Queue(Entity):
         now = self._now()
         for message in messages:
             if message is not None and message.state is SCHEDULED:
-                self._record(now, "cancelled", message)
+                self._record(now, EventKind.CANCELLED, message)
                 self._forget(message)
 
     def receive_deferred(
@@ -250,7 +252,7 @@ class Queue(Entity):
                 self._lock(message, consumer, now)
                 message.state = LOCKED_DEFERRED
             else:
-                self._record(now, "received_and_deleted", message, consumer)
+                self._record(now, EventKind.RECEIVED_AND_DELETED, message, consumer)
                 message.state = LOCKED
                 self._forget(message)
         return found
@@ -280,7 +282,7 @@ class Queue(Entity):
             if session_id is None or message.session_id == session_id:
                 chosen.append(message)
         for message in chosen:
-            self._record(now, "deleted", message)
+            self._record(now, EventKind.DELETED, message)
             self._drop_ready(message)
         return len(chosen)
 
@@ -301,14 +303,14 @@ class Queue(Entity):
         """Remove a locked message. Raises `MessageLockLost`, as all settlements do."""
         now = self._now()
         message = self._unlock(token, now)
-        self._record(now, "completed", message, message.consumer)
+        self._record(now, _COMPLETED, message, message.consumer)
         self._forget(message)
 
     def abandon(self, token: bytes, properties: dict[str, Any] | None = None) -> None:
         """Give a message back, its delivery count one up; past the maximum it goes to the dead-letter queue (S-49)."""
         now = self._now()
         message = self._unlock(token, now)
-        self._record(now, "abandoned", message, message.consumer)
+        self._record(now, EventKind.ABANDONED, message, message.consumer)
         if self._modify(message, properties, now):
             self._fail(message, now)
         self.pump()
@@ -317,7 +319,7 @@ class Queue(Entity):
         """Give a message back without counting: the receiver never looked at it (S-42)."""
         now = self._now()
         message = self._unlock(token, now)
-        self._record(now, "released", message, message.consumer)
+        self._record(now, EventKind.RELEASED, message, message.consumer)
         self._give_back(message, now)
         self.pump()
 
@@ -326,6 +328,7 @@ class Queue(Entity):
         meets when the news of its settlement was lost. `serve` False: the caller is handing out messages already."""
         now = self._now()
         message = self._unlock(token, now)
+        self._record(now, EventKind.TAKEN_BACK, message, message.consumer)
         message.delivery_count += 1
         self._give_back(message, now)
         if serve:
@@ -337,7 +340,7 @@ class Queue(Entity):
         message = self._unlock(token, now)
         if not self._modify(message, properties, now):
             return
-        self._record(now, "deferred", message, message.consumer)
+        self._record(now, EventKind.DEFERRED, message, message.consumer)
         message.state = DEFERRED
         self.deferred += 1
         if self.journal is not None:
@@ -372,7 +375,7 @@ class Queue(Entity):
         if self.journal is not None:
             self.journal.moved(self, message)
         details = {"locked_until": message.locked_until}
-        self._record(now, "renewed", message, message.consumer, details)
+        self._record(now, EventKind.RENEWED, message, message.consumer, details)
         return message.locked_until
 
     def locked(self, token: bytes) -> Message | None:

@@ -10,6 +10,8 @@ from collections import OrderedDict, deque
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from peeklock.servicebus.ledger import EventKind, Ledger
+
 from .clock import Clock
 from .consumer import Consumer
 from .errors import (
@@ -20,7 +22,6 @@ from .errors import (
     SessionLockLost,
     SessionTimeout,
 )
-from .ledger import Ledger
 from .message import ACTIVE, Content, Message
 
 DEFAULT_PATIENCE = 65.0
@@ -226,7 +227,7 @@ class Sessions:
             return
         now = self._now()
         del self._held[session.id]
-        self._record(now, "session_released", session, holder)
+        self._record(now, EventKind.SESSION_RELEASED, session, holder)
         self._free(session, now, failed=False)
         self.pump(now)
 
@@ -252,7 +253,7 @@ class Sessions:
         for message in session.locked.values():
             message.locked_until = session.locked_until
         self._held.move_to_end(session.id)
-        self._record(now, "session_renewed", session, session.holder)
+        self._record(now, EventKind.SESSION_RENEWED, session, session.holder)
         return session.locked_until
 
     def set_state(self, session: MessageSession, state: bytes | None) -> None:
@@ -333,7 +334,7 @@ class Sessions:
         session.holder = holder
         session.locked_until = now + self.lock_duration
         self._held[session.id] = self._by_holder[holder] = session
-        self._record(now, "session_accepted", session, holder)
+        self._record(now, EventKind.SESSION_ACCEPTED, session, holder)
         self._owner.add_consumer(holder)
         self._owner.arm(session.locked_until)
         holder.session_accepted(session.id, session.locked_until)
@@ -344,7 +345,7 @@ class Sessions:
         lost = session.holder
         assert lost is not None
         del self._by_holder[lost]
-        self._record(now, "session_lock_lost", session, lost)
+        self._record(now, EventKind.SESSION_LOCK_LOST, session, lost)
         self._free(session, now, failed=True)
         lost.session_lock_lost(SessionLockLost())
 
@@ -378,7 +379,7 @@ class Sessions:
         waiting = self._waiting.get(entry[2])
         return waiting is not None and waiting[1] == entry[0]
 
-    def _record(self, now: float, event: str, session: MessageSession, holder: Consumer | None) -> None:
-        details = {"session_id": session.id, "locked_until": session.locked_until}
+    def _record(self, now: float, event: EventKind, session: MessageSession, holder: Consumer | None) -> None:
+        details = {"locked_until": session.locked_until}
         name = None if holder is None else holder.name
-        self._ledger.record(now, self._owner.name, event, 0, "", 0, name, None, details)
+        self._ledger.record_session(now, self._owner.name, event, session.id, name, details)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
+from peeklock.servicebus.ledger import EventKind, Ledger
+
 from .clock import Clock
 from .errors import EntityExists, EntityNotFound, NotAllowed
-from .ledger import Ledger
 from .message import Content
 from .queue import HEADER_REASON, HEADER_TEXT, SESSION_NEEDED_TEXT, Queue
 from .rules import DEFAULT_RULE_NAME, Facts, FilterException, Rule
@@ -115,5 +116,5 @@ class Subscription(Queue):
             self.bury_at_birth(content, now, origin, HEADER_REASON, HEADER_TEXT)
             return
         details = {"topic_sequence": origin, "rule": rule}
-        message = self._add(content, now, "enqueued", details, since=since)
+        message = self._add(content, now, EventKind.ENQUEUED, details, since=since)
         message.origin, message.hops = origin, hops

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from peeklock.servicebus.ledger import EventKind
+
 from .consumer import Consumer
 from .errors import EntityExists, EntityNotFound, NotAllowed, QuotaExceeded
 from .message import Content, Message
@@ -96,7 +98,7 @@ class Topic(Queue):
         self,
         content: Content,
         now: float,
-        event: str = "enqueued",  # noqa: ARG002 -- a topic enqueues nothing
+        event: EventKind = EventKind.ENQUEUED,  # noqa: ARG002 -- a topic enqueues nothing
         details: dict[str, Any] | None = None,
         since: float | None = None,
     ) -> Message:
@@ -121,7 +123,7 @@ class Topic(Queue):
         default = self.settings.default_time_to_live
         if default is not None and (content.ttl is None or default < content.ttl):
             content.limit_ttl(default)
-        self._ledger.record(now, self.name, "published", number, content.message_id, 1, None, content, details)
+        self._ledger.record(now, self.name, EventKind.PUBLISHED, number, content.message_id, 1, None, content, details)
         facts = Facts(content, number, since)
         for subscription in list(self.subscriptions.values()):
             if subscription.offer(facts, now, since, number if origin is None else origin, hops):

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from peeklock.servicebus.ledger import EventKind, Ledger
+
 from .clock import Clock
 from .errors import BrokerError, EntityNotFound, MessageLockLost, NotAllowed, QuotaExceeded
-from .ledger import Ledger
 from .message import Content, Message
 from .queue import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Queue
 from .transfer import Transfer
@@ -283,7 +284,7 @@ class Transactions:
                 raise
             raise RolledBack(f"The transaction was rolled back: {refused.description}") from None
         self._close(transaction)
-        self._record("transaction_committed", transaction, {})
+        self._record(EventKind.TRANSACTION_COMMITTED, transaction, {})
         transaction.apply()
 
     def abort(self, connection: object, owner: object) -> None:
@@ -318,7 +319,7 @@ class Transactions:
     def _roll_back(self, transaction: Transaction, reason: str) -> None:
         self._close(transaction)
         transaction.release()
-        self._record("transaction_rolled_back", transaction, {"reason": reason})
+        self._record(EventKind.TRANSACTION_ROLLED_BACK, transaction, {"reason": reason})
 
     def _close(self, transaction: Transaction) -> None:
         del self._open[transaction.id]
@@ -327,6 +328,6 @@ class Transactions:
         if not mine:
             del self._of[transaction.connection]
 
-    def _record(self, event: str, transaction: Transaction, details: dict[str, Any]) -> None:
+    def _record(self, event: EventKind, transaction: Transaction, details: dict[str, Any]) -> None:
         told = {"transaction": transaction.id.hex(), "messages": transaction.messages, **details}
-        self._ledger.record(self._now(), transaction.entity or "", event, 0, "", 0, None, None, told)
+        self._ledger.record_entity(self._now(), transaction.entity or "", event, told)

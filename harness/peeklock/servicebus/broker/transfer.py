@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from peeklock.servicebus.ledger import EventKind
+
 from .clock import Clock
 from .errors import BrokerError, EntityDisabled, NotAllowed
 from .forwarding import REASONS
@@ -75,10 +77,10 @@ class Transfer:
         except BrokerError as refused:
             reason = REASONS.get(type(refused), type(refused).__name__)
             details: dict[str, Any] = {"reason": reason, "description": refused.description, "to": target.name}
-            self.via.note(now, "transfer_dead_lettered", message, details)
+            self.via.note(now, EventKind.TRANSFER_DEAD_LETTERED, message, details)
             added = {"DeadLetterReason": reason, "DeadLetterErrorDescription": refused.description}
             self._dead_letters(self.via).accept_dead(message, content.updated(added), now)
             return
-        self.via.note(now, "transferred", message, {"to": target.name})
+        self.via.note(now, EventKind.TRANSFERRED, message, {"to": target.name})
         told = {"transferred_from": self.via.name, "transferred_sequence": number}
         target.take_forwarded(content, number, 1, told)

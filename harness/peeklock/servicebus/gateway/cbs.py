@@ -9,6 +9,7 @@ from peeklock.servicebus.amqp import events as ev
 from peeklock.servicebus.amqp.types import Int
 from peeklock.servicebus.auth import Claim, TokenRefused, path_of
 from peeklock.servicebus.broker import BrokerError
+from peeklock.servicebus.ledger import EventKind
 
 from .responder import RequestLink, Response
 from .tracking import tracked
@@ -69,7 +70,7 @@ class CbsRequests(RequestLink):
         """Have the ledger tell that a connection goes on with a new token."""
         namespace, peer = self.peer.server.namespace, self.peer
         facts = {"principal": claim.principal, "connection": peer.number, "expires": claim.expires}
-        namespace.ledger.record(namespace.clock.now(), path, "token_renewed", 0, "", 0, None, None, facts)
+        namespace.ledger.record_entity(namespace.clock.now(), path, EventKind.TOKEN_RENEWED, facts)
 
 
 def _token(request: Envelope) -> str | None:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from peeklock.servicebus.broker import BrokerError
+from peeklock.servicebus.ledger import to_json
 from peeklock.servicebus.settings import TopologyError
 from peeklock.servicebus.topology import Topology
 
@@ -186,8 +187,8 @@ class ControlApi:
             finally:
                 forget()
         entries = ledger.entries(after, limit)
-        cursor = entries[-1]["n"] if entries else max(after, ledger.cursor)
-        return {"entries": entries, "cursor": cursor, "dropped": ledger.dropped}
+        cursor = entries[-1].number if entries else max(after, ledger.cursor)
+        return {"entries": [to_json(entry) for entry in entries], "cursor": cursor, "dropped": ledger.dropped}
 
 
 def _number(query: dict[str, list[str]], name: str, default: float) -> float:

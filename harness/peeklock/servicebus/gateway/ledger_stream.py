@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from peeklock.servicebus.broker import Ledger
+from peeklock.servicebus.ledger import Ledger, to_json
 
 BATCH = 64
 """How many entries are rendered before everybody else has a turn."""
@@ -25,10 +25,10 @@ async def follow(ledger: Ledger, after: int, ended: asyncio.Future[Any]) -> Asyn
             await _news(ledger, ended)
             continue
         for entry in entries:
-            if (lost := entry["n"] - after - 1) > 0:
-                yield _line({"event": "lost", "lost": lost, "n": entry["n"] - 1})
-            after = entry["n"]
-            yield _line(entry)
+            if (lost := entry.number - after - 1) > 0:
+                yield _line({"event": "lost", "lost": lost, "n": entry.number - 1})
+            after = entry.number
+            yield _line(to_json(entry))
         await asyncio.sleep(0)
 
 
@@ -41,5 +41,5 @@ async def _news(ledger: Ledger, ended: asyncio.Future[Any]) -> None:
         forget()
 
 
-def _line(entry: dict[str, Any]) -> bytes:
-    return json.dumps(entry).encode() + b"\n"
+def _line(document: dict[str, Any]) -> bytes:
+    return json.dumps(document).encode() + b"\n"

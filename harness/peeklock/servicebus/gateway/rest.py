@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
 from peeklock.servicebus.amqp import Envelope
+from peeklock.servicebus.amqp.json_values import json_safe
 from peeklock.servicebus.amqp.sections import text_of
 from peeklock.servicebus.auth import TokenRefused, path_of
 from peeklock.servicebus.broker import Consumer, Message, Queue
 
 from .broker_properties import RestRefused, envelope, json_object, property_of
-from .render import json_safe
 from .tracking import tracked
 
 if TYPE_CHECKING:

@@ -22,7 +22,6 @@ from .idle import LOOKS, detach_idle_links
 from .limits import Limits
 from .peer import Peer
 from .pulse import Pulse
-from .render import describe
 
 if TYPE_CHECKING:
     from peeklock.servicebus.issuer import Issuer
@@ -64,7 +63,6 @@ class Server:
             queues,
             clock,
             topics=topics,
-            describe=describe,
             ledger_cap=ledger_cap,
             max_entities=self.limits.entities,
         )

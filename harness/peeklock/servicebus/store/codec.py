@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from typing import Any, assert_never
 
 from peeklock.servicebus import topology
 from peeklock.servicebus.amqp import Envelope, decode
@@ -12,6 +12,9 @@ from peeklock.servicebus.amqp.encode import encode
 from peeklock.servicebus.amqp.reading import Reading
 from peeklock.servicebus.broker.rules import CorrelationFilter, FalseFilter, Rule, SqlFilter, TrueFilter
 from peeklock.servicebus.broker.rules.actions import SqlAction
+from peeklock.servicebus.ledger import AboutEntity, AboutMessage, AboutSession, Entry, EventKind, Subject
+
+_SESSION = "session_id"
 
 
 def dump_content(content: Envelope) -> bytes:
@@ -29,6 +32,46 @@ def load_content(raw: bytes) -> Envelope:
     for name, value in zip(Reading.__slots__, decode.plain(raw)[0], strict=True):
         setattr(content, name, tuple(value) if isinstance(value, list) else value)
     return content
+
+
+class Bodies(dict[Any, bytes]):
+    """Contents as they are written, each encoded once a turn."""
+
+    def __missing__(self, content: Any) -> bytes:
+        raw = self[content] = dump_content(content)
+        return raw
+
+
+def dump_entry(entry: Entry, bodies: Bodies) -> tuple[Any, ...]:
+    """Write a ledger entry as a row of its table; the id of a session stands among the details."""
+    head = (entry.number, entry.at, entry.entity, entry.event.value)
+    subject, details = entry.subject, entry.details
+    match subject:
+        case AboutMessage(sequence, message_id, delivery, consumer, content):
+            body = None if content is None else bodies[content]
+            told = json.dumps(dict(details)) if details else None
+            return (*head, sequence, message_id, delivery, consumer, told, body)
+        case AboutSession(session_id, consumer):
+            return (*head, 0, "", 0, consumer, json.dumps({**details, _SESSION: session_id}), None)
+        case AboutEntity():
+            return (*head, 0, "", 0, None, json.dumps(dict(details)), None)
+        case _:
+            assert_never(subject)
+
+
+def load_entry(row: tuple[Any, ...]) -> Entry:
+    """Read what `dump_entry` has written."""
+    number, at, entity, event, sequence, message_id, delivery, consumer, told, body = row
+    details = {} if told is None else json.loads(told)
+    subject: Subject
+    if (session_id := details.pop(_SESSION, None)) is not None:
+        subject = AboutSession(session_id, consumer)
+    elif sequence or message_id:
+        content = None if body is None else load_content(body)
+        subject = AboutMessage(sequence, message_id, delivery, consumer, content)
+    else:
+        subject = AboutEntity()
+    return Entry(number, at, entity, EventKind(event), subject, details)
 
 
 def dump_rules(rules: list[Rule]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -16,7 +16,7 @@ from peeklock.servicebus.broker.queue import TRANSFER_SUFFIX, Queue
 from peeklock.servicebus.broker.subscription import Subscription
 from peeklock.servicebus.topology import Topology
 
-from .codec import dump_content, dump_rules, dump_settings
+from .codec import Bodies, dump_entry, dump_rules, dump_settings
 from .database import connect
 from .errors import StoreError
 from .restore import Definition, fill, merge, read_definition, read_records
@@ -102,11 +102,12 @@ class Store:
         if turn.empty and ledger.cursor == self._cursor:
             return
         with self._transaction():
-            bodies = _Bodies()
+            bodies = Bodies()
             self._write_entities(turn)
             self._write_messages(turn, bodies)
             self._write_histories(turn)
-            self.database.executemany(_LEDGER, _ledger_rows(ledger.records(self._cursor), bodies))
+            rows = [dump_entry(entry, bodies) for entry in ledger.entries(self._cursor)]
+            self.database.executemany(_LEDGER, rows)
             self.database.execute("UPDATE namespace SET cursor = ?", (ledger.cursor,))
             if ledger.dropped - self._oldest > _LEDGER_SLACK:
                 self.database.execute("DELETE FROM ledger WHERE n <= ?", (ledger.dropped,))
@@ -166,7 +167,7 @@ class Store:
         for table in _TABLES:
             self.database.execute(f"DELETE FROM {table} WHERE entity = ?", (row,))  # noqa: S608 -- our own names
 
-    def _write_messages(self, turn: Turn, bodies: _Bodies) -> None:
+    def _write_messages(self, turn: Turn, bodies: Bodies) -> None:
         ids = self._ids
         gone = [(ids[entity], sequence) for entity, sequence in turn.left if entity in ids]
         for table in ("message", "content"):
@@ -229,14 +230,6 @@ class _Transaction:
         )
 
 
-class _Bodies(dict[Any, bytes]):
-    """Contents as they are written, each encoded once a turn."""
-
-    def __missing__(self, content: Any) -> bytes:
-        raw = self[content] = dump_content(content)
-        return raw
-
-
 def _row(entity: int, message: Message) -> tuple[Any, ...]:
     return (
         entity,
@@ -251,9 +244,3 @@ def _row(entity: int, message: Message) -> tuple[Any, ...]:
         message.origin,
         message.hops,
     )
-
-
-def _ledger_rows(records: Iterable[tuple[int, tuple[Any, ...]]], bodies: _Bodies) -> Iterator[tuple[Any, ...]]:
-    for number, (*fields, content, details) in records:
-        body = None if content is None else bodies[content]
-        yield (number, *fields, None if details is None else json.dumps(details), body)

@@ -13,7 +13,7 @@ from peeklock.servicebus.broker.message import ACTIVE, DEFERRED, LOCKED, LOCKED_
 from peeklock.servicebus.broker.subscription import Subscription
 from peeklock.servicebus.topology import Topology
 
-from .codec import load_content, load_rules, load_settings
+from .codec import load_content, load_entry, load_rules, load_settings
 
 _STATES = {state: state for state in (ACTIVE, LOCKED, LOCKED_DEFERRED, DEFERRED, SCHEDULED)}
 """The broker compares states by identity."""
@@ -126,13 +126,7 @@ def _fill_ledger(database: sqlite3.Connection, namespace: Namespace) -> None:
     row = database.execute("SELECT cursor FROM namespace").fetchone()
     if row is None:
         return
-    records = []
-    for *fields, details, body in database.execute(
-        "SELECT at, queue, event, sequence, message_id, delivery, consumer, details, body FROM ledger ORDER BY n"
-    ):
-        content = None if body is None else load_content(body)
-        records.append((*fields, content, None if details is None else json.loads(details)))
-    namespace.ledger.restore(row[0], records)
+    namespace.ledger.restore(row[0], map(load_entry, database.execute("SELECT * FROM ledger ORDER BY n")))
 
 
 def read_records(database: sqlite3.Connection) -> dict[str, dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from peeklock.servicebus.ledger import EventKind
 from peeklock.stack.environment.parts import Parts
 from peeklock.stack.errors import StackError
 from peeklock.stack.servers.ledger_feed import LedgerFeed
@@ -109,6 +110,7 @@ class OwnDependencies:
             feed.resume()
             if self._known is not None:  # whoever was given something between the question and the end
                 late, self._known = feed.read(self._known, 0.0)[0], None
-                rules = (entry["consumer"].partition("@")[0] for entry in late if entry["event"] == "delivered")
+                given = [entry for entry in late if entry.event is EventKind.DELIVERED]
+                rules = (str(entry.consumer).partition("@")[0] for entry in given)
                 self._cut_off |= dict.fromkeys(rules, time.time())
         self._away.discard(kind)

@@ -14,6 +14,7 @@ from typing import Any
 
 from peeklock.errors import PeeklockError
 from peeklock.scenario.topology import process_names, replica_names
+from peeklock.servicebus.ledger import Entry
 from peeklock.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Services
 from peeklock.stack.clock.movable import Member, MovableClock, RealClock
 from peeklock.stack.environment.dependencies import OwnDependencies
@@ -273,7 +274,7 @@ class LocalEnvironment:
             self._services.end_all()
         self._clock.reset(offset)
 
-    def ledger(self, after: int, wait: float = 0.0) -> tuple[list[dict[str, Any]], int]:
+    def ledger(self, after: int, wait: float = 0.0) -> tuple[list[Entry], int]:
         if self._feed is None:
             self._idle.wait(wait)
             return [], after

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from peeklock.errors import PeeklockError
+from peeklock.servicebus.ledger import Entry
 from peeklock.stack.servers.servicebus import Control, ServiceBusServer
 
 _POLL = 20.0
@@ -20,7 +20,7 @@ class LedgerFeed:
         self._server, self._namespace = server, namespace
         self._changed = threading.Condition()
         self._pulling = threading.Lock()
-        self._entries: list[dict[str, Any]] = []
+        self._entries: list[Entry] = []
         self._cursor = 0
         self.cursor = 0
         """Where the life of the namespace since its last reset begins."""
@@ -34,11 +34,11 @@ class LedgerFeed:
     def begin(self, cursor: int) -> None:
         """Forget what was before `cursor`: a reset."""
         with self._changed:
-            self._entries = [entry for entry in self._entries if entry["n"] > cursor]
+            self._entries = [entry for entry in self._entries if entry.number > cursor]
             self._cursor = max(self._cursor, cursor)
             self.cursor = cursor
 
-    def read(self, after: int, wait: float) -> tuple[list[dict[str, Any]], int]:
+    def read(self, after: int, wait: float) -> tuple[list[Entry], int]:
         """Entries after the cursor `after`, up to date when called, and the new cursor; at most `wait` seconds for the first."""
         with self._pulling:
             if not self._suspended:
@@ -75,8 +75,8 @@ class LedgerFeed:
             self._suspended = False
             self._changed.notify_all()
 
-    def _after(self, cursor: int) -> list[dict[str, Any]]:
-        first = next((i for i, entry in enumerate(self._entries) if entry["n"] > cursor), len(self._entries))
+    def _after(self, cursor: int) -> list[Entry]:
+        first = next((i for i, entry in enumerate(self._entries) if entry.number > cursor), len(self._entries))
         return self._entries[first:]
 
     def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
@@ -91,9 +91,9 @@ class LedgerFeed:
 
         return end
 
-    def _take(self, entries: list[dict[str, Any]], cursor: int) -> None:
+    def _take(self, entries: list[Entry], cursor: int) -> None:
         with self._changed:
-            new = [entry for entry in entries if entry["n"] > self._cursor]
+            new = [entry for entry in entries if entry.number > self._cursor]
             self._entries += new
             self._cursor = max(self._cursor, cursor)
             wakes = list(self._wakes.values()) if new else []

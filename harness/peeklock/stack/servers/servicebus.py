@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from peeklock.scenario.topology import ServiceBus
+from peeklock.servicebus.ledger import Entry, from_json
 from peeklock.stack.errors import StackError
 from peeklock.stack.servers.server import Server
 from peeklock.supervision.client import SupervisorClient
@@ -189,13 +190,11 @@ class ServiceBusServer(Server):
         found = self._ask("GET", f"/namespaces/{name}/entities")
         return [*found["queues"], *(each for topic in found.get("topics", ()) for each in topic["subscriptions"])]
 
-    def ledger(
-        self, name: str, after: int, wait: float, control: Control | None = None
-    ) -> tuple[list[dict[str, Any]], int]:
+    def ledger(self, name: str, after: int, wait: float, control: Control | None = None) -> tuple[list[Entry], int]:
         """Entries after the cursor `after`, waiting at most `wait` seconds for the first, and the new cursor."""
         path = f"/namespaces/{name}/ledger?after={after}&wait={wait:g}"
         answer = self._ask("GET", path, wait=wait, control=control)
-        return answer["entries"], int(answer["cursor"])
+        return [from_json(entry) for entry in answer["entries"]], int(answer["cursor"])
 
     def _ask(self, method: str, path: str, body: Any = None, wait: float = 0.0, control: Control | None = None) -> Any:
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from peeklock.servicebus.broker import BrokerError, Message, Queue
+from peeklock.servicebus.ledger import EventKind
 from peeklock.servicebus.settings import TopologyError, read_settings
 
 from .close_connection import CloseConnection
@@ -153,9 +154,11 @@ class Faults:
         met.pop("entity", None)
         facts = {"fault": entry.fault.kind, "fault_id": entry.id, "phase": phase, **met}
         namespace = self._server.namespace
-        namespace.ledger.record(
-            namespace.clock.now(), queue, "fault", sequence, str(message_id or ""), 0, consumer, None, facts
-        )
+        ledger, now = namespace.ledger, namespace.clock.now()
+        if sequence or message_id:
+            ledger.record(now, queue, EventKind.FAULT, sequence, message_id or "", 0, consumer, None, facts)
+        else:
+            ledger.record_entity(now, queue, EventKind.FAULT, facts)
         self._server.log(f"fault.{phase}", fault=entry.fault.kind, id=entry.id, entity=queue)
 
     def _queues(self) -> Iterator[Queue]:
