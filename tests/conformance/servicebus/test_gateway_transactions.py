@@ -226,7 +226,7 @@ def test_requests_of_management_take_part(bus, wire):
     bus.advance(1)
     assert held(bus, "q") == ["later"]
     entries = [e for e in bus.ledger.entries(bus.start) if e.event == "activated"]
-    assert [e["scheduled_sequence"] for e in entries] == [number]
+    assert [e.details["scheduled_sequence"] for e in entries] == [number]
 
 
 def test_send_via(bus, wire):
