@@ -92,7 +92,7 @@ class CaseItem(pytest.Item):
         if finished.outcome == "skipped":
             pytest.skip(finished.reason)
         if finished.outcome == "error":
-            raise CaseFailed(finished.reason)
+            raise CaseFailed(f"{finished.reason}\n{finished.traceback}".strip())
         if finished.outcome == "failed":
             from peeklock.reports.failure_text import render_failure
 
@@ -150,7 +150,7 @@ class _Held:
         if self._session is None:
             self._session = Session(self.stack, lambda _event: None, CaseOptions(cache=cache_dir()))
         finished = self._session.run(scenario, case)
-        if finished.outcome != "failed":
+        if finished.outcome not in ("failed", "error"):
             return replace(finished, record=None)
         if self._folder is None:
             self._folder = new_run_folder(scenario.root)

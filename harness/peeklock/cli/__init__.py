@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 
@@ -12,6 +13,9 @@ def main() -> None:
         from peeklock.servicebus.process import main as servicebus
 
         sys.exit(servicebus(sys.argv[2:]))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what services say may be no text for this terminal
     from peeklock.cli.app import app
 
     app(prog_name="peeklock")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -20,6 +19,7 @@ from peeklock.cli.exits import FAILED, FLAKY, NO_STACK, PASSED, exits
 from peeklock.engine.case import CaseOptions
 from peeklock.engine.environments import needed_kinds
 from peeklock.engine.events import CaseFinished, Event, Handler, RunFinished
+from peeklock.engine.last_run import LastRun
 from peeklock.engine.pace import Pace
 from peeklock.engine.plan import Choice, Plan, Target, make_plan
 from peeklock.engine.runner import Runner, RunOptions
@@ -27,6 +27,8 @@ from peeklock.engine.session import most_environments
 from peeklock.engine.waiting import Signal
 from peeklock.reports.artefacts import write_artefacts
 from peeklock.reports.console import ConsoleReport
+from peeklock.reports.fan_out import FanOut
+from peeklock.reports.github import GitHubReport
 from peeklock.reports.junit import JUnitReport
 from peeklock.reports.ndjson import NdjsonReport
 from peeklock.reports.run_folder import new_run_folder
@@ -122,32 +124,37 @@ def _run(
         return stack
 
     runner = Runner(plan, options, open_)
-    console_report = ConsoleReport(console, verbose=verbose)
-    handlers: list[Handler] = [console_report, NdjsonReport(options.folder / "events.ndjson"), pace]
+    handlers: list[Handler] = [
+        ConsoleReport(console, verbose=verbose),
+        NdjsonReport(options.folder / "events.ndjson"),
+        pace,
+    ]
     if junit:
         handlers.append(JUnitReport(junit))
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        from peeklock.reports.github import GitHubReport
-
         handlers.append(GitHubReport())
+    reports = FanOut(handlers, lambda text: typer.echo(f"error: {text}", err=True))
     last: Event | None = None
     with _interrupts(runner.stop):
         for event in runner.events():
-            shown: Event = (
-                write_artefacts(event, options.folder) if isinstance(event, CaseFinished) and event.failure else event
-            )
-            for handler in handlers:
-                handler(shown)
             last = event
+            reports(_with_artefacts(event, options.folder, reports))
     assert isinstance(last, RunFinished)
-    (root / ".peeklock" / "last-run.json").write_text(json.dumps({"failed": last.failed_cases}), encoding="utf-8")
-    pace.remember()
+    finished = last
+    reports.attempt("what failed", lambda: LastRun(root).remember(finished.failed_cases), None)
+    reports.attempt("how long cases take", pace.remember, None)
     _prune(options.folder)
-    if last.errors:
+    if last.errors or reports.broken:
         return NO_STACK
     if last.flaky and set(last.failed_cases) == set(last.flaky):
         return FLAKY
-    return FAILED if last.failed or last.interrupted else PASSED
+    return FAILED if last.failed or last.interrupted or last.unjudged else PASSED
+
+
+def _with_artefacts(event: Event, folder: Path, reports: FanOut) -> Event:
+    if not isinstance(event, CaseFinished) or event.outcome not in ("failed", "error"):
+        return event
+    return reports.attempt(f"the artefacts of {event.case}", lambda: write_artefacts(event, folder), event)
 
 
 def _tell_what_stands(root: Path) -> None:
@@ -186,10 +193,10 @@ def _interrupts(stop: Callable[[], None]) -> Iterator[None]:
 
 
 def _last_failed(root: Path) -> frozenset[str]:
-    try:
-        return frozenset(json.loads((root / ".peeklock" / "last-run.json").read_text(encoding="utf-8"))["failed"])
-    except (OSError, ValueError, KeyError):
-        raise typer.BadParameter("there is no last run to take failed cases from", param_hint="--last-failed") from None
+    failed = LastRun(root).failed()
+    if failed is None:
+        raise typer.BadParameter("there is no last run to take failed cases from", param_hint="--last-failed")
+    return failed
 
 
 def _shard(text: str) -> tuple[int, int]:

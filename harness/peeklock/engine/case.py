@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+import traceback
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -21,14 +23,16 @@ from peeklock.engine.stepping import Stepper
 from peeklock.engine.timeline import likely_cause, timeline
 from peeklock.engine.waiting import Deadline, Signal
 from peeklock.errors import PeeklockError
-from peeklock.redaction import Redactor
+from peeklock.redaction import RedactedError, Redactor
 from peeklock.scenario.matchers import Mismatch
 from peeklock.scenario.model import Case, Scenario
-from peeklock.scenario.values import ValueInvalid, resolve
+from peeklock.scenario.values import resolve
 from peeklock.stack.backend import Environment
 
 SILENCE = 0.15
 """Seconds without a word after which services are taken to have said all about a failure."""
+LAST_OF_ABANDONED = 30.0
+"""Seconds that a step which was given up has to come to its end, before its environment is used no more."""
 LONGEST_WORDS = 0.6
 """Seconds after which nobody is listened to any more."""
 
@@ -56,28 +60,63 @@ class CaseRun:
     options: CaseOptions
 
     def run(self) -> CaseFinished:
-        """Run the case to its end, well or not."""
+        """Run the case to its end. What says nothing about the case (the stack has gone, something unforeseen) is an `error`."""
         self.emit(CaseStarted(time.time(), self.name))
         started = time.monotonic()
-        covers = tuple(self.scenario.covers(self.case))
+        signal = Signal()
+        stop_listening = self.environment.on_change(signal.wake)
+        context: CaseContext | None = None
         try:
             cursor = self._reset()
+            context = self._context(cursor, signal)
             setup = time.monotonic() - started
-            context, error, also = self._act(cursor)
+            error, also = self._act(context)
             if error or also:
                 self.environment.check()
             record = _record(context)
-        except PeeklockError as trouble:
-            # what the case stands on has gone: that says nothing about the case
-            durations = Durations(setup=time.monotonic() - started)
-            return CaseFinished(time.time(), self.name, "error", durations, reason=str(trouble), covers=covers)
+        except Exception as trouble:  # noqa: BLE001  the run goes on, whatever it is
+            return self._not_judged(trouble, time.monotonic() - started, context)
+        finally:
+            stop_listening()
+            self._await_abandoned(context)
         total = time.monotonic() - started
         durations = Durations(setup, context.waiting, max(0.0, total - setup - context.waiting))
         failure = None
         if error or also:
             failure = _redacted(_failure(context, error, also, record), Redactor(context.secrets))
         outcome: Outcome = "failed" if failure else "passed"
-        return CaseFinished(time.time(), self.name, outcome, durations, failure=failure, covers=covers, record=record)
+        return CaseFinished(
+            time.time(), self.name, outcome, durations, failure=failure, covers=self._covers, record=record
+        )
+
+    @property
+    def _covers(self) -> tuple[str, ...]:
+        return tuple(self.scenario.covers(self.case))
+
+    def _not_judged(self, trouble: Exception, seconds: float, context: CaseContext | None) -> CaseFinished:
+        record = None
+        if context is not None:
+            with contextlib.suppress(Exception):  # what can still be had of what was seen
+                record = _record(context)
+        redact = Redactor(context.secrets if context is not None else ())
+        return CaseFinished(
+            time.time(),
+            self.name,
+            "error",
+            Durations(setup=seconds),
+            reason=redact(told(trouble)),
+            covers=self._covers,
+            traceback=""
+            if isinstance(trouble, RedactedError)
+            else redact("".join(traceback.format_exception(trouble))),
+            record=record,
+        )
+
+    def _await_abandoned(self, context: CaseContext | None) -> None:
+        """Let what was given up come to its end before anybody else uses the environment; if it does not, nobody will."""
+        deadline = Deadline(LAST_OF_ABANDONED)
+        if context is not None and not all(call.ended(deadline.left) for call in context.abandoned):
+            self.environment.condemn()
 
     def _reset(self) -> int:
         if self.case.header.isolation == "fresh":
@@ -85,21 +124,17 @@ class CaseRun:
                 self.environment.services.stop(service)
         return self.environment.reset(self.scenario.starts_at(self.case))
 
-    def _act(self, cursor: int) -> tuple[CaseContext, StepFailed | None, list[str]]:
-        signal = Signal()
-        stop_listening = self.environment.on_change(signal.wake)
+    def _act(self, context: CaseContext) -> tuple[StepFailed | None, list[str]]:
         try:
-            context = self._context(cursor, signal)
-            try:
-                self._define_names(context)
-            except ValueInvalid as wrong:
-                return context, None, [f"{wrong.problem} {wrong.fix}".strip()]
-            error, also = _steps(context, self.emit)
-            if error or also:
-                _hear_out(signal)
-        finally:
-            stop_listening()
-        return context, error, also
+            self._define_names(context)
+        except RedactedError:
+            raise
+        except PeeklockError as wrong:
+            return None, [f"{wrong.problem} {wrong.fix}".strip()]
+        error, also = _steps(context, self.emit)
+        if error or also:
+            _hear_out(context.signal)
+        return error, also
 
     def _context(self, cursor: int, signal: Signal) -> CaseContext:
         slug = f"{slug_of(self.case.name)}-{uuid.uuid4().hex[:8]}"
@@ -137,6 +172,11 @@ class CaseRun:
             context.names[key] = resolve(raw, context.scope(folder))
 
 
+def told(trouble: Exception) -> str:
+    """Return an exception as a reason: the whole text of one that was raised on purpose, the kind of any other."""
+    return str(trouble) if isinstance(trouble, PeeklockError) else f"an unforeseen {type(trouble).__name__}: {trouble}"
+
+
 def _hear_out(signal: Signal) -> None:
     """Let services finish what they are saying: a traceback is often logged right after the answer that failed a step."""
     deadline = Deadline(LONGEST_WORDS)
@@ -154,6 +194,10 @@ def _steps(context: CaseContext, emit: Callable[[Event], None]) -> tuple[StepFai
         stepper.run_all((*context.scenario.background, *context.case.steps))
     except StepFailed as failed:
         error = failed
+    except BaseException:
+        context.scaler.end()
+        context.crashes.end()
+        raise
     also += context.scaler.end()
     _let_recover(context)
     also += context.crashes.unmet()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 
+from peeklock.engine.event_loop import EventLoop
 from peeklock.engine.failure import VerbFailed
+from peeklock.engine.functions import Functions
 from peeklock.stack.backend import Environment
 
 if TYPE_CHECKING:
@@ -16,18 +19,30 @@ if TYPE_CHECKING:
     from peeklock.servicebus import Client
 
 
+CLOSING = 5.0
+"""Seconds that connections have to close in order."""
+
+
 class Clients:
     """HTTP, blob and Service Bus clients of one environment."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, root: Path) -> None:
+        """`root`: the project's root."""
         self._endpoints = environment.endpoints
+        self.functions = Functions(environment.commands, root, environment.log_dir / "functions.log")
 
     @cached_property
-    def http(self) -> httpx.Client:
-        """A client that follows no redirects and trusts no proxy settings."""
+    def loop(self) -> EventLoop:
+        """What waits for answers of HTTP and of the database."""
+        return EventLoop()
+
+    @cached_property
+    def http(self) -> httpx.AsyncClient:
+        """A client that follows no redirects and trusts no proxy settings; for use in `loop`."""
         # Servers close idle connections too, uvicorn after 5 s: whoever sends in that very moment gets no answer.
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=1.0)
-        return httpx.Client(timeout=30.0, limits=limits, trust_env=False)
+        # the deadline of each request is one for all of it, as a time-out of httpx is not
+        return httpx.AsyncClient(timeout=None, limits=limits, trust_env=False)  # noqa: S113
 
     @cached_property
     def blobs(self) -> BlobServiceClient:
@@ -57,7 +72,12 @@ class Clients:
 
     def close(self) -> None:
         """Close what has been opened."""
-        for name in ("http", "blobs", "servicebus"):
+        self.functions.close()
+        for name in ("blobs", "servicebus"):
             client = self.__dict__.pop(name, None)
             if client is not None:
                 client.close()
+        if (http := self.__dict__.pop("http", None)) is not None:
+            self.loop.run(http.aclose(), CLOSING)
+        if (loop := self.__dict__.pop("loop", None)) is not None:
+            loop.close()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from peeklock.engine.bounded import Call
 from peeklock.engine.clients import Clients
 from peeklock.engine.crash_points import CrashPoints
 from peeklock.engine.failure import Moment, VerbFailed
@@ -40,6 +42,7 @@ class CaseContext:
     ledger: Ledger
     signal: Signal
     deadline: Deadline
+    """When what runs now has to be over: the case, or the step or look that has less time."""
     names: dict[str, Any]
     """What `${…}` finds now; a fragment has names of its own."""
     secrets: set[str]
@@ -54,6 +57,8 @@ class CaseContext:
     stopped: set[str] = field(default_factory=set)
     """Services that a step has ended on purpose."""
     update_snapshots: bool = False
+    abandoned: list[Call[Any]] = field(default_factory=list)
+    """What was given up when its time was over, and may still be at it."""
     waiting: float = 0.0
     """Seconds spent waiting so far."""
     _fakers: dict[str, Any] = field(default_factory=dict)
@@ -68,6 +73,15 @@ class CaseContext:
     def crashes(self) -> CrashPoints:
         """The crash points of this case."""
         return CrashPoints(self.environment, self.signal, self.note, self.stopped)
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[Deadline]:
+        """Let what is done meanwhile outlast neither `seconds` nor the deadline that holds already."""
+        outer, self.deadline = self.deadline, self.deadline.sooner(seconds)
+        try:
+            yield self.deadline
+        finally:
+            self.deadline = outer
 
     def scope(self, folder: Path, extra: Mapping[str, Any] | None = None) -> Scope:
         """Return the names as a step in a file of `folder` sees them."""

@@ -114,6 +114,8 @@ class CaseFinished(Event):
     failure: Failure | None = None
     artefacts: Path | None = None
     covers: tuple[str, ...] = ()
+    traceback: str = ""
+    """Of an exception that nobody foresaw."""
     record: Record | None = None
     """What was seen, for artefacts; absent when the case did not run."""
     repeat: int = 0
@@ -137,6 +139,8 @@ class RunFinished(Event):
     setup: float = 0.0
     """Seconds until the stack answered."""
     interrupted: bool = False
+    unjudged: int = 0
+    """How many cases of the plan have no result at all."""
     failed_cases: tuple[str, ...] = field(default_factory=tuple)
 
 

@@ -70,6 +70,19 @@ class VerbFailed(PeeklockError):
         self.path, self.notes = path, notes
 
 
+class Unforeseen(PeeklockError):
+    """A step met an exception that nobody foresaw: a fault of Peeklock's own, or of what it stands on. It says nothing about
+    the case, which is therefore not judged."""
+
+    def __init__(self, step: Step, error: BaseException) -> None:
+        place = step.document.entry_span(step.path)
+        super().__init__(
+            f'an unforeseen {type(error).__name__} in the step "{title(step)}": {error}',
+            where=f"{shorten(step.document.path)}:{place.line}:{place.column}",
+            fix="this is a fault of Peeklock: please report it with the traceback among the artefacts of the case",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """A place in a scenario file, for people."""

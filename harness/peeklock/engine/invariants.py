@@ -8,12 +8,13 @@ from pathlib import Path
 
 from peeklock.engine.context import CaseContext
 from peeklock.engine.effects import nothing_doubled, nothing_lost
-from peeklock.engine.failure import VerbFailed
 from peeklock.engine.ledger import DEAD_LETTER_SUFFIX, body_of
 from peeklock.engine.timeline import is_error
 from peeklock.engine.waiting import Look, wait_until
+from peeklock.errors import PeeklockError
+from peeklock.redaction import RedactedError
 from peeklock.scenario.matchers import show
-from peeklock.scenario.matchers.operators import schema_errors
+from peeklock.scenario.matchers.schema import schema_errors
 
 STUCK_AFTER = 10.0
 """Seconds that messages in flight are given at the end of a case."""
@@ -30,7 +31,9 @@ def broken(context: CaseContext) -> list[str]:
 def _check(name: str, context: CaseContext) -> list[str]:
     try:
         return CHECKS[name](context)
-    except VerbFailed as error:
+    except RedactedError:
+        raise
+    except PeeklockError as error:
         return [str(error)]
 
 

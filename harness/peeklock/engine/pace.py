@@ -25,7 +25,7 @@ class Pace:
         """`path`: where it is remembered; what cannot be read is taken for unknown."""
         self._path = path
         self._seconds: dict[str, float] = {}
-        with contextlib.suppress(OSError, ValueError, AttributeError, TypeError):
+        with contextlib.suppress(OSError, ValueError, AttributeError, TypeError, RecursionError):
             self._seconds = {str(name): float(seconds) for name, seconds in json.loads(path.read_text("utf-8")).items()}
 
     def __call__(self, event: Event) -> None:
@@ -34,7 +34,7 @@ class Pace:
             self._seconds[event.case] = round(event.durations.total, 3)
 
     def remember(self) -> None:
-        """Write it down for the next run."""
+        """Write it down for the next run. Raises `OSError`."""
         self._path.write_text(json.dumps(self._seconds, indent=0, sort_keys=True), encoding="utf-8")
 
     def longest_first(self, plan: Plan) -> Plan:

@@ -67,7 +67,10 @@ class Runner:
         thread.start()
         while (event := self._events.get()) is not None:
             if isinstance(event, BaseException):
-                raise event
+                if isinstance(event, PeeklockError):
+                    raise event
+                # never as it is: a SystemExit would end the command with its own exit code
+                raise PeeklockError(f"the run was ended by an unforeseen {type(event).__name__}: {event}") from event
             if isinstance(event, StackReady):
                 self._setup = event.seconds
             yield event
@@ -110,6 +113,7 @@ class Runner:
     def _file(self, scenario: Scenario, cases: list[Case]) -> None:
         try:
             for repetition in range(self._options.repeat):
+                self._session.retry(scenario)
                 for case in cases:
                     if self._stopping.is_set():
                         return
@@ -153,6 +157,7 @@ class Runner:
             durations,
             self._setup,
             self._stopping.is_set() and not self._options.until_fail,
+            sum(len(cases) for _, cases in self._plan) - len(self._results),
             failed,
         )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from peeklock.engine.case import CaseOptions, CaseRun
+from peeklock.engine.case import CaseOptions, CaseRun, told
 from peeklock.engine.clients import Clients
 from peeklock.engine.environments import environment_spec
 from peeklock.engine.events import CaseFinished, Durations, EnvironmentReady, Event, StackReady
@@ -92,12 +93,16 @@ class Session:
                 reason += "".join(f"; {why}" for ability in missing if (why := self.stack().why_not(ability)))
                 return CaseFinished(time.time(), name, "skipped", Durations(), reason=reason, covers=covers)
             held = self._environment(scenario)
-        except PeeklockError as error:
+        except Exception as error:  # noqa: BLE001  the run goes on, whatever it is
             durations = Durations(setup=time.monotonic() - started)
-            return CaseFinished(time.time(), name, "error", durations, reason=str(error), covers=covers)
+            trace = "" if isinstance(error, PeeklockError) else "".join(traceback.format_exception(error))
+            reason = told(error)
+            return CaseFinished(time.time(), name, "error", durations, reason=reason, covers=covers, traceback=trace)
         brought_up = time.monotonic() - started
         with self._case_lock(case):
             finished = CaseRun(scenario, case, name, held.environment, held.clients, self._emit, self._options).run()
+        if held.environment.condemned:
+            self._drop(scenario)
         return replace(finished, durations=finished.durations + Durations(setup=brought_up))
 
     def shared(self, scenario: Scenario) -> str | None:
@@ -118,7 +123,7 @@ class Session:
                 return
             self._ahead = scenario.path
             promise = self._held[scenario.path] = Future()
-        threading.Thread(target=self._keep, args=(promise, scenario, spec), name="ahead", daemon=True).start()
+        threading.Thread(target=self._keep, args=(promise, scenario), name="ahead", daemon=True).start()
 
     def finish(self, scenario: Scenario) -> None:
         """Give the environment of a file back, for the next file with the same stack and services, or for good."""
@@ -155,15 +160,28 @@ class Session:
             if is_first := promise is None:
                 promise = self._held[scenario.path] = Future()
         if is_first:
-            self._keep(promise, scenario, self._spec(scenario))
+            self._keep(promise, scenario)
         # one that failed is kept as well: the file's other cases would fail in the same way, each after the same wait
         return promise.result()
 
-    def _keep(self, promise: Future[_Held], scenario: Scenario, spec: EnvironmentSpec) -> None:
+    def _keep(self, promise: Future[_Held], scenario: Scenario) -> None:
         try:
-            promise.set_result(self._take(scenario, spec))
+            promise.set_result(self._take(scenario, self._spec(scenario)))
         except BaseException as error:  # noqa: BLE001  it belongs to whoever asks for the environment
             promise.set_exception(error)
+
+    def retry(self, scenario: Scenario) -> None:
+        """Forget that a file's environment could not be brought up: its next case tries again."""
+        with self._lock:
+            promise = self._held.get(scenario.path)
+            if promise is not None and promise.done() and promise.exception() is not None:
+                del self._held[scenario.path]
+
+    def _drop(self, scenario: Scenario) -> None:
+        """Take down the environment of a file: its next case has a new one."""
+        with self._lock:
+            promise = self._held.pop(scenario.path)
+        promise.result().close()
 
     def _missing(self, scenario: Scenario, case: Case) -> list[str]:
         return [ability for ability in scenario.requires(case) if ability not in self.stack().abilities]
@@ -185,7 +203,7 @@ class Session:
         environment = stack.environment(spec)
         self._announce(stack)
         self._emit(EnvironmentReady(time.time(), shorten(scenario.path), time.monotonic() - started))
-        return _Held(spec.key, environment, Clients(environment), spec.private)
+        return _Held(spec.key, environment, Clients(environment, spec.root), spec.private)
 
     def _case_lock(self, case: Case) -> threading.Lock:
         if not case.header.lock:

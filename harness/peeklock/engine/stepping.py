@@ -9,16 +9,22 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from peeklock.engine.bounded import GRACE, Call
 from peeklock.engine.context import CaseContext
 from peeklock.engine.events import Event, StepFinished
-from peeklock.engine.failure import StepFailed, VerbFailed, title
+from peeklock.engine.failure import StepFailed, Unforeseen, VerbFailed, title
 from peeklock.engine.verb import Found, Verb
-from peeklock.engine.waiting import Look, Waited, wait_until
+from peeklock.engine.waiting import Deadline, Look, Waited, wait_until
+from peeklock.errors import PeeklockError
+from peeklock.redaction import RedactedError
 from peeklock.scenario.durations import parse_duration
 from peeklock.scenario.matchers import Context as MatchContext
 from peeklock.scenario.matchers import Matcher, Mismatch, show
 from peeklock.scenario.model import Eventually, Step
 from peeklock.scenario.values import ValueInvalid, dig, resolve
+
+SHORTEST_LOOK = 1.0
+"""Seconds that an observation has, however little is left of the time in which it is repeated."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Stepper:
 
     def __init__(self, context: CaseContext, emit: Callable[[Event], None]) -> None:
         self._context, self._emit = context, emit
+        self._tries = 1
 
     def run_all(self, steps: Sequence[Step]) -> None:
         """Run steps in order. Raises `StepFailed` at the first that fails."""
@@ -42,24 +49,21 @@ class Stepper:
             self.run(step)
 
     def run(self, step: Step) -> None:
-        """Run one step with its waiting, expectation and captures. Raises `StepFailed`."""
+        """Run one step with its waiting, expectation and captures. Raises `StepFailed`, `RedactedError` and `Unforeseen`."""
         started, waited_before = time.monotonic(), self._context.waiting
-        ok, tries = False, 1
+        self._tries, ok = 1, False
         try:
-            if self._context.deadline.passed:
-                raise StepFailed(step, f"the case has used up its {self._context.deadline.seconds:g} s (its `timeout`)")
-            if step.verb.name == "use":
-                self._use(step)
-            elif step.verb.name == "never":
-                self._never(step)
-            elif step.verb.name == "set":
-                self._set(step)
-            else:
-                tries = self._verb(step)
+            self._check_time(step)
+            self._do(step)
+            self._check_time(step)
             ok = True
-        except ValueInvalid as error:
+        except (StepFailed, RedactedError, Unforeseen):
+            raise
+        except PeeklockError as error:
             notes = (error.fix,) if error.fix else ()
             raise StepFailed(step, error.problem, notes=notes, at=(*step.path, step.verb.name)) from None
+        except Exception as error:
+            raise Unforeseen(step, error) from error
         finally:
             ended = time.monotonic()
             self._emit(
@@ -71,27 +75,42 @@ class Stepper:
                     step.document.span(step.path).line,
                     ended - started,
                     self._context.waiting - waited_before,
-                    tries,
+                    self._tries,
                     ok,
                 )
             )
 
-    def _verb(self, step: Step) -> int:
+    def _check_time(self, step: Step) -> None:
+        if self._context.deadline.passed:
+            raise StepFailed(step, f"the case has used up its {self._context.deadline.seconds:g} s (its `timeout`)")
+
+    def _do(self, step: Step) -> None:
+        match step.verb.name:
+            case "use":
+                self._use(step)
+            case "never":
+                self._never(step)
+            case "set":
+                self._set(step)
+            case _:
+                self._verb(step)
+
+    def _verb(self, step: Step) -> None:
         act = self._action(step)
         if step.eventually is None:
-            seen = self._look(step, act)
+            seen = self._look(step, act, self._context.deadline)
             if seen.error is not None:
                 at = (*step.path, step.verb.name, *seen.error.path)
                 raise StepFailed(step, str(seen.error), notes=seen.error.notes, at=at)
             if seen.mismatches:
                 raise StepFailed(step, mismatches=seen.mismatches, notes=_notes(seen))
             self._capture(step, seen.found.value)
-            return 1
+            return
         waited = self._wait(step, step.eventually, act)
+        self._tries = waited.tries
         if not waited.good:
             raise _waited_in_vain(step, waited)
         self._capture(step, waited.last.found.value)
-        return waited.tries
 
     def _action(self, step: Step) -> Callable[[], Found]:
         """Return what does the step's verb once, its names looked up."""
@@ -118,12 +137,23 @@ class Stepper:
             at = (*step.path, step.verb.name)
             raise StepFailed(step, message, notes=(f"actual    {show(first['input'])}",), at=at) from None
 
-    def _look(self, step: Step, act: Callable[[], Found]) -> _Seen:
+    def _look(self, step: Step, act: Callable[[], Found], deadline: Deadline) -> _Seen:
+        """Do it once. It has what is left of `deadline`, at least `SHORTEST_LOOK`, and no more than the case has."""
         self._context.folder = step.document.path.parent
+        with self._context.within(max(deadline.left, SHORTEST_LOOK)) as own:
+            call = Call(act)
+            if not call.ended(own.left + GRACE):
+                self._context.abandoned.append(call)
+                text = f"{step.verb.name} did not come to its end in {own.seconds + GRACE:.3g} s"
+                raise StepFailed(step, text, notes=(f"it was given up at {call.where()}",))
         try:
-            found = act()
+            found = call.result()
         except VerbFailed as error:
             return _Seen(Found(None), (), error)
+        except (StepFailed, RedactedError):
+            raise
+        except PeeklockError as error:
+            return _Seen(Found(None), (), VerbFailed(str(error)))
         return _Seen(found, self._match(step, step.expect, found.value))
 
     def _match(self, step: Step, matcher: Matcher | None, value: Any) -> tuple[Mismatch, ...]:
@@ -135,12 +165,13 @@ class Stepper:
         return tuple(matcher.match(value, matching, ""))
 
     def _wait(self, step: Step, eventually: Eventually, act: Callable[[], Found]) -> Waited[_Seen]:
+        deadline = self._context.deadline.sooner(eventually.within)
+
         def look() -> Look[_Seen]:
-            seen = self._look(step, act)
+            seen = self._look(step, act, deadline)
             good = seen.error is None and not seen.mismatches
             return Look(good, seen, "" if good else self._final(step, seen))
 
-        deadline = self._context.deadline.sooner(eventually.within)
         waited = wait_until(look, deadline, self._context.signal, stable_for=eventually.stable_for)
         self._context.waiting += waited.seconds
         return waited
@@ -216,15 +247,16 @@ class Stepper:
         observed = step.steps[0]
         act = self._action(observed)
         window = self._window(step)
+        deadline = self._context.deadline.sooner(window)
 
         def look() -> Look[_Seen]:
-            seen = self._look(observed, act)
+            seen = self._look(observed, act, deadline)
             if seen.error is not None:
                 return Look(False, seen)
             came_true = bool(seen.found.value) if observed.expect is None else not seen.mismatches
             return Look(came_true, seen)
 
-        waited = wait_until(look, self._context.deadline.sooner(window), self._context.signal)
+        waited = wait_until(look, deadline, self._context.signal)
         self._context.waiting += waited.seconds
         if waited.good:
             after = f"after {waited.seconds:.1f} s of {window:g} s"

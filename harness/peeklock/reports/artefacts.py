@@ -22,16 +22,19 @@ _WIDE = 200
 
 def write_artefacts(finished: CaseFinished, folder: Path) -> CaseFinished:
     """Write what was seen during a case below `folder`, redacted, and return the event with the place of it."""
-    if finished.record is None:
+    record = finished.record
+    if record is None and not finished.traceback:
         return finished
-    redact = Redactor(finished.record.secrets)
+    redact = Redactor(record.secrets if record is not None else ())
     place = new_folder(folder, _name(finished))  # no case hides another one of the same name
-    for name, text in _files(finished.record).items():
-        (place / name).write_text(redact(text), encoding="utf-8")
+    for name, text in _files(record).items() if record is not None else ():
+        (place / name).write_text(redact(text), encoding="utf-8", errors="backslashreplace")
+    if finished.traceback:
+        (place / "traceback.txt").write_text(redact(finished.traceback), encoding="utf-8", errors="backslashreplace")
     if finished.failure is None:
         return replace(finished, artefacts=place)
     told = "\n".join(render_failure(finished, _WIDE)) + "\n"
-    (place / "failure.txt").write_text(redact(told), encoding="utf-8")
+    (place / "failure.txt").write_text(redact(told), encoding="utf-8", errors="backslashreplace")
     return replace(finished, artefacts=place)
 
 

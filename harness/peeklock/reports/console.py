@@ -15,7 +15,7 @@ from peeklock.engine.events import (
     RunStarted,
     StackReady,
 )
-from peeklock.reports.failure_text import render_failure
+from peeklock.reports.failure_text import near, render_failure
 
 _STYLES = {"passed": "green", "failed": "bold red", "skipped": "yellow", "error": "bold red"}
 
@@ -64,6 +64,8 @@ class ConsoleReport:
         self._console.print(line, soft_wrap=True)
         for text in event.reason.splitlines():
             self._line(f"        {text}", "yellow" if event.outcome == "skipped" else "")
+        if event.artefacts is not None:
+            self._line(f"        artefacts: {near(event.artefacts)}")
 
     def _summary(self, event: RunFinished) -> None:
         counts = [

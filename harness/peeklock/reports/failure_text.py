@@ -36,7 +36,7 @@ def render_failure(finished: CaseFinished, width: int = 140) -> Iterator[str]:
     yield f"  {'repeat':<{_LABEL}} peeklock run '{finished.case}' --keep"
     if finished.artefacts:
         names = ",".join(sorted(path.name for path in finished.artefacts.iterdir()))
-        yield f"  {'artefacts':<{_LABEL}} {_near(finished.artefacts)}/{{{names}}}"
+        yield f"  {'artefacts':<{_LABEL}} {near(finished.artefacts)}/{{{names}}}"
 
 
 def _mismatches(failure: Failure) -> Iterator[str]:
@@ -81,5 +81,6 @@ def _shortened(moments: Sequence[Moment]) -> tuple[list[Moment], int]:
     return [*moments[:half], *middle, *moments[-half:]], len(moments) - 2 * half - len(middle)
 
 
-def _near(path: Path) -> str:
+def near(path: Path) -> str:
+    """Return a path as seen from the working directory where it lies below it."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -8,10 +8,12 @@ from peeklock.engine.events import CaseFinished, Event
 
 
 class GitHubReport:
-    """Prints a workflow command for each failed case."""
+    """Prints a workflow command for each case that failed or could not be judged."""
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, CaseFinished) and event.failure:
+        if isinstance(event, CaseFinished) and event.outcome == "error":
+            sys.stdout.write(f"::error title={_escape(event.case)}::{_escape(event.reason)}\n")
+        elif isinstance(event, CaseFinished) and event.failure:
             failure = event.failure
             file, line, column = [*failure.where.rsplit(":", 2), "1", "1"][:3]
             text = failure.headline or "; ".join(

@@ -39,7 +39,7 @@ class JUnitReport:
             )
             ET.SubElement(element, "failure", message=_clean(message)).text = _clean("\n".join(render_failure(event)))
         elif event.outcome in ("skipped", "error"):
-            ET.SubElement(element, event.outcome, message=_clean(event.reason))
+            ET.SubElement(element, event.outcome, message=_clean(event.reason)).text = _clean(event.traceback) or None
         self._suites.setdefault(file, []).append(element)
 
     def _write(self, event: RunFinished) -> None:

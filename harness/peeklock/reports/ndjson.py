@@ -15,7 +15,7 @@ class NdjsonReport:
     """Writes `{"event": "CaseFinished", …}` lines to a file as they happen."""
 
     def __init__(self, path: Path) -> None:
-        self._file: IO[str] = path.open("w", encoding="utf-8")
+        self._file: IO[str] = path.open("w", encoding="utf-8", errors="backslashreplace")
 
     def __call__(self, event: Event) -> None:
         self._file.write(redact(json.dumps(as_json(event), ensure_ascii=False)) + "\n")

@@ -183,6 +183,8 @@ def _call(reference: Reference, scope: Scope) -> Any:
         case "fake":
             return scope.fake(reference.argument)
     path = scope.folder / reference.argument
+    if path.exists() and not path.is_file():  # a pipe would be read for ever
+        raise ValueInvalid(f"{reference.function}({reference.argument}): not a regular file: {path}")
     try:
         content = path.read_bytes()
     except OSError as error:

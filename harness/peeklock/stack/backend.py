@@ -12,6 +12,7 @@ from peeklock.scenario.topology import Service
 from peeklock.scenario.topology import Stack as StackSpec
 from peeklock.servicebus.ledger import Entry
 from peeklock.stack.faults import Fault
+from peeklock.supervision.commands import Commands
 
 Ports = Mapping[str, Sequence[int]]
 """By service, one for each of its replicas; a replica itself is told its own as the first of its service."""
@@ -212,6 +213,10 @@ class Environment(Protocol):
         """That of the machine again after each `reset`."""
 
     faults: Faults
+    condemned: bool
+    """Whether `condemn` was called."""
+    commands: Commands
+    """Runs what its cases run besides its services; of this machine, on every backend."""
 
     @property
     def dependencies(self) -> Dependencies: ...
@@ -241,6 +246,9 @@ class Environment(Protocol):
 
     def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` (from any thread, cheaply) when a log line, an exit or a ledger entry arrives; returns the function that ends it."""
+
+    def condemn(self) -> None:
+        """Somebody may still be at work in it: `close` takes it down, so that nobody has it again."""
 
     def close(self) -> None:
         """Give the environment back: a warm stack keeps it for the next run, an own stack ends its services."""

@@ -286,8 +286,8 @@ class LocalStack(ABC):
             return
         with self._environments_lock:
             self._environments.discard(environment)
-        if lease is None:
-            self._discard(environment, None)
+        if lease is None or environment.condemned:
+            self._discard(environment, lease)
         else:
             with contextlib.suppress(PeeklockError):
                 self._leases.give_back(lease, environment.record)

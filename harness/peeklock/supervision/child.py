@@ -45,6 +45,8 @@ class Child:
         self.paused = False
         self.kill_at: float | None = None
         self.waiters: list[Any] = []
+        self.connection: Any = None
+        """Present where it ends with the connection that has asked for it."""
         self._partial = bytearray()
         self._cut = 0
         self._log: int | None = None
@@ -173,6 +175,14 @@ def _spawn(request: dict[str, Any]) -> tuple[int, int]:
             os.dup2(null, 0)
             os.dup2(out_write, 1)
             os.dup2(out_write, 2)
+            stage = "pipes"
+            for number, (path, mode) in request.get("stdio", {}).items():
+                # not blocking: whoever was to hold the other end may be gone
+                end = os.open(path, (os.O_RDONLY if mode == "r" else os.O_WRONLY) | os.O_NONBLOCK)
+                os.set_blocking(end, True)
+                os.dup2(end, int(number))
+                if end != int(number):
+                    os.close(end)
             for handled in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
                 signal.signal(handled, signal.SIG_DFL)
             stage = "working directory"

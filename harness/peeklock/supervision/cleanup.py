@@ -27,9 +27,12 @@ class Cleanup:
 
     def op_remove(self, _c: Connection, request: dict[str, Any]) -> None:
         """Remove what was registered, now."""
-        if request["path"] in self._paths:
-            process_tree.remove(request["path"])
-            self._forget(request["path"])
+        self.remove(request["path"])
+
+    def remove(self, path: str) -> None:
+        if path in self._paths:
+            process_tree.remove(path)
+            self._forget(path)
 
     def op_unregister(self, _c: Connection, request: dict[str, Any]) -> None:
         """Leave what was registered where it is: it has become part of the cache."""

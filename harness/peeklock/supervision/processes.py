@@ -38,6 +38,12 @@ class Processes:
                 child.kill_at = None
                 child.signal(signal.SIGKILL)
 
+    def closed(self, connection: Connection) -> None:
+        """Kill what was bound to a connection that is no more."""
+        for child in self._children.values():
+            if child.running and child.connection is connection:
+                child.signal(signal.SIGKILL)
+
     def kill_all(self) -> None:
         for child in self._children.values():
             if child.running:
@@ -89,6 +95,8 @@ class Processes:
             child.pipe = -1
         child.closed(code)
         self._cleanup.ended(child.pid)
+        if scratch := child.request.get("scratch"):
+            self._cleanup.remove(scratch)
         at, expected = child.ended, child.expected
         self._server.push(
             child.name, {"push": "exit", "child": child.name, "at": at, "code": code, "expected": expected}
@@ -123,7 +131,9 @@ class Processes:
 
     # -- operations ----------------------------------------------------------------------------------------------------
 
-    def op_spawn(self, _c: Connection, request: dict[str, Any]) -> dict[str, Any]:
+    def op_spawn(self, connection: Connection, request: dict[str, Any]) -> dict[str, Any]:
+        """Start a child. `bound`: it ends with the connection that asks for it. `scratch`: a registered folder that is removed
+        when it has ended."""
         name = request["name"]
         old = self._children.get(name)
         if old is not None and old.running:
@@ -134,6 +144,7 @@ class Processes:
             child = Child(request)
         except SpawnError as error:
             raise Refused("spawn", errno=error.number, text=os.strerror(error.number), stage=error.stage) from None
+        child.connection = connection if request.get("bound") else None
         self._children.pop(name, None)
         self._children[name] = child
         self._by_pid[child.pid] = child

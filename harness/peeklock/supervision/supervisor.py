@@ -101,6 +101,7 @@ class Supervisor:
 
     def _closed(self, connection: Connection) -> None:
         self._registry.closed(connection)
+        self._processes.closed(connection)
         if connection is self._owner:
             self._done = True
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -20,6 +21,8 @@ from peeklock.scenario.topology import FilePath, Model
 from peeklock.scenario.values import resolve
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 
+BODY_LIMIT = 64 << 20
+"""Bytes of an answer's body, unpacked."""
 _METHODS = ("get", "head", "post", "put", "patch", "delete")
 
 
@@ -83,63 +86,118 @@ class HttpArguments(Model):
 
 def run(arguments: HttpArguments, context: CaseContext) -> Found:
     """Send the request and return `{status, headers, json, text, size, seconds}`."""
-    return Found(_send(arguments, context))
+    return Found(_all([arguments], context)[0])
 
 
 def run_many(each: Sequence[HttpArguments], context: CaseContext) -> Found:
     """Send them all, `parallel` at once, and return `{count, statuses, responses}`."""
-    with ThreadPoolExecutor(max_workers=each[0].parallel) as pool:
-        responses = list(pool.map(lambda request: _send(request, context), each))
-    statuses: dict[str, int] = {}
-    for response in responses:
-        statuses[str(response["status"])] = statuses.get(str(response["status"]), 0) + 1
-    return Found({"count": len(responses), "statuses": statuses, "responses": responses})
+    responses = _all(each, context)
+    statuses = Counter(str(response["status"]) for response in responses)
+    return Found({"count": len(responses), "statuses": dict(statuses), "responses": responses})
 
 
-def _send(arguments: HttpArguments, context: CaseContext) -> dict[str, Any]:
-    url, actor = arguments.target, "test"
-    headers = {"x-correlation-id": context.slug}
-    if url.startswith("/"):
-        actor = context.service(arguments.on)
-        url = context.environment.services.url(actor) + url
-        scope = context.file_scope()
-        headers |= {
-            key.lower(): str(resolve(value, scope))
-            for key, value in context.scenario.header.defaults.http.headers.items()
-        }
-    for key, value in arguments.headers.items():
-        headers.pop(key.lower(), None)
-        if value is not None:
-            headers[key.lower()] = value
-    shown = f"{arguments.method.upper()} {redact(url.split('?')[0] if '?' in url else url)}"
-    started, began_at = time.monotonic(), time.time()
-    if context.deadline.passed:
-        raise VerbFailed(f"{shown}: not sent, the case has used up its {context.deadline.seconds:g} s")
+def _all(each: Sequence[HttpArguments], context: CaseContext) -> list[dict[str, Any]]:
+    requests = [_Request.of(arguments, context) for arguments in each]
     try:
-        with _files(arguments) as files:
-            response = context.clients.http.request(
-                arguments.method,
-                url,
-                params=arguments.query or None,
-                headers=headers,
-                timeout=min(arguments.timeout, max(context.deadline.left, 0.1)),
-                json=arguments.json_,
-                content=_content(arguments),
-                data=arguments.form or None,
+        # each request has its own deadline; this one only ends what does not keep to it
+        return context.clients.loop.run(_exchange(requests, each[0].parallel, context), context.deadline.left + 1.0)
+    except TimeoutError:
+        raise VerbFailed(f"{requests[0].shown}: the case has used up its time") from None
+
+
+async def _exchange(requests: Sequence[_Request], parallel: int, context: CaseContext) -> list[dict[str, Any]]:
+    lanes = asyncio.Semaphore(parallel)
+
+    async def one(request: _Request) -> dict[str, Any]:
+        async with lanes:
+            return await request.send(context)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            sent = [group.create_task(one(request)) for request in requests]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in sent]
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A request with its names looked up."""
+
+    arguments: HttpArguments
+    url: str
+    actor: str
+    headers: dict[str, str]
+
+    @classmethod
+    def of(cls, arguments: HttpArguments, context: CaseContext) -> _Request:
+        url, actor = arguments.target, "test"
+        headers = {"x-correlation-id": context.slug}
+        if url.startswith("/"):
+            actor = context.service(arguments.on)
+            url = context.environment.services.url(actor) + url
+            scope = context.file_scope()
+            defaults = context.scenario.header.defaults.http.headers
+            headers |= {key.lower(): str(resolve(value, scope)) for key, value in defaults.items()}
+        for key, value in arguments.headers.items():
+            headers.pop(key.lower(), None)
+            if value is not None:
+                headers[key.lower()] = value
+        return cls(arguments, url, actor, headers)
+
+    @property
+    def shown(self) -> str:
+        return f"{self.arguments.method.upper()} {redact(self.url.split('?')[0])}"
+
+    async def send(self, context: CaseContext) -> dict[str, Any]:
+        """Return the facts of the answer. Raises `VerbFailed` when none came, whole and in time."""
+        began, began_at = time.monotonic(), time.time()
+        seconds = min(self.arguments.timeout, context.deadline.left)
+        if not seconds:
+            raise VerbFailed(f"{self.shown}: not sent, the case has used up its {context.deadline.seconds:g} s")
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._answer(context.clients.http)
+        except TimeoutError:
+            raise self._unanswered(context, f"no whole answer in {seconds:.3g} s", began_at) from None
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError) as error:
+            raise self._unanswered(context, str(error) or type(error).__name__, began_at) from None
+        if response.status_code >= 500:
+            context.environment.check()
+        told = f"{self.arguments.method.upper()} {response.url.path} → {response.status_code}"
+        context.note(self.actor, told, alarming=response.status_code >= 500, at=began_at)
+        return _facts(response, time.monotonic() - began)
+
+    async def _answer(self, client: httpx.AsyncClient) -> httpx.Response:
+        with _files(self.arguments) as files:
+            request = client.build_request(
+                self.arguments.method,
+                self.url,
+                params=self.arguments.query or None,
+                headers=self.headers,
+                json=self.arguments.json_,
+                content=_content(self.arguments),
+                data=self.arguments.form or None,
                 files=files or None,
             )
-    except httpx.HTTPError as error:
-        reason = str(error) or type(error).__name__
-        context.note(actor, f"{shown}: {reason}", alarming=True, at=began_at)
+            response = await client.send(request, stream=True)
+            try:
+                body = bytearray()
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > BODY_LIMIT:
+                        raise ValueError(f"the answer is longer than {BODY_LIMIT >> 20} MiB")
+            finally:
+                await response.aclose()
+        decoded = {key: value for key, value in response.headers.multi_items() if key != "content-encoding"}
+        whole = httpx.Response(response.status_code, headers=decoded, content=bytes(body), request=request)
+        whole.headers = response.headers
+        return whole
+
+    def _unanswered(self, context: CaseContext, reason: str, at: float) -> VerbFailed:
+        context.note(self.actor, f"{self.shown}: {redact(reason)}", alarming=True, at=at)
         context.environment.check()
-        raise VerbFailed(f"{shown}: no answer: {redact(reason)}") from None
-    seconds = time.monotonic() - started
-    path = httpx.URL(url).path
-    if response.status_code >= 500:
-        context.environment.check()
-    told = f"{arguments.method.upper()} {path} → {response.status_code}"
-    context.note(actor, told, alarming=response.status_code >= 500, at=began_at)
-    return _facts(response, seconds)
+        return VerbFailed(f"{self.shown}: no answer: {redact(reason)}")
 
 
 def _facts(response: httpx.Response, seconds: float) -> dict[str, Any]:
@@ -152,8 +210,8 @@ def _facts(response: httpx.Response, seconds: float) -> dict[str, Any]:
     if "json" in response.headers.get("content-type", ""):
         try:
             return facts | {"json": response.json(), "text": response.text}
-        except json.JSONDecodeError:
-            return facts | {"text": response.text}
+        except (ValueError, RecursionError) as error:
+            return facts | {"text": response.text, "json_error": str(error)}
     try:
         return facts | {"text": response.content.decode("utf-8")}
     except UnicodeDecodeError:

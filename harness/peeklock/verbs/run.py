@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
-import subprocess
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from peeklock.scenario.durations import Duration
 from peeklock.scenario.topology import Model
 from peeklock.scenario.values import is_template
 from peeklock.scenario.vocabulary import Complaint, Facts
+from peeklock.supervision.errors import SupervisionError
 
 
 class RunArguments(Model):
@@ -44,71 +44,57 @@ class RunArguments(Model):
 def run(arguments: RunArguments, context: CaseContext) -> Found:
     """Return what the function returns, or `{code, stdout, stderr}` of the command, and `json` where stdout is JSON.
 
-    A function that raises AssertionError fails the step with its message.
+    A function that raises AssertionError fails the step with its message. Functions run in a process of their own; whatever
+    a function or a command has started ends with it.
     """
+    seconds = min(arguments.timeout, context.deadline.left)
     if arguments.python:
-        return Found(_call(arguments.python, arguments.inputs, context))
-    return Found(_command(arguments, context))
-
-
-def _call(target: str, inputs: dict[str, Any], context: CaseContext) -> Any:
-    module_name, _, function_name = target.partition(":")
-    path = _module_path(context.folder, module_name)
-    spec = importlib.util.spec_from_file_location(f"peeklock_{path.stem}", path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise VerbFailed(f"no such file: {path}", path=("python",))
-    if str(context.scenario.root) not in sys.path:
-        # so that a check may use the project's own modules, however peeklock was started
-        sys.path.insert(0, str(context.scenario.root))
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-        function = getattr(module, function_name)
-    except AttributeError:
-        raise VerbFailed(f"{path.name} has no function {function_name}", path=("python",)) from None
-    except Exception as error:
-        raise VerbFailed(f"{path.name} cannot be loaded: {type(error).__name__}: {error}", path=("python",)) from error
-    try:
-        return function(**inputs)
-    except AssertionError as error:
-        raise VerbFailed(f"{function_name}: {error}", path=("python",)) from None
-    except Exception as error:
-        raise VerbFailed(
-            f"{function_name} raised {type(error).__name__}: {redact(str(error))}", path=("python",)
-        ) from error
+        module, _, function = arguments.python.partition(":")
+        file = _module_path(context.folder, module)
+        if not file.is_file():
+            raise VerbFailed(f"no such file: {file}", path=("python",))
+        return Found(context.clients.functions.call(file, function, arguments.inputs, seconds))
+    return Found(_command(arguments, context, seconds))
 
 
 def _module_path(folder: Path, module: str) -> Path:
-    return folder / (module if module.endswith(".py") else f"{module.replace('.', '/')}.py")
+    return (folder / (module if module.endswith(".py") else f"{module.replace('.', '/')}.py")).resolve()
 
 
-def _command(arguments: RunArguments, context: CaseContext) -> dict[str, Any]:
-    command = list(arguments.command or [])
-    beside = Path(sys.executable).with_name(command[0])
-    if command[0] == "python":
-        command[0] = sys.executable
-    elif "/" not in command[0] and beside.exists():
-        command[0] = str(beside)
+def _command(arguments: RunArguments, context: CaseContext, seconds: float) -> dict[str, Any]:
+    program, *others = arguments.command or []
+    root = context.scenario.root
     environment = os.environ | {key: str(value) for key, value in arguments.inputs.items()}
     try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            cwd=context.scenario.root,
-            timeout=arguments.timeout,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise VerbFailed(f"no such command: {command[0]}", path=("command",)) from None
-    except subprocess.TimeoutExpired:
-        raise VerbFailed(f"{command[0]} took longer than {arguments.timeout:g} s", path=("command",)) from None
-    result: dict[str, Any] = {"code": done.returncode, "stdout": redact(done.stdout), "stderr": redact(done.stderr)}
+        done = context.environment.commands.run([_program(program, root), *others], environment, root, seconds)
+    except TimeoutError:
+        raise VerbFailed(f"{program} took longer than {seconds:.3g} s, and was ended", path=("command",)) from None
+    except SupervisionError as error:
+        context.environment.check()
+        raise VerbFailed(f"{program}: {error.problem}", path=("command", 0)) from None
+    dropped = {name: size for name, size in (("stdout", done.stdout.dropped), ("stderr", done.stderr.dropped)) if size}
+    stdout = done.stdout.text
+    result: dict[str, Any] = {"code": done.code, "stdout": redact(stdout), "stderr": redact(done.stderr.text)}
+    if dropped:
+        return result | {"dropped_bytes": dropped}
     try:
-        return result | {"json": json.loads(done.stdout)}
-    except ValueError:
+        return result | {"json": json.loads(stdout)}
+    except (ValueError, RecursionError):
         return result
+
+
+def _program(command: str, root: Path) -> str:
+    """Return the full path of a command: `python` is this interpreter, its neighbours come before PATH. Raises `VerbFailed`."""
+    if command == "python":
+        return sys.executable
+    if "/" in command:
+        found: Path | str | None = root / command
+        found = found if Path(str(found)).is_file() else None
+    else:
+        found = shutil.which(command, path=str(Path(sys.executable).parent)) or shutil.which(command)
+    if found is None:
+        raise VerbFailed(f"no such command: {command}", path=("command", 0))
+    return str(found)
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:  # noqa: ARG001 - the signature of checks

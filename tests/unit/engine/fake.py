@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +19,8 @@ from peeklock.scenario.model import Scenario
 from peeklock.servicebus.ledger import AboutEntity, AboutMessage, AboutSession, Entry, EventKind, Subject, Told
 from peeklock.stack.backend import Endpoints, Exit, FaultEvent, LogLine
 from peeklock.stack.faults import Fault
+from peeklock.supervision.client import SupervisorClient
+from peeklock.supervision.commands import Commands
 from peeklock.verbs import VOCABULARY
 
 
@@ -96,6 +99,12 @@ class FakeClock:
         return self.now()
 
 
+@functools.cache
+def supervisor() -> SupervisorClient:
+    """A real one, below which the commands of cases run; it ends with the tests."""
+    return SupervisorClient.start()
+
+
 class FakeEnvironment:
     """A namespace whose ledger the test writes."""
 
@@ -167,6 +176,15 @@ class FakeEnvironment:
         self.held.append((entity, operation, message_id))
         return lambda: self.held.append(("released", operation, None))
 
+    @property
+    def commands(self) -> Commands:
+        return Commands(supervisor())
+
+    condemned = False
+
+    def condemn(self) -> None:
+        self.condemned = True
+
     def check(self) -> None: ...
 
     def close(self) -> None: ...
@@ -198,8 +216,11 @@ def run_one(
 ) -> CaseFinished:
     """Run the first case of a scenario on a fake environment."""
     case = scenario.cases[0]
-    clients: Any = Clients(environment)
-    return CaseRun(scenario, case, f"test.yaml::{case.name}", environment, clients, emit, CaseOptions()).run()
+    clients: Any = Clients(environment, scenario.root)
+    try:
+        return CaseRun(scenario, case, f"test.yaml::{case.name}", environment, clients, emit, CaseOptions()).run()
+    finally:
+        clients.close()
 
 
 def texts(mapping: Mapping[str, Any]) -> str:

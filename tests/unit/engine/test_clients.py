@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import threading
+from pathlib import Path
 from typing import Any
 
 from peeklock.engine.clients import Clients
@@ -27,12 +28,12 @@ def test_an_idle_http_connection_is_not_used_again_after_a_second() -> None:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         environment: Any = FakeEnvironment()
-        clients = Clients(environment)
+        clients = Clients(environment, Path())
         url = f"http://127.0.0.1:{server.server_address[1]}/"
-        clients.http.get(url)
-        clients.http.get(url)
+        clients.loop.run(clients.http.get(url), 5)
+        clients.loop.run(clients.http.get(url), 5)
         threading.Event().wait(1.2)
-        clients.http.get(url)
+        clients.loop.run(clients.http.get(url), 5)
         clients.close()
         server.shutdown()
     assert len(set(seen)) == 2

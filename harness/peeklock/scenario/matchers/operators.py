@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from peeklock.scenario.durations import format_duration, parse_duration
+from peeklock.scenario.matchers import patterns
 from peeklock.scenario.matchers.base import (
     ABSENT,
     Context,
@@ -20,6 +20,7 @@ from peeklock.scenario.matchers.base import (
     show,
     step_into,
 )
+from peeklock.scenario.matchers.schema import schema_errors
 from peeklock.scenario.matchers.structure import Literal, Optional, Subset, equal
 from peeklock.scenario.matchers.words import parse_timestamp
 from peeklock.scenario.values import is_template
@@ -95,16 +96,13 @@ def _between(actual: Any, low: Any, high: Any) -> bool:
 def _regex(raw: Any, source: DataPath, options: Mapping[str, Any], inner: Compile) -> Matcher:
     if not isinstance(raw, str):
         raise MatcherInvalid(source, "not a regular expression", expected="a string")
-    if not is_template(raw):
-        try:
-            re.compile(raw)
-        except re.error as error:
-            raise MatcherInvalid(source, f"not a regular expression: {error}") from None
+    if not is_template(raw) and (wrong := patterns.complaint(raw)):
+        raise MatcherInvalid(source, f"not a regular expression: {wrong}")
     return Test(
         "text with /{}/",
         raw,
         source,
-        lambda actual, pattern: isinstance(actual, str) and bool(re.search(pattern, actual)),
+        lambda actual, pattern: isinstance(actual, str) and patterns.found(str(pattern), actual),
     )
 
 
@@ -296,17 +294,6 @@ class Schema:
         return f"valid by {self.file}"
 
 
-def schema_errors(schema: Any, value: Any) -> list[tuple[str, str]]:
-    """Return `(path, message)` of everything in `value` that the JSON Schema does not accept."""
-    # jsonschema costs 0.1 s to import, which a run without schemas need not pay
-    from jsonschema import Draft202012Validator
-
-    errors = sorted(
-        Draft202012Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.absolute_path))
-    )
-    return [(".".join(map(str, error.absolute_path)), error.message) for error in errors]
-
-
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A value equal to the one in a file, beside the keys that are to be ignored."""
@@ -408,4 +395,4 @@ OPERATORS: dict[str, Operator] = {
     "$snapshot": Operator(_snapshot, ("ignore",)),
 }
 
-__all__ = ["OPERATORS", "Operator", "equal", "schema_errors"]
+__all__ = ["OPERATORS", "Operator", "equal"]

@@ -34,6 +34,7 @@ from peeklock.stack.servers.servicebus import (
     service_rule,
 )
 from peeklock.supervision.client import SupervisorClient
+from peeklock.supervision.commands import Commands
 
 FORGIVEN = 60.0
 """Seconds that a service may have been ahead or behind and go on: no token or cache lasts so short that it would matter."""
@@ -55,6 +56,7 @@ class LocalEnvironment:
         self._on_close = on_close
         self._feed: LedgerFeed | None = None
         self._dependencies = OwnDependencies(supervisor, parts, record.namespace, lambda: self._feed)
+        self.condemned = False
         self._idle = threading.Event()
         self._closed = False
         self.endpoints = Endpoints()
@@ -65,6 +67,7 @@ class LocalEnvironment:
         self._relay: RelayServer | None = None
         self._services: LocalServices | None = None
         self._clock = self._movable_clock() if spec.movable_clock else None
+        self.commands = Commands(supervisor)
 
     @property
     def clock(self) -> Clock:
@@ -304,6 +307,11 @@ class LocalEnvironment:
         return end
 
     # -- giving back ---------------------------------------------------------------------------------------------------
+
+    def condemn(self) -> None:
+        """Somebody may still be at work in it: `close` takes it down, so that nobody has it again."""
+        self.condemned = True
+        self.record.complete = False
 
     def close(self) -> None:
         if self._closed:
