@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import typer
 
+from peeklock.engine.keyword import KeywordInvalid
 from peeklock.errors import PeeklockError
 from peeklock.scenario.errors import ScenarioInvalid
 
@@ -24,6 +25,9 @@ def exits() -> Iterator[None]:
             typer.echo("", err=True)
         count = len(error.problems)
         typer.echo(f"{count} problem{'s' if count > 1 else ''}; nothing was started", err=True)
+        raise typer.Exit(INVALID) from None
+    except KeywordInvalid as error:
+        typer.echo(f"error: {error}", err=True)
         raise typer.Exit(INVALID) from None
     except PeeklockError as error:
         typer.echo(f"error: {error}", err=True)

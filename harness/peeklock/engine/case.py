@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from peeklock.engine.clients import Clients
 from peeklock.engine.context import CaseContext, slug_of
+from peeklock.engine.diagnosis import likely_cause
 from peeklock.engine.environments import engine_names, file_variables, secrets_of
 from peeklock.engine.events import CaseFinished, CaseStarted, Durations, Event, Outcome
 from peeklock.engine.failure import Failure, Moment, StepFailed, locate, title
@@ -20,7 +21,7 @@ from peeklock.engine.invariants import broken
 from peeklock.engine.ledger import Ledger
 from peeklock.engine.record import Record
 from peeklock.engine.stepping import Stepper
-from peeklock.engine.timeline import likely_cause, timeline
+from peeklock.engine.timeline import timeline
 from peeklock.engine.waiting import Deadline, Signal
 from peeklock.errors import PeeklockError
 from peeklock.redaction import RedactedError, Redactor
@@ -246,7 +247,7 @@ def _record(context: CaseContext) -> Record:
 
 def _failure(context: CaseContext, error: StepFailed | None, also: list[str], record: Record) -> Failure:
     rows = tuple(timeline(record.moments, record.entries, record.lines, record.exits))
-    cause = likely_cause(record.entries, record.lines, record.exits)
+    cause = likely_cause(record.entries, record.lines, record.exits, context.case.header.allow)
     root = context.scenario.root
     if error is None:
         span = context.scenario.document.key_span(context.case.path)

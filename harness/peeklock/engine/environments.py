@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from peeklock.scenario.model import Scenario, walk
 from peeklock.scenario.values import Scope, resolve
@@ -88,7 +88,7 @@ def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Ports, cache: 
         "scenario": {"name": scenario.header.scenario, "file": scenario.path.name},
         "project": {"root": str(scenario.root), "cache": str(cache)},
         "services": {name: _places(found) for name, found in ports.items() if found},
-        "postgres": {"url": endpoints.postgres_url},
+        "postgres": _postgres_names(endpoints.postgres_url),
         "blobs": {
             "connection_string": endpoints.blobs_connection_string,
             "account": facts.get("AccountName"),
@@ -101,6 +101,18 @@ def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Ports, cache: 
             .replace("sb://", "http://"),
             "rules": dict(endpoints.access_rules),
         },
+    }
+
+
+def _postgres_names(url: str | None) -> dict[str, Any]:
+    parts = urlsplit(url or "")
+    return {
+        "url": url,
+        "host": parts.hostname,
+        "port": parts.port,
+        "user": unquote(parts.username or "") or None,
+        "password": unquote(parts.password or "") or None,
+        "database": parts.path.lstrip("/") or None,
     }
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from peeklock.engine.context import CaseContext
+from peeklock.engine.diagnosis import logged_errors
 from peeklock.engine.effects import nothing_doubled, nothing_lost
 from peeklock.engine.ledger import DEAD_LETTER_SUFFIX, body_of
-from peeklock.engine.timeline import is_error
 from peeklock.engine.waiting import Look, wait_until
 from peeklock.errors import PeeklockError
 from peeklock.redaction import RedactedError
@@ -62,7 +62,7 @@ def no_dead_letters(context: CaseContext) -> list[str]:
 def no_error_logs(context: CaseContext) -> list[str]:
     """No service logged an error."""
     lines, _ = context.environment.services.logs(context.log_cursor)
-    return [f"{line.service} logged {line.text[:300]}" for line in lines if is_error(line)][:5]
+    return logged_errors(lines)[:5]
 
 
 def no_service_exit(context: CaseContext) -> list[str]:

@@ -23,6 +23,18 @@ OPEN = frozenset({"active", "locked", "scheduled"})
 HELD = OPEN | {"deferred"}
 """Outcomes of messages that their queue holds."""
 
+OUTCOMES = HELD | {
+    "cancelled", "completed", "dead_lettered", "deleted", "dropped_as_duplicate", "expired", "forwarded", "published", "purged",
+    "transferred",
+}  # fmt: skip
+"""Everything that can become of a message."""
+VIEW_KEYS = (
+    "application_properties", "body", "body_type", "content_type", "correlation_id", "dead_letter_description",
+    "dead_letter_reason", "deliveries", "enqueued_at", "history", "message_id", "outcome", "queue", "receivers", "reply_to",
+    "sender", "sequence", "session_id", "settled_at", "subject", "time_to_live", "to",
+)  # fmt: skip
+"""The keys that `Message.view` may have."""
+
 
 @dataclass
 class Message:

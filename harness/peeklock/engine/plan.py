@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from peeklock.engine.keyword import compile_keyword
 from peeklock.engine.rule_check import rule_problems
 from peeklock.engine.session import case_id
 from peeklock.scenario.errors import Problem, ScenarioInvalid, suggestion
@@ -65,15 +65,18 @@ def load_all(paths: Iterable[Path], vocabulary: Vocabulary) -> list[Scenario]:
 def make_plan(targets: Sequence[Target], choice: Choice, vocabulary: Vocabulary) -> Plan:
     """Return what is to run. Raises `ScenarioInvalid` when a file is wrong or a named case is not there."""
     wanted: dict[Path, tuple[Scenario, dict[str, Case]]] = {}
+    loaded = {scenario.path: scenario for scenario in load_all([target.path for target in targets], vocabulary)}
     for target in targets:
-        for scenario in load_all([target.path], vocabulary):
+        for path in discover([target.path]):
+            scenario = loaded[path.resolve()]
             _, cases = wanted.setdefault(scenario.path, (scenario, {}))
             cases.update({case.name: case for case in _named(scenario, target.case)})
+    keyword = compile_keyword(choice.keyword)
     pairs = [
         (scenario, case)
         for scenario, cases in wanted.values()
         for case in cases.values()
-        if _chosen(scenario, case, choice)
+        if _chosen(scenario, case, choice, keyword)
     ]
     index, count = choice.shard
     pairs = pairs[index - 1 :: count]
@@ -102,26 +105,10 @@ def _named(scenario: Scenario, name: str) -> list[Case]:
     return found
 
 
-def _chosen(scenario: Scenario, case: Case, choice: Choice) -> bool:
+def _chosen(scenario: Scenario, case: Case, choice: Choice, keyword: Callable[[str], bool]) -> bool:
     name = case_id(scenario, case)
     if choice.only is not None and name not in choice.only:
         return False
     if choice.tags and not set(choice.tags) & set(scenario.tags(case)):
         return False
-    return not choice.keyword or _matches(
-        choice.keyword, " ".join([name, *scenario.tags(case), *scenario.covers(case)])
-    )
-
-
-def _matches(expression: str, text: str) -> bool:
-    """Tell whether a keyword expression (`sas and not expired`) holds for a text, as pytest's -k does."""
-    text = text.lower()
-    return any(
-        all(
-            (part.removeprefix("not ").strip().lower() not in text)
-            if part.startswith("not ")
-            else (part.strip().lower() in text)
-            for part in re.split(r"\s+and\s+", alternative.strip())
-        )
-        for alternative in re.split(r"\s+or\s+", expression.strip())
-    )
+    return keyword(" ".join([name, *scenario.tags(case), *scenario.covers(case)]))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -21,8 +22,12 @@ from peeklock.scenario.durations import parse_duration
 from peeklock.scenario.matchers import Context as MatchContext
 from peeklock.scenario.matchers import Matcher, Mismatch, show
 from peeklock.scenario.model import Eventually, Step
+from peeklock.scenario.steps import EventuallyArguments
+from peeklock.scenario.topology import Model
 from peeklock.scenario.values import ValueInvalid, dig, resolve
 
+M = TypeVar("M", bound=Model)
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 SHORTEST_LOOK = 1.0
 """Seconds that an observation has, however little is left of the time in which it is repeated."""
 
@@ -107,7 +112,6 @@ class Stepper:
             self._capture(step, seen.found.value)
             return
         waited = self._wait(step, step.eventually, act)
-        self._tries = waited.tries
         if not waited.good:
             raise _waited_in_vain(step, waited)
         self._capture(step, waited.last.found.value)
@@ -126,16 +130,21 @@ class Stepper:
         return lambda: run_many(each, self._context)
 
     def _arguments(self, step: Step, extra: dict[str, Any]) -> Any:
+        return self._model(step, step.verb.arguments, step.arguments, step.verb.name, extra)
+
+    def _model(self, step: Step, model: type[M], raw: Any, key: str, extra: Mapping[str, Any] = NOTHING) -> M:
+        """Return what stands at a key of a step, with its names looked up. Raises `StepFailed`."""
         folder = step.document.path.parent
-        raw = resolve(step.arguments, self._context.scope(folder, extra))
+        looked_up = resolve(raw, self._context.scope(folder, extra))
         try:
-            return step.verb.arguments.model_validate(raw, context={"folder": folder})
+            return model.model_validate(looked_up, context={"folder": folder})
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             message = f"{where}: {first['msg'].removeprefix('Value error, ')}, after looking up its names"
-            at = (*step.path, step.verb.name)
-            raise StepFailed(step, message, notes=(f"actual    {show(first['input'])}",), at=at) from None
+            raise StepFailed(
+                step, message, notes=(f"actual    {show(first['input'])}",), at=(*step.path, key)
+            ) from None
 
     def _look(self, step: Step, act: Callable[[], Found], deadline: Deadline) -> _Seen:
         """Do it once. It has what is left of `deadline`, at least `SHORTEST_LOOK`, and no more than the case has."""
@@ -165,14 +174,18 @@ class Stepper:
         return tuple(matcher.match(value, matching, ""))
 
     def _wait(self, step: Step, eventually: Eventually, act: Callable[[], Found]) -> Waited[_Seen]:
-        deadline = self._context.deadline.sooner(eventually.within)
+        times = self._model(step, EventuallyArguments, eventually.arguments, "eventually")
+        deadline = self._context.deadline.sooner(times.within)
+
+        self._tries = 0
 
         def look() -> Look[_Seen]:
+            self._tries += 1
             seen = self._look(step, act, deadline)
             good = seen.error is None and not seen.mismatches
             return Look(good, seen, "" if good else self._final(step, seen))
 
-        waited = wait_until(look, deadline, self._context.signal, stable_for=eventually.stable_for)
+        waited = wait_until(look, deadline, self._context.signal, stable_for=times.stable_for)
         self._context.waiting += waited.seconds
         return waited
 

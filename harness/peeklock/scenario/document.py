@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.composer import Composer, ComposerError
+from ruamel.yaml.constructor import BaseConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from peeklock.scenario.errors import Problem, ScenarioInvalid, Span, suggestion
@@ -17,19 +19,12 @@ DataPath = tuple[str | int, ...]
 """The way to a value from the top of a document: keys and list positions."""
 
 _MAX_DEPTH = 60
-_WORDS = {
-    "null": None,
-    "Null": None,
-    "NULL": None,
-    "~": None,
-    "": None,
-    "true": True,
-    "True": True,
-    "TRUE": True,
-    "false": False,
-    "False": False,
-    "FALSE": False,
-}
+_MAX_BYTES = 1 << 20
+_MAX_VALUES = 100_000
+"""How many values a file may hold, those that aliases and merges repeat included."""
+_PLAIN = frozenset({"int", "float", "bool", "null"})
+_TEXT = frozenset({"str", "timestamp"})
+"""Tags of values that stay text: a moment is compared as it is written."""
 
 
 class Text(str):
@@ -79,7 +74,7 @@ class Document:
         """Return a problem that points at `path`."""
         owner = self.owner(path)
         span = owner.key_span(path) if at_key else owner.span(path)
-        return Problem(owner.path, span, message, owner.source, expected, actual, fix)
+        return Problem(owner.path, span, message, owner.source, expected, actual, fix, path)
 
     def extending(self, base: Document) -> Document:
         """Return this document on top of another: mappings are merged, everything else is replaced."""
@@ -117,7 +112,11 @@ def _based(value: Any, folder: Path) -> Any:
 
 def parse(path: Path) -> Document:
     """Read a file. Raises `ScenarioInvalid` when it cannot be read or is not YAML, or repeats a key."""
+    if path.exists() and not path.is_file():
+        raise ScenarioInvalid([Problem(path, None, "not a regular file", fix="name a YAML file")])
     try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise ScenarioInvalid([_too_long(path)])
         source = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ScenarioInvalid([Problem(path, None, "no such file", fix="check the path")]) from None
@@ -128,18 +127,66 @@ def parse(path: Path) -> Document:
 
 def parse_text(source: str, path: Path) -> Document:
     """Like `parse`, from a text; `path` is for messages."""
-    yaml = YAML(typ="rt", pure=True)
+    if len(source) > _MAX_BYTES:
+        raise ScenarioInvalid([_too_long(path)])
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = _Composer
     try:
         node = yaml.compose(source)
     except MarkedYAMLError as error:
         raise ScenarioInvalid([_syntax_problem(error, source, path)]) from None
+    except YAMLError as error:  # a character that YAML does not allow
+        raise ScenarioInvalid([_character_problem(error, source, path)]) from None
     if node is None:
         raise ScenarioInvalid([Problem(path, Span(1, 1, 1, 2), "the file is empty", source)])
-    builder = _Builder(path, source)
-    data = builder.build(node, (), 0)
+    builder = _Builder(path, source, yaml.constructor)
+    try:
+        data = builder.build(node, ())
+    except _TooManyValues as error:
+        raise ScenarioInvalid([error.problem]) from None
     if builder.problems:
         raise ScenarioInvalid(builder.problems)
     return Document(path, source, data, builder.spans, builder.keys)
+
+
+class _Composer(Composer):
+    """Refuses what is nested too deeply while it is read: reading all of it would take minutes."""
+
+    _depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH + 1:
+            mark = self.parser.peek_event().start_mark
+            raise ComposerError(None, None, f"nested more than {_MAX_DEPTH} levels deep", mark)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+
+
+class _TooManyValues(Exception):
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def _too_long(path: Path) -> Problem:
+    most = f"at most {_MAX_BYTES >> 10} KiB"
+    return Problem(
+        path, None, "the file is too long", expected=most, fix="split it, or keep data in files of their own"
+    )
+
+
+def _character_problem(error: YAMLError, source: str, path: Path) -> Problem:
+    position = getattr(error, "position", None)
+    if not isinstance(position, int):
+        return Problem(path, None, f"not YAML: {error}")
+    before = source[:position]
+    line, column = before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1
+    character = f"U+{ord(source[position]):04X}" if position < len(source) else ""
+    message = f"not YAML: the character {character} is not allowed"
+    return Problem(path, Span(line, column, line, column + 1), message, source, fix='write it as an escape in "…"')
 
 
 def _syntax_problem(error: MarkedYAMLError, source: str, path: Path) -> Problem:
@@ -164,30 +211,57 @@ def _syntax_problem(error: MarkedYAMLError, source: str, path: Path) -> Problem:
 
 
 class _Builder:
-    def __init__(self, path: Path, source: str) -> None:
-        self.path, self.source = path, source
+    def __init__(self, path: Path, source: str, constructor: BaseConstructor) -> None:
+        self.path, self.source, self._constructor = path, source, constructor
+        self._count = 0
         self.spans: dict[DataPath, Span] = {}
         self.keys: dict[DataPath, Span] = {}
         self.problems: list[Problem] = []
 
-    def build(self, node: Node, path: DataPath, depth: int) -> Any:
+    def build(self, node: Node, path: DataPath) -> Any:
         self.spans[path] = _span(node)
-        if depth > _MAX_DEPTH:
+        self._add(node)
+        if len(path) > _MAX_DEPTH:  # through aliases
             self.problems.append(
                 Problem(self.path, _span(node), "nested too deeply", self.source, f"at most {_MAX_DEPTH} levels")
             )
             return None
         if isinstance(node, MappingNode):
-            return self._mapping(node, path, depth)
+            return self._mapping(node, path)
         if isinstance(node, SequenceNode):
-            return [self.build(child, (*path, index), depth + 1) for index, child in enumerate(node.value)]
+            return [self.build(child, (*path, index)) for index, child in enumerate(node.value)]
         if isinstance(node, ScalarNode):
             return self._scalar(node)
         raise AssertionError(f"YAML has no other kind of node than these three: {node!r}")
 
-    def _mapping(self, node: MappingNode, path: DataPath, depth: int) -> dict[str, Any]:
+    def _add(self, node: Node) -> None:
+        self._count += 1
+        if self._count > _MAX_VALUES:
+            message = f"the file grows to more than {_MAX_VALUES} values here"
+            fix = "aliases and merges of aliases multiply: write out what is needed"
+            raise _TooManyValues(Problem(self.path, _span(node), message, self.source, fix=fix))
+
+    def _merged(self, node: MappingNode, depth: int = 0) -> Iterator[tuple[Node, Node]]:
+        """Yield the pairs of a mapping; those of `<<` only where the mapping has not the key itself."""
+        self._add(node)
+        own = {str(key.value) for key, _ in node.value if isinstance(key, ScalarNode)}
+        for key, value in node.value:
+            if isinstance(key, ScalarNode) and str(key.tag).endswith(":merge"):
+                for source in value.value if isinstance(value, SequenceNode) else [value]:
+                    if not isinstance(source, MappingNode) or depth > _MAX_DEPTH:
+                        text = "what << merges is a mapping, or a list of them, and not itself"
+                        self.problems.append(Problem(self.path, _span(source), text, self.source))
+                        continue
+                    for pair in self._merged(source, depth + 1):
+                        if str(pair[0].value) not in own:
+                            own.add(str(pair[0].value))
+                            yield pair
+            else:
+                yield key, value
+
+    def _mapping(self, node: MappingNode, path: DataPath) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        for key_node, value_node in _merged(node):
+        for key_node, value_node in self._merged(node):
             if not isinstance(key_node, ScalarNode):
                 self.problems.append(Problem(self.path, _span(key_node), "a key must be a plain word", self.source))
                 continue
@@ -207,37 +281,22 @@ class _Builder:
                 )
                 continue
             self.keys[here] = _span(key_node)
-            result[key] = self.build(value_node, here, depth + 1)
+            result[key] = self.build(value_node, here)
         return result
 
     def _scalar(self, node: ScalarNode) -> Any:
-        text = str(node.value)
         tag = str(node.tag).rsplit(":", 1)[-1]
-        try:
-            if tag == "int":
-                return int(text.replace("_", ""), 0 if text.lower().lstrip("+-").startswith(("0x", "0o", "0b")) else 10)
-            if tag == "float":
-                return float(text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan"))
-        except ValueError:
-            return text
-        if tag in ("bool", "null"):
-            return _WORDS.get(text, text)
-        return text
-
-
-def _merged(node: MappingNode) -> Iterator[tuple[Node, Node]]:
-    """Yield the pairs of a mapping; those of `<<` only where the mapping has not the key itself."""
-    own = {str(key.value) for key, _ in node.value if isinstance(key, ScalarNode)}
-    for key, value in node.value:
-        if isinstance(key, ScalarNode) and str(key.tag).endswith(":merge"):
-            for source in value.value if isinstance(value, SequenceNode) else [value]:
-                if isinstance(source, MappingNode):
-                    for pair in _merged(source):
-                        if str(pair[0].value) not in own:
-                            own.add(str(pair[0].value))
-                            yield pair
-        else:
-            yield key, value
+        if tag in _PLAIN:
+            try:
+                return self._constructor.construct_object(node)
+            except (ValueError, KeyError):
+                message = f"{node.value!r} is no {tag}"
+                self.problems.append(Problem(self.path, _span(node), message, self.source, fix="write it in quotes"))
+                return None
+        if tag not in _TEXT and tag != "!":
+            message = f"the tag {str(node.tag).replace('tag:yaml.org,2002:', '!!')} means nothing here"
+            self.problems.append(Problem(self.path, _span(node), message, self.source, fix="remove the tag"))
+        return str(node.value)
 
 
 def _span(node: Node) -> Span:

@@ -31,6 +31,8 @@ class Problem:
     expected: str = ""
     actual: str = ""
     fix: str = ""
+    data_path: tuple[str | int, ...] = ()
+    """The way to what is wrong from the top of the document."""
 
     def order(self) -> tuple[str, int, int]:
         """Return a key that sorts problems by their place."""

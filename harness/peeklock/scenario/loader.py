@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from peeklock.scenario.criteria import known_criteria
 from peeklock.scenario.document import DataPath, Document, parse
 from peeklock.scenario.errors import Problem, ScenarioInvalid, suggestion
 from peeklock.scenario.model import Case, CaseHeader, FragmentHeader, Header, Scenario, Step
@@ -27,6 +29,8 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
     header, problems = _header(document)
     if header is None:
         raise ScenarioInvalid(sorted(problems, key=Problem.order))
+    criteria = known_criteria(document.path, project_root(document.path))
+    problems += _unknown_criteria(header, document, criteria)
     facts = Facts(
         header.stack,
         frozenset(header.services),
@@ -46,9 +50,10 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
     background, finally_ = around("background"), around("finally")
     reader = StepReader(document, vocabulary, facts, problems, _load_fragment)
     cases = [
-        Case(name, case, reader.read_all(case.steps, ("cases", key, "steps")), ("cases", key), row)
+        Case(name, case, steps, ("cases", key), row)
         for key, case in header.cases.items()
-        for name, row in _spread(key, case)
+        for steps in [reader.read_all(case.steps, ("cases", key, "steps"))]
+        for name, row in _spread(key, case, document, problems)
     ]
     problems += _service_problems(header, document)
     scenario = Scenario(
@@ -77,6 +82,8 @@ def is_scenario_file(path: Path) -> bool:
     """Tell whether a YAML file is a scenario, by the key at its top."""
     if "fragments" in path.parts:
         return False
+    if not path.is_file():
+        return False
     with path.open(encoding="utf-8", errors="replace") as lines:
         return any(line.startswith(("scenario:", "cases:")) for line in lines)
 
@@ -90,12 +97,63 @@ def project_root(path: Path) -> Path:
 
 
 def _header(document: Document) -> tuple[Header | None, list[Problem]]:
+    """Return the header with what is wrong in it; what is wrong is left out of it, so that the rest can be checked, too."""
     if not isinstance(document.data, dict):
         problem = document.problem(
             (), "a scenario file is a mapping", expected="scenario: …", fix="begin with scenario: NAME"
         )
         return None, [problem]
-    return validate(Header, document.data, document, ())
+    data = document.data
+    header, problems = validate(Header, data, document, ())
+    found = problems
+    for _ in range(_MOST_REPAIRS):
+        if header is not None or not found:
+            break
+        for path in [problem.data_path for problem in found]:
+            data = _without(data, path)
+        header, found = validate(Header, data, document, ())
+    return header, problems
+
+
+_MOST_REPAIRS = 10
+"""How often a header is tried again without what is wrong in it: what remains may lack something, and so on upwards."""
+
+
+def _without(data: Any, path: DataPath) -> Any:
+    """Return `data` without what stands at `path`, or without what should hold it."""
+    if not path:
+        return {}
+    first, *rest = path
+    if first == "services" and len(rest) == 1:  # others may name it
+        return {**data, first: {**data[first], rest[0]: {"run": ["python"]}}}
+    if isinstance(data, dict) and first in data:
+        if rest and isinstance(data[first], dict | list):
+            return {**data, first: _without(data[first], tuple(rest))}
+        return {key: value for key, value in data.items() if key != first}
+    if isinstance(data, list) and isinstance(first, int) and first < len(data):
+        if rest and isinstance(data[first], dict | list):
+            return [*data[:first], _without(data[first], tuple(rest)), *data[first + 1 :]]
+        return [*data[:first], *data[first + 1 :]]
+    return {} if isinstance(data, dict) else []
+
+
+def _unknown_criteria(header: Header, document: Document, criteria: Mapping[str, str]) -> list[Problem]:
+    """Return a problem for each covered criterion that no `criteria.yaml` near the file knows; none where there is no such file."""
+    if not criteria:
+        return []
+    places: list[tuple[DataPath, list[str]]] = [(("covers",), header.covers)]
+    places += [(("cases", key, "covers"), case.covers) for key, case in header.cases.items()]
+    return [
+        document.problem(
+            (*path, index),
+            f'there is no criterion "{name}"',
+            expected="an id of criteria.yaml",
+            fix=suggestion(name, criteria) or "add it there",
+        )
+        for path, names in places
+        for index, name in enumerate(names)
+        if name not in criteria
+    ]
 
 
 def _bases(document: Document, trail: tuple[Path, ...]) -> list[Document]:
@@ -141,16 +199,36 @@ def _load_fragment(
     return header, steps
 
 
-def _spread(key: str, case: CaseHeader) -> list[tuple[str, Mapping[str, Any]]]:
+MOST_ROWS = 10_000
+"""Cases that one matrix may become."""
+
+
+def _spread(
+    key: str, case: CaseHeader, document: Document, problems: list[Problem]
+) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the name and the variables of each row of a case's matrix."""
+    here = ("cases", key, "matrix")
     if not case.matrix:
         return [(key, {})]
     if isinstance(case.matrix, list):
         rows: list[dict[str, Any]] = case.matrix
         labels = [str(row.get("id") or next(iter(row.values()), index)) for index, row in enumerate(rows)]
     else:
+        count = math.prod(map(len, case.matrix.values()))
+        if not 0 < count <= MOST_ROWS:
+            message = (
+                f"the matrix makes {count} cases" if count else "the matrix makes no case: one of its lists is empty"
+            )
+            problems.append(document.problem(here, message, expected=f"1 to {MOST_ROWS}"))
+            return [(key, {})]
         rows = [dict(zip(case.matrix, values, strict=True)) for values in itertools.product(*case.matrix.values())]
         labels = ["-".join(str(value) for value in row.values()) for row in rows]
+    for index, label in enumerate(labels):
+        first = labels.index(label)
+        if first != index:
+            place = (*here, index) if isinstance(case.matrix, list) else here
+            message = f'two rows of the matrix are called "{label}": one of them would never run'
+            problems.append(document.problem(place, message, fix="give each row an id of its own: {id: …}"))
     return [(f"{key}[{label}]", row) for label, row in zip(labels, rows, strict=True)]
 
 

@@ -122,8 +122,8 @@ class Capture:
 class Eventually:
     """How long a step looks again until its expectation holds."""
 
-    within: float
-    stable_for: float = 0.0
+    arguments: Mapping[str, Any]
+    """`within` and `stable_for`, not looked up."""
     fail_if: Matcher | None = None
 
 

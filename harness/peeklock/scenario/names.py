@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +11,36 @@ from peeklock.scenario.errors import Problem, suggestion
 from peeklock.scenario.model import FragmentHeader, Scenario, Step
 from peeklock.scenario.values import Reference, ValueInvalid, is_template, references
 
-ALWAYS_DEFINED = frozenset({"case", "scenario", "project", "postgres", "blobs", "servicebus", "services"})
-"""Names that the engine defines for every step."""
+ENGINE_NAMES: Mapping[str, tuple[str, ...]] = {
+    "case": ("id", "name"),
+    "scenario": ("name", "file"),
+    "project": ("root", "cache"),
+    "postgres": ("url", "host", "port", "user", "password", "database"),
+    "blobs": ("connection_string", "account", "url"),
+    "servicebus": ("connection_string", "url", "rules"),
+    "services": (),
+    "service": ("name", "port"),
+}
+"""Names that the engine defines, and their parts; `service` for a service's own `run` and `env`, the others for every step."""
+ALWAYS_DEFINED = frozenset(ENGINE_NAMES) - {"service"}
+_PLACES = ("url", "port", "urls")
+"""What `services.NAME` has."""
 
 
 def check_scenario(scenario: Scenario) -> list[Problem]:
     """Return a problem for each name that nobody defined, and each function whose file is missing."""
     header, document, data = scenario.header, scenario.document, scenario.document.data
-    walk = _Walk()
+    rules = header.stack.servicebus.access_rules if header.stack.servicebus else {}
+    walk = _Walk({"services": frozenset(header.services), "servicebus.rules": frozenset(rules)})
     given = {*ALWAYS_DEFINED, *header.vars, *header.secrets}
+    walk.own |= {*header.vars, *header.secrets}
     for section in ("vars", "secrets", "defaults"):
         walk.value(document, (section,), data.get(section, {}), given)
     for name in header.services:
         walk.value(document, ("services", name), data["services"][name], {*given, "service"})
     for case in scenario.cases:
         defined = {*given, *case.row, *case.header.vars}
+        walk.own |= {*case.row, *case.header.vars}
         walk.value(document, (*case.path, "vars"), case.header.vars, defined)
         for step in (*scenario.background, *case.steps, *scenario.finally_):
             walk.step(step, defined)
@@ -34,7 +49,8 @@ def check_scenario(scenario: Scenario) -> list[Problem]:
 
 def check_fragment(document: Document, header: FragmentHeader, steps: Iterable[Step]) -> list[Problem]:
     """Return the problems inside a fragment, which knows its inputs and what the engine defines."""
-    walk = _Walk()
+    walk = _Walk({})
+    walk.own |= {*header.inputs}
     defined = {*ALWAYS_DEFINED, *header.inputs}
     for step in steps:
         walk.step(step, defined)
@@ -48,8 +64,12 @@ def check_fragment(document: Document, header: FragmentHeader, steps: Iterable[S
 class _Walk:
     """Goes through steps in the order in which they run; each adds to the names that are defined."""
 
-    def __init__(self) -> None:
+    def __init__(self, declared: Mapping[str, frozenset[str]]) -> None:
+        """`declared`: the parts of names whose parts are the file's own, by the path of the name."""
         self.problems: list[Problem] = []
+        self.own: set[str] = set()
+        """What the file itself defines, whatever the engine has under such a name."""
+        self._declared = declared
 
     def step(self, step: Step, defined: set[str]) -> None:
         raw = _raw(step)
@@ -59,6 +79,7 @@ class _Walk:
             for name, value in (step.arguments if isinstance(step.arguments, dict) else {}).items():
                 self.value(step.document, (*step.path, verb, name), value, defined)
                 defined.add(name)
+                self.own.add(name)
         elif verb == "use":
             for key in ("with", "times"):
                 self.value(step.document, (*step.path, key), raw.get(key), defined)
@@ -68,7 +89,9 @@ class _Walk:
         for key in ("expect", "eventually", "name"):
             if key in raw:
                 self.value(step.document, (*step.path, key), raw[key], defined)
-        defined |= set(step.capture) | set(step.outputs) | set(step.verb.defines(step.arguments))
+        fresh = set(step.capture) | set(step.outputs) | set(step.verb.defines(step.arguments))
+        defined |= fresh
+        self.own |= fresh
 
     def value(self, document: Document, base: DataPath, value: Any, defined: set[str]) -> None:
         for path, text in _strings(value):
@@ -96,6 +119,28 @@ class _Walk:
                     fix=suggestion(reference.root, defined) or "capture or set it in an earlier step",
                 )
             )
+        elif reference.root in ENGINE_NAMES and reference.root not in self.own:
+            self._part(document, path, reference)
+
+    def _part(self, document: Document, path: DataPath, reference: Reference) -> None:
+        """Check the parts of a name that the engine defines."""
+        parts = reference.parts
+        known: Iterable[str] = ENGINE_NAMES[parts[0]]
+        for depth, part in enumerate(parts[1:], 1):
+            above = ".".join(parts[:depth])
+            if above in self._declared:
+                known = self._declared[above]
+            elif depth == 2 and parts[0] == "services":
+                known = _PLACES
+            elif depth > 1 or parts[0] == "services":
+                return
+            if part not in known:
+                expected = "one of " + ", ".join(sorted(known)) if known else "the file declares none"
+                problem = document.problem(
+                    path, f'"{above}" has no "{part}"', expected=expected, fix=suggestion(part, known)
+                )
+                self.problems.append(problem)
+                return
 
 
 def _raw(step: Step) -> dict[str, Any]:

@@ -130,7 +130,7 @@ class StepReader:
         return self.vocabulary[verbs[0]]
 
     def _check_arguments(self, verb: VerbSpec, written: Any, arguments: Any, path: DataPath) -> None:
-        _, problems = validate(verb.arguments, arguments, self.document, path)
+        _, problems = validate(verb.arguments, arguments, self.document, path, resolved_later=True)
         self.problems += problems
         if not problems:
             for complaint in verb.check(arguments, self.facts):
@@ -152,7 +152,11 @@ class StepReader:
             self._complain(here, "never takes a mapping", expected="{messages: {…}, for: 2s}", actual=show(arguments))
             return None
         _, problems = validate(
-            verb.arguments, {key: value for key, value in arguments.items() if key == "for"}, self.document, here
+            verb.arguments,
+            {key: value for key, value in arguments.items() if key == "for"},
+            self.document,
+            here,
+            resolved_later=True,
         )
         self.problems += problems
         inner = {key: value for key, value in arguments.items() if key != "for"}
@@ -302,14 +306,13 @@ class StepReader:
             )
             return None
         raw_form = written if isinstance(written, dict) else {"within": written}
-        found, problems = validate(EventuallyArguments, raw_form, self.document, here)
+        _, problems = validate(EventuallyArguments, raw_form, self.document, here, resolved_later=True)
         self.problems += problems
-        if found is None:
-            return None
         if "expect" not in raw:
             self._complain(here, '"eventually" needs an expect to wait for', fix="add expect: …", at_key=True)
         fail_if = None
-        if found.fail_if is not None:
+        if raw_form.get("fail_if") is not None:
             compile_ = compile_collection if verb.shape == "collection" else compile_matcher
-            fail_if = self._compile(compile_, found.fail_if, (*here, "fail_if"))
-        return Eventually(found.within, found.stable_for, fail_if)
+            fail_if = self._compile(compile_, raw_form["fail_if"], (*here, "fail_if"))
+        times = {key: value for key, value in raw_form.items() if key != "fail_if"}
+        return Eventually(times, fail_if)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -40,10 +41,22 @@ class Postgres(Model):
     seed: list[FilePath] = Field([], description="SQL files that run after the migrations, once, into the template")
 
 
+def _container(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"\$root|\$web|\$logs|(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*", value):
+        raise ValueError(
+            f"not a container's name: {value!r} (3 to 63 lower-case letters, digits and single hyphens between them)"
+        )
+    return value
+
+
+ContainerName = Annotated[str, BeforeValidator(_container, json_schema_input_type=str)]
+"""As Azure allows it: the blob service refuses others."""
+
+
 class Blobs(Model):
     """A storage account of its own for each scenario file."""
 
-    containers: list[str] = Field([], description="containers that exist, empty, when a case begins")
+    containers: list[ContainerName] = Field([], description="containers that exist, empty, when a case begins")
 
 
 class Effect(Model):

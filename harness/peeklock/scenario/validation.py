@@ -28,17 +28,20 @@ _KINDS = {
 }
 
 
-def validate(model: type[T], raw: Any, document: Document, base: DataPath) -> tuple[T | None, list[Problem]]:
+def validate(
+    model: type[T], raw: Any, document: Document, base: DataPath, *, resolved_later: bool = False
+) -> tuple[T | None, list[Problem]]:
     """Return the model, or the problems in `raw`, which stands at `base` of the document.
 
-    A scalar that holds `${…}` is taken on trust: its type is checked when it has been looked up.
+    `resolved_later`: a scalar that holds `${…}` is taken on trust, since it is checked when its names have been looked up.
+    There is then neither a model nor a problem.
     """
     try:
         return model.model_validate(raw, context={"folder": document.path.parent}), []
     except ValidationError as error:
         problems: dict[tuple[DataPath, str], Problem] = {}
         for detail in error.errors():
-            if detail["type"] == "extra_forbidden" or not is_template(detail["input"]):
+            if detail["type"] == "extra_forbidden" or not (resolved_later and is_template(detail["input"])):
                 path, problem = _problem(model, detail, raw, document, base)
                 problems.setdefault((path, problem.message), problem)
         return None, list(problems.values())
@@ -56,6 +59,9 @@ def _problem(
         where = document.problem(path, f'the key "{last}" is missing', fix=f"add {last}: …", at_key=True)
         return (*path, last), where
     message, expected, fix = detail["msg"].removeprefix("Value error, "), "", ""
+    if is_template(detail["input"]):
+        text = f"{_what(location)} cannot hold a `${{…}}`: it is read before anything is looked up"
+        return path, document.problem(path, text, actual=show(detail["input"]), fix="write the value out")
     if kind in _KINDS:
         expected, message = _KINDS[kind], f"{_what(location)} has the wrong type"
     elif kind in ("literal_error", "enum"):

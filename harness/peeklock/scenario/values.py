@@ -56,6 +56,11 @@ class Reference:
     argument: str = ""
 
     @property
+    def parts(self) -> list[str]:
+        """The parts of the name: keys and positions."""
+        return [key or index for key, index in _SEGMENT.findall(self.name)]
+
+    @property
     def root(self) -> str:
         """The first part of the name, which somebody must have defined."""
         return re.split(r"[.\[]", self.name, maxsplit=1)[0]

@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import Field
 
 from peeklock.engine.context import CaseContext
-from peeklock.engine.ledger import DEAD_LETTER_SUFFIX, Message
+from peeklock.engine.ledger import DEAD_LETTER_SUFFIX, OUTCOMES, VIEW_KEYS, Message
 from peeklock.engine.verb import Found, Verb
+from peeklock.scenario.errors import suggestion
 from peeklock.scenario.matchers import Context as MatchContext
 from peeklock.scenario.matchers import Mismatch, show
 from peeklock.scenario.topology import Model
@@ -48,6 +49,23 @@ def _nearest(judged: list[tuple[Message, dict[str, Any], list[Mismatch]]]) -> st
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
     queues = facts.stack.servicebus.receivable() if facts.stack.servicebus else {}
     complaints = undeclared("queue", raw.get("queue"), queues, ("queue",))
+    where = raw.get("where")
+    if isinstance(where, dict):
+        complaints += [
+            Complaint(
+                ("where", key),
+                f'a message has no "{key}"',
+                "one of " + ", ".join(VIEW_KEYS),
+                suggestion(key, VIEW_KEYS) or "write body: {…} for a part of the body",
+            )
+            for key in where
+            if not key.startswith("$") and key.removesuffix("?") not in VIEW_KEYS
+        ]
+        outcome = where.get("outcome")
+        if isinstance(outcome, str) and outcome.isidentifier() and outcome not in OUTCOMES:
+            text = f'a message never is "{outcome}"'
+            expected, fix = "one of " + ", ".join(sorted(OUTCOMES)), suggestion(outcome, OUTCOMES)
+            complaints.append(Complaint(("where", "outcome"), text, expected, fix))
     return complaints + check_where(raw)
 
 

@@ -7,8 +7,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from peeklock.engine.events import CaseStarted, Event, StepFinished
-from peeklock.stack.backend import Exit
+from peeklock.servicebus.ledger import Entry
+from peeklock.stack.backend import Exit, LogLine
 from peeklock.stack.errors import StackError
 from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
 
@@ -210,3 +213,96 @@ def test_a_stack_that_dies_in_the_middle_is_an_error_and_no_failure(tmp_path: Pa
     assert finished.outcome == "error"
     assert finished.reason.startswith("Service Bus has ended with code -9")
     assert finished.failure is None
+
+
+@pytest.mark.parametrize("written", ['"${time}"', '{within: "${time}"}', '{within: 5s, stable_for: "${short}"}'])
+def test_eventually_may_be_a_variable(tmp_path: Path, written: str) -> None:
+    """It is looked up when the step begins; it does not mean "look once"."""
+    cases = f"""\
+cases:
+  one:
+    vars: {{time: 5s, short: 10ms}}
+    steps: [{{messages: {{queue: jobs}}, eventually: {written}, expect: {{count: 1}}}}]
+"""
+    world = FakeEnvironment("worker")
+    timer = threading.Timer(0.2, lambda: world.happen("enqueued", message_id="m"))
+    timer.start()
+    finished = run_one(scenario_of(tmp_path, cases), world)
+    timer.join()
+    assert finished.outcome == "passed", finished.failure
+
+
+def test_a_step_tells_how_often_it_has_looked(tmp_path: Path) -> None:
+    """The event of a step that failed says the same as its failure."""
+    cases = "cases: {one: {timeout: 300ms, steps: [{messages: {queue: jobs}, eventually: 60s, expect: {count: 1}}]}}\n"
+    told: list[Event] = []
+    failure = run_one(scenario_of(tmp_path, cases), FakeEnvironment("worker"), told.append).failure
+    (step,) = (event for event in told if isinstance(event, StepFinished))
+    assert failure is not None
+    assert f"after {step.tries} tries" in failure.notes[0]
+
+
+def test_what_nobody_foresaw_is_the_error_of_its_case(tmp_path: Path) -> None:
+    """It is named with its step, its traceback is kept, and nothing is raised."""
+    world = FakeEnvironment("worker")
+    world.ledger = lambda *_: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+    cases = "cases: {one: {steps: [{messages: {queue: jobs}, expect: {count: 0}}]}}\n"
+    finished = run_one(scenario_of(tmp_path, cases), world)
+    assert finished.outcome == "error"
+    assert 'an unforeseen ZeroDivisionError in the step "messages queue jobs"' in finished.reason
+    assert "test.yaml:10:23" in finished.reason
+    assert "1 / 0" in finished.traceback
+
+
+def test_a_step_that_does_not_come_back_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The case goes on without it, and nobody uses an environment in which it may still be at work."""
+    monkeypatch.setattr("peeklock.engine.stepping.GRACE", 0.1)
+    monkeypatch.setattr("peeklock.engine.case.LAST_OF_ABANDONED", 0.1)
+    world, gate = FakeEnvironment("worker"), threading.Event()
+
+    def ledger(*_: Any) -> tuple[list[Entry], int]:
+        if threading.current_thread().name == "step":
+            gate.wait(30)
+        return [], 0
+
+    world.ledger = ledger  # type: ignore[method-assign]
+    cases = "cases: {one: {timeout: 1s, steps: [{messages: {queue: jobs}, expect: {count: 0}}]}}\n"
+    finished = run_one(scenario_of(tmp_path, cases), world)
+    gate.set()
+    assert finished.failure is not None
+    assert finished.failure.headline.startswith("messages did not come to its end in 1.1 s")
+    assert "test_case.py" in finished.failure.notes[0] or "threading.py" in finished.failure.notes[0]
+    assert world.condemned
+
+
+def test_a_cause_that_the_case_allows_is_none(tmp_path: Path) -> None:
+    """A dead letter that is to be expected explains nothing."""
+    world = FakeEnvironment("worker")
+    world.reset = lambda _at=None: 0  # type: ignore[method-assign]
+    world.happen("enqueued", message_id="m")
+    world.happen("dead_lettered", message_id="m", reason="Bad")
+    step = "steps: [{messages: {queue: jobs}, expect: {count: 7}}]"
+    for allow, cause in (("", "jobs dead-lettered m: Bad"), ("allow: [no_dead_letters], ", "")):
+        failure = run_one(scenario_of(tmp_path, f"cases: {{one: {{{allow}{step}}}}}\n"), world).failure
+        assert failure is not None
+        assert failure.likely_cause == cause
+
+
+def test_a_printed_traceback_is_told_by_its_exception(tmp_path: Path) -> None:
+    """Not by its first line, which is the same for all of them."""
+    world = FakeEnvironment("worker")
+    world.services.logs = lambda after=0: (  # type: ignore[method-assign]
+        [
+            LogLine("worker", 0, 0.0, text, None)
+            for text in (
+                "Traceback (most recent call last):",
+                '  File "/app/worker.py", line 3, in f',
+                "KeyError: 'id'",
+            )
+        ],
+        0,
+    )
+    cases = "always: [no_error_logs]\ncases: {one: {steps: [{set: {a: 1}}]}}\n"
+    failure = run_one(scenario_of(tmp_path, cases), world).failure
+    assert failure is not None
+    assert failure.headline == "no_error_logs: worker logged a traceback: KeyError: 'id' at app/worker.py:3"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from peeklock.engine.plan import Choice, Target, make_plan
+from peeklock.errors import PeeklockError
 from peeklock.scenario.errors import ScenarioInvalid
 from peeklock.verbs import VOCABULARY
 
@@ -50,10 +51,18 @@ class TestPlan:
             ("sas and not expired", ["b:sas[1]", "b:sas[2]"]),
             ("happy or new", ["a:happy", "b:sas[1]", "b:sas[2]"]),
             ("IO-8", ["a:sas_expired"]),
+            ("(sas or happy) and not (expired or new)", ["a:happy"]),
+            ("NOT SAS", ["a:happy"]),
         ],
     )
     def test_keywords(self, keyword: str, expected: list[str]) -> None:
         assert names(Choice(keyword=keyword)) == expected
+
+    @pytest.mark.parametrize("keyword", ["(sas", "sas)", "and sas", "sas or", "sas happy", "not", "()"])
+    def test_a_keyword_that_cannot_be_read_is_told(self, keyword: str) -> None:
+        """It would match nothing, and look like an empty choice."""
+        with pytest.raises(PeeklockError, match="-k"):
+            names(Choice(keyword=keyword))
 
     def test_tags_of_files_and_cases(self) -> None:
         assert names(Choice(tags=("slow",))) == ["a:sas_expired", "a:happy"]

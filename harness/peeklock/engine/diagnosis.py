@@ -1,0 +1,113 @@
+"""What services and queues say of a failure: the errors that were logged, and the likely cause."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from peeklock.servicebus.ledger import Entry, EventKind
+from peeklock.stack.backend import Exit, LogLine
+
+ALARMING_LEVELS = frozenset({"error", "critical", "fatal"})
+_LONGEST_MESSAGE = 300
+_FOREIGN = ("/site-packages/", "/lib/python", "<frozen ")
+"""In the path of code that is not the service's own."""
+_TRACEBACK = "Traceback (most recent call last)"
+
+
+def is_error(line: LogLine) -> bool:
+    """Tell whether a service has logged an error: by its level, or a traceback where the line is not JSON."""
+    if line.record is not None:
+        return str(line.record.get("level", "")).lower() in ALARMING_LEVELS
+    return line.text.startswith(_TRACEBACK)
+
+
+def logged_errors(lines: Sequence[LogLine]) -> list[str]:
+    """Return a sentence for each error that a service has logged, with its exception and where that came from."""
+    return [_error_sentence(line) for line in _errors(lines)]
+
+
+def likely_cause(
+    entries: Iterable[Entry], lines: Sequence[LogLine], exits: Iterable[Exit], allowed: Collection[str] = ()
+) -> str:
+    """Return the most telling of what went wrong around a failure, in one sentence; empty when nothing did.
+
+    `allowed`: invariants that the case waives; what they are about is to be expected, and explains nothing.
+    """
+    for gone in exits:
+        if not gone.expected and "no_service_exit" not in allowed:
+            how = f"signal {-gone.code}" if gone.code < 0 else f"code {gone.code}"
+            return f"{gone.service} exited by itself with {how}"
+    errors = _errors(lines) if "no_error_logs" not in allowed else []
+    if errors:
+        with_traceback = [line for line in errors if (line.record or {}).get("exception")]
+        return _error_sentence((with_traceback or errors)[-1])
+    lettered = [entry for entry in entries if entry.event is EventKind.DEAD_LETTERED]
+    if lettered and "no_dead_letters" not in allowed:
+        entry = lettered[-1]
+        message_id = entry.message_id or ""
+        why = ": ".join(str(part) for part in (entry.reason, entry.details.get("description")) if part)
+        if entry.reason == "MaxDeliveryCountExceeded":
+            why += _last_word(message_id, lines)
+        return f"{entry.entity} dead-lettered {message_id}: {why}"
+    return ""
+
+
+def _errors(lines: Sequence[LogLine]) -> list[LogLine]:
+    """Return the lines that are errors; a traceback that was printed line by line becomes one record with its exception."""
+    return [_gathered(line, lines[index + 1 :]) for index, line in enumerate(lines) if is_error(line)]
+
+
+def _gathered(line: LogLine, following: Iterable[LogLine]) -> LogLine:
+    if line.record is not None:
+        return line
+    text = [line.text]
+    for other in following:
+        if (other.service, other.replica) != (line.service, line.replica):
+            continue
+        text.append(other.text)
+        if not other.text.startswith(" "):  # the exception's own line
+            break
+    return replace(line, record={"event": "a traceback", "exception": "\n".join(text)})
+
+
+def _last_word(message_id: str, lines: Sequence[LogLine]) -> str:
+    """Return what a service last said of a message when it gave it back: the broker knows only how often that was."""
+    for line in reversed(lines):
+        record = line.record or {}
+        told = record.get("reason") or record.get("error") or record.get("detail")
+        if told and record.get("message_id") == message_id:
+            return f" {line.service} logged {record.get('event', line.text)}: {told}"
+    return ""
+
+
+def _error_sentence(line: LogLine) -> str:
+    record = line.record or {}
+    said = str(record.get("event", line.text))
+    exception = str(record.get("exception", "")).strip().splitlines()
+    if exception:
+        message, where = _of_traceback(exception)
+        return f"{line.service} logged {said}: {message}{where}"
+    detail = record.get("error") or record.get("reason") or record.get("detail")
+    return f"{line.service} logged {said}" + (f": {detail}" if detail else "")
+
+
+def _of_traceback(text: list[str]) -> tuple[str, str]:
+    """Return the message, all of its lines as one, and the place: the innermost of the service's own code."""
+    begin = max((n for n, part in enumerate(text) if part.startswith(_TRACEBACK)), default=-1)
+    end = next((n for n in range(begin + 1, len(text)) if not text[n].startswith(" ")), len(text) - 1)
+    frames = [part.strip() for part in text[begin + 1 : end] if part.strip().startswith("File ")]
+    own = [frame for frame in frames if not any(part in frame for part in _FOREIGN)]
+    message = " ".join(part.strip() for part in text[end:] if part.strip())
+    shortened = message if len(message) <= _LONGEST_MESSAGE else message[: _LONGEST_MESSAGE - 1] + "…"
+    return shortened, f" at {_place((own or frames)[-1])}" if frames else ""
+
+
+def _place(line: str) -> str:
+    """Turn `File "/x/worker/result.py", line 44, in build` into `worker/result.py:44`."""
+    try:
+        _, path, rest = line.split('"', 2)
+        number = rest.split("line ", 1)[1].split(",", 1)[0]
+    except (ValueError, IndexError):
+        return line
+    return f"{'/'.join(path.split('/')[-2:])}:{number}"
