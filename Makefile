@@ -55,6 +55,7 @@ fix: $(READY) ## put right what a machine can
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/peeklock schema --output docs/reference/scenario.schema.json
+	@$(BIN)/python docs/reference/api.py
 
 fuzz: $(READY) ## a million spoilt frames for the emulator (seven to fifteen minutes)
 	@$(BIN)/python -m tests.fuzz -n $(N)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+from importlib.metadata import version
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
+import peeklock
 from peeklock.engine.invariants import CHECKS
 from peeklock.scenario.document import parse_text
 from peeklock.scenario.matchers.operators import OPERATORS
@@ -52,3 +55,28 @@ def test_yaml_on_the_pages_is_yaml() -> None:
         for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
             if not all(line.startswith("#") for line in block.splitlines()):
                 parse_text(block, page)
+
+
+def _api() -> Any:
+    spec = importlib.util.spec_from_file_location("api_page", ROOT / "docs" / "reference" / "api.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_of_what_one_imports_is_that_of_the_code() -> None:
+    """`make fix` makes it anew."""
+    api = _api()
+    assert api.PAGE.read_text(encoding="utf-8") == api.page()
+
+
+def test_the_example_of_that_reference_runs() -> None:
+    exec(_api().EXAMPLE, {})
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    assert peeklock.__version__ == version("peeklock")
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        peeklock.nothing  # noqa: B018

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from peeklock import __version__
 from peeklock.cli import check, coverage, dlq, images, init, plan, run, schema, setup, warm
 
 app = typer.Typer(
@@ -29,6 +32,21 @@ app.command("setup")(setup.setup)
 app.command("init")(init.init)
 app.add_typer(dlq.dlq, name="dlq")
 app.add_typer(images.images, name="images")
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"peeklock {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="tell the version and end")
+    ] = False,
+) -> None:
+    """Say what holds for every command."""
 
 
 @app.command("servicebus", add_help_option=False)

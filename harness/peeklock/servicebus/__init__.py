@@ -5,6 +5,7 @@ Names are loaded when they are asked for: starting the process costs little more
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from .emulator import Emulator
     from .issuer import Issuer
     from .settings import TopologyError
+    from .store import StoreError
     from .topology import Queue, Rule, Subscription, Topic, Topology
 
 _HOMES = {
@@ -29,6 +31,7 @@ _HOMES = {
     "RoleAssignment": "auth",
     "Rule": "topology",
     "ServiceBusError": "client",
+    "StoreError": "store",
     "Subscription": "topology",
     "SystemClock": "broker",
     "Topic": "topology",
@@ -49,6 +52,7 @@ __all__ = [
     "RoleAssignment",
     "Rule",
     "ServiceBusError",
+    "StoreError",
     "Subscription",
     "SystemClock",
     "Topic",
@@ -57,9 +61,9 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # a type checker knows each name by its import above
 
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
