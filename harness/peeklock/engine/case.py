@@ -19,6 +19,7 @@ from peeklock.engine.events import CaseFinished, CaseStarted, Durations, Event, 
 from peeklock.engine.failure import Failure, Moment, StepFailed, locate, title
 from peeklock.engine.invariants import broken
 from peeklock.engine.ledger import Ledger
+from peeklock.engine.names import Names
 from peeklock.engine.record import Record
 from peeklock.engine.stepping import Stepper
 from peeklock.engine.timeline import timeline
@@ -153,7 +154,7 @@ class CaseRun:
             ledger=Ledger(self.environment.ledger, cursor),
             signal=signal,
             deadline=Deadline(self.scenario.timeout(self.case)),
-            names=names,
+            names=Names(names, self.scenario.path.parent, self.environment.clock.now, self.name),
             secrets=secrets_of(seen),
             update_snapshots=self.options.update_snapshots,
         )
@@ -163,14 +164,13 @@ class CaseRun:
 
     def _define_names(self, context: CaseContext) -> None:
         folder = self.scenario.path.parent
-        variables = file_variables(self.scenario, context.names)
-        context.names |= variables
-        context.file_names = dict(context.names)
-        for secret in self.scenario.header.secrets:
-            context.secret(str(variables[secret]))
-        context.names |= resolve(dict(self.case.row), context.scope(folder))
+        variables = file_variables(self.scenario, context.names.visible())
+        context.names.define_file(variables)
+        context.secrets |= {str(variables[secret]) for secret in self.scenario.header.secrets} - {""}
+        for key, value in resolve(dict(self.case.row), context.names.scope(folder)).items():
+            context.names[key] = value
         for key, raw in self.case.header.vars.items():
-            context.names[key] = resolve(raw, context.scope(folder))
+            context.names[key] = resolve(raw, context.names.scope(folder))
 
 
 def told(trouble: Exception) -> str:

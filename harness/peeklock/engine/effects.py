@@ -8,6 +8,7 @@ from typing import Any
 from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.ledger import DEAD_LETTER_SUFFIX, HELD, Message
+from peeklock.engine.settling import open_messages, worked_queues
 from peeklock.engine.waiting import Look, wait_until
 from peeklock.scenario.topology import Effect, Receivable
 from peeklock.scenario.values import ValueInvalid, dig
@@ -22,7 +23,7 @@ def nothing_lost(context: CaseContext) -> list[str]:
     and the queues hold all that they should."""
 
     def look() -> Look[list[str]]:
-        waiting = context.open_messages()
+        waiting = open_messages(context)
         lost = waiting or _lost(context)
         return Look(not lost, lost, context.unexpected_exit())
 
@@ -55,7 +56,7 @@ def nothing_doubled(context: CaseContext) -> list[str]:
 
 def _lost(context: CaseContext) -> list[str]:
     found: list[str] = []
-    for queue in context.worked_queues():
+    for queue in worked_queues(context):
         for message in context.ledger.messages(queue):
             name = f"{queue}: {message.facts.get('message_id')}"
             if message.outcome in ("expired", "deferred"):

@@ -10,6 +10,7 @@ from peeklock.engine.context import CaseContext
 from peeklock.engine.diagnosis import logged_errors
 from peeklock.engine.effects import nothing_doubled, nothing_lost
 from peeklock.engine.ledger import DEAD_LETTER_SUFFIX, body_of
+from peeklock.engine.settling import open_messages
 from peeklock.engine.waiting import Look, wait_until
 from peeklock.errors import PeeklockError
 from peeklock.redaction import RedactedError
@@ -41,7 +42,7 @@ def no_stuck_messages(context: CaseContext) -> list[str]:
     """Every message that somebody consumes has been settled."""
 
     def look() -> Look[list[str]]:
-        waiting = context.open_messages()
+        waiting = open_messages(context)
         return Look(not waiting, waiting, context.unexpected_exit())
 
     waited = wait_until(look, context.deadline.sooner(STUCK_AFTER), context.signal)

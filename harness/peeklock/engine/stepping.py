@@ -14,6 +14,7 @@ from peeklock.engine.bounded import GRACE, Call
 from peeklock.engine.context import CaseContext
 from peeklock.engine.events import Event, StepFinished
 from peeklock.engine.failure import StepFailed, Unforeseen, VerbFailed, title
+from peeklock.engine.settling import settled
 from peeklock.engine.verb import Found, Verb
 from peeklock.engine.waiting import Deadline, Look, Waited, wait_until
 from peeklock.errors import PeeklockError
@@ -22,6 +23,7 @@ from peeklock.scenario.durations import parse_duration
 from peeklock.scenario.matchers import Context as MatchContext
 from peeklock.scenario.matchers import Matcher, Mismatch, show
 from peeklock.scenario.model import Eventually, Step
+from peeklock.scenario.names import ALWAYS_DEFINED
 from peeklock.scenario.steps import EventuallyArguments
 from peeklock.scenario.topology import Model
 from peeklock.scenario.values import ValueInvalid, dig, resolve
@@ -125,7 +127,7 @@ class Stepper:
             arguments = self._arguments(step, {})
             return lambda: verb.run(arguments, self._context)
         run_many = verb.run_many
-        count = resolve(times, self._context.scope(step.document.path.parent))
+        count = resolve(times, self._context.names.scope(step.document.path.parent))
         each = [self._arguments(step, {"index": index}) for index in range(count)]
         return lambda: run_many(each, self._context)
 
@@ -135,7 +137,7 @@ class Stepper:
     def _model(self, step: Step, model: type[M], raw: Any, key: str, extra: Mapping[str, Any] = NOTHING) -> M:
         """Return what stands at a key of a step, with its names looked up. Raises `StepFailed`."""
         folder = step.document.path.parent
-        looked_up = resolve(raw, self._context.scope(folder, extra))
+        looked_up = resolve(raw, self._context.names.scope(folder, extra))
         try:
             return model.model_validate(looked_up, context={"folder": folder})
         except ValidationError as error:
@@ -169,7 +171,7 @@ class Stepper:
         if matcher is None:
             return ()
         folder = step.document.path.parent
-        scope = self._context.scope(folder)
+        scope = self._context.names.scope(folder)
         matching = MatchContext(lambda raw: resolve(raw, scope), folder, self._context.update_snapshots)
         return tuple(matcher.match(value, matching, ""))
 
@@ -204,7 +206,7 @@ class Stepper:
         self._context.environment.check()
         if "no_service_exit" not in self._context.case.header.allow and (gone := self._context.unexpected_exit()):
             return gone
-        if step.verb.name in ("messages", "queue") and self._context.settled():
+        if step.verb.name in ("messages", "queue") and settled(self._context):
             return "the case has settled, no further message can come"
         return ""
 
@@ -220,35 +222,33 @@ class Stepper:
                     at=(*step.path, "capture", name),
                 ) from None
             self._context.names[name] = captured
-            if capture.secret and isinstance(captured, str):
-                self._context.secret(captured)
+            if capture.secret and isinstance(captured, str) and captured:
+                self._context.secrets.add(captured)
 
     def _use(self, step: Step) -> None:
-        times = resolve(step.times, self._context.scope(step.document.path.parent))
+        times = resolve(step.times, self._context.names.scope(step.document.path.parent))
         if not isinstance(times, int) or times < 1:
             raise ValueInvalid(f"times is {show(times)}, expected a whole number from 1")
         for _ in range(times):
             self._use_once(step)
 
     def _use_once(self, step: Step) -> None:
-        outer = self._context.names
-        given = resolve(dict(step.bindings), self._context.scope(step.document.path.parent))
-        inner = {key: outer[key] for key in _ENGINE_NAMES if key in outer} | given
-        self._context.names = inner
-        try:
+        names = self._context.names
+        visible = names.visible()
+        inner = {key: visible[key] for key in ALWAYS_DEFINED & visible.keys()}
+        inner |= resolve(dict(step.bindings), names.scope(step.document.path.parent))
+        with names.inside(inner):
             self.run_all(step.steps)
-        finally:
-            self._context.names = outer
         for name in step.outputs:
-            outer[name] = inner[name]
+            names[name] = inner[name]
 
     def _set(self, step: Step) -> None:
         # one by one, so that a name may build on those before it
         for name, raw in step.arguments.items():
-            self._context.names[name] = resolve(raw, self._context.scope(step.document.path.parent))
+            self._context.names[name] = resolve(raw, self._context.names.scope(step.document.path.parent))
 
     def _window(self, step: Step) -> float:
-        scope = self._context.scope(step.document.path.parent)
+        scope = self._context.names.scope(step.document.path.parent)
         try:
             return parse_duration(str(resolve(step.arguments.get("for", "2s"), scope)))
         except ValueInvalid:
@@ -277,9 +277,6 @@ class Stepper:
             raise StepFailed(step, f"what must never come true did, {after}", notes=notes)
         if waited.last.error is not None:
             raise StepFailed(step, str(waited.last.error), at=observed.path)
-
-
-_ENGINE_NAMES = ("case", "scenario", "project", "postgres", "blobs", "servicebus", "services")
 
 
 def _notes(seen: _Seen) -> tuple[str, ...]:

@@ -95,8 +95,8 @@ def run(arguments: BlobArguments, context: CaseContext) -> Found:
         raise VerbFailed(f"{action} {target}: {type(error).__name__}: no answer from the blob service") from None
     if arguments.sas is not None or action == "sign":
         url = signed_url(context, container, name, arguments.sas or Sas())
-        found |= {"sas_url": context.secret(url)}
-        context.secret(url.split("sig=")[-1].split("&")[0])
+        found |= {"sas_url": url}
+        context.secrets |= {url, url.split("sig=")[-1].split("&")[0]}
     context.note("blobs", f"{action} {target}")
     return Found(found | {"url": _url(context, container, name)})
 

@@ -120,6 +120,17 @@ async def _exchange(requests: Sequence[_Request], parallel: int, context: CaseCo
     return [task.result() for task in sent]
 
 
+def _service(context: CaseContext, name: str | None) -> str:
+    """Return the service that a step means: the one named, the file's default, or the only one with `ready.http`."""
+    header = context.scenario.header
+    if wanted := name or header.defaults.http.service:
+        return wanted
+    with_http = [key for key, service in header.services.items() if service.ready and service.ready.http]
+    if len(with_http) == 1:
+        return with_http[0]
+    raise VerbFailed(f"which service? {len(with_http)} have ready.http: say `on:`, or defaults.http.service")
+
+
 @dataclass(frozen=True)
 class _Request:
     """A request with its names looked up."""
@@ -134,9 +145,9 @@ class _Request:
         url, actor = arguments.target, "test"
         headers = {"x-correlation-id": context.slug}
         if url.startswith("/"):
-            actor = context.service(arguments.on)
+            actor = _service(context, arguments.on)
             url = context.environment.services.url(actor) + url
-            scope = context.file_scope()
+            scope = context.names.file_scope()
             defaults = context.scenario.header.defaults.http.headers
             headers |= {key.lower(): str(resolve(value, scope)) for key, value in defaults.items()}
         for key, value in arguments.headers.items():

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
+from peeklock.engine.settling import open_messages
 from peeklock.engine.verb import Found, Verb
 from peeklock.engine.waiting import Look, wait_until
 from peeklock.scenario.durations import Duration
@@ -31,7 +32,7 @@ def run(arguments: SettleArguments, context: CaseContext) -> Found:
     """Return `{seconds}` when no message is active, locked or scheduled; fail with those that are."""
 
     def look() -> Look[list[str]]:
-        waiting = context.open_messages(arguments.queues)
+        waiting = open_messages(context, arguments.queues)
         if arguments.ignore_scheduled:
             waiting = [text for text in waiting if not text.endswith(" is scheduled")]
         gone = "" if "no_service_exit" in context.case.header.allow or context.stopped else context.unexpected_exit()
