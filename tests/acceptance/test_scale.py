@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from peeklock.stack.clock.movable import faketime
+from peeklock.stack.clock import faketime
 from tests.acceptance.conftest import Run
 
 JOB = """\

@@ -205,7 +205,7 @@ class Environment(Protocol):
     name: str
     endpoints: Endpoints
     seen: Endpoints
-    """Where its services find them: the same, or the doors of the relay in which faults strike."""
+    """Where its services find them: the same, or at the ports of the relay in which faults strike."""
     services: Services
 
     @property

@@ -16,7 +16,7 @@ import pytest
 
 from peeklock.servicebus import Client, OutgoingMessage
 from peeklock.stack.backend import Environment
-from peeklock.stack.clock.movable import faketime
+from peeklock.stack.clock import faketime
 from peeklock.stack.errors import StackError
 from peeklock.stack.local import LocalStack
 from peeklock.stack.servers.blob_http import BlobAccount

@@ -15,7 +15,7 @@ from peeklock.errors import PeeklockError
 from peeklock.stack.containers import owners
 from peeklock.stack.containers.engine import STACK_LABEL, Engine
 from peeklock.stack.containers.stack import ContainersStack
-from peeklock.stack.warm.lifecycle import lifecycle as warm
+from peeklock.stack.warm import lifecycle as warm
 from tests.conformance.stack.conftest import Driver, Project
 from tests.conformance.stack.engine import engine_or_skip, until_nothing_is_left
 

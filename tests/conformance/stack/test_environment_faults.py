@@ -16,7 +16,7 @@ from peeklock.stack.backend import Endpoints, Environment, Ports
 from peeklock.stack.errors import StackError
 from peeklock.stack.faults import KINDS
 from peeklock.stack.local import LocalStack
-from peeklock.stack.warm.lifecycle import lifecycle as warm
+from peeklock.stack.warm import lifecycle as warm
 from tests.conformance.stack.conftest import Project
 
 
@@ -69,7 +69,7 @@ def test_faults_strike_between_services_and_what_they_reach(
 def test_each_replica_is_reached_and_broken_by_itself(
     backend: type[LocalStack], project: Project, nothing_left: Callable[[], None]
 ) -> None:
-    """Each has a door of its own, which others are told; what is done to the service is done to all of its replicas."""
+    """Each has a listener of its own, which others are told; what is done to the service is done to all of its replicas."""
     told: dict[str, list[str]] = {}
 
     def variables(_endpoints: Endpoints, ports: Ports) -> Mapping[str, Mapping[str, str]]:
@@ -80,18 +80,18 @@ def test_each_replica_is_reached_and_broken_by_itself(
     spec = dataclasses.replace(project.spec(services=services, relayed=True, blobs=False), variables=variables)
     with backend.start(project.root, room=2) as stack:
         environment = stack.environment(spec)
-        doors, own = told["other"], environment.services.urls("api")
-        assert len({*doors, *own}) == 4
-        assert {told_by(url)["PORT"] for url in doors} == {str(urlsplit(url).port) for url in own}
+        relayed, own = told["other"], environment.services.urls("api")
+        assert len({*relayed, *own}) == 4
+        assert {told_by(url)["PORT"] for url in relayed} == {str(urlsplit(url).port) for url in own}
         environment.faults.begin("api.1", KINDS["down"].model_validate({}))
-        assert told_by(doors[0])
+        assert told_by(relayed[0])
         with pytest.raises(ConnectionRefusedError):
-            told_by(doors[1])
+            told_by(relayed[1])
         environment.faults.begin("api", KINDS["down"].model_validate({}))
         with pytest.raises(ConnectionRefusedError):
-            told_by(doors[0])
+            told_by(relayed[0])
         environment.faults.end("api")
-        assert [told_by(url)["PORT"] for url in doors] == [told_by(url)["PORT"] for url in own]
+        assert [told_by(url)["PORT"] for url in relayed] == [told_by(url)["PORT"] for url in own]
         assert [event.target for event in environment.faults.events()][:2] == ["api.1", "api.0"]
     nothing_left()
 

@@ -11,7 +11,7 @@ import pytest
 
 from peeklock.errors import PeeklockError
 from peeklock.stack.local import LocalStack
-from peeklock.stack.warm.lifecycle import lifecycle as warm
+from peeklock.stack.warm import lifecycle as warm
 from tests.conformance.stack.conftest import Project
 
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from peeklock.stack.faults import KINDS
-from peeklock.stack.relay.door import HOST, Door
+from peeklock.stack.relay.listener import HOST, RelayListener
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 BODY = bytes(range(256)) * 40
@@ -56,17 +56,17 @@ async def web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Non
 
 
 class Place:
-    """A target and a door in front of it."""
+    """A target and a listener in front of it."""
 
-    def __init__(self, door: Door, told: list[str]) -> None:
-        self.door, self.told = door, told
+    def __init__(self, listener: RelayListener, told: list[str]) -> None:
+        self.listener, self.told = listener, told
         self.connections: list[Streams] = []
 
     async def fault(self, kind: str, times: int | None = None, seconds: float | None = None, **settings: Any) -> None:
-        await self.door.begin(KINDS[kind].model_construct(**settings), times, seconds)
+        await self.listener.begin(KINDS[kind].model_construct(**settings), times, seconds)
 
     async def connect(self) -> Streams:
-        self.connections.append(await asyncio.open_connection(HOST, self.door.port))
+        self.connections.append(await asyncio.open_connection(HOST, self.listener.port))
         return self.connections[-1]
 
 
@@ -84,16 +84,18 @@ async def place(
 
     server = await asyncio.start_server(accept, HOST, 0)
     told: list[str] = []
-    door = Door("x", port, server.sockets[0].getsockname()[1], serve is web, lambda _door, _at, text: told.append(text))
-    await door.open()
-    there = Place(door, told)
+    listener = RelayListener(
+        "x", port, server.sockets[0].getsockname()[1], serve is web, lambda _door, _at, text: told.append(text)
+    )
+    await listener.open()
+    there = Place(listener, told)
     try:
         async with asyncio.timeout(20):
             yield there
     finally:
         for _, writer in there.connections:
             await ended(writer)
-        await door.close()
+        await listener.close()
         server.close()
         await asyncio.gather(*served)
 
@@ -127,7 +129,7 @@ def test_latency_makes_answers_late_on_connections_that_are_there_and_ends_with_
             began = now()
             assert await said(streams, BODY * 30) == BODY * 30
             assert 0.29 < now() - began < 2, "once for all of it, not once for each piece"
-            await there.door.end()
+            await there.listener.end()
             await there.fault("latency", seconds=0.2, delay=15.0, jitter=0.0)
             assert await said(streams, b"b") == b"b", "what was held back goes on when the fault is over"
             assert there.told == [
@@ -157,7 +159,7 @@ def test_timeout_is_silence_and_then_the_end() -> None:
             await there.fault("timeout", after=0.2)
             streams[1].write(b"a")
             assert await streams[0].read() == b""
-            await there.door.end()
+            await there.listener.end()
             streams = await there.connect()
             await there.fault("timeout", seconds=0.2, after=None)
             assert await said(streams, b"b") == b"b"
@@ -178,7 +180,7 @@ def test_reset_peer_breaks_as_many_connections_as_it_is_told() -> None:
                 await new[0].read()
             third = await there.connect()
             assert await said(third, b"b") == b"b"
-            assert await there.door.end() == 2
+            assert await there.listener.end() == 2
 
     asyncio.run(check())
 
@@ -214,7 +216,7 @@ def test_down_refuses_until_it_is_over() -> None:
             with pytest.raises(ConnectionRefusedError):
                 await there.connect()
             await there.fault("down")
-            assert await there.door.end() == 1
+            assert await there.listener.end() == 1
             streams = await there.connect()
             assert await said(streams, b"b") == b"b"
 
@@ -224,7 +226,7 @@ def test_down_refuses_until_it_is_over() -> None:
 def test_whoever_comes_while_the_target_is_gone_sees_it() -> None:
     async def check() -> None:
         async with place(echo) as there:
-            there.door.target = 1
+            there.listener.target = 1
             streams = await there.connect()
             with contextlib.suppress(ConnectionResetError):
                 assert await streams[0].read() == b""
@@ -236,7 +238,7 @@ def http(check: Callable[[Place, httpx.AsyncClient], Awaitable[None]]) -> None:
     async def run() -> None:
         async with (
             place(web) as there,
-            httpx.AsyncClient(base_url=f"http://{HOST}:{there.door.port}", trust_env=False, timeout=10) as client,
+            httpx.AsyncClient(base_url=f"http://{HOST}:{there.listener.port}", trust_env=False, timeout=10) as client,
         ):
             await check(there, client)
 
@@ -252,7 +254,7 @@ def test_http_without_faults_goes_through_one_connection() -> None:
             assert (await client.head("/a")).headers["content-length"] == str(len(BODY))
             assert (await client.post("/a", content=BODY * 20)).content == BODY * 20
             assert (await client.post("/a", content=b"abc", headers={"expect": "100-continue"})).content == b"abc"
-        assert len(there.door.lines) == 1
+        assert len(there.listener.connections) == 1
 
     http(check)
 
@@ -260,9 +262,40 @@ def test_http_without_faults_goes_through_one_connection() -> None:
 def test_what_is_no_http_goes_through_as_it_is() -> None:
     async def check() -> None:
         async with place(echo) as there:
-            there.door.http = True
+            there.listener.http = True
             streams = await there.connect()
             assert await said(streams, b"\x00\x01 no request\r\n\r\n" + BODY) == b"\x00\x01 no request\r\n\r\n" + BODY
+
+    asyncio.run(check())
+
+
+def test_an_upgrade_hands_the_connection_over() -> None:
+    async def upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n")
+        await echo(reader, writer)
+
+    async def check() -> None:
+        async with place(upgrade) as there:
+            there.listener.http = True
+            reader, writer = streams = await there.connect()
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n")
+            assert b"101" in await reader.readuntil(b"\r\n\r\n")
+            assert await said(streams, BODY) == BODY
+
+    asyncio.run(check())
+
+
+def test_a_body_without_a_length_ends_with_its_connection() -> None:
+    async def old(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + BODY)
+        await ended(writer)
+
+    async def check() -> None:
+        async with place(old) as there, httpx.AsyncClient(trust_env=False, timeout=10) as client:
+            there.listener.http = True
+            assert (await client.get(f"http://{HOST}:{there.listener.port}/")).content == BODY
 
     asyncio.run(check())
 
@@ -280,9 +313,9 @@ def test_a_status_is_answered_as_often_as_said_and_only_to_the_requests_meant() 
             refused = await client.get("/a?sig=secret")
             assert (refused.status_code, refused.text, refused.headers["retry-after"]) == (503, "not now", "1")
         assert (await client.get("/a")).status_code == 200
-        assert len(there.door.lines) == 1
+        assert len(there.listener.connections) == 1
         assert there.told[1] == "fault status: GET /a answered 503"
-        assert await there.door.end() == 2
+        assert await there.listener.end() == 2
 
     http(check)
 

@@ -13,7 +13,7 @@ from peeklock.stack.embedded.stack import EmbeddedStack
 from peeklock.stack.errors import StackError
 from peeklock.stack.open import open_stack
 from peeklock.stack.project.folder import ProjectFolder
-from peeklock.stack.warm.lifecycle import lifecycle as warm
+from peeklock.stack.warm import lifecycle as warm
 from tests.conformance.stack.conftest import Driver, Project
 
 RUN = """

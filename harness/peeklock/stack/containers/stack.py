@@ -24,7 +24,7 @@ from peeklock.stack.containers.postgres import start_postgres
 from peeklock.stack.containers.servicebus import start_servicebus
 from peeklock.stack.containers.services import ServiceContainers
 from peeklock.stack.containers.site import Site
-from peeklock.stack.environment.doors import addresses
+from peeklock.stack.environment.endpoints import addresses
 from peeklock.stack.environment.launcher import Launcher
 from peeklock.stack.environment.record import Record
 from peeklock.stack.errors import StackError, missing_tool
@@ -122,7 +122,7 @@ class ContainersStack(LocalStack):
         ours = [port for name, ports in record.ports.items() if name not in images for port in ports]
         return ServiceContainers(
             self._site, self._supervisor, self.children, processes, record.passage, Path(record.log_dir),
-            out=[*addresses(endpoints).values(), *record.doors.values(), *ours],
+            out=[*addresses(endpoints).values(), *record.relay_ports.values(), *ours],
             served=[port for name in images for port in record.ports[name]],
         )  # fmt: skip
 

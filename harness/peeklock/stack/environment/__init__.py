@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = ["environment", "fingerprint", "launcher", "leases", "record", "services"]
+__all__ = ["endpoints", "environment", "fingerprint", "launcher", "leases", "parts", "record"]

@@ -18,7 +18,7 @@ from peeklock.servicebus.ledger import Entry
 from peeklock.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Services
 from peeklock.stack.clock.movable import Member, MovableClock, RealClock
 from peeklock.stack.environment.dependencies import OwnDependencies
-from peeklock.stack.environment.doors import addresses, through
+from peeklock.stack.environment.endpoints import addresses, through
 from peeklock.stack.environment.faults import EnvironmentFaults
 from peeklock.stack.environment.leftovers import end_leftovers
 from peeklock.stack.environment.parts import KINDS, Parts
@@ -140,16 +140,18 @@ class LocalEnvironment:
             services.close()
             self._set_endpoints(planned=False)
             if self._relay is not None:
-                self._relay.ask("route", door="blobs", target=self._parts.blobs().port)
+                self._relay.ask("route", target="blobs", port=self._parts.blobs().port)
             self._make_services().start_all()
         self.timings["services"] = time.monotonic() - began
         bus = self._parts.servicebus() if stack.servicebus is not None else None
-        self.faults = self._faults = EnvironmentFaults(bus, self.record.namespace, self._relay, list(self.record.doors))
+        self.faults = self._faults = EnvironmentFaults(
+            bus, self.record.namespace, self._relay, list(self.record.relay_ports)
+        )
         self._faults.forget()
 
     def _set_endpoints(self, planned: bool) -> None:
         self.endpoints = self._endpoints(planned)
-        self.seen = through(self.endpoints, self.record.doors) if self._spec.relayed else self.endpoints
+        self.seen = through(self.endpoints, self.record.relay_ports) if self._spec.relayed else self.endpoints
 
     def _open_relay(self) -> None:
         if not self._spec.relayed:
@@ -160,11 +162,15 @@ class LocalEnvironment:
         targets = addresses(self.endpoints)
         for service, ports in self.record.ports.items():
             targets |= zip(replica_names(service, len(ports)), ports, strict=True)
-        doors = {
-            name: {"port": self.record.doors[name], "target": port, "http": name not in ("postgres", "servicebus")}
+        listeners = {
+            name: {
+                "port": self.record.relay_ports[name],
+                "target": port,
+                "http": name not in ("postgres", "servicebus"),
+            }
             for name, port in targets.items()
         }
-        self._relay = RelayServer.start(self._supervisor, self.record.relay_process, self.log_dir, doors)
+        self._relay = RelayServer.start(self._supervisor, self.record.relay_process, self.log_dir, listeners)
         self.record.relay = self._relay.state
 
     def _make_services(self) -> LocalServices:
@@ -173,7 +179,7 @@ class LocalEnvironment:
             known.append(self._parts.postgres().password)
         self.services = self._services = LocalServices(
             self._supervisor, self._parts.children, self._parts.launcher(self._spec, self.record, self.endpoints), self.record.prefix,
-            self._spec, self.seen, self.record.ports, self.log_dir, known, self.record.doors,
+            self._spec, self.seen, self.record.ports, self.log_dir, known, self.record.relay_ports,
         )  # fmt: skip
         return self._services
 

@@ -14,17 +14,19 @@ from peeklock.stack.servers.servicebus import ControlError, ServiceBusServer
 
 class EnvironmentFaults:
     """Implements `backend.Faults`. Thread-safe. `relay` is there when the environment was made for faults that strike in it;
-    `doors` are the names of its doors."""
+    `targets` are those behind it."""
 
     def __init__(
-        self, servicebus: ServiceBusServer | None, namespace: str, relay: RelayServer | None, doors: Sequence[str]
+        self, servicebus: ServiceBusServer | None, namespace: str, relay: RelayServer | None, targets: Sequence[str]
     ) -> None:
-        self._servicebus, self._namespace, self._relay, self._doors = servicebus, namespace, relay, doors
+        self._servicebus, self._namespace, self._relay, self._targets = servicebus, namespace, relay, targets
 
     def _at(self, target: str) -> list[str]:
-        """The doors of a target: of a service with several replicas, those of all of them."""
+        """The target itself, or the replicas of a service that has several."""
         return (
-            [target] if target in self._doors else [door for door in self._doors if door.rpartition(".")[0] == target]
+            [target]
+            if target in self._targets
+            else [each for each in self._targets if each.rpartition(".")[0] == target]
         )
 
     def begin(self, target: str, fault: Fault, times: int | None = None, seconds: float | None = None) -> int:
@@ -36,8 +38,8 @@ class EnvironmentFaults:
                 fix="a step with the fault itself, not a name for it, has to be in the file",
             )
         settings = fault.model_dump()
-        for door in self._at(target):
-            self._relay.ask("begin", door=door, kind=fault.kind, settings=settings, times=times, seconds=seconds)
+        for each in self._at(target):
+            self._relay.ask("begin", target=each, kind=fault.kind, settings=settings, times=times, seconds=seconds)
         return 0
 
     def _begin_in_broker(self, servicebus: ServiceBusServer, fault: Fault, times: int | None) -> int:
@@ -55,8 +57,8 @@ class EnvironmentFaults:
     def end(self, target: str | None = None) -> int:
         struck = 0
         if self._relay is not None:
-            doors = [None] if target is None else self._at(target)
-            struck = sum(int(self._relay.ask("end", door=door)) for door in doors)
+            targets = [None] if target is None else self._at(target)
+            struck = sum(int(self._relay.ask("end", target=each)) for each in targets)
         if self._servicebus is not None and target in (None, "servicebus"):
             struck += self._servicebus.end_faults(self._namespace)
         return struck
@@ -69,7 +71,7 @@ class EnvironmentFaults:
     def forget(self) -> None:
         """Begin a new life: no fault of the relay is on (the emulator's own reset ends its faults), nothing has happened."""
         if self._relay is not None:
-            self._relay.ask("end", door=None)
+            self._relay.ask("end", target=None)
             self._relay.ask("listing", clear=True)
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ class Record:
     namespace_port: int | None = None
     log_dir: str = ""
     complete: bool = False
-    doors: dict[str, int] = field(default_factory=dict)
+    relay_ports: dict[str, int] = field(default_factory=dict)
     """Ports of the relay by target."""
     relay: dict[str, Any] | None = None
     """How the relay is reached."""

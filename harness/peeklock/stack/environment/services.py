@@ -36,7 +36,7 @@ class LocalServices:
         ports: Mapping[str, Sequence[int]],
         log_dir: Path,
         secrets: Iterable[str],
-        doors: Mapping[str, int] | None = None,
+        relay_ports: Mapping[str, int] | None = None,
     ) -> None:
         self._supervisor = supervisor
         self._children = children
@@ -45,7 +45,7 @@ class LocalServices:
         self._spec = spec
         self._endpoints = endpoints
         self._ports = {name: list(found) for name, found in ports.items()}
-        self._doors = doors or {}
+        self._relay_ports = relay_ports or {}
         """Ports at which services find each other, where these are not their own."""
         self._log_dir = log_dir
         self._secrets = sorted(set(secrets))
@@ -263,10 +263,10 @@ class LocalServices:
         self.ready_after[service] = time.monotonic() - began
 
     def _seen(self, service: str) -> list[int]:
-        """Where others find it: its doors, or its own ports."""
+        """Where others find it: at the relay, or at its own ports."""
         own = self._ports[service]
         names = replica_names(service, len(own))
-        return [self._doors.get(name, port) for name, port in zip(names, own, strict=True)]
+        return [self._relay_ports.get(name, port) for name, port in zip(names, own, strict=True)]
 
     def _told(self, service: str, replica: int) -> dict[str, str | None]:
         identities = self._endpoints.service_identities

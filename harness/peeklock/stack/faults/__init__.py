@@ -14,11 +14,14 @@ from peeklock.stack.faults.broker import (
 from peeklock.stack.faults.content_length import ContentLength
 from peeklock.stack.faults.down import Down
 from peeklock.stack.faults.fault import Fault, HttpFault, NetworkFault
+from peeklock.stack.faults.http import Answer, Request, Response
 from peeklock.stack.faults.latency import Latency
 from peeklock.stack.faults.limit_data import LimitData
+from peeklock.stack.faults.ports import Way
 from peeklock.stack.faults.reset_peer import ResetPeer
 from peeklock.stack.faults.slow_body import SlowBody
 from peeklock.stack.faults.status import Status
+from peeklock.stack.faults.strikes import Strikes
 from peeklock.stack.faults.timeout import Timeout
 from peeklock.stack.faults.truncate import Truncate
 
@@ -28,4 +31,4 @@ BROKER = (DropSettlement, DeliverTwice, ExpireLock, ServerBusy, Detach, CloseCon
 
 KINDS: dict[str, type[Fault]] = {fault.kind: fault for fault in (*NETWORK, *HTTP, *BROKER)}
 
-__all__ = ["KINDS", "Fault", "HttpFault", "NetworkFault"]
+__all__ = ["KINDS", "Answer", "Fault", "HttpFault", "NetworkFault", "Request", "Response", "Strikes", "Way"]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from peeklock.stack.faults.fault import HttpFault
-
-if TYPE_CHECKING:
-    from peeklock.stack.relay.active import Active
-    from peeklock.stack.relay.message import Response
+from peeklock.stack.faults.http import Response
+from peeklock.stack.faults.strikes import Strikes
 
 
 class ContentLength(HttpFault):
@@ -23,7 +21,7 @@ class ContentLength(HttpFault):
 
     off_by: int = Field(description="bytes, not 0")
 
-    async def spoil(self, active: Active, response: Response) -> None:  # noqa: ARG002
+    async def spoil(self, strikes: Strikes, response: Response) -> None:
         """Announce it, and send no more than was announced."""
         body = await response.read()
         length = max(0, len(body) + self.off_by)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from peeklock.stack.faults.fault import NetworkFault
-
-if TYPE_CHECKING:
-    from peeklock.stack.relay.active import Active
-    from peeklock.stack.relay.door import Door
+from peeklock.stack.faults.ports import Listener
+from peeklock.stack.faults.strikes import Strikes
 
 
 class Down(NetworkFault):
@@ -17,14 +15,14 @@ class Down(NetworkFault):
     kind: ClassVar[str] = "down"
     summary: ClassVar[str] = "connections break, and new ones are refused"
 
-    async def begin(self, active: Active, door: Door) -> None:
-        """Shut the door."""
-        door.shut()
-        for line in list(door.lines):
-            active.touch(line)
-            line.reset()
+    async def begin(self, strikes: Strikes, listener: Listener) -> None:
+        """Shut the listener."""
+        listener.shut()
+        for connection in list(listener.connections):
+            strikes.touch(connection)
+            connection.reset()
 
-    async def end(self, active: Active, door: Door) -> None:  # noqa: ARG002
+    async def end(self, strikes: Strikes, listener: Listener) -> None:
         """Open it, unless another such fault is on."""
-        if not any(isinstance(other.fault, Down) for other in door.faults):
-            await door.open()
+        if not listener.suffers(Down):
+            await listener.open()

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from peeklock.scenario.topology import Model
-
-if TYPE_CHECKING:
-    from peeklock.stack.relay.active import Active
-    from peeklock.stack.relay.door import Door
-    from peeklock.stack.relay.line import Line, Way
-    from peeklock.stack.relay.message import Answer, Request, Response
+from peeklock.stack.faults.http import Answer, Request, Response
+from peeklock.stack.faults.ports import Connection, Listener, Way
+from peeklock.stack.faults.strikes import Strikes
 
 Layer = Literal["network", "http", "broker"]
 """Where a fault strikes: between a service and anything, between a service and what speaks HTTP, inside the emulator."""
@@ -37,16 +34,18 @@ class NetworkFault(Fault):
 
     layer: ClassVar[Layer] = "network"
 
-    async def begin(self, active: Active, door: Door) -> None:
+    async def begin(self, strikes: Strikes, listener: Listener) -> None:
         """It is on from now."""
 
-    async def end(self, active: Active, door: Door) -> None:
+    async def end(self, strikes: Strikes, listener: Listener) -> None:
         """It is over."""
 
-    async def meet(self, active: Active, line: Line) -> None:
+    async def meet(self, strikes: Strikes, connection: Connection) -> None:
         """A connection that was open when it began, or was opened since. Runs beside the connection, and may wait."""
 
-    async def carry(self, active: Active, line: Line, way: Way, data: bytes, at: float) -> AsyncIterator[bytes]:  # noqa: ARG002
+    async def carry(
+        self, strikes: Strikes, connection: Connection, way: Way, data: bytes, at: float
+    ) -> AsyncIterator[bytes]:
         """Yield what goes on of `data`, which came at `at` (the loop's time), in pieces and when it pleases."""
         yield data
 
@@ -64,9 +63,9 @@ class HttpFault(Fault):
         """Tell whether it is about such a request."""
         return (self.method or request.method).upper() == request.method and (self.path or "") in request.path
 
-    def answer(self, request: Request) -> Answer | None:  # noqa: ARG002
+    def answer(self, request: Request) -> Answer | None:
         """Return what to answer instead of passing the request on."""
         return None
 
-    async def spoil(self, active: Active, response: Response) -> None:
+    async def spoil(self, strikes: Strikes, response: Response) -> None:
         """Change the response before any of it goes to the client."""

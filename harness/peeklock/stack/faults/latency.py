@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from peeklock.scenario.durations import Duration
 from peeklock.stack.faults.fault import NetworkFault
-
-if TYPE_CHECKING:
-    from peeklock.stack.relay.active import Active
-    from peeklock.stack.relay.line import Line, Way
+from peeklock.stack.faults.ports import Connection, Way
+from peeklock.stack.faults.strikes import Strikes
 
 
 class Latency(NetworkFault):
@@ -27,9 +25,11 @@ class Latency(NetworkFault):
     delay: Duration = Field(gt=0)
     jitter: Duration = Field(0.0, ge=0)
 
-    async def carry(self, active: Active, line: Line, way: Way, data: bytes, at: float) -> AsyncIterator[bytes]:  # noqa: ARG002
+    async def carry(
+        self, strikes: Strikes, connection: Connection, way: Way, data: bytes, at: float
+    ) -> AsyncIterator[bytes]:
         """Hold answers back until their time has come, or the fault is over."""
         if way == "answers":
             due = at + self.delay + random.uniform(-self.jitter, self.jitter)
-            await active.wait(due - asyncio.get_running_loop().time())
+            await strikes.wait(due - asyncio.get_running_loop().time())
         yield data

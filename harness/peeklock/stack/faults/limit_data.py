@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from peeklock.stack.faults.fault import NetworkFault
-
-if TYPE_CHECKING:
-    from peeklock.stack.relay.active import Active
-    from peeklock.stack.relay.line import Line, Way
+from peeklock.stack.faults.ports import Connection, Way
+from peeklock.stack.faults.strikes import Strikes
 
 
 class LimitData(NetworkFault):
@@ -25,16 +23,18 @@ class LimitData(NetworkFault):
     after: int = Field(ge=0, description="bytes")
     of: Literal["answers", "requests", "both"] = "both"
 
-    async def carry(self, active: Active, line: Line, way: Way, data: bytes, at: float) -> AsyncIterator[bytes]:  # noqa: ARG002
+    async def carry(
+        self, strikes: Strikes, connection: Connection, way: Way, data: bytes, at: float
+    ) -> AsyncIterator[bytes]:
         """Count, and break at the limit."""
         if self.of not in (way, "both"):
             yield data
             return
-        gone = line.counted.get(active, 0)
-        line.counted[active] = gone + len(data)
-        if gone + len(data) < self.after or active.spent:
+        gone = connection.counted.get(strikes, 0)
+        connection.counted[strikes] = gone + len(data)
+        if gone + len(data) < self.after or strikes.spent:
             yield data
             return
         yield data[: max(0, self.after - gone)]
-        if active.strike(f"a connection was cut after {self.after} bytes"):
-            line.close()
+        if strikes.strike(f"a connection was cut after {self.after} bytes"):
+            connection.close()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from peeklock.scenario.durations import Duration
 from peeklock.stack.faults.fault import NetworkFault
-
-if TYPE_CHECKING:
-    from peeklock.stack.relay.active import Active
-    from peeklock.stack.relay.line import Line
+from peeklock.stack.faults.ports import Connection
+from peeklock.stack.faults.strikes import Strikes
 
 
 class ResetPeer(NetworkFault):
@@ -24,7 +22,7 @@ class ResetPeer(NetworkFault):
 
     after: Duration = Field(0.0, ge=0)
 
-    async def meet(self, active: Active, line: Line) -> None:
+    async def meet(self, strikes: Strikes, connection: Connection) -> None:
         """Break it when its time has come, unless the fault is over by then."""
-        if await active.wait(self.after) and active.strike("a connection was reset"):
-            line.reset()
+        if await strikes.wait(self.after) and strikes.strike("a connection was reset"):
+            connection.reset()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from peeklock.scenario.durations import Duration
 from peeklock.stack.faults.fault import HttpFault
-
-if TYPE_CHECKING:
-    from peeklock.stack.relay.active import Active
-    from peeklock.stack.relay.message import Response
+from peeklock.stack.faults.http import Response
+from peeklock.stack.faults.strikes import Strikes
 
 _PIECES = 20
 
@@ -25,10 +23,10 @@ class SlowBody(HttpFault):
 
     lasts: Duration = Field(gt=0)
 
-    async def spoil(self, active: Active, response: Response) -> None:
+    async def spoil(self, strikes: Strikes, response: Response) -> None:
         """Cut it into pieces with a pause before each; when the fault is over, the rest follows at once."""
         body = await response.read()
         size = max(1, -(-len(body) // _PIECES))
         response.pieces = [body[start : start + size] for start in range(0, len(body), size)]
         pause = self.lasts / max(1, len(response.pieces))
-        response.before_each = lambda: active.wait(pause)
+        response.before_each = lambda: strikes.wait(pause)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from peeklock.stack.faults.fault import HttpFault
-from peeklock.stack.relay.message import Answer
-
-if TYPE_CHECKING:
-    from peeklock.stack.relay.message import Request
+from peeklock.stack.faults.http import Answer, Request
 
 
 class Status(HttpFault):
@@ -24,6 +21,6 @@ class Status(HttpFault):
     body: str = ""
     headers: dict[str, str] = {}
 
-    def answer(self, request: Request) -> Answer | None:  # noqa: ARG002
+    def answer(self, request: Request) -> Answer | None:
         """Give the answer."""
         return Answer(self.code, self.headers, self.body.encode())

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from peeklock.scenario.durations import Duration
 from peeklock.stack.faults.fault import NetworkFault
-
-if TYPE_CHECKING:
-    from peeklock.stack.relay.active import Active
-    from peeklock.stack.relay.line import Line, Way
+from peeklock.stack.faults.ports import Connection, Way
+from peeklock.stack.faults.strikes import Strikes
 
 
 class Timeout(NetworkFault):
@@ -25,9 +23,11 @@ class Timeout(NetworkFault):
 
     after: Duration | None = Field(None, gt=0, description="absent: never closed")
 
-    async def carry(self, active: Active, line: Line, way: Way, data: bytes, at: float) -> AsyncIterator[bytes]:  # noqa: ARG002
+    async def carry(
+        self, strikes: Strikes, connection: Connection, way: Way, data: bytes, at: float
+    ) -> AsyncIterator[bytes]:
         """Hold everything."""
-        if await active.wait(self.after):
-            line.close()
+        if await strikes.wait(self.after):
+            connection.close()
         else:
             yield data

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from peeklock.stack.faults.fault import HttpFault
-
-if TYPE_CHECKING:
-    from peeklock.stack.relay.active import Active
-    from peeklock.stack.relay.message import Response
+from peeklock.stack.faults.http import Response
+from peeklock.stack.faults.strikes import Strikes
 
 
 class Truncate(HttpFault):
@@ -22,7 +20,7 @@ class Truncate(HttpFault):
 
     after: int = Field(ge=0, description="bytes")
 
-    async def spoil(self, active: Active, response: Response) -> None:  # noqa: ARG002
+    async def spoil(self, strikes: Strikes, response: Response) -> None:
         """Keep the beginning; the announced length stays what it was."""
         body = await response.read()
         response.pieces = [body[: min(self.after, len(body) - 1)] if body else b""]

@@ -1,1 +1,5 @@
-"""The relay: a small process between the services of one environment and what they reach, where faults strike."""
+"""The relay: a program between services and what they reach, in which faults strike. `servers.relay` starts it."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

@@ -1,7 +1,7 @@
-"""`python -m peeklock.stack.relay DOORS`: the relay of one environment, and its control: JSON by the line, over TCP.
+"""`python -m peeklock.stack.relay LISTENERS`: the relay of one environment, and its control: JSON by the line, over TCP.
 
-DOORS is `{"name": {"port": …, "target": …, "http": …}}`. A line `{"token", "op", …}` is answered by `{"ok": …}` or
-`{"error": text}`; `begin` (`door kind settings times seconds`), `end` (`door`, null: all), `listing` (`clear`), `route` (`door target`).
+LISTENERS is `{"name": {"port": …, "target": …, "http": …}}`. A line `{"token", "op", …}` is answered by `{"ok": …}` or
+`{"error": text}`; `begin` (`target kind settings times seconds`), `end` (`target`, null: all), `listing` (`clear`), `route` (`target port`).
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import sys
 from typing import Any
 
 from peeklock.stack.faults import KINDS
-from peeklock.stack.relay.door import HOST, Door
+from peeklock.stack.relay.listener import HOST, RelayListener
 
 
 class Relay:
-    """The doors, and what happened at them."""
+    """The listeners by target, and what happened at them."""
 
     def __init__(self, token: str) -> None:
         self._token = token
-        self.doors: dict[str, Door] = {}
+        self.listeners: dict[str, RelayListener] = {}
         self._events: list[tuple[str, float, str]] = []
 
-    def tell(self, door: str, at: float, text: str) -> None:
+    def tell(self, target: str, at: float, text: str) -> None:
         """Remember an event."""
-        self._events.append((door, at, text))
+        self._events.append((target, at, text))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer requests, line by line."""
@@ -50,10 +50,12 @@ class Relay:
 
     async def _begin(self, request: dict[str, Any]) -> None:
         fault = KINDS[request["kind"]].model_construct(**request["settings"])
-        await self.doors[request["door"]].begin(fault, request["times"], request["seconds"])
+        await self.listeners[request["target"]].begin(fault, request["times"], request["seconds"])
 
     async def _end(self, request: dict[str, Any]) -> int:
-        return sum([await door.end() for door in self.doors.values() if request["door"] in (None, door.name)])
+        return sum(
+            [await listener.end() for listener in self.listeners.values() if request["target"] in (None, listener.name)]
+        )
 
     async def _listing(self, request: dict[str, Any]) -> list[tuple[str, float, str]]:
         events = list(self._events)
@@ -62,15 +64,15 @@ class Relay:
         return events
 
     async def _route(self, request: dict[str, Any]) -> None:
-        self.doors[request["door"]].target = request["target"]
+        self.listeners[request["target"]].target = request["port"]
 
 
 async def main() -> None:
-    """Open every door, and tell of the control's port."""
+    """Open every listener, and tell of the control's port."""
     relay = Relay(os.environ.pop("PEEKLOCK_RELAY_TOKEN"))
     for name, facts in json.loads(sys.argv[1]).items():
-        relay.doors[name] = Door(name, facts["port"], facts["target"], facts["http"], relay.tell)
-        await relay.doors[name].open()
+        relay.listeners[name] = RelayListener(name, facts["port"], facts["target"], facts["http"], relay.tell)
+        await relay.listeners[name].open()
     server = await asyncio.start_server(relay.serve, HOST, 0)
     port = server.sockets[0].getsockname()[1]
     print(json.dumps({"event": "relay.ready", "control_port": port}), flush=True)

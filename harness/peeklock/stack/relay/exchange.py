@@ -1,185 +1,192 @@
-"""HTTP/1.1 over one connection: request after request, each with its response, through the faults that are on.
+"""HTTP through the relay: one exchange after the other on a connection, so that faults see requests and responses.
 
-What cannot be read as HTTP/1.1 is carried on as it is.
+What is not HTTP/1.1 is carried on as it is.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Protocol
 
-from peeklock.stack.faults.fault import HttpFault
-from peeklock.stack.relay.active import Active
-from peeklock.stack.relay.message import Answer, Head, NotHttp, Request, Response
+import h11
 
-if TYPE_CHECKING:
-    from peeklock.stack.relay.line import Line
+from peeklock.stack.faults import Answer, HttpFault, Request, Response, Way
+from peeklock.stack.relay.active_fault import ActiveFault
+from peeklock.stack.relay.http_end import HttpEnd
 
 _CHUNK = 64 * 1024
 
 
-async def exchange(line: Line) -> None:
+class Carrier(Protocol):
+    """The connection that exchanges happen on."""
+
+    from_client: asyncio.StreamReader
+    from_target: asyncio.StreamReader
+
+    @property
+    def faults(self) -> Sequence[ActiveFault]:
+        """Those that are on."""
+
+    async def put(self, way: Way, data: bytes | None) -> None:
+        """Send bytes on one way; None ends that way."""
+
+    async def copy(self) -> None:
+        """Send on whatever comes, both ways."""
+
+    def say(self, text: str) -> None:
+        """Tell of something that has happened."""
+
+
+async def exchange(carrier: Carrier) -> None:
     """Serve the connection until either end closes it."""
+    client, target = HttpEnd(carrier.from_client, h11.SERVER), HttpEnd(carrier.from_target, h11.CLIENT)
     try:
-        while await _one(line):
-            pass
+        while await _one(carrier, client, target):
+            client.http.start_next_cycle()
+            if target.http.our_state is h11.DONE:
+                target.http.start_next_cycle()
     except Exception as error:  # noqa: BLE001  whatever it is, neither end can go on from the middle of a message
-        if not isinstance(error, OSError | EOFError | ValueError | NotHttp):
-            line.door.say(f"the relay gave up: {type(error).__name__}")
-        await line.put("answers", None)
-        await line.put("requests", None)
+        if not isinstance(error, OSError | EOFError | h11.ProtocolError):
+            carrier.say(f"the relay gave up: {type(error).__name__}")
+        await _end(carrier)
 
 
-async def _one(line: Line) -> bool:
+async def _end(carrier: Carrier) -> None:
+    await carrier.put("answers", None)
+    await carrier.put("requests", None)
+
+
+async def _one(carrier: Carrier, client: HttpEnd, target: HttpEnd) -> bool:
     """Carry one request and its response; return whether another may follow."""
-    raw = await _first_bytes(line)
-    if raw is None:
+    head = await _next_head(carrier, client)
+    if head is None:
         return False
-    try:
-        request = Request(**vars(Head.parse(raw)))
-    except NotHttp:
-        await line.put("requests", raw)
-        await line.copy()
-        return False
-    body = _body(line.from_client, request, request.length or 0)
-    for active in list(line.door.faults):
+    path = head.target.partition(b"?")[0].decode("latin-1")
+    request = Request(head.method.decode("latin-1").upper(), path)
+    for active in list(carrier.faults):
         answer = _answer(active, request)
         if answer is not None:
-            if request.get(b"expect"):  # it may send its body now, or never
-                await line.put("answers", answer.raw(request.method))
-                await line.put("answers", None)
-                await line.put("requests", None)
-                return False
-            async for _ in body:
-                pass
-            await line.put("answers", answer.raw(request.method))
-            return True
-    await line.put("requests", request.raw())
-    passing = asyncio.ensure_future(_pass_on(line, request, body))
+            return await _answer_itself(carrier, client, request, answer)
+    await carrier.put("requests", target.http.send(head))
+    passing = asyncio.ensure_future(_pass_on(carrier, client, target))
     try:
-        return await _response(line, request, passing)
+        return await _respond(carrier, request, client, target, passing)
     finally:
         passing.cancel()
 
 
-async def _first_bytes(line: Line) -> bytes | None:
+async def _next_head(carrier: Carrier, client: HttpEnd) -> h11.Request | None:
     """Return the head of the next request; None when there is none, and the connection is done with or was handed over."""
-    asking = asyncio.ensure_future(_head(line.from_client))
-    watching = asyncio.ensure_future(line.from_target.read(_CHUNK))
+    asking = asyncio.ensure_future(client.event())
+    watching = asyncio.ensure_future(carrier.from_target.read(_CHUNK))
     try:
         await asyncio.wait({asking, watching}, return_when=asyncio.FIRST_COMPLETED)
-        if watching.done() and not asking.done():
-            # the target speaks, or hangs up, without having been asked
-            unasked = watching.result()
-            asking.cancel()
-            await asyncio.wait({asking})
-            await line.put("answers", unasked or None)
-            if unasked:
-                await line.copy()
-            else:
-                await line.put("requests", None)
-            return None
-        head = asking.result()
-        if head:
-            return head
-        await line.put("requests", None)
-        await line.put("answers", None)
-        return None
     finally:
         asking.cancel()
         watching.cancel()
-        await asyncio.wait({asking, watching})
+    await asyncio.wait({asking, watching})
+    head, unasked = _outcome(asking), _outcome(watching)
+    if isinstance(head, h11.Request) and not unasked:
+        return head
+    if isinstance(head, h11.RemoteProtocolError) or (unasked and head is None):  # no HTTP, or the target speaks first
+        await carrier.put("answers", unasked or b"")
+        await carrier.put("requests", client.raw)
+        await carrier.copy()
+    else:  # one of them hangs up
+        await _end(carrier)
+    return None
 
 
-async def _head(reader: asyncio.StreamReader) -> bytes:
-    """Return everything up to the empty line; nothing at the end of the stream."""
-    try:
-        return await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError as rest:
-        return rest.partial
-    except asyncio.LimitOverrunError as much:
-        return await reader.readexactly(much.consumed)
+def _outcome(task: asyncio.Future[Any]) -> Any:
+    """Return the result or the error of a task that has ended; None for one that was cancelled."""
+    return None if task.cancelled() else task.exception() or task.result()
 
 
-def _answer(active: Active, request: Request) -> Answer | None:
+def _answer(active: ActiveFault, request: Request) -> Answer | None:
     fault = active.fault
-    if not isinstance(fault, HttpFault) or active.spent or not fault.meant(request):
+    if not isinstance(fault, HttpFault) or active.strikes.spent or not fault.meant(request):
         return None
     answer = fault.answer(request)
-    if answer is None or not active.strike(f"{request.method} {request.path} answered {answer.status}"):
+    if answer is None or not active.strikes.strike(f"{request.method} {request.path} answered {answer.status}"):
         return None
     return answer
 
 
-async def _pass_on(line: Line, request: Head, body: AsyncIterator[bytes]) -> None:
-    async for piece in body:
-        await line.put("requests", _framed(piece) if request.chunked else piece)
-    if request.chunked:
-        await line.put("requests", b"0\r\n\r\n")
+async def _answer_itself(carrier: Carrier, client: HttpEnd, request: Request, answer: Answer) -> bool:
+    waiting = client.http.they_are_waiting_for_100_continue  # it may send its body now, or never
+    if not waiting:
+        async for _ in client.body():
+            pass
+    bodyless = answer.status in (204, 304)
+    told = {"Content-Type": "text/plain; charset=utf-8", **answer.headers, "Content-Length": str(len(answer.body))}
+    try:
+        reason = HTTPStatus(answer.status).phrase
+    except ValueError:
+        reason = "Fault"
+    headers = list((answer.headers if bodyless else told).items())
+    raw = client.http.send(h11.Response(status_code=answer.status, headers=headers, reason=reason)) or b""
+    if not bodyless and request.method != "HEAD":
+        raw += client.http.send(h11.Data(data=answer.body)) or b""
+    raw += client.http.send(h11.EndOfMessage()) or b""
+    await carrier.put("answers", raw)
+    if waiting or client.http.our_state is not h11.DONE:
+        await _end(carrier)
+        return False
+    return True
 
 
-async def _response(line: Line, request: Request, passing: asyncio.Future[None]) -> bool:
-    while True:
-        head = Head.parse(await line.from_target.readuntil(b"\r\n\r\n"))
-        status = int(head.line.split(b" ")[1])
-        if status >= 200:
-            break
-        await line.put("answers", head.raw())
-        if status == 101:
-            await line.copy()
-            return False
-    bare = request.method == "HEAD" or status in (204, 304)
-    until_end = not head.chunked and head.length is None and not bare
-    length = 0 if bare else head.length
-    response = Response(head, _body(line.from_target, head, length, bare))
-    for active in list(line.door.faults):
-        if not bare:
+async def _pass_on(carrier: Carrier, client: HttpEnd, target: HttpEnd) -> None:
+    async for piece in client.body():
+        await carrier.put("requests", target.http.send(h11.Data(data=piece)))
+    await carrier.put("requests", target.http.send(h11.EndOfMessage()))
+
+
+async def _respond(
+    carrier: Carrier, request: Request, client: HttpEnd, target: HttpEnd, passing: asyncio.Future[None]
+) -> bool:
+    while isinstance(head := await target.event(), h11.InformationalResponse):
+        await carrier.put("answers", client.http.send(head))
+        if head.status_code == 101:
+            return await _switch(carrier, client, target, passing)
+    if not isinstance(head, h11.Response):
+        await _end(carrier)
+        return False
+    response = Response(head.status_code, list(head.headers.raw_items()), target.body())
+    if request.method != "HEAD" and head.status_code not in (204, 304):
+        for active in list(carrier.faults):
             await _spoil(active, request, response)
-    await line.put("answers", response.raw())
+    spoilt = h11.Response(status_code=head.status_code, headers=response.headers, reason=head.reason)
+    await carrier.put("answers", client.http.send(spoilt))
+    if client.http.our_state is h11.SWITCHED_PROTOCOL:  # of CONNECT
+        return await _switch(carrier, client, target, passing)
     async for piece in response.body():
         if piece:
-            await line.put("answers", _framed(piece) if response.chunked and not bare else piece)
-    closes = until_end or b"close" in head.get(b"connection").lower() or head.line.startswith(b"HTTP/1.0")
-    if response.chunked and not bare and not response.cut:
-        await line.put("answers", b"0\r\n\r\n")
-    if response.cut or closes:
-        await line.put("answers", None)
-        await line.put("requests", None)
+            await carrier.put("answers", client.http.send(h11.Data(data=piece)))
+    if response.cut:
+        await _end(carrier)
+        return False
+    await carrier.put("answers", client.http.send(h11.EndOfMessage()))
+    if {client.http.our_state, target.http.their_state} != {h11.DONE}:
+        await _end(carrier)
         return False
     await passing
     return True
 
 
-async def _spoil(active: Active, request: Request, response: Response) -> None:
+async def _switch(carrier: Carrier, client: HttpEnd, target: HttpEnd, passing: asyncio.Future[None]) -> bool:
+    """Both ends speak another protocol from now on."""
+    await passing
+    await carrier.put("answers", target.http.trailing_data[0])
+    await carrier.put("requests", client.http.trailing_data[0])
+    await carrier.copy()
+    return False
+
+
+async def _spoil(active: ActiveFault, request: Request, response: Response) -> None:
     fault = active.fault
-    if not isinstance(fault, HttpFault) or active.spent or not fault.meant(request):
+    if not isinstance(fault, HttpFault) or active.strikes.spent or not fault.meant(request):
         return
-    if active.strike(f"{request.method} {request.path}: {fault.kind}"):
-        await fault.spoil(active, response)
-
-
-async def _body(
-    reader: asyncio.StreamReader, head: Head, length: int | None, bare: bool = False
-) -> AsyncIterator[bytes]:
-    """Yield the payload of a body; with no length, until the stream ends."""
-    if head.chunked and not bare:
-        while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
-            yield await reader.readexactly(size)
-            await reader.readexactly(2)
-        while await reader.readuntil(b"\r\n") != b"\r\n":
-            pass
-        return
-    left = length
-    while left is None or left > 0:
-        piece = await reader.read(_CHUNK if left is None else min(left, _CHUNK))
-        if not piece:
-            if left is None:
-                return
-            raise asyncio.IncompleteReadError(b"", left)
-        left = None if left is None else left - len(piece)
-        yield piece
-
-
-def _framed(piece: bytes) -> bytes:
-    return f"{len(piece):x}\r\n".encode() + piece + b"\r\n"
+    if active.strikes.strike(f"{request.method} {request.path}: {fault.kind}"):
+        await fault.spoil(active.strikes, response)

@@ -1,1 +1,5 @@
-"""What stands, as the rest of the stack talks to it: one class a kind of server, whoever has started it."""
+"""Servers that run, whoever started them: Postgres, Azurite, the emulator, the relay."""
+
+from __future__ import annotations
+
+__all__ = ["blobs", "ledger_feed", "postgres", "relay", "server", "servicebus"]

@@ -32,9 +32,9 @@ class RelayServer:
 
     @classmethod
     def start(
-        cls, supervisor: SupervisorClient, name: str, log_dir: Path, doors: Mapping[str, Mapping[str, Any]]
+        cls, supervisor: SupervisorClient, name: str, log_dir: Path, listeners: Mapping[str, Mapping[str, Any]]
     ) -> RelayServer:
-        """Start it; returns when it listens. `doors`: `{target: {port, target, http}}`. Raises `StackError`."""
+        """Start it; returns when it listens. `listeners`: `{target: {port, target, http}}`. Raises `StackError`."""
         token = secrets.token_urlsafe(24)
         log = log_dir / "relay.log"
         env = {
@@ -43,7 +43,7 @@ class RelayServer:
             "PYTHONUNBUFFERED": "1",
             "PEEKLOCK_RELAY_TOKEN": token,
         }
-        argv = [sys.executable, "-m", "peeklock.stack.relay", json.dumps(doors)]
+        argv = [sys.executable, "-m", "peeklock.stack.relay", json.dumps(listeners)]
         watcher = Watcher(supervisor, name, title=_TITLE, log_file=log, secrets=[token])
         try:
             supervisor.spawn(name, argv, env, Path("/"), log=str(log), layer=0, grace=1.0, secrets=[token])

@@ -1,4 +1,4 @@
-"""Where clients come in for one target."""
+"""Where services connect to reach one target."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import socket
 import time
 from collections.abc import Callable
 
-from peeklock.stack.faults.fault import Fault, NetworkFault
-from peeklock.stack.relay.active import Active
-from peeklock.stack.relay.line import Line
+from peeklock.stack.faults import Fault, NetworkFault, Strikes
+from peeklock.stack.relay.active_fault import ActiveFault
+from peeklock.stack.relay.connection import RelayedConnection
 
 HOST = "127.0.0.1"
 _READ_AHEAD = 1 << 20
 
 
-class Door:
+class RelayListener:
     """Listens on a port, and connects whoever comes with the target's port. `tell(target, at, text)` hears what happens."""
 
     def __init__(self, name: str, port: int, target: int, http: bool, tell: Callable[[str, float, str], None]) -> None:
         self.name, self.port, self.target, self.http = name, port, target, http
-        self.lines: set[Line] = set()
-        self.faults: list[Active] = []
+        self.connections: set[RelayedConnection] = set()
+        self.faults: list[ActiveFault] = []
         self._tell = tell
         self._server: asyncio.Server | None = None
         self._held = _bound(port)
@@ -33,6 +33,10 @@ class Door:
         """Let clients in."""
         if self._server is None:
             self._server = await asyncio.start_server(self._come_in, sock=self._held, limit=_READ_AHEAD)
+
+    def suffers(self, kind: type) -> bool:
+        """Tell whether a fault of this class is on."""
+        return any(isinstance(active.fault, kind) for active in self.faults)
 
     def shut(self) -> None:
         """Refuse connections. The port stays ours."""
@@ -46,39 +50,40 @@ class Door:
         await self.end()
         self.shut()
         self._held.close()
-        for line in list(self.lines):
-            line.reset()
+        for connection in list(self.connections):
+            connection.reset()
         await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def begin(self, fault: Fault, times: int | None, seconds: float | None) -> None:
         """Let a fault strike here: on when this returns, for the connections that are there, too."""
-        active = Active(fault, times, lambda what: self.say(f"fault {fault.kind}: {what}"))
+        strikes = Strikes(fault.counted, times, lambda what: self.say(f"fault {fault.kind}: {what}"))
+        active = ActiveFault(fault, strikes)
         self.faults.append(active)
         self.say(f"fault {fault.kind} begins")
         if isinstance(fault, NetworkFault):
-            await fault.begin(active, self)
-        for line in list(self.lines):
-            line.meet(active)
+            await fault.begin(strikes, self)
+        for connection in list(self.connections):
+            connection.meet(active)
         if seconds is not None:
             loop = asyncio.get_running_loop()
             active.timer = loop.call_later(seconds, self._end_later, active)
 
-    async def end(self, actives: list[Active] | None = None) -> int:
+    async def end(self, actives: list[ActiveFault] | None = None) -> int:
         """End faults, or all; return how often they have struck (those that are not counted: how many connections)."""
         struck = 0
         for active in list(self.faults) if actives is None else actives:
             if active not in self.faults:
                 continue
             self.faults.remove(active)
-            struck += active.struck
+            struck += active.strikes.count
             active.finish()
             if isinstance(active.fault, NetworkFault):
-                await active.fault.end(active, self)
+                await active.fault.end(active.strikes, self)
             what = "times" if active.fault.counted else "connections"
-            self.say(f"fault {active.fault.kind} ends, struck {active.struck} {what}")
+            self.say(f"fault {active.fault.kind} ends, struck {active.strikes.count} {what}")
         return struck
 
-    def _end_later(self, active: Active) -> None:
+    def _end_later(self, active: ActiveFault) -> None:
         task = asyncio.get_running_loop().create_task(self.end([active]))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
@@ -96,15 +101,15 @@ class Door:
         try:
             target = await asyncio.open_connection(HOST, self.target, limit=_READ_AHEAD)
         except OSError:
-            writer.transport.abort()  # there is nobody behind the door, and the client is to see that
+            writer.transport.abort()  # nobody listens at the target, and the client is to see that
             return
-        line = Line(self, (reader, writer), target)
-        self.lines.add(line)
+        connection = RelayedConnection(self.faults, self.say, self.http, (reader, writer), target)
+        self.connections.add(connection)
         try:
             with contextlib.suppress(OSError):
-                await line.run()
+                await connection.run()
         finally:
-            self.lines.discard(line)
+            self.connections.discard(connection)
 
 
 def _bound(port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""One connection of a client to a target: bytes both ways, through the faults that are on."""
+"""A connection through the relay: what comes from one end goes to the other, by way of the faults that are on."""
 
 from __future__ import annotations
 
@@ -6,35 +6,34 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any
 
-from peeklock.stack.faults.fault import NetworkFault
-from peeklock.stack.relay.active import Active
+from peeklock.stack.faults import NetworkFault, Strikes, Way
+from peeklock.stack.relay.active_fault import ActiveFault
 from peeklock.stack.relay.exchange import exchange
 
-if TYPE_CHECKING:
-    from peeklock.stack.relay.door import Door
-
-Way = Literal["requests", "answers"]
 _CHUNK = 64 * 1024
 _WAITING = 32
 """Chunks that may be under way in one direction before nothing more is read."""
 
 
-class Line:
+class RelayedConnection:
     """Both ends of a connection. It is over as soon as `reset` or `close` was called, or both ends have closed."""
 
     def __init__(
         self,
-        door: Door,
+        faults: Sequence[ActiveFault],
+        say: Callable[[str], None],
+        http: bool,
         client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
         target: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     ) -> None:
-        self.door = door
+        """`faults`: those that are on, whenever it is looked at; `say` hears what happens; `http`: the target speaks HTTP."""
+        self.faults, self.say, self._http = faults, say, http
         self.from_client, self._to_client = client
         self.from_target, self._to_target = target
-        self.counted: dict[Active, int] = {}
+        self.counted: dict[Strikes, int] = {}
         """What faults count for themselves."""
         self._queues: dict[Way, asyncio.Queue[tuple[bytes | None, float]]] = {
             "requests": asyncio.Queue(_WAITING),
@@ -49,9 +48,9 @@ class Line:
             self._spawn(self._send("requests", self._to_target)),
             self._spawn(self._send("answers", self._to_client)),
         ]
-        for active in self.door.faults:
+        for active in self.faults:
             self.meet(active)
-        self._spawn(exchange(self) if self.door.http else self.copy())
+        self._spawn(exchange(self) if self._http else self.copy())
         both = asyncio.gather(*senders, return_exceptions=True)
         over = asyncio.ensure_future(self._over.wait())
         either: set[asyncio.Future[Any]] = {both, over}
@@ -64,13 +63,15 @@ class Line:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    def meet(self, active: Active) -> None:
+    def meet(self, active: ActiveFault) -> None:
         """Let a fault that is on have its way with the connection."""
         if isinstance(active.fault, NetworkFault):
-            self._spawn(active.fault.meet(active, self))
+            self._spawn(active.fault.meet(active.strikes, self))
 
     async def put(self, way: Way, data: bytes | None) -> None:
         """Send bytes on one way; None ends that way."""
+        if data == b"":
+            return
         await self._queues[way].put((data, asyncio.get_running_loop().time()))
 
     async def copy(self) -> None:
@@ -110,22 +111,24 @@ class Line:
                 if data is None:
                     writer.write_eof()
                     return
-                async for piece in _through(list(self.door.faults), self, way, data, at):
+                async for piece in _through(list(self.faults), self, way, data, at):
                     writer.write(piece)
                     await writer.drain()
         self.close()  # the other end has gone: what comes from this one can go nowhere
 
 
-async def _through(faults: Sequence[Active], line: Line, way: Way, data: bytes, at: float) -> AsyncIterator[bytes]:
+async def _through(
+    faults: Sequence[ActiveFault], connection: RelayedConnection, way: Way, data: bytes, at: float
+) -> AsyncIterator[bytes]:
     if not faults:
         yield data
         return
     first, *others = faults
-    if not isinstance(first.fault, NetworkFault) or first.spent:
-        async for piece in _through(others, line, way, data, at):
+    if not isinstance(first.fault, NetworkFault) or first.strikes.spent:
+        async for piece in _through(others, connection, way, data, at):
             yield piece
         return
-    first.touch(line)
-    async for part in first.fault.carry(first, line, way, data, at):
-        async for piece in _through(others, line, way, part, at):
+    first.strikes.touch(connection)
+    async for part in first.fault.carry(first.strikes, connection, way, data, at):
+        async for piece in _through(others, connection, way, part, at):
             yield piece

@@ -1,4 +1,4 @@
-"""The same endpoints, seen through the doors of a relay."""
+"""Where endpoints are, and where they are seen through a relay."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def addresses(endpoints: Endpoints) -> dict[str, int]:
     }
 
 
-def through(endpoints: Endpoints, doors: Mapping[str, int]) -> Endpoints:
-    """Return the endpoints with the ports of the doors in the place of their own."""
+def through(endpoints: Endpoints, ports: Mapping[str, int]) -> Endpoints:
+    """Return the endpoints with the `ports` of a relay in the place of their own."""
 
     def seen(kind: str, text: str) -> str:
-        return _PORT[kind].sub(str(doors[kind]), text) if kind in doors else text
+        return _PORT[kind].sub(str(ports[kind]), text) if kind in ports else text
 
     replaced = {kind: None if text is None else seen(kind, text) for kind, text in _texts(endpoints).items()}
     return replace(

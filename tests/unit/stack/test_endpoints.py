@@ -1,9 +1,9 @@
-"""Endpoints through the doors of a relay: other ports, and nothing else."""
+"""Endpoints through a relay: other ports, and nothing else."""
 
 from __future__ import annotations
 
 from peeklock.stack.backend import Endpoints
-from peeklock.stack.environment.doors import addresses, through
+from peeklock.stack.environment.endpoints import addresses, through
 
 ENDPOINTS = Endpoints(
     "postgresql://me:5432@127.0.0.1:5432/env_1",
