@@ -14,7 +14,7 @@ from peeklock.errors import PeeklockError
 from peeklock.stack.embedded import golden
 from peeklock.stack.errors import full_disk, port_in_use, unwritable
 from peeklock.stack.progress import Progress, silent
-from peeklock.stack.servers.admin import Address, AdminConnection, literal
+from peeklock.stack.servers.admin import Connection, statement
 from peeklock.stack.servers.postgres import ROLE, PostgresServer
 from peeklock.supervision.client import SupervisorClient
 from peeklock.supervision.readiness import Watcher
@@ -111,16 +111,16 @@ class EmbeddedPostgres(PostgresServer):
         }
         server = cls(supervisor, state)
         with server.admin() as connection:  # ready means that it answers, not that a port is open
-            connection.execute(f"ALTER ROLE {ROLE} PASSWORD {literal(password)}")
+            connection.execute(statement("ALTER ROLE {} PASSWORD {password}", ROLE, password=password))
         return server
 
-    def _address(self) -> Address:
-        return Path(self._state["sockets"], f".s.PGSQL.{self.port}")
+    def _host(self) -> str:
+        return str(self._state["sockets"])
 
     def _room(self) -> tuple[str, int | None]:
         return self._state["data"], shutil.disk_usage(Path(self._state["data"]).parent).free
 
-    def _present(self, own: AdminConnection, name: str, oid: int) -> bool:
+    def _present(self, own: Connection, name: str, oid: int) -> bool:
         """Make sure that the files of a known template are here; False when they are nowhere, and then it is known no more."""
         files = Path(self._state["data"]) / "base" / str(oid)
         kept = Path(self._state["golden"]) / "templates" / str(oid)
@@ -132,8 +132,8 @@ class EmbeddedPostgres(PostgresServer):
             arriving.rename(files)
         if files.exists():
             return True
-        own.execute(f"ALTER DATABASE {name} IS_TEMPLATE false")
-        own.execute(f"DROP DATABASE {name}")
+        own.execute(statement("ALTER DATABASE {} IS_TEMPLATE false", name))
+        own.execute(statement("DROP DATABASE {}", name))
         return False
 
     def keep_templates(self) -> None:
@@ -145,18 +145,18 @@ class EmbeddedPostgres(PostgresServer):
             rows = connection.execute(
                 "SELECT datname, oid, shobj_description(oid, 'pg_database') FROM pg_database WHERE datname NOT IN "
                 "('postgres', 'template0', 'template1')"
-            )
+            ).fetchall()
             templates = sorted(
-                (row for row in rows if re.fullmatch(r"tpl_[0-9a-f]+", row[0] or "")), key=lambda row: row[2] or ""
+                (row for row in rows if re.fullmatch(r"tpl_[0-9a-f]+", row[0])), key=lambda row: row[2] or ""
             )
-            kept = {str(row[0]): int(row[1] or 0) for row in templates[-_KEPT_TEMPLATES:]}
+            kept = {str(name): int(oid) for name, oid, _ in templates[-_KEPT_TEMPLATES:]}
             if set(kept) <= golden.names():
                 return
             for name, *_ in rows:
                 if name not in kept:
-                    connection.execute(f'ALTER DATABASE "{name}" IS_TEMPLATE false')
-                    connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-            connection.execute(f"ALTER ROLE {ROLE} PASSWORD NULL")
+                    connection.execute(statement("ALTER DATABASE {} IS_TEMPLATE false", name))
+                    connection.execute(statement("DROP DATABASE {} WITH (FORCE)", name))
+            connection.execute(statement("ALTER ROLE {} PASSWORD NULL", ROLE))
         self.close()
         self._supervisor.call("stop", name=self.PROCESS)
         golden.publish(self._supervisor, Path(self._state["data"]), Path(self._state["golden"]), kept)

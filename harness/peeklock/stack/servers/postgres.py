@@ -14,9 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from peeklock.stack.errors import StackError, full_disk
 from peeklock.stack.progress import Progress, silent
-from peeklock.stack.servers.admin import Address, AdminConnection, PostgresError, literal
+from peeklock.stack.servers.admin import Connection, connect, patiently, statement
 from peeklock.stack.servers.errors import migration_failed
 from peeklock.stack.servers.server import Server
 from peeklock.supervision.client import SupervisorClient
@@ -26,10 +28,10 @@ ROLE = "peeklock"
 _LONGEST_MIGRATION = 600.0
 _SEND_AWAY = """\
 DO $$ BEGIN
-  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = NAME;
+  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {name};
   FOR look IN 1..200 LOOP
     PERFORM pg_stat_clear_snapshot();
-    EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = NAME);
+    EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = {name});
     PERFORM pg_sleep(0.001);
   END LOOP;
 END $$"""
@@ -48,7 +50,7 @@ class PostgresServer(Server):
         self.password: str = state["password"]
         self._admin_lock = threading.Lock()
         self._let_go = False
-        self._admin: AdminConnection | None = None
+        self._admin: Connection | None = None
         self._template_lock = threading.Lock()
 
     @staticmethod
@@ -59,14 +61,15 @@ class PostgresServer(Server):
     def url(self, database: str) -> str:
         return self.plan(self.port, self.password) + database
 
-    def _address(self) -> Address:
-        return ("127.0.0.1", self.port)
+    def _host(self) -> str:
+        """An address, or the folder of a socket."""
+        return "127.0.0.1"
 
-    def _connect(self, timeout: float = 60.0) -> AdminConnection:
-        return AdminConnection(self._address(), ROLE, self.password, timeout=timeout)
+    def _connect(self) -> Connection:
+        return connect(self._host(), self.port, ROLE, self.password)
 
     @contextmanager
-    def admin(self) -> Iterator[AdminConnection]:
+    def admin(self) -> Iterator[Connection]:
         """The one administrative connection, for one thread at a time."""
         with self._admin_lock:
             if self._let_go:
@@ -74,8 +77,9 @@ class PostgresServer(Server):
             try:
                 if self._admin is None or self._admin.closed:
                     self._admin = self._connect()
-                yield self._admin
-            except (OSError, PostgresError) as error:
+                with patiently(self._admin):
+                    yield self._admin
+            except psycopg.Error as error:
                 raise self._lost(error) from error
 
     def _lost(self, error: Exception) -> StackError:
@@ -93,7 +97,8 @@ class PostgresServer(Server):
     def time(self) -> float:
         """What its clock shows, in seconds since 1970."""
         with self.admin() as connection:
-            return float(connection.execute("SELECT extract(epoch FROM clock_timestamp())")[0][0] or 0)
+            (now,) = connection.execute("SELECT extract(epoch FROM clock_timestamp())").fetchone() or (0,)
+            return float(now)
 
     def forget_connections(self) -> None:
         with self._admin_lock:
@@ -105,19 +110,19 @@ class PostgresServer(Server):
         """Make `database` a fresh copy of `template`; whoever is connected to the old one is thrown out. About 20 ms."""
         with self.admin() as connection:
             self._drop(connection, database)
-            connection.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}" STRATEGY=FILE_COPY')
+            connection.execute(statement("CREATE DATABASE {} TEMPLATE {} STRATEGY=FILE_COPY", database, template))
 
     def drop(self, database: str) -> None:
         with self.admin() as connection:
             self._drop(connection, database)
 
-    def _drop(self, connection: AdminConnection, database: str) -> None:
+    def _drop(self, connection: Connection, database: str) -> None:
         """Drop a database, if it is there. FORCE alone looks every 100 ms whether the others have gone; this looks every one."""
-        name = literal(database)
-        if connection.execute(f"SELECT 1 FROM pg_database WHERE datname = {name}"):  # noqa: S608  our own name
-            connection.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false')  # pools come back at once
-            connection.execute(_SEND_AWAY.replace("NAME", name))
-            connection.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
+        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone() is not None:
+            # Closed first: pools come back at once.
+            connection.execute(statement("ALTER DATABASE {} ALLOW_CONNECTIONS false", database))
+            connection.execute(statement(_SEND_AWAY, name=database))
+            connection.execute(statement("DROP DATABASE {} WITH (FORCE)", database))
 
     def template(
         self, migrations: Path | None, seeds: Sequence[Path], root: Path, log_dir: Path, progress: Progress = silent
@@ -130,28 +135,28 @@ class PostgresServer(Server):
             return "template1"
         name = f"tpl_{digest(migrations, seeds)}"
         try:
-            with self._template_lock, self._connect(timeout=_LONGEST_MIGRATION) as own:
+            with self._template_lock, self._connect() as connection, patiently(connection, _LONGEST_MIGRATION) as own:
                 # Several processes can share a warm stack: the lock ends with this connection, however that happens.
-                own.execute(f"SELECT pg_advisory_lock(hashtext({literal(name)}))")
-                found = own.execute(f"SELECT oid FROM pg_database WHERE datname = {literal(name)}")  # noqa: S608  a digest
-                if not found or not self._present(own, name, int(found[0][0] or 0)):
+                own.execute("SELECT pg_advisory_lock(hashtext(%s))", [name])
+                found = own.execute("SELECT oid FROM pg_database WHERE datname = %s", [name]).fetchone()
+                if found is None or not self._present(own, name, int(found[0])):
                     self._build(own, name, migrations, seeds, root, log_dir, progress)
-                own.execute(f"COMMENT ON DATABASE {name} IS 'used {time.time():.0f}'")
-        except (OSError, PostgresError) as error:
+                own.execute(statement("COMMENT ON DATABASE {} IS {used}", name, used=f"used {time.time():.0f}"))
+        except psycopg.Error as error:
             raise self._lost(error) from error
         return name
 
-    def _present(self, own: AdminConnection, name: str, oid: int) -> bool:  # noqa: ARG002  for those that keep files elsewhere
+    def _present(self, own: Connection, name: str, oid: int) -> bool:  # noqa: ARG002  for those that keep files elsewhere
         """Tell whether a template that the server lists can be cloned."""
         return True
 
     def _build(
-        self, own: AdminConnection, name: str, migrations: Path | None, seeds: Sequence[Path], root: Path, log_dir: Path,
+        self, own: Connection, name: str, migrations: Path | None, seeds: Sequence[Path], root: Path, log_dir: Path,
         progress: Progress,
     ) -> None:  # fmt: skip
         new = f"{name}_new"
-        own.execute(f"DROP DATABASE IF EXISTS {new} WITH (FORCE)")
-        own.execute(f"CREATE DATABASE {new} TEMPLATE template1 STRATEGY=FILE_COPY")
+        own.execute(statement("DROP DATABASE IF EXISTS {} WITH (FORCE)", new))
+        own.execute(statement("CREATE DATABASE {} TEMPLATE template1 STRATEGY=FILE_COPY", new))
         if migrations is not None:
             progress(f"migrating a template database ({migrations.name})")
             if (migrations / "alembic.ini").exists():
@@ -160,9 +165,9 @@ class PostgresServer(Server):
                 self._sql(new, sorted(migrations.glob("*.sql")), migrations, log_dir)
         if seeds:
             self._sql(new, seeds, seeds[0], log_dir)
-        own.execute(f"ALTER DATABASE {new} RENAME TO {name}")
+        own.execute(statement("ALTER DATABASE {} RENAME TO {}", new, name))
         # No connections: one that lingers would make every clone fail with "being accessed by other users".
-        own.execute(f"ALTER DATABASE {name} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false")
+        own.execute(statement("ALTER DATABASE {} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false", name))
 
     def _alembic(self, database: str, folder: Path, root: Path, log_dir: Path) -> None:
         # -P: a folder named `alembic` beside alembic.ini (the usual layout) must not hide the package.
