@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from peeklock.stack.containers.discovery import find_engine
-from peeklock.stack.containers.stack import wanted_images
+from peeklock.stack.containers.images import wanted_images
 from peeklock.stack.environment.parts import KINDS
 from peeklock.stack.errors import StackError
 from tests.bench import command, stack

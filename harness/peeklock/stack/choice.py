@@ -6,6 +6,8 @@ import importlib.util
 import os
 from pathlib import Path
 
+from peeklock.stack.containers import discovery
+from peeklock.stack.containers.engine import EngineError
 from peeklock.stack.errors import StackError
 from peeklock.stack.local import warm_state
 
@@ -41,11 +43,8 @@ def _warm(root: Path | None) -> tuple[str, str] | None:
 
 
 def _found() -> tuple[str, str]:
-    from peeklock.stack.containers.discovery import find_engine
-    from peeklock.stack.containers.engine import EngineError
-
     try:
-        engine = find_engine()
+        engine = discovery.find_engine()
     except StackError:
         return "embedded", "no container engine answers; embedded needs none"
     if importlib.util.find_spec("testcontainers") is None:
@@ -53,7 +52,8 @@ def _found() -> tuple[str, str]:
             "embedded",
             f"{engine} answers, but testcontainers is not installed: pip install 'peeklock[containers]'",
         )
-    from peeklock.stack.containers.stack import wanted_images
+    # Late: 30 ms that a machine without an engine need not pay.
+    from peeklock.stack.containers.images import wanted_images
 
     try:
         missing = [image for image in wanted_images().values() if not engine.has_image(image)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
 from peeklock.stack.choice import choose_backend
+from peeklock.stack.errors import missing_tool
 from peeklock.stack.local import ROOM, LocalStack, warm_state
 from peeklock.stack.progress import Progress, silent
 
@@ -54,8 +56,11 @@ def find_warm(root: Path, progress: Progress = silent, backend: str | None = Non
 
 
 def stack_class(backend: str) -> type[LocalStack]:
-    """The class of a backend; imported only here, so that no run pays for another's."""
+    """The class of a backend; imported only here, so that no run pays for another's. Raises `StackError` where it is not installed."""
     if backend == "containers":
+        if importlib.util.find_spec("testcontainers") is None:
+            what, checked = "the Python package testcontainers", ["the packages of this Python"]
+            raise missing_tool(what, "the containers backend", checked, "pip install 'peeklock[containers]'")
         from peeklock.stack.containers.stack import ContainersStack
 
         return ContainersStack

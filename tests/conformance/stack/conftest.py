@@ -19,8 +19,8 @@ import pytest
 
 from peeklock.scenario.topology import Blobs, Postgres, Service, ServiceBus, Stack
 from peeklock.stack.backend import Endpoints, EnvironmentSpec, Ports
+from peeklock.stack.containers.deployment import Deployment
 from peeklock.stack.containers.engine import STACK_LABEL
-from peeklock.stack.containers.site import Site
 from peeklock.stack.containers.stack import ContainersStack
 from peeklock.stack.embedded import tools
 from peeklock.stack.embedded.stack import EmbeddedStack
@@ -122,14 +122,14 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         return
     engine = engine_or_skip()
     started: list[str] = []
-    plan = Site.plan
+    plan = Deployment.plan
 
     def recorded(*arguments: Any) -> dict[str, Any]:
-        site = plan(*arguments)
-        started.append(site["stack"])
-        return site
+        state = plan(*arguments)
+        started.append(state["stack"])
+        return state
 
-    monkeypatch.setattr(Site, "plan", staticmethod(recorded))
+    monkeypatch.setattr(Deployment, "plan", staticmethod(recorded))
     yield ContainersStack
     assert [engine.labelled(f"{STACK_LABEL}={stack}") for stack in started] == [[]] * len(started)
 

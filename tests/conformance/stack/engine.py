@@ -15,7 +15,7 @@ import pytest
 from peeklock.stack.containers.discovery import find_engine
 from peeklock.stack.containers.engine import STACK_LABEL, Engine
 from peeklock.stack.containers.errors import image_missing
-from peeklock.stack.containers.stack import wanted_images
+from peeklock.stack.containers.images import wanted_images
 from peeklock.stack.errors import StackError
 
 

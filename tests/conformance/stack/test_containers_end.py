@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from peeklock.errors import PeeklockError
-from peeklock.stack.containers import owners
+from peeklock.stack.containers import ownership
 from peeklock.stack.containers.engine import STACK_LABEL, Engine
 from peeklock.stack.containers.stack import ContainersStack
 from peeklock.stack.warm import lifecycle as warm
@@ -28,7 +28,7 @@ project = Project.__new__(Project)
 project.root = Path(sys.argv[1])
 stack = ContainersStack.start(project.root, room=2)
 supervisor = stack._supervisor.call("hello")["pid"]
-print(json.dumps({"stack": stack._state["site"]["stack"], "supervisor": supervisor}), flush=True)
+print(json.dumps({"stack": stack._state["deployment"]["stack"], "supervisor": supervisor}), flush=True)
 stack._part("servicebus")
 stack._part("blobs")
 if os.environ.get("WAIT"):
@@ -71,7 +71,7 @@ Up = Callable[[], tuple[Driver, dict[str, Any]]]
 def test_a_stack_that_ends_in_order(engine: Engine, project: Project, nothing_left: Callable[[], None]) -> None:
     with ContainersStack.start(project.root, ["servicebus"], room=1) as stack:
         stack.wait(["servicebus"])
-        name = stack._state["site"]["stack"]
+        name = stack._state["deployment"]["stack"]
         assert engine.labelled(f"{STACK_LABEL}={name}")
     assert engine.labelled(f"{STACK_LABEL}={name}") == [], "when `close` returns, not some time later"
 
@@ -133,7 +133,7 @@ def test_a_stack_that_runs_is_not_swept(engine: Engine, up: Up) -> None:
     assert left >= 3
     assert len(engine.labelled(f"{STACK_LABEL}={facts['stack']}")) == 3
     labels = engine.labelled(f"{STACK_LABEL}={facts['stack']}")[0]
-    assert owners.dead(labels["peeklock.owner"]) is False
+    assert ownership.dead(labels["peeklock.owner"]) is False
 
 
 def test_a_container_that_cannot_start_is_not_left(engine: Engine, project: Project) -> None:
@@ -146,5 +146,5 @@ def test_a_container_that_cannot_start_is_not_left(engine: Engine, project: Proj
         with ContainersStack.start(project.root, room=1, ports={"blobs": port}) as stack:
             with pytest.raises(PeeklockError, match=f"port {port} is in use, so Azurite cannot listen on it"):
                 stack.wait(["blobs"])
-            labelled = engine.labelled(f"{STACK_LABEL}={stack._state['site']['stack']}")
+            labelled = engine.labelled(f"{STACK_LABEL}={stack._state['deployment']['stack']}")
             assert len(labelled) == 1, "the network alone"

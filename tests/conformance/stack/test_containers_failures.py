@@ -46,7 +46,7 @@ def test_an_engine_that_ends_under_a_stack(engine: Engine, cable: Cable, project
             PeeklockError, match="the container engine is no longer there, and Azurite with it"
         ) as caught:
             environment.check()
-        name = stack._state["site"]["stack"]
+        name = stack._state["deployment"]["stack"]
     told = str(caught.value)
     assert "does not answer any more" in told
     assert "successfully listens" in told, "its own last words"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from peeklock.errors import PeeklockError
-from peeklock.stack.embedded import golden, tools
+from peeklock.stack.embedded import server_user, tools
 from peeklock.stack.embedded.postgres import EmbeddedPostgres
 from peeklock.stack.embedded.stack import EmbeddedStack
 from peeklock.stack.open import open_stack
@@ -120,9 +120,9 @@ def test_root_without_user_namespaces_runs_postgres_as_nobody(
         pytest.skip("only root has to become somebody else")
     tmp_path.chmod(0o700)
     monkeypatch.setenv("PEEKLOCK_CACHE", str(tmp_path / "cache"))
-    find = golden.Identity.find
+    find = server_user.ServerUser.find
     monkeypatch.setattr(
-        golden.Identity, "find", classmethod(lambda cls, supervisor: find(supervisor, namespaces=False))
+        server_user.ServerUser, "find", classmethod(lambda cls, supervisor: find(supervisor, namespaces=False))
     )
     supervisor = SupervisorClient.start()
     try:

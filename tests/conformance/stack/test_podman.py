@@ -30,7 +30,7 @@ from pathlib import Path
 from peeklock.stack.containers.stack import ContainersStack
 stack = ContainersStack.start(Path(sys.argv[1]), ["servicebus"], room=1)
 stack.wait(["servicebus"])
-print(stack._state["site"]["stack"], flush=True)
+print(stack._state["deployment"]["stack"], flush=True)
 sys.stdin.read()
 """
 

@@ -55,7 +55,7 @@ def engine() -> Engine:
 def stack(engine: Engine, project: Project, nothing_left: Callable[[], None]) -> Iterator[ContainersStack]:
     with ContainersStack.start(project.root, room=1) as stack:
         yield stack
-    assert engine.labelled(f"{STACK_LABEL}={stack._state['site']['stack']}") == []
+    assert engine.labelled(f"{STACK_LABEL}={stack._state['deployment']['stack']}") == []
 
 
 def service(code: str, **changes: Any) -> Service:

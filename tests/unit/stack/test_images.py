@@ -180,7 +180,7 @@ def test_the_wheel_has_the_dockerfiles(tmp_path: Path) -> None:
 
 
 def test_postgres_runs_with_the_settings_of_the_embedded_one_and_asks_for_passwords() -> None:
-    from peeklock.stack.embedded.postgres import SETTINGS
+    from peeklock.stack.servers.postgres_settings import SETTINGS
 
     made = recipes.recipe("postgres")
     lines = [line.split(" = ") for line in made.texts["postgresql.conf"].splitlines()]

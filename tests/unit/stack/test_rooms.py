@@ -17,7 +17,7 @@ FLOORS = [
 ]  # fmt: skip
 """Of `stack`, from the ground up: each may use those before it."""
 ROOMS = ["supervision", *(f"stack/{name}" for name in FLOORS if (PACKAGE / "stack" / name).is_dir())]
-PROGRAMS = ["supervision.guard", "stack.containers.keeper", "stack.containers.removal", "stack.containers.discovery"]
+PROGRAMS = ["supervision.guard", "stack.containers.follower", "stack.containers.removal", "stack.containers.discovery"]
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = ["discovery", "engine", "errors", "images", "microsoft", "owners", "stack"]
+__all__ = ["discovery", "engine", "errors", "images", "microsoft", "ownership", "stack"]

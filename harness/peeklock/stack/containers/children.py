@@ -12,9 +12,9 @@ from peeklock.supervision.client import SupervisorClient
 from peeklock.supervision.program import program
 
 
-def keeper(engine: Engine, container: str, ended: str = "") -> list[str]:
+def follower(engine: Engine, container: str, ended: str = "") -> list[str]:
     """The command that follows a container; `ended`: when its last life ended, as the engine tells it."""
-    return program("peeklock.stack.containers.keeper", engine.address, container, ended)
+    return program("peeklock.stack.containers.follower", engine.address, container, ended)
 
 
 class ContainerChildren(Children):
@@ -55,7 +55,7 @@ class ContainerChildren(Children):
             # What it says from now on, not from when the engine notes that it began: by then it may have said a good deal.
             ended = self._state(container["container"])["FinishedAt"]
             self._ask(self._engine.start, container["container"])
-            self._supervisor.call("respawn", name=name, argv=keeper(self._engine, container["container"], ended))
+            self._supervisor.call("respawn", name=name, argv=follower(self._engine, container["container"], ended))
         else:
             super().start_again(name)
 

@@ -1,6 +1,6 @@
 """A container engine as this backend talks to it: a few requests of the Docker Engine API over its socket.
 
-Standard library only, and of `peeklock` nothing: the supervisor and the keepers use it, which start without site-packages.
+Standard library only, and of `peeklock` nothing: the programs `follower` and `removal` use it, which start without site-packages.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 STACK_LABEL = "peeklock.stack"
 """Every container, network and volume of a stack has it, with the stack's id."""
 OWNER_LABEL = "peeklock.owner"
-"""And this, with the process that removes them at its end (`owners`)."""
+"""And this, with the process that removes them at its end (`ownership`)."""
 DEFINITION_LABEL = "peeklock.definition"
 """A digest of what the stack is made of."""
 

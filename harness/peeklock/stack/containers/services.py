@@ -9,18 +9,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from testcontainers.core.container import DockerContainer
+
 from peeklock.scenario.topology import Service
-from peeklock.stack.containers import passage
+from peeklock.stack.containers import tunnel
+from peeklock.stack.containers.deployment import Deployment, Placement
 from peeklock.stack.containers.engine import EngineError
-from peeklock.stack.containers.site import Site
+from peeklock.stack.containers.images import KINDS
+from peeklock.stack.containers.images import reference as own
 from peeklock.stack.environment.launcher import Launch, Launcher
 from peeklock.stack.errors import StackError
 from peeklock.supervision.children import Children
 from peeklock.supervision.client import SupervisorClient
 from peeklock.supervision.readiness import Watcher, announces
 
-_TITLE = "the passage to the containers of the services"
-_READY = announces("passage.ready")
+_TITLE = "the tunnel to the containers of the services"
+_READY = announces("tunnel.ready")
 _OWN = "peeklock/"
 
 
@@ -28,12 +32,17 @@ class ServiceContainers:
     """Implements `Launcher`: services with an `image` are containers, the others are left to `processes`."""
 
     def __init__(
-        self, site: Site, supervisor: SupervisorClient, children: Children, processes: Launcher, name: str, log_dir: Path,
+        self, deployment: Deployment, supervisor: SupervisorClient, children: Children, processes: Launcher, name: str, log_dir: Path,
         *, out: Sequence[int], served: Sequence[int],
     ) -> None:  # fmt: skip
-        """`name`: what the names of the passage's two halves begin with, at the supervisor. `out`: ports of this machine that
+        """`name`: what the names of the tunnel's two halves begin with, at the supervisor. `out`: ports of this machine that
         services reach; `served`: ports of the containers that this machine reaches."""
-        self._site, self._supervisor, self._children, self._processes = site, supervisor, children, processes
+        self._deployment, self._supervisor, self._children, self._processes = (
+            deployment,
+            supervisor,
+            children,
+            processes,
+        )
         self._name, self._log_dir = name, log_dir
         self._out, self._served = sorted(set(out)), sorted(set(served))
         self._lock = threading.Lock()
@@ -42,7 +51,7 @@ class ServiceContainers:
         if service.image is None:
             return self._processes.source(service)
         try:
-            return self._site.engine.image_id(reference(service.image))
+            return self._deployment.engine.image_id(reference(service.image))
         except EngineError:
             return ""
 
@@ -50,25 +59,24 @@ class ServiceContainers:
         if launch.service.image is None:
             self._processes.launch(launch)
             return
-        from testcontainers.core.container import DockerContainer
-
-        network = self._passage()
+        network = self._tunnel()
         if self._children.all(launch.name):
             self._children.forget(launch.name)  # the container of its last life
-        container = DockerContainer(reference(launch.service.image), docker_client_kw=self._site.client)
+        options = self._deployment.options(network_mode=f"container:{network}")
+        container = DockerContainer(reference(launch.service.image), **options)
         told = {name: value for name, value in launch.told.items() if value is not None}
         container.with_envs(**told, **launch.own)
         if launch.argv:
             container.with_command(list(launch.argv))
-        placed = self._site.place(
-            container, launch.name, title=launch.title, log=launch.log, known=launch.secrets, meta=launch.meta,
-            inside=network, layer=1, grace=launch.service.stop_grace,
+        placement = Placement(
+            launch.name, launch.title, launch.log, secrets=launch.secrets, meta=launch.meta, layer=1,
+            grace=launch.service.stop_grace,
         )  # fmt: skip
-        placed.watcher.close()
+        self._deployment.start(container, placement, inside=network)
 
-    # -- the passage ---------------------------------------------------------------------------------------------------
+    # -- the tunnel ---------------------------------------------------------------------------------------------------
 
-    def _passage(self) -> str:
+    def _tunnel(self) -> str:
         """The container whose network the services share; made when it is not there."""
         with self._lock:
             halves = {child["name"]: child for child in self._children.all(self._name) if child["code"] is None}
@@ -77,45 +85,33 @@ class ServiceContainers:
             if found is not None and len(halves) == 2 and found["meta"]["ports"] == wanted:
                 return str(found["meta"]["container"])
             self._children.end_all(self._name)
-            return self._make_passage(wanted)
+            return self._make_tunnel(wanted)
 
-    def _make_passage(self, ports: dict[str, list[int]]) -> str:
-        from testcontainers.core.container import DockerContainer
-
-        from peeklock.stack.containers.images import reference as own
-
-        token, (tunnel,) = secrets.token_urlsafe(24), self._supervisor.reserve_ports(1)
-        text = Path(passage.__file__).read_text(encoding="utf-8")
-        container = DockerContainer(own("servicebus"), docker_client_kw=self._site.client)
-        container.with_kwargs(
-            entrypoint=["python", "-I", "-S", "-c", text, "inside", str(tunnel), *map(str, self._out)]
-        )
-        container.with_env(passage.TOKEN, token)
-        log = self._log_dir / "passage.log"
-        placed = self._site.place(
-            container, f"{self._name}inside", title=_TITLE, log=log, ports={tunnel: tunnel}, known=[token], grace=1.0,
+    def _make_tunnel(self, ports: dict[str, list[int]]) -> str:
+        token, (published,) = secrets.token_urlsafe(24), self._supervisor.reserve_ports(1)
+        text = Path(tunnel.__file__).read_text(encoding="utf-8")
+        entrypoint = ["python", "-I", "-S", "-c", text, "inside", str(published), *map(str, self._out)]
+        container = DockerContainer(own("servicebus"), **self._deployment.options(entrypoint=entrypoint))
+        container.with_env(tunnel.TOKEN, token)
+        log = self._log_dir / "tunnel.log"
+        placement = Placement(
+            f"{self._name}inside", _TITLE, log, {published: published}, secrets=[token], ready=_READY, grace=1.0,
             own_clock=True, meta={"ports": ports},
         )  # fmt: skip
-        try:
-            placed.watcher.until_line(_READY, "the line passage.ready", 30.0)
-        finally:
-            placed.watcher.close()
-        argv = [sys.executable, "-I", "-S", passage.__file__, "outside", str(tunnel), *map(str, self._served)]
+        identity = self._deployment.start(container, placement)
+        argv = [sys.executable, "-I", "-S", tunnel.__file__, "outside", str(published), *map(str, self._served)]
         watcher = Watcher(self._supervisor, f"{self._name}outside", title=_TITLE, log_file=log, secrets=[token])
         try:
             options: dict[str, Any] = {"log": str(log), "layer": 0, "grace": 1.0, "secrets": [token]}
-            self._supervisor.spawn(f"{self._name}outside", argv, {passage.TOKEN: token}, Path("/"), **options)
-            watcher.until_line(_READY, "the line passage.ready", 30.0)
+            self._supervisor.spawn(f"{self._name}outside", argv, {tunnel.TOKEN: token}, Path("/"), **options)
+            watcher.until_line(_READY, "the line tunnel.ready", 30.0)
         finally:
             watcher.close()
-        return placed.container
+        return identity
 
 
 def reference(image: str) -> str:
     """An image as the engine knows it: one of Peeklock's own without a tag is that of this version. Raises `StackError`."""
-    from peeklock.stack.containers.images import KINDS
-    from peeklock.stack.containers.images import reference as own
-
     kind = next((kind for kind in KINDS if image == f"{_OWN}{kind}"), None)
     if kind is None and image.startswith(_OWN) and ":" not in image:
         raise StackError(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
-import importlib.util
 import secrets
 import tempfile
 from collections.abc import Mapping
@@ -17,17 +15,18 @@ from peeklock.stack.clock import faketime
 from peeklock.stack.clock.offset_file import OffsetFile
 from peeklock.stack.containers.azurite import start_azurite
 from peeklock.stack.containers.children import ContainerChildren
+from peeklock.stack.containers.deployment import Deployment
 from peeklock.stack.containers.discovery import find_engine
 from peeklock.stack.containers.engine import DEFINITION_LABEL, Engine, EngineError
-from peeklock.stack.containers.owners import sweep
+from peeklock.stack.containers.images import definition, wanted_images
+from peeklock.stack.containers.ownership import sweep
 from peeklock.stack.containers.postgres import start_postgres
 from peeklock.stack.containers.servicebus import start_servicebus
 from peeklock.stack.containers.services import ServiceContainers
-from peeklock.stack.containers.site import Site
 from peeklock.stack.environment.endpoints import addresses
 from peeklock.stack.environment.launcher import Launcher
 from peeklock.stack.environment.record import Record
-from peeklock.stack.errors import StackError, missing_tool
+from peeklock.stack.errors import StackError
 from peeklock.stack.local import LocalStack
 from peeklock.stack.project.folder import passing_folder
 from peeklock.stack.servers.blobs import BlobServer, new_accounts
@@ -57,10 +56,6 @@ class ContainersStack(LocalStack):
 
     @classmethod
     def _plan(cls, supervisor: SupervisorClient, ports: Mapping[str, int], room: int) -> dict[str, Any]:
-        if importlib.util.find_spec("testcontainers") is None:
-            checked = ["the packages of this Python"]
-            what = "the Python package testcontainers"
-            raise missing_tool(what, "the containers backend", checked, "pip install 'peeklock[containers]'")
         engine = find_engine()
         with contextlib.suppress(EngineError):  # what others have left is no reason not to begin
             sweep(engine)
@@ -69,7 +64,7 @@ class ContainersStack(LocalStack):
         return {
             "engine": [engine.address, engine.name],
             "images": images,
-            "site": Site.plan(supervisor, engine, definition()),
+            "deployment": Deployment.plan(supervisor, engine, definition()),
             "plan": {
                 "postgres": {"port": ports.get("postgres", free[0]), "password": secrets.token_hex(16)},
                 "blobs": {"port": ports.get("blobs", free[1]), "accounts": new_accounts(room)},
@@ -80,7 +75,7 @@ class ContainersStack(LocalStack):
 
     @classmethod
     def is_current(cls, state: Mapping[str, Any]) -> bool:
-        return bool(state["site"]["labels"][DEFINITION_LABEL] == definition())
+        return bool(state["deployment"]["labels"][DEFINITION_LABEL] == definition())
 
     def _find_children(self, supervisor: SupervisorClient, state: Mapping[str, Any]) -> ContainerChildren:
         return ContainerChildren(supervisor, Engine(*state["engine"]))
@@ -92,14 +87,14 @@ class ContainersStack(LocalStack):
             )
 
     @functools.cached_property
-    def _site(self) -> Site:
+    def _deployment(self) -> Deployment:
         engine = Engine(*self._state["engine"])
-        return Site(self._supervisor, engine, self._state["site"], self.offset_file, stands=self.warm)
+        return Deployment(self._supervisor, engine, self._state["deployment"], self.offset_file, stands=self.warm)
 
     def _start_part(self, kind: str) -> PostgresServer | BlobServer | ServiceBusServer:
         plan = dict(self._state["plan"][kind])
         image = self._state["images"][{"blobs": "azurite"}.get(kind, kind)]
-        common = (self._site, self._supervisor, self.log_dir, image)
+        common = (self._deployment, self._supervisor, self.log_dir, image)
         lasting = self._state["lasting"]
         if kind == "servicebus":
             return start_servicebus(*common, lasting=lasting, **plan)
@@ -121,22 +116,10 @@ class ContainersStack(LocalStack):
             return processes
         ours = [port for name, ports in record.ports.items() if name not in images for port in ports]
         return ServiceContainers(
-            self._site, self._supervisor, self.children, processes, record.passage, Path(record.log_dir),
+            self._deployment, self._supervisor, self.children, processes, record.tunnel, Path(record.log_dir),
             out=[*addresses(endpoints).values(), *record.relay_ports.values(), *ours],
             served=[port for name in images for port in record.ports[name]],
         )  # fmt: skip
 
     def _keep(self) -> None:
         """Nothing: a container's files end with it."""
-
-
-def wanted_images() -> dict[str, str]:
-    """The image of each kind that this version of Peeklock runs. Raises `StackError`."""
-    from peeklock.stack.containers.images import reference
-
-    return {kind: reference(kind) for kind in ("postgres", "azurite", "servicebus")}
-
-
-def definition() -> str:
-    """A digest of what a stack is made of: a warm one of another is not used."""
-    return hashlib.sha256("\n".join(sorted(wanted_images().values())).encode()).hexdigest()[:16]

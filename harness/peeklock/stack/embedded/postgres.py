@@ -12,26 +12,18 @@ from pathlib import Path
 
 from peeklock.errors import PeeklockError
 from peeklock.stack.embedded import golden
+from peeklock.stack.embedded.server_user import ServerUser
 from peeklock.stack.errors import full_disk, port_in_use, unwritable
 from peeklock.stack.progress import Progress, silent
 from peeklock.stack.servers.admin import Connection, statement
 from peeklock.stack.servers.postgres import ROLE, PostgresServer
+from peeklock.stack.servers.postgres_settings import SETTINGS
 from peeklock.supervision.client import SupervisorClient
 from peeklock.supervision.readiness import Watcher
 
 _TRIES = 5
 _KEPT_TEMPLATES = 10
 _ROOM = 512 * 1024 * 1024
-SETTINGS = (
-    # Nothing here outlives the stack, so nothing needs to survive a crash of the machine.
-    "fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0",
-    "shared_buffers=32MB", "jit=off", "autovacuum=off", "max_connections=200", "max_wal_size=256MB",
-    # The password is 128 random bits: more rounds of hashing would protect nothing and cost 5 ms a connection.
-    "scram_iterations=1",
-    "timezone=UTC", "log_timezone=UTC", "log_line_prefix=%m [%p] %d ", "lc_messages=C",
-    "logging_collector=off", "dynamic_shared_memory_type=mmap", "listen_addresses=127.0.0.1", "cluster_name=peeklock",
-)  # fmt: skip
-"""Of the server, on every backend, as `name=value`."""
 
 
 def data_home() -> Path:
@@ -62,7 +54,7 @@ class EmbeddedPostgres(PostgresServer):
         variables for its process. `lasting`: what was committed survives the end of its processes, however they end.
         """
         source = golden.ensure(supervisor, progress)
-        person = golden.Identity.find(supervisor)
+        user = ServerUser.find(supervisor)
         data, sockets = directory / "data", directory / "s"
         try:
             data.mkdir(mode=0o700)
@@ -70,21 +62,21 @@ class EmbeddedPostgres(PostgresServer):
         except OSError as error:
             raise unwritable(data, error) from error
         golden.copy(supervisor, source / "data", data)
-        if person.drop_to is not None:
+        if user.drop_to is not None:
             directory.chmod(0o711)
-            person.own(data)
-            person.own(sockets)
-        binary = str(person.binaries().bin / "postgres")
+            user.own(data)
+            user.own(sockets)
+        binary = str(user.binaries().bin / "postgres")
         log = log_dir / "postgres.log"
         for attempt in range(_TRIES):
             argv = [binary, "-D", str(data), "-k", str(sockets), "-p", str(port)]
-            argv += [part for setting in SETTINGS if _known(setting, person) for part in ("-c", setting)]
+            argv += [part for setting in SETTINGS if _known(setting, user) for part in ("-c", setting)]
             argv += ["-c", "synchronous_commit=on"] if lasting else []
             watcher = Watcher(supervisor, cls.PROCESS, title=cls.TITLE, log_file=log)
             try:
                 supervisor.spawn(
                     cls.PROCESS, argv, {"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC", **(environment or {})}, Path("/"),
-                    log=str(log), layer=0, stop_signal=int(signal.SIGINT), grace=5.0, secrets=[password], **person.options,
+                    log=str(log), layer=0, stop_signal=int(signal.SIGINT), grace=5.0, secrets=[password], **user.options,
                 )  # fmt: skip
                 watcher.until_line(lambda line: cls.READY in line, cls.READY, 30.0)
             except PeeklockError:
@@ -107,7 +99,7 @@ class EmbeddedPostgres(PostgresServer):
             "data": str(data),
             "log": str(log),
             "golden": str(source),
-            "psql": str(person.binaries().bin / "psql"),
+            "psql": str(user.binaries().bin / "psql"),
         }
         server = cls(supervisor, state)
         with server.admin() as connection:  # ready means that it answers, not that a port is open
@@ -128,7 +120,7 @@ class EmbeddedPostgres(PostgresServer):
             # In one step: a clone that begins now must find all of the files or wait for the lock that we hold.
             arriving = files.with_name(f"{oid}.new")
             golden.copy(self._supervisor, kept, arriving)
-            golden.Identity.find(self._supervisor).own(arriving)
+            ServerUser.find(self._supervisor).own(arriving)
             arriving.rename(files)
         if files.exists():
             return True
@@ -162,5 +154,5 @@ class EmbeddedPostgres(PostgresServer):
         golden.publish(self._supervisor, Path(self._state["data"]), Path(self._state["golden"]), kept)
 
 
-def _known(setting: str, person: golden.Identity) -> bool:
-    return not setting.startswith("scram_iterations") or person.binaries().major >= 16
+def _known(setting: str, user: ServerUser) -> bool:
+    return not setting.startswith("scram_iterations") or user.binaries().major >= 16

@@ -39,12 +39,12 @@ class Record:
     @property
     def helpers(self) -> tuple[str, str]:
         """What the names of its children begin with that are no services."""
-        return self.relay_process, self.passage
+        return self.relay_process, self.tunnel
 
     @property
-    def passage(self) -> str:
-        """What the names of the two halves of its passage begin with, where services are containers."""
-        return f"passage{self.slot}:"
+    def tunnel(self) -> str:
+        """What the names of the two halves of its tunnel begin with, where services are containers."""
+        return f"tunnel{self.slot}:"
 
     @property
     def relay_process(self) -> str:

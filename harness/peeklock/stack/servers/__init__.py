@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = ["blobs", "ledger_feed", "postgres", "relay", "server", "servicebus"]
+__all__ = ["admin", "blobs", "ledger_feed", "postgres", "postgres_settings", "relay", "server", "servicebus"]

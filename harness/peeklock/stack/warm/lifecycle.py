@@ -10,7 +10,10 @@ from typing import Any
 
 from peeklock.errors import PeeklockError
 from peeklock.stack.choice import choose_backend
+from peeklock.stack.containers.discovery import find_engine
+from peeklock.stack.containers.engine import STACK_LABEL, EngineError
 from peeklock.stack.containers.errors import engine_refused
+from peeklock.stack.containers.ownership import sweep as sweep_engine
 from peeklock.stack.environment.parts import KINDS
 from peeklock.stack.errors import StackError
 from peeklock.stack.local import ports_of
@@ -134,10 +137,6 @@ def sweep() -> tuple[int, int]:
 
     How many containers, networks and volumes were removed, and how many are left because their owner runs or cannot be seen.
     """
-    from peeklock.stack.containers.discovery import find_engine
-    from peeklock.stack.containers.engine import STACK_LABEL, EngineError
-    from peeklock.stack.containers.owners import sweep as sweep_engine
-
     engine = find_engine()
     try:
         return sweep_engine(engine), len(engine.labelled(STACK_LABEL))

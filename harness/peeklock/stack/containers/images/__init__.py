@@ -7,5 +7,6 @@
 from __future__ import annotations
 
 from peeklock.stack.containers.images.recipes import KINDS, Kind, reference
+from peeklock.stack.containers.images.wanted import definition, wanted_images
 
-__all__ = ["KINDS", "Kind", "reference"]
+__all__ = ["KINDS", "Kind", "definition", "reference", "wanted_images"]

@@ -15,9 +15,9 @@ from peeklock.stack.containers.images import interpreter, packages
 from peeklock.stack.containers.images.layer import USER, Layer
 from peeklock.stack.containers.images.libraries import add_libraries
 from peeklock.stack.embedded import tools
-from peeklock.stack.embedded.postgres import SETTINGS
 from peeklock.stack.errors import StackError, missing_tool
 from peeklock.stack.project.cache import cache_dir
+from peeklock.stack.servers.postgres_settings import SETTINGS
 
 Kind = Literal["postgres", "azurite", "servicebus", "services"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from peeklock.stack.containers import owners
+from peeklock.stack.containers import ownership
 from peeklock.supervision.process_tree import LINUX
 
 pytestmark = pytest.mark.skipif(not LINUX, reason="reads /proc")
@@ -16,23 +16,23 @@ pytestmark = pytest.mark.skipif(not LINUX, reason="reads /proc")
 
 def test_a_process_that_runs_is_alive_and_one_that_has_ended_is_dead() -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    label = owners.owner(process.pid)
-    assert owners.dead(label) is False
+    label = ownership.owner(process.pid)
+    assert ownership.dead(label) is False
     process.communicate()
-    assert owners.dead(label) is True
+    assert ownership.dead(label) is True
 
 
 def test_another_process_with_the_same_pid_is_not_the_owner() -> None:
-    boot, namespace, pid, started = owners.owner(os.getpid()).split("/")
-    assert owners.dead(f"{boot}/{namespace}/{pid}/{int(started) - 1}") is True
+    boot, namespace, pid, started = ownership.owner(os.getpid()).split("/")
+    assert ownership.dead(f"{boot}/{namespace}/{pid}/{int(started) - 1}") is True
 
 
 def test_what_began_before_the_machine_did_is_dead() -> None:
-    _, namespace, pid, started = owners.owner(os.getpid()).split("/")
-    assert owners.dead(f"another-boot/{namespace}/{pid}/{started}") is True
+    _, namespace, pid, started = ownership.owner(os.getpid()).split("/")
+    assert ownership.dead(f"another-boot/{namespace}/{pid}/{started}") is True
 
 
 def test_nobody_decides_over_a_process_that_cannot_be_seen_from_here() -> None:
-    boot, _, pid, started = owners.owner(os.getpid()).split("/")
-    assert owners.dead(f"{boot}/pid:[1]/{pid}/{started}") is None
-    assert owners.dead("") is None
+    boot, _, pid, started = ownership.owner(os.getpid()).split("/")
+    assert ownership.dead(f"{boot}/pid:[1]/{pid}/{started}") is None
+    assert ownership.dead("") is None

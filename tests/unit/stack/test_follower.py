@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from peeklock.stack.containers.keeper import _seconds
+from peeklock.stack.containers.follower import _seconds
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The passage between the containers of an environment's services and the loopback of this machine.
+"""The tunnel between the containers of an environment's services and the loopback of this machine.
 
 All of them share the network of one small container, in which this program runs too (`inside`); its other half runs on this
 machine (`outside`). Who connects to 127.0.0.1:P inside, arrives at 127.0.0.1:P outside, for every P that was given; and the other
@@ -16,7 +16,7 @@ import json
 import os
 import sys
 
-TOKEN = "PEEKLOCK_PASSAGE_TOKEN"  # noqa: S105  the name of the variable
+TOKEN = "PEEKLOCK_TUNNEL_TOKEN"  # noqa: S105  the name of the variable
 WAITING = 16
 """Connections that wait for somebody who wants out; each that is used is replaced at once."""
 _HERE = "127.0.0.1"
@@ -57,8 +57,8 @@ async def _to(port: int, end: End) -> None:
         await _join(end, other)
 
 
-async def inside(tunnel: int, ports: list[int]) -> None:
-    """In the network of the services: listen on `ports` for those who want out, and on `tunnel` for the other half."""
+async def inside(published: int, ports: list[int]) -> None:
+    """In the network of the services: listen on `ports` for those who want out, and on `published` for the other half."""
     token = os.environ[TOKEN]
     waiting: asyncio.Queue[End] = asyncio.Queue()
 
@@ -81,16 +81,16 @@ async def inside(tunnel: int, ports: list[int]) -> None:
 
     for port in ports:
         await asyncio.start_server(lambda r, w, port=port: outward(port, (r, w)), _HERE, port)  # type: ignore[misc]
-    await asyncio.start_server(arrived, "0.0.0.0", tunnel)  # published on 127.0.0.1 only
+    await asyncio.start_server(arrived, "0.0.0.0", published)  # published on 127.0.0.1 only
     await _ready()
 
 
-async def outside(tunnel: int, ports: list[int]) -> None:
+async def outside(published: int, ports: list[int]) -> None:
     """On this machine: listen on `ports`, those of the services, and serve those who want out."""
     token = os.environ[TOKEN]
 
     async def inward(port: int, end: End) -> None:
-        other = await _reach(tunnel)
+        other = await _reach(published)
         if other is None:
             end[1].transport.abort()
             return
@@ -99,11 +99,11 @@ async def outside(tunnel: int, ports: list[int]) -> None:
 
     async def wait() -> None:
         while True:
-            reader, writer = await asyncio.open_connection(_HERE, tunnel)
+            reader, writer = await asyncio.open_connection(_HERE, published)
             writer.write(f"{token} wait\n".encode())
             wish = await reader.readline()
             if not wish:
-                raise ConnectionResetError("the other half of the passage has ended")
+                raise ConnectionResetError("the other half of the tunnel has ended")
             joined = asyncio.create_task(_to(int(wish), (reader, writer)))
             under_way.add(joined)
             joined.add_done_callback(under_way.discard)
@@ -115,17 +115,17 @@ async def outside(tunnel: int, ports: list[int]) -> None:
 
 
 async def _ready() -> None:
-    print(json.dumps({"event": "passage.ready"}), flush=True)
+    print(json.dumps({"event": "tunnel.ready"}), flush=True)
     await asyncio.Event().wait()
 
 
 def main() -> None:
     """Its arguments: which half, the published port, the ports to listen on."""
-    half, tunnel, *ports = sys.argv[1:]
+    half, published, *ports = sys.argv[1:]
     try:
-        asyncio.run((inside if half == "inside" else outside)(int(tunnel), [int(port) for port in ports]))
+        asyncio.run((inside if half == "inside" else outside)(int(published), [int(port) for port in ports]))
     except OSError as error:
-        sys.exit(f"the passage has ended: {error}")
+        sys.exit(f"the tunnel has ended: {error}")
 
 
 if __name__ == "__main__":
