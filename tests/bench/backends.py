@@ -7,8 +7,8 @@ from pathlib import Path
 
 from peeklock.stack.containers.discovery import find_engine
 from peeklock.stack.containers.images import wanted_images
-from peeklock.stack.environment.parts import KINDS
 from peeklock.stack.errors import StackError
+from peeklock.stack.servers.group import KINDS
 from tests.bench import command, stack
 from tests.bench.command import FIRST, CannotMeasureError, median
 from tests.bench.table import Row

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from peeklock.engine.environments import environment_spec
 from peeklock.engine.plan import Choice, Target, make_plan
-from peeklock.stack.environment.parts import KINDS
 from peeklock.stack.open import open_stack
 from peeklock.stack.project.cache import cache_dir
+from peeklock.stack.servers.group import KINDS
 from peeklock.verbs import VOCABULARY
 
 
@@ -18,7 +18,7 @@ def up(root: Path, *kinds: str, backend: str = "embedded") -> float:
     began = time.monotonic()
     stack = open_stack(root, backend, warm="never", kinds=kinds, room=4)
     try:
-        stack.wait(kinds)
+        stack.servers.wait(kinds)
         return time.monotonic() - began
     finally:
         stack.close()

@@ -273,8 +273,9 @@ class Stack(Protocol):
     def why_not(self, ability: str) -> str:
         """Why it has not an ability, in a few words; empty when there is no more to say."""
 
-    timings: Mapping[str, float]
-    """Seconds from the start until each of `postgres`, `blobs`, `servicebus` answered; empty for a warm stack."""
+    @property
+    def timings(self) -> Mapping[str, float]:
+        """Seconds from the start until each of `postgres`, `blobs`, `servicebus` answered; empty for a warm stack."""
 
     def environment(self, spec: EnvironmentSpec) -> Environment:
         """A leased environment, reset, services ready. Raises `StackError`. Safe to call from several threads at once."""

@@ -7,7 +7,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,11 +17,11 @@ from peeklock.stack.clock.offset_file import OffsetFile
 from peeklock.stack.environment.environment import LocalEnvironment
 from peeklock.stack.environment.launcher import Launcher, ProcessLauncher
 from peeklock.stack.environment.leases import Leases, kinds_of
-from peeklock.stack.environment.parts import KINDS
 from peeklock.stack.environment.record import Record
 from peeklock.stack.progress import Progress, silent
 from peeklock.stack.project.folder import KEPT, ProjectFolder, new_folder
 from peeklock.stack.servers.blobs import BlobServer
+from peeklock.stack.servers.group import AnyServer, ServerGroup
 from peeklock.stack.servers.postgres import PostgresServer
 from peeklock.stack.servers.servicebus import ServiceBusServer
 from peeklock.supervision.children import Children
@@ -40,16 +40,11 @@ class LocalStack(ABC):
     def __init__(self, supervisor: SupervisorClient, state: Mapping[str, Any], progress: Progress, warm: bool) -> None:
         self.warm = warm
         self.log_dir = Path(state["log_dir"])
-        self._timings: dict[str, float] = {}
-        self.timings: Mapping[str, float] = self._timings
-        """Seconds from the start of the stack until each part answered; empty for what was found running."""
-        self._began = time.monotonic()
         self._supervisor = supervisor
         self.children = self._find_children(supervisor, state)
         self._state = dict(state)
         self._progress = progress
-        self._parts: dict[str, Future[Any]] = {}
-        self._parts_lock = threading.Lock()
+        self.servers = ServerGroup(self.children, state.get("found", {}), self._start_server, self._find_server)
         self._leases = Leases(supervisor, self.log_dir, state["room"], self._take_down)
         self._pool = ThreadPoolExecutor(state["room"], thread_name_prefix="environment")
         self._environments: set[LocalEnvironment] = set()
@@ -64,6 +59,10 @@ class LocalStack(ABC):
         """Present where the clock is not the machine's."""
 
     # -- what a backend brings -----------------------------------------------------------------------------------------
+
+    @property
+    def timings(self) -> Mapping[str, float]:
+        return self.servers.timings
 
     @property
     def place(self) -> str:
@@ -90,10 +89,10 @@ class LocalStack(ABC):
         return True
 
     @abstractmethod
-    def _start_part(self, kind: str) -> PostgresServer | BlobServer | ServiceBusServer:
+    def _start_server(self, kind: str) -> AnyServer:
         """Start the server of a kind; returns when it answers. Raises `StackError`."""
 
-    def _find_part(self, kind: str, state: Mapping[str, Any]) -> PostgresServer | BlobServer | ServiceBusServer:
+    def _find_server(self, kind: str, state: Mapping[str, Any]) -> AnyServer:
         """The server of a kind that another process has started."""
         if kind == "postgres":
             return PostgresServer(self._supervisor, state)
@@ -138,13 +137,13 @@ class LocalStack(ABC):
             plan = cls._plan(supervisor, dict(ports or {}), room)
             state = {"backend": cls.backend, "log_dir": str(log_dir), "lasting": lasting, "room": room, **plan}
             stack = cls(supervisor, state, progress, warm=False)
-            stack._began, stack._on_end = began, on_end
+            stack.servers.began, stack._on_end = began, on_end
             stack._prepare(movable_clock)
         except BaseException:
             supervisor.close()
             raise
         for kind in sorted(kinds):  # blobs come first: Azurite takes longest
-            stack._part(kind)
+            stack.servers.begin(kind)
         return stack
 
     @classmethod
@@ -172,64 +171,14 @@ class LocalStack(ABC):
         self.warm = True
 
     def _whole_state(self) -> dict[str, Any]:
-        found = {kind: self._part(kind).result().state for kind in self._parts}
-        return {**self._state, "found": found}
-
-    # -- parts ---------------------------------------------------------------------------------------------------------
-
-    def _part(self, kind: str) -> Future[Any]:
-        """The server of this kind, being started at the first call; a thread each, so that they start side by side."""
-        with self._parts_lock:
-            future = self._parts.get(kind)
-            if future is None:
-                future = self._parts[kind] = Future()
-                make = self._have_part if kind in self._state.get("found", {}) else self._bring_part
-                threading.Thread(target=make, args=(kind, future), name=f"start-{kind}", daemon=True).start()
-            return future
-
-    def _have_part(self, kind: str, future: Future[Any]) -> None:
-        future.set_result(self._find_part(kind, self._state["found"][kind]))
-
-    def _bring_part(self, kind: str, future: Future[Any]) -> None:
-        try:
-            server = self._start_part(kind)
-        except BaseException as error:  # noqa: BLE001  it belongs to whoever asks for the part
-            future.set_exception(error)
-        else:
-            self._timings[kind] = time.monotonic() - self._began
-            future.set_result(server)
-
-    def postgres(self) -> PostgresServer:
-        server: PostgresServer = self._part("postgres").result()
-        return server
-
-    def blobs(self) -> BlobServer:
-        server: BlobServer = self._part("blobs").result()
-        return server
-
-    def servicebus(self) -> ServiceBusServer:
-        server: ServiceBusServer = self._part("servicebus").result()
-        return server
+        return {**self._state, "found": self.servers.states()}
 
     def planned_blobs(self, slot: int) -> str:
-        future = self._part("blobs")
-        if future.done():
-            return self.blobs().connection_string(slot)
+        """The connection string of an account, as it will be if nobody takes the port before Azurite does."""
+        if self.servers.stands("blobs"):
+            return self.servers.blobs().connection_string(slot)
         plan = self._state["plan"]["blobs"]
         return BlobServer.plan(plan["port"], plan["accounts"][slot + 1])
-
-    def wait(self, kinds: Iterable[str] = KINDS) -> None:
-        """Until all of these answer. Raises the first `StackError`."""
-        for future in [self._part(kind) for kind in kinds]:
-            future.result()
-
-    def check(self, kinds: Iterable[str]) -> None:
-        """Raise the `StackError` that tells of the end of one of these."""
-        ended = {child["name"] for child in self.children.all() if child["code"] is not None}
-        for kind in kinds:
-            server = self._part(kind).result()
-            if server.PROCESS in ended:
-                raise server.lost()
 
     # -- environments --------------------------------------------------------------------------------------------------
 
@@ -238,7 +187,7 @@ class LocalStack(ABC):
         if spec.private and self._on_end is None:
             return self._private_environment(spec)
         for kind in kinds_of(spec):
-            self._part(kind)
+            self.servers.begin(kind)
         record, lease, fresh = self._leases.take(spec, self.warm)
         environment = LocalEnvironment(
             self._supervisor, self, self._pool, spec, record, lambda env: self._give_back(env, lease)
@@ -273,9 +222,9 @@ class LocalStack(ABC):
         for prefix in (record.prefix, *record.helpers):
             self.children.end_all(prefix)
         if record.namespace_port is not None:
-            self.servicebus().delete_namespace(record.namespace)
+            self.servers.servicebus().delete_namespace(record.namespace)
         if record.template is not None:
-            self.postgres().drop(record.database)
+            self.servers.postgres().drop(record.database)
 
     def _give_back(self, environment: LocalEnvironment, lease: str | None) -> None:
         if self._on_end is not None and self.keeping:
@@ -365,16 +314,8 @@ class LocalStack(ABC):
         """Of a warm stack: see `ports_of`."""
         return ports_of(self._state)
 
-    def _stands(self, kind: str) -> bool:
-        future = self._parts.get(kind)
-        if future is None:
-            return kind in self._state.get("found", {})
-        return future.done() and future.exception() is None
-
     def _release(self) -> None:
-        for future in self._parts.values():
-            if future.done() and future.exception() is None:
-                future.result().close()
+        self.servers.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def __enter__(self) -> Self:

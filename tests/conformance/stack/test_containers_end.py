@@ -29,8 +29,8 @@ project.root = Path(sys.argv[1])
 stack = ContainersStack.start(project.root, room=2)
 supervisor = stack._supervisor.call("hello")["pid"]
 print(json.dumps({"stack": stack._state["deployment"]["stack"], "supervisor": supervisor}), flush=True)
-stack._part("servicebus")
-stack._part("blobs")
+stack.servers.begin("servicebus")
+stack.servers.begin("blobs")
 if os.environ.get("WAIT"):
     stack.environment(project.spec(postgres=False))
     print("stands", flush=True)
@@ -70,7 +70,7 @@ Up = Callable[[], tuple[Driver, dict[str, Any]]]
 
 def test_a_stack_that_ends_in_order(engine: Engine, project: Project, nothing_left: Callable[[], None]) -> None:
     with ContainersStack.start(project.root, ["servicebus"], room=1) as stack:
-        stack.wait(["servicebus"])
+        stack.servers.wait(["servicebus"])
         name = stack._state["deployment"]["stack"]
         assert engine.labelled(f"{STACK_LABEL}={name}")
     assert engine.labelled(f"{STACK_LABEL}={name}") == [], "when `close` returns, not some time later"
@@ -145,6 +145,6 @@ def test_a_container_that_cannot_start_is_not_left(engine: Engine, project: Proj
         port = sock.getsockname()[1]
         with ContainersStack.start(project.root, room=1, ports={"blobs": port}) as stack:
             with pytest.raises(PeeklockError, match=f"port {port} is in use, so Azurite cannot listen on it"):
-                stack.wait(["blobs"])
+                stack.servers.wait(["blobs"])
             labelled = engine.labelled(f"{STACK_LABEL}={stack._state['deployment']['stack']}")
             assert len(labelled) == 1, "the network alone"

@@ -63,7 +63,7 @@ def test_an_image_that_is_not_there(engine: Engine, project: Project, monkeypatc
         ContainersStack.start(project.root, room=1) as stack,
         pytest.raises(PeeklockError, match="has no image peeklock/azurite:of-another-time") as caught,
     ):
-        stack.wait(["blobs"])
+        stack.servers.wait(["blobs"])
     assert "make images" in str(caught.value)
 
 
@@ -74,7 +74,7 @@ def test_a_disk_that_is_full(engine: Engine, cable: Cable, project: Project, req
         ContainersStack.start(project.root, room=1) as stack,
         pytest.raises(PeeklockError, match="no space left while starting Azurite at the container engine"),
     ):
-        stack.wait(["blobs"])
+        stack.servers.wait(["blobs"])
 
 
 def test_a_container_that_ends_before_it_is_ready_shows_its_log(engine: Engine, project: Project) -> None:
@@ -82,7 +82,7 @@ def test_a_container_that_ends_before_it_is_ready_shows_its_log(engine: Engine, 
     with ContainersStack.start(project.root, room=1, lasting=True) as stack:
         stack._state["images"]["postgres"] = stack._state["images"]["servicebus"]
         with pytest.raises(PeeklockError, match="Postgres ended before it was ready: exit status 2") as caught:
-            stack.wait(["postgres"])
+            stack.servers.wait(["postgres"])
     assert "unrecognized arguments: -c synchronous_commit=on" in str(caught.value)
 
 

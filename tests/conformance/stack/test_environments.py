@@ -18,9 +18,9 @@ import pytest
 from peeklock.errors import PeeklockError
 from peeklock.servicebus import Client, OutgoingMessage
 from peeklock.stack.backend import Environment
-from peeklock.stack.environment.parts import KINDS
 from peeklock.stack.local import LocalStack
 from peeklock.stack.servers.blob_http import BlobAccount, BlobError
+from peeklock.stack.servers.group import KINDS
 from tests.conformance.stack.conftest import Project
 
 

@@ -32,7 +32,7 @@ def test_a_fixed_port_that_is_taken(project: Project, nothing_left: Callable[[],
             EmbeddedStack.start(project.root, ports={kind: port}) as stack,
             pytest.raises(PeeklockError, match=f"port {port} is in use, so {title} cannot listen on it"),
         ):
-            stack.wait([kind])
+            stack.servers.wait([kind])
 
 
 def test_a_picked_port_that_is_taken_meanwhile_is_replaced(project: Project, nothing_left: Callable[[], None]) -> None:
@@ -42,7 +42,7 @@ def test_a_picked_port_that_is_taken_meanwhile_is_replaced(project: Project, not
             sock.listen()
         environment = stack.environment(project.spec(servicebus=False))
         assert environment.services.running("api") == 1
-        assert stack.blobs().port != stack._state["plan"]["blobs"]["port"]
+        assert stack.servers.blobs().port != stack._state["plan"]["blobs"]["port"]
 
 
 def test_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_disk_that_is_full(
             EmbeddedStack.start(project.root) as stack,
             pytest.raises(PeeklockError, match="no space left while copying the Postgres cluster") as caught,
         ):
-            stack.wait(["postgres"])
+            stack.servers.wait(["postgres"])
         assert "MB free" in str(caught.value)
     finally:
         subprocess.run(["umount", small], check=True)

@@ -29,7 +29,7 @@ import sys
 from pathlib import Path
 from peeklock.stack.containers.stack import ContainersStack
 stack = ContainersStack.start(Path(sys.argv[1]), ["servicebus"], room=1)
-stack.wait(["servicebus"])
+stack.servers.wait(["servicebus"])
 print(stack._state["deployment"]["stack"], flush=True)
 sys.stdin.read()
 """

@@ -177,7 +177,7 @@ def test_nothing_secret_lies_in_the_projects_folder(up: warm.Status, project: Pr
     with EmbeddedStack.find(project.root) as stack:  # type: ignore[union-attr]
         environment = stack.environment(project.spec(key="k"))
         password = (environment.endpoints.postgres_url or "").split(":")[2].split("@")[0]
-        keys = [stack.blobs().key(slot) for slot in range(3)]
+        keys = [stack.servers.blobs().key(slot) for slot in range(3)]
     for path in ProjectFolder(project.root).path.rglob("*"):
         if path.is_file():
             text = path.read_text()

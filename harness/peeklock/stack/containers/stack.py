@@ -29,9 +29,8 @@ from peeklock.stack.environment.record import Record
 from peeklock.stack.errors import StackError
 from peeklock.stack.local import LocalStack
 from peeklock.stack.project.folder import passing_folder
-from peeklock.stack.servers.blobs import BlobServer, new_accounts
-from peeklock.stack.servers.postgres import PostgresServer
-from peeklock.stack.servers.servicebus import ServiceBusServer
+from peeklock.stack.servers.blobs import new_accounts
+from peeklock.stack.servers.group import AnyServer
 from peeklock.supervision.client import SupervisorClient
 
 _ABILITIES = frozenset({"exact_ledger", "faults", "docker"})
@@ -91,7 +90,7 @@ class ContainersStack(LocalStack):
         engine = Engine(*self._state["engine"])
         return Deployment(self._supervisor, engine, self._state["deployment"], self.offset_file, stands=self.warm)
 
-    def _start_part(self, kind: str) -> PostgresServer | BlobServer | ServiceBusServer:
+    def _start_server(self, kind: str) -> AnyServer:
         plan = dict(self._state["plan"][kind])
         image = self._state["images"][{"blobs": "azurite"}.get(kind, kind)]
         common = (self._deployment, self._supervisor, self.log_dir, image)

@@ -16,8 +16,7 @@ from peeklock.stack.embedded.tools import azurite
 from peeklock.stack.local import LocalStack
 from peeklock.stack.project.folder import passing_folder
 from peeklock.stack.servers.blobs import BlobServer, new_accounts
-from peeklock.stack.servers.postgres import PostgresServer
-from peeklock.stack.servers.servicebus import ServiceBusServer
+from peeklock.stack.servers.group import AnyServer
 from peeklock.supervision.client import SupervisorClient
 
 _ABILITIES = frozenset({"exact_ledger", "faults"})
@@ -51,9 +50,9 @@ class EmbeddedStack(LocalStack):
     def _prepare(self, movable_clock: bool) -> None:
         self.offset_file = OffsetFile(self._supervisor, Path(self._state["directory"])) if movable_clock else None
 
-    def _start_part(self, kind: str) -> PostgresServer | BlobServer | ServiceBusServer:
+    def _start_server(self, kind: str) -> AnyServer:
         moved = None if self.offset_file is None else self.offset_file.variables
-        server: PostgresServer | BlobServer | ServiceBusServer
+        server: AnyServer
         if kind == "postgres":
             server = EmbeddedPostgres.start(
                 self._supervisor, Path(self._state["directory"]), self.log_dir, progress=self._progress,
@@ -70,8 +69,8 @@ class EmbeddedStack(LocalStack):
             self.offset_file.adopt_all()
         return server
 
-    def _find_part(self, kind: str, state: Mapping[str, Any]) -> PostgresServer | BlobServer | ServiceBusServer:
-        return EmbeddedPostgres(self._supervisor, state) if kind == "postgres" else super()._find_part(kind, state)
+    def _find_server(self, kind: str, state: Mapping[str, Any]) -> AnyServer:
+        return EmbeddedPostgres(self._supervisor, state) if kind == "postgres" else super()._find_server(kind, state)
 
     def _folder(self, name: str) -> Path | None:
         """Where a server of a lasting stack keeps its data."""
@@ -82,11 +81,11 @@ class EmbeddedStack(LocalStack):
         return folder
 
     def _keep(self) -> None:
-        if self._stands("postgres"):
-            postgres = self.postgres()
+        if self.servers.stands("postgres"):
+            postgres = self.servers.postgres()
             assert isinstance(postgres, EmbeddedPostgres)
             postgres.keep_templates()
-        if self._stands("blobs") and not _compiled():
+        if self.servers.stands("blobs") and not _compiled():
             self._supervisor.call("stop", name=BlobServer.PROCESS)  # kindly, so that Node keeps what it compiled
 
 

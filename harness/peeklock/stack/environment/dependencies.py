@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from peeklock.servicebus.ledger import EventKind
-from peeklock.stack.environment.parts import Parts
+from peeklock.stack.environment.host_stack import HostStack
 from peeklock.stack.errors import StackError
 from peeklock.stack.servers.ledger_feed import LedgerFeed
 from peeklock.stack.servers.server import Server
@@ -20,9 +20,9 @@ class OwnDependencies:
     """Implements `backend.Dependencies`. `feed` tells where the ledger is read, which has to do without while the emulator is away."""
 
     def __init__(
-        self, supervisor: SupervisorClient, parts: Parts, namespace: str, feed: Callable[[], LedgerFeed | None]
+        self, supervisor: SupervisorClient, stack: HostStack, namespace: str, feed: Callable[[], LedgerFeed | None]
     ) -> None:
-        self._supervisor, self._parts, self._namespace, self._feed = supervisor, parts, namespace, feed
+        self._supervisor, self._stack, self._namespace, self._feed = supervisor, stack, namespace, feed
         self._away: set[str] = set()
         self._cut_off: dict[str, float] = {}
         self._known: int | None = None
@@ -40,7 +40,7 @@ class OwnDependencies:
     def stop(self, kind: str) -> None:
         self._note_hands(kind)
         self._leave(kind)
-        self._parts.children.stop(self._server(kind).PROCESS)
+        self._stack.children.stop(self._server(kind).PROCESS)
 
     def kill(self, kind: str) -> None:
         if kind == "blobs":
@@ -50,14 +50,14 @@ class OwnDependencies:
             )
         self._note_hands(kind)
         self._leave(kind)
-        self._parts.children.kill(self._server(kind).PROCESS)
+        self._stack.children.kill(self._server(kind).PROCESS)
 
     def pause(self, kind: str) -> None:
         self._leave(kind)
-        self._parts.children.pause(self._server(kind).PROCESS)
+        self._stack.children.pause(self._server(kind).PROCESS)
 
     def resume(self, kind: str) -> None:
-        self._parts.children.resume(self._server(kind).PROCESS)
+        self._stack.children.resume(self._server(kind).PROCESS)
         self._come_back(kind)
 
     def start(self, kind: str) -> None:
@@ -66,7 +66,7 @@ class OwnDependencies:
             return
         watcher = Watcher(self._supervisor, server.PROCESS, title=server.TITLE, log_file=server.log_file)
         try:
-            self._parts.children.start_again(server.PROCESS)
+            self._stack.children.start_again(server.PROCESS)
             watcher.until_line(announces(server.READY), server.READY, _WITHIN)
         except RequestError as error:
             raise StackError(f"{server.TITLE} could not be started again", actual=str(error.facts)) from error
@@ -77,7 +77,7 @@ class OwnDependencies:
 
     def running(self, kind: str) -> bool:
         name = self._server(kind).PROCESS
-        return any(child["code"] is None for child in self._parts.children.all(name) if child["name"] == name)
+        return any(child["code"] is None for child in self._stack.children.all(name) if child["name"] == name)
 
     def revive(self) -> None:
         """Whatever a case did to them: all run again."""
@@ -88,14 +88,14 @@ class OwnDependencies:
                 self.start(kind)
 
     def _server(self, kind: str) -> Server:
-        server: Server = getattr(self._parts, kind)()
+        server: Server = getattr(self._stack.servers, kind)()
         return server
 
     def _note_hands(self, kind: str) -> None:
         feed = self._feed()
         if kind == "servicebus" and kind not in self._away and feed is not None:
             _, self._known = feed.read(0, 0.0)
-            hands = self._parts.servicebus().hands(self._namespace)
+            hands = self._stack.servers.servicebus().hands(self._namespace)
             self._cut_off |= dict.fromkeys((hand["principal"] for hand in hands), time.time())
 
     def _leave(self, kind: str) -> None:

@@ -20,11 +20,12 @@ from peeklock.stack.clock.movable import Member, MovableClock, RealClock
 from peeklock.stack.environment.dependencies import OwnDependencies
 from peeklock.stack.environment.endpoints import addresses, through
 from peeklock.stack.environment.faults import EnvironmentFaults
+from peeklock.stack.environment.host_stack import HostStack
 from peeklock.stack.environment.leftovers import end_leftovers
-from peeklock.stack.environment.parts import KINDS, Parts
 from peeklock.stack.environment.record import Record
 from peeklock.stack.environment.services import LocalServices
 from peeklock.stack.errors import StackError
+from peeklock.stack.servers.group import KINDS
 from peeklock.stack.servers.ledger_feed import LedgerFeed
 from peeklock.stack.servers.relay import RelayServer
 from peeklock.stack.servers.servicebus import (
@@ -44,7 +45,7 @@ class LocalEnvironment:
     """Implements `backend.Environment`. Made by `LocalStack.environment`."""
 
     def __init__(
-        self, supervisor: SupervisorClient, parts: Parts, pool: Executor, spec: EnvironmentSpec, record: Record,
+        self, supervisor: SupervisorClient, stack: HostStack, pool: Executor, spec: EnvironmentSpec, record: Record,
         on_close: Callable[[LocalEnvironment], None],
     ) -> None:  # fmt: skip
         self.name, self.root = spec.name, spec.root
@@ -52,10 +53,10 @@ class LocalEnvironment:
         self.log_dir = Path(record.log_dir)
         self.timings: dict[str, float] = {}
         """Seconds from the request for this environment until each part of it was ready."""
-        self._supervisor, self._parts, self._pool, self._spec = supervisor, parts, pool, spec
+        self._supervisor, self._stack, self._pool, self._spec = supervisor, stack, pool, spec
         self._on_close = on_close
         self._feed: LedgerFeed | None = None
-        self._dependencies = OwnDependencies(supervisor, parts, record.namespace, lambda: self._feed)
+        self._dependencies = OwnDependencies(supervisor, stack, record.namespace, lambda: self._feed)
         self.condemned = False
         self._idle = threading.Event()
         self._closed = False
@@ -74,16 +75,16 @@ class LocalEnvironment:
         return self._clock or RealClock()
 
     def _movable_clock(self) -> MovableClock:
-        file, stack, parts = self._parts.offset_file, self._spec.stack, self._parts
+        file, wanted, servers = self._stack.offset_file, self._spec.stack, self._stack.servers
         if file is None:
             raise StackError("only an environment with a stack of its own can have a clock that is moved")
         members: dict[str, Member] = {}
-        if stack.postgres is not None:
-            members["postgres"] = lambda: parts.postgres().time()
-        if stack.blobs is not None:
-            members["blobs"] = lambda: parts.blobs().time()
-        bus = (lambda seconds: parts.servicebus().advance(seconds)) if stack.servicebus is not None else None
-        return MovableClock(file, members, lambda: file.left_out(parts.children.leaders(self.record.prefix)), bus)
+        if wanted.postgres is not None:
+            members["postgres"] = lambda: servers.postgres().time()
+        if wanted.blobs is not None:
+            members["blobs"] = lambda: servers.blobs().time()
+        bus = (lambda seconds: servers.servicebus().advance(seconds)) if wanted.servicebus is not None else None
+        return MovableClock(file, members, lambda: file.left_out(self._stack.children.leaders(self.record.prefix)), bus)
 
     @property
     def dependencies(self) -> OwnDependencies:
@@ -140,10 +141,10 @@ class LocalEnvironment:
             services.close()
             self._set_endpoints(planned=False)
             if self._relay is not None:
-                self._relay.ask("route", target="blobs", port=self._parts.blobs().port)
+                self._relay.ask("route", target="blobs", port=self._stack.servers.blobs().port)
             self._make_services().start_all()
         self.timings["services"] = time.monotonic() - began
-        bus = self._parts.servicebus() if stack.servicebus is not None else None
+        bus = self._stack.servers.servicebus() if stack.servicebus is not None else None
         self.faults = self._faults = EnvironmentFaults(
             bus, self.record.namespace, self._relay, list(self.record.relay_ports)
         )
@@ -176,9 +177,9 @@ class LocalEnvironment:
     def _make_services(self) -> LocalServices:
         known = [*self.record.keys.values()]
         if self._spec.stack.postgres is not None:
-            known.append(self._parts.postgres().password)
+            known.append(self._stack.servers.postgres().password)
         self.services = self._services = LocalServices(
-            self._supervisor, self._parts.children, self._parts.launcher(self._spec, self.record, self.endpoints), self.record.prefix,
+            self._supervisor, self._stack.children, self._stack.launcher(self._spec, self.record, self.endpoints), self.record.prefix,
             self._spec, self.seen, self.record.ports, self.log_dir, known, self.record.relay_ports,
         )  # fmt: skip
         return self._services
@@ -188,9 +189,9 @@ class LocalEnvironment:
         blobs = None
         if stack.blobs is not None:
             blobs = (
-                self._parts.planned_blobs(record.slot)
+                self._stack.planned_blobs(record.slot)
                 if planned
-                else self._parts.blobs().connection_string(record.slot)
+                else self._stack.servers.blobs().connection_string(record.slot)
             )
         bus, rules, identities = None, {}, {}
         if stack.servicebus is not None and record.namespace_port is not None:
@@ -204,14 +205,14 @@ class LocalEnvironment:
                 for service in process_names(self._spec.services)
                 if (rule := service_rule(service)) in record.keys
             }
-        postgres = self._parts.postgres().url(record.database) if stack.postgres is not None else None
+        postgres = self._stack.servers.postgres().url(record.database) if stack.postgres is not None else None
         return Endpoints(postgres, blobs, bus, rules, identities)
 
     def _reset_database(self, progress: Callable[[str], None]) -> None:
         postgres = self._spec.stack.postgres
         if postgres is None:
             return
-        server = self._parts.postgres()
+        server = self._stack.servers.postgres()
         # Asked for each time: in a warm stack the migrations may have changed since.
         self.record.template = server.template(
             postgres.migrations, postgres.seed, self._spec.root, self.log_dir, progress
@@ -225,7 +226,7 @@ class LocalEnvironment:
         services = [service_rule(service) for service in process_names(self._spec.services)]
         for name in (ROOT_RULE, *bus.access_rules, *services):
             self.record.keys.setdefault(name, secrets.token_urlsafe(32))
-        server = self._parts.servicebus()
+        server = self._stack.servers.servicebus()
         server.delete_namespace(self.record.namespace)  # left by a run that was killed while it made it
         self.record.namespace_port = server.create_namespace(
             self.record.namespace, control_topology(bus, self.record.keys, server.port(self.record.slot))
@@ -235,7 +236,7 @@ class LocalEnvironment:
     def _reset_namespace(self) -> None:
         if self._spec.stack.servicebus is None:
             return
-        server = self._parts.servicebus()
+        server = self._stack.servers.servicebus()
         if self._feed is None:
             self._feed = LedgerFeed(server, self.record.namespace)
         self._feed.begin(server.reset(self.record.namespace))
@@ -243,7 +244,7 @@ class LocalEnvironment:
     def _reset_containers(self) -> None:
         blobs = self._spec.stack.blobs
         if blobs is not None:
-            self._parts.blobs().reset(self.record.slot, blobs.containers)
+            self._stack.servers.blobs().reset(self.record.slot, blobs.containers)
 
     # -- while a case runs ---------------------------------------------------------------------------------------------
 
@@ -257,12 +258,12 @@ class LocalEnvironment:
         if self._services is not None and self._spec.stack.servicebus is not None:
             self._services.resume_all()
             cut_off = self._dependencies.cut_off()
-            if end_leftovers(self._parts.servicebus(), self.record.namespace, self._services, cut_off):
+            if end_leftovers(self._stack.servers.servicebus(), self.record.namespace, self._services, cut_off):
                 self._reset_namespace()  # of what they have sent meanwhile
         work = [self._reset_containers]
         if self.record.template is not None:
             template = self.record.template
-            work.append(lambda: self._parts.postgres().clone(self.record.database, template))
+            work.append(lambda: self._stack.servers.postgres().clone(self.record.database, template))
         tasks = [self._pool.submit(step) for step in work]
         wait(tasks)  # all of them: none may go on behind the back of whoever hears that another has failed
         for task in tasks:
@@ -292,14 +293,14 @@ class LocalEnvironment:
     def queues(self) -> list[dict[str, Any]]:
         if self._spec.stack.servicebus is None or self._dependencies.away("servicebus"):
             return []
-        return self._parts.servicebus().entities(self.record.namespace)
+        return self._stack.servers.servicebus().entities(self.record.namespace)
 
     def hold(self, entity: str, operation: str, message_id: str | None = None) -> Callable[[], None]:
-        return self._parts.servicebus().hold(self.record.namespace, entity, operation, message_id)
+        return self._stack.servers.servicebus().hold(self.record.namespace, entity, operation, message_id)
 
     def check(self) -> None:
         kinds = [kind for kind in KINDS if getattr(self._spec.stack, kind) is not None]
-        self._parts.check([kind for kind in kinds if not self._dependencies.away(kind)])
+        self._stack.servers.check([kind for kind in kinds if not self._dependencies.away(kind)])
 
     def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
         ends = [self._services.on_change(wake)] if self._services is not None else []
@@ -342,10 +343,10 @@ class LocalEnvironment:
             if self._services is not None:
                 self._services.end_all()
             for prefix in self.record.helpers:
-                self._parts.children.end_all(prefix)
+                self._stack.children.end_all(prefix)
             if self._spec.stack.servicebus is not None:
-                self._parts.servicebus().delete_namespace(self.record.namespace)
+                self._stack.servers.servicebus().delete_namespace(self.record.namespace)
             if self._spec.stack.blobs is not None:
-                self._parts.blobs().reset(self.record.slot, [])
+                self._stack.servers.blobs().reset(self.record.slot, [])
             if self._spec.stack.postgres is not None:
-                self._parts.postgres().drop(self.record.database)
+                self._stack.servers.postgres().drop(self.record.database)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from peeklock.scenario.topology import replica_names
 from peeklock.stack.backend import EnvironmentSpec
-from peeklock.stack.environment.parts import KINDS
 from peeklock.stack.environment.record import Record
 from peeklock.stack.environment.services import replicas
 from peeklock.stack.errors import StackError
 from peeklock.stack.project.folder import new_folder
+from peeklock.stack.servers.group import KINDS
 from peeklock.supervision.client import RequestError, SupervisorClient
 
 

@@ -14,13 +14,13 @@ from peeklock.stack.containers.discovery import find_engine
 from peeklock.stack.containers.engine import STACK_LABEL, EngineError
 from peeklock.stack.containers.errors import engine_refused
 from peeklock.stack.containers.ownership import sweep as sweep_engine
-from peeklock.stack.environment.parts import KINDS
 from peeklock.stack.errors import StackError
 from peeklock.stack.local import ports_of
 from peeklock.stack.open import find_warm, stack_class
 from peeklock.stack.progress import Progress, silent
 from peeklock.stack.project.cache import locked
 from peeklock.stack.project.folder import ProjectFolder
+from peeklock.stack.servers.group import KINDS
 from peeklock.stack.warm.kept import end_kept, kept_stacks
 from peeklock.supervision.client import SupervisorClient
 
@@ -101,7 +101,7 @@ def up(
         progress("starting Postgres, Azurite and Service Bus")
         stack = stack_class(chosen).start(root, KINDS, progress, ports, room=WARM_ROOM)
         try:
-            stack.wait()
+            stack.servers.wait()
             stack.settle(root)
         except BaseException:
             stack.end()
