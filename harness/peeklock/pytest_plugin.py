@@ -126,11 +126,11 @@ class _Held:
 
     def stack(self) -> Stack:
         if self._stack is None:
-            from peeklock.scenario.loader import project_root
             from peeklock.stack.choice import choose_backend
             from peeklock.stack.open import open_stack
+            from peeklock.stack.project.root import stack_root
 
-            root = project_root(self._config.rootpath / "pyproject.toml")
+            root = stack_root(self._config.rootpath)
             backend, _why = choose_backend(self._config.getoption("--peeklock-backend"), root)
             self._stack = open_stack(root, backend)
         return self._stack

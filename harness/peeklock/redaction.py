@@ -5,7 +5,9 @@ Depends on the standard library alone, so that the supervisor (which starts with
 
 from __future__ import annotations
 
+import json
 import re
+import string
 from collections.abc import Iterable, Sequence
 
 from peeklock.errors import PeeklockError
@@ -24,29 +26,50 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (re.compile(r"\b(Bearer)\s+[A-Za-z0-9._~+/=-]+", re.IGNORECASE), rf"\1 {MASK}"),
     (re.compile(r"\b(SharedKey(?:Lite)?\s+[A-Za-z0-9-]+):[A-Za-z0-9+/=]+"), rf"\1:{MASK}"),
-    # user:password@host; `[^\s/@]` keeps a URL without a password, and a later @ in its path, as they are.
-    (re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s:/@\"']*):[^\s/@\"']+@"), rf"\1:{MASK}@"),
+    # user:password@host; `[^\s/@]` keeps a URL without a password, and a later @ in its path, as they are. Begins with what is
+    # rare: from the scheme on, a long word would be read again from each of its letters.
+    (re.compile(r"(://[^\s:/@\"']*):[^\s/@\"']+@"), rf"\1:{MASK}@"),
 )
 # Every pattern needs one of these; most log lines have none, and one search is cheaper than six.
 _SUSPECT = re.compile(r"shared|accountkey|sig|bearer|://", re.IGNORECASE)
 
+_UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
+
 
 class Redactor:
-    """Replaces known secrets, and whatever has the shape of one, by `***`."""
+    """Replaces known secrets, and whatever has the shape of one, by `***`. Takes time in proportion to the text."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         # Longest first: a key that contains another one must not leave its tail behind.
-        known = sorted({s for s in secrets if len(s) >= MIN_SECRET}, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        self._known = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         """Return `text` without secrets. Idempotent."""
-        if self._known is not None:
-            text = self._known.sub(MASK, text)
+        for secret in self._known:
+            if secret in text:
+                text = text.replace(secret, MASK)
         if _SUSPECT.search(text):
             for pattern, replacement in _PATTERNS:
                 text = pattern.sub(replacement, text)
         return text
+
+
+def _forms(secret: str) -> set[str]:
+    """What a secret looks like in plain text and where JSON, Python, URLs or forms have escaped it; each of its lines by itself."""
+    lines = {line.strip() for line in secret.splitlines()} if "\n" in secret else {secret}
+    plain = {secret, *lines}
+    forms = set(plain)
+    for text in plain:
+        for ascii_only in (True, False):
+            once = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+            forms |= {once, once.replace("/", "\\/"), json.dumps(once, ensure_ascii=ascii_only)[1:-1]}
+        forms.add(repr(text)[1:-1])
+        encoded = "".join(
+            c if c in _UNRESERVED else "".join(f"%{b:02X}" for b in c.encode(errors="replace")) for c in text
+        )
+        lower = re.sub("%..", lambda found: found[0].lower(), encoded)
+        forms |= {encoded, lower, encoded.replace("%2F", "/"), encoded.replace("%20", "+"), encoded.replace("%", "%25")}
+    return {form for form in forms if len(form) >= MIN_SECRET}
 
 
 _shapes = Redactor()

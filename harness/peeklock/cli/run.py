@@ -32,12 +32,12 @@ from peeklock.reports.github import GitHubReport
 from peeklock.reports.junit import JUnitReport
 from peeklock.reports.ndjson import NdjsonReport
 from peeklock.reports.run_folder import new_run_folder
-from peeklock.scenario.loader import project_root
 from peeklock.stack.backend import Stack
 from peeklock.stack.choice import choose_backend
 from peeklock.stack.environment.fingerprint import fingerprint
 from peeklock.stack.open import open_stack
 from peeklock.stack.project.cache import cache_dir
+from peeklock.stack.project.root import stack_root
 from peeklock.verbs import VOCABULARY
 
 
@@ -66,7 +66,7 @@ def run(
 ) -> None:
     """Run scenario cases against Postgres, blobs, Service Bus and the real services."""
     console = Console(highlight=False)
-    root = project_root(Path(targets[0].partition("::")[0] if targets else DEFAULT))
+    root = stack_root(Path(targets[0].partition("::")[0] if targets else DEFAULT))
 
     def once() -> int:
         with exits():

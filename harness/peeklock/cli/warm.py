@@ -14,7 +14,7 @@ from rich.text import Text
 
 from peeklock.cli.exits import FAILED, exits
 from peeklock.engine.waiting import Signal
-from peeklock.scenario.loader import project_root
+from peeklock.stack.project.root import stack_root
 from peeklock.stack.warm import lifecycle as warm
 from peeklock.stack.warm.lifecycle import Status
 
@@ -40,7 +40,7 @@ def down(
     """End the warm stack with every service on it."""
     with exits():
         ended = warm.down(_root())
-        typer.echo("down" if ended else "nothing was up")
+        typer.echo("down" if ended else f"nothing was up in {_root()}")
         if everything:
             removed, left = warm.sweep()
             typer.echo(f"{removed} containers, networks and volumes of ended processes removed")
@@ -52,10 +52,15 @@ def status() -> None:
     """Tell what is up; exit code 1 when nothing is."""
     with exits():
         found = warm.status(_root())
+    if not found.up and not found.kept:
+        typer.echo(f"nothing is up in {found.root}; `peeklock up` brings it up")
+    else:
+        typer.echo(f"{found.root}:")
+        _show(found)
+    for root in found.elsewhere:
+        typer.echo(f"up in {root}, too: `peeklock down` there ends it")
     if not found.up:
-        typer.echo("nothing is up; `peeklock up` brings it up")
         raise typer.Exit(FAILED)
-    _show(found)
 
 
 def reset() -> None:
@@ -121,4 +126,4 @@ def _show(found: Status) -> None:
 
 
 def _root() -> Path:
-    return project_root(Path.cwd() / "scenarios")
+    return stack_root()

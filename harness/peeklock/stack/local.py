@@ -135,7 +135,14 @@ class LocalStack(ABC):
         supervisor = SupervisorClient.start(log_dir / "supervisor.log")
         try:
             plan = cls._plan(supervisor, dict(ports or {}), room)
-            state = {"backend": cls.backend, "log_dir": str(log_dir), "lasting": lasting, "room": room, **plan}
+            state = {
+                "backend": cls.backend,
+                "log_dir": str(log_dir),
+                "lasting": lasting,
+                "room": room,
+                "root": str(root),
+                **plan,
+            }
             stack = cls(supervisor, state, progress, warm=False)
             stack.servers.began, stack._on_end = began, on_end
             stack._prepare(movable_clock)
@@ -146,32 +153,18 @@ class LocalStack(ABC):
             stack.servers.begin(kind)
         return stack
 
-    @classmethod
-    def find(cls, root: Path, progress: Progress = silent) -> Self | None:
-        """The warm stack of this project, or None when there is none of this backend."""
-        found = warm_state(root)
-        if found is None:
-            return None
-        supervisor, state = found
-        if state["backend"] != cls.backend:
-            supervisor.close()
-            return None
-        return cls(supervisor, state, progress, warm=True)
-
     def settle(self, root: Path, name: str = "stack") -> None:
         """Make this stack a warm one: it outlives this process and is found by its name through the project's folder."""
         folder = ProjectFolder(root, name)
-        path = folder.socket_path()
-        path.unlink(missing_ok=True)
-        self._supervisor.call("put", key=_STATE, value=self._whole_state())
-        self._supervisor.call("register", path=str(folder.pointer))
-        self._supervisor.call("listen", path=str(path))
-        folder.write_pointer(path)
+        folder.make()
+        folder.remove_marks()
+        self._supervisor.call("put", key=_STATE, value={**self._state, "found": self.servers.states()})
+        for mark in (folder.mark, folder.listed):
+            self._supervisor.call("register", path=str(mark))
+        self._supervisor.call("listen", path=str(folder.socket_path()))
+        folder.mark_as_up()
         self._supervisor.detach()
         self.warm = True
-
-    def _whole_state(self) -> dict[str, Any]:
-        return {**self._state, "found": self.servers.states()}
 
     def planned_blobs(self, slot: int) -> str:
         """The connection string of an account, as it will be if nobody takes the port before Azurite does."""
@@ -207,7 +200,7 @@ class LocalStack(ABC):
 
     def _private_environment(self, spec: EnvironmentSpec) -> Environment:
         stack = type(self).start(
-            spec.root, kinds_of(spec), self._progress, log_dir=new_folder(self.log_dir, f"{spec.name}.stack"),
+            Path(self._state["root"]), kinds_of(spec), self._progress, log_dir=new_folder(self.log_dir, f"{spec.name}.stack"),
             on_end=self._private.discard, movable_clock=spec.movable_clock, lasting=spec.lasting, room=1,
         )  # fmt: skip
         stack.keeping = self.keeping
@@ -247,10 +240,11 @@ class LocalStack(ABC):
             self._environments.discard(environment)
         environment.let_go()
         name = f"{KEPT}{environment.name}"
-        before = warm_state(environment.root, name)
+        root = Path(self._state["root"])
+        before = warm_state(root, name)
         if before is not None:
             type(self)(*before, self._progress, warm=True).end()
-        self.settle(environment.root, name)
+        self.settle(root, name)
         self.close()
         if self._on_end is not None:
             self._on_end(self)

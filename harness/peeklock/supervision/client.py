@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import logging
 import os
 import queue
 import socket
@@ -18,6 +19,7 @@ from typing import Any
 from peeklock.supervision.errors import SupervisionError, cannot_start, supervisor_gone
 from peeklock.supervision.program import program
 
+_LOG = logging.getLogger(__name__)
 Push = Mapping[str, Any]
 Listener = Callable[[Push], None]
 
@@ -191,7 +193,7 @@ class SupervisorClient:
             self._process = None
 
     def _read(self) -> None:
-        buffer = b""
+        pieces: list[bytes] = []
         while True:
             try:
                 chunk = self._sock.recv(1 << 20)
@@ -199,9 +201,12 @@ class SupervisorClient:
                 chunk = b""
             if not chunk:
                 break
-            *lines, buffer = (buffer + chunk).split(b"\n")
-            for line in lines:
-                self._dispatch(json.loads(line))
+            head, *lines = chunk.split(b"\n")
+            pieces.append(head)
+            if lines:
+                whole, pieces = b"".join(pieces), [lines.pop()]
+                for line in (whole, *lines):
+                    self._dispatch(json.loads(line))
         with self._lock:
             self.lost.set()
             waiting, self._replies = list(self._replies.values()), {}
@@ -221,4 +226,7 @@ class SupervisorClient:
         with self._lock:
             listeners = [call for prefix, call in self._listeners.values() if message["child"].startswith(prefix)]
         for listener in listeners:
-            listener(message)
+            try:
+                listener(message)
+            except Exception:  # noqa: BLE001  it must not silence the others, nor leave anybody waiting
+                _LOG.exception("a listener failed at %s of %s", message["push"], message["child"])

@@ -120,7 +120,7 @@ def json_record(line: str) -> Mapping[str, Any] | None:
         return None
     try:
         record = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, a number of too many digits, nested too deeply
         return None
     return record if isinstance(record, dict) else None
 

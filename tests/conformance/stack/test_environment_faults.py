@@ -16,6 +16,7 @@ from peeklock.stack.backend import Endpoints, Environment, Ports
 from peeklock.stack.errors import StackError
 from peeklock.stack.faults import KINDS
 from peeklock.stack.local import LocalStack
+from peeklock.stack.open import find_warm
 from peeklock.stack.warm import lifecycle as warm
 from tests.conformance.stack.conftest import Project
 
@@ -134,7 +135,7 @@ def test_a_warm_environment_keeps_its_relay(
     warm.up(project.root)
     try:
         for _ in range(2):
-            stack = backend.find(project.root)
+            stack = find_warm(project.root)
             assert stack is not None
             environment = stack.environment(project.spec(relayed=True, key="k"))
             strikes_and_is_forgotten(environment)

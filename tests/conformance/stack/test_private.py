@@ -11,6 +11,7 @@ import pytest
 
 from peeklock.errors import PeeklockError
 from peeklock.stack.local import LocalStack
+from peeklock.stack.open import find_warm
 from peeklock.stack.warm import lifecycle as warm
 from tests.conformance.stack.conftest import Project
 
@@ -50,7 +51,7 @@ def test_a_warm_stack_is_not_touched(
     warm.up(project.root)
     with contextlib.ExitStack() as cleanup:
         cleanup.callback(warm.down, project.root)
-        found = backend.find(project.root)
+        found = find_warm(project.root)
         assert found is not None
         with found:
             own = found.environment(project.spec(name="own", blobs=False, private=True, key="k"))
@@ -68,7 +69,7 @@ def test_one_that_is_kept_stays_until_the_warm_stack_goes_down(
         cleanup.callback(warm.down, project.root)
         before = None
         for number in (1, 2):
-            found = backend.find(project.root)
+            found = find_warm(project.root)
             assert found is not None
             found.keeping = True
             with found:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
+import selectors
 import signal
 import socket
 import sys
@@ -18,6 +20,7 @@ import pytest
 from peeklock.supervision import process_tree
 from peeklock.supervision.client import RequestError, SupervisorClient
 from peeklock.supervision.errors import SupervisionError
+from peeklock.supervision.ndjson import NdjsonServer
 
 HERE = Path("/")
 ENV = {"PATH": os.defpath}
@@ -253,3 +256,76 @@ def test_what_comes_into_the_place_of_something_removed_is_left_alone(
     assert path.read_text() == "the next one's"
     path.unlink()
     nothing_left()
+
+
+def test_a_bad_line_is_answered_and_the_next_one_is_served() -> None:
+    ours, theirs = socket.socketpair()
+    server = NdjsonServer(selector := selectors.DefaultSelector(), [], lambda _connection: None)
+    server.connect(theirs)
+    with ours, ours.makefile("rb") as replies:
+        for line in (
+            b"no json",
+            b"[" * 100_000,
+            b'"text"',
+            b"{}",
+            b'{"id": 7}',
+            b'{"id": 8, "op": "subscribe"}',
+            b"\xff",
+        ):
+            ours.sendall(line + b"\n")
+            for key, mask in selector.select(5):
+                key.data(mask)
+            assert "error" in json.loads(replies.readline()), line
+    selector.close()
+
+
+def test_a_client_that_does_not_read_loses_lines_and_is_told_how_many(
+    supervisor: SupervisorClient, tmp_path: Path
+) -> None:
+    supervisor.call("listen", path=str(tmp_path / "s"))
+    other = SupervisorClient.connect(tmp_path / "s")
+    seen: list[Mapping[str, Any]] = []
+    read_on = threading.Event()
+
+    def slowly(push: Mapping[str, Any]) -> None:
+        read_on.wait(60)
+        seen.append(push)
+
+    supervisor.listen("child", slowly)
+    count, log = 600_000, tmp_path / "log"
+    shout = python(f"for n in range({count}): print(n, 'x' * 90)")
+    code, _ = other.run("child", shout, ENV, HERE, log=str(log))
+    read_on.set()
+    supervisor.call("hello")  # it is still there, and so is its connection
+    while seen[-1]["push"] != "exit":
+        assert supervisor.call("hello", timeout=10)
+    lines = sum(len(push["lines"]) for push in seen if push["push"] == "lines")
+    dropped = sum(push.get("dropped", 0) for push in seen)
+    assert (code, lines + dropped, dropped > 0) == (0, count, True)
+    assert log.read_bytes().count(b"\n") == count
+    other.close()
+
+
+def test_random_bytes_end_nobody(supervisor: SupervisorClient) -> None:
+    noise = python("import os\nfor _ in range(20): os.write(1, os.urandom(1 << 20))")
+    supervisor.listen("child", lambda _push: None)
+    assert supervisor.run("child", noise, ENV, HERE)[0] == 0
+    assert supervisor.call("hello")["attached"]
+
+
+def test_a_listener_that_fails_silences_nobody(
+    supervisor: SupervisorClient, pushes: queue.SimpleQueue[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    def bad(_push: Mapping[str, Any]) -> None:
+        raise RuntimeError("a listener's own trouble")
+
+    supervisor.listen("child", bad)
+    supervisor.run("child", ["/bin/echo", "word"], ENV, HERE)
+    assert pushes.get(timeout=5)["lines"][0][1] == "word"
+    assert "a listener's own trouble" in caplog.text
+
+
+def test_a_secret_is_masked_where_a_long_line_is_cut(supervisor: SupervisorClient) -> None:
+    line = python(f"print('x' * {65_536 - 4} + 'hunter22-and-more' + 'y' * 100_000)")
+    _, (cut,) = supervisor.run("child", line, ENV, HERE, secrets=["hunter22-and-more"])
+    assert "hunt" not in cut

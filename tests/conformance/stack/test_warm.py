@@ -11,7 +11,7 @@ import pytest
 
 from peeklock.stack.embedded.stack import EmbeddedStack
 from peeklock.stack.errors import StackError
-from peeklock.stack.open import open_stack
+from peeklock.stack.open import find_warm, open_stack
 from peeklock.stack.project.folder import ProjectFolder
 from peeklock.stack.warm import lifecycle as warm
 from tests.conformance.stack.conftest import Driver, Project
@@ -20,7 +20,7 @@ RUN = """
 import json, os, sys
 from pathlib import Path
 from tests.conformance.stack.conftest import Project
-from peeklock.stack.open import open_stack
+from peeklock.stack.open import find_warm, open_stack
 project = Project.__new__(Project)
 project.root = Path(sys.argv[1])
 stack = open_stack(project.root)
@@ -61,7 +61,7 @@ def test_up_twice_is_one_stack(up: warm.Status, project: Project) -> None:
 
 
 def test_runs_in_parallel_get_environments_of_their_own(up: warm.Status, project: Project) -> None:
-    with EmbeddedStack.find(project.root) as one, EmbeddedStack.find(project.root) as two:  # type: ignore[union-attr]
+    with find_warm(project.root) as one, find_warm(project.root) as two:  # type: ignore[union-attr]
         first, second = one.environment(project.spec(key="k")), two.environment(project.spec(key="k"))
         assert first.endpoints.postgres_url != second.endpoints.postgres_url
     assert warm.status(project.root).in_use == 0
@@ -142,16 +142,15 @@ def test_a_warm_stack_of_other_images_is_left_alone_and_told_of(
 
 def test_the_socket_of_a_dead_supervisor_is_recognised_and_removed(up: warm.Status, project: Project) -> None:
     folder = ProjectFolder(project.root)
-    pointer = folder.pointer.read_text()
     socket = folder.socket_path()  # elsewhere when the path of the test's own folder is a long one
     os.kill(up.pid or 0, signal.SIGKILL)
     while socket.exists():  # the guard tidies up
         warm.status(project.root)
-    folder.pointer.write_text(pointer)
+    folder.mark.touch()
     socket.touch()
     assert not warm.status(project.root).up
     assert not socket.exists()
-    assert not folder.pointer.exists()
+    assert not folder.mark.exists()
     assert warm.up(project.root).up
 
 
@@ -174,7 +173,7 @@ def test_reset_without_a_stack_says_so(project: Project) -> None:
 
 
 def test_nothing_secret_lies_in_the_projects_folder(up: warm.Status, project: Project) -> None:
-    with EmbeddedStack.find(project.root) as stack:  # type: ignore[union-attr]
+    with find_warm(project.root) as stack:  # type: ignore[union-attr]
         environment = stack.environment(project.spec(key="k"))
         password = (environment.endpoints.postgres_url or "").split(":")[2].split("@")[0]
         keys = [stack.servers.blobs().key(slot) for slot in range(3)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from peeklock.stack.backend import Endpoints
-from peeklock.stack.environment.endpoints import addresses, through
+from peeklock.stack.environment.endpoints import addresses, secrets, through
 
 ENDPOINTS = Endpoints(
     "postgresql://me:5432@127.0.0.1:5432/env_1",
@@ -30,3 +30,10 @@ def test_only_ports_change() -> None:
     assert seen.access_rules == {"reader": f"{bus}reader;SharedAccessKey=k;"}
     assert seen.service_identities == {"worker": f"{bus}service-worker;SharedAccessKey=k;"}
     assert through(ENDPOINTS, {}) == ENDPOINTS
+
+
+def test_every_key_and_password_is_known_for_redaction() -> None:
+    named = Endpoints(
+        "postgresql://me:pa55@127.0.0.1:1/env", ENDPOINTS.blobs_connection_string, None, ENDPOINTS.access_rules
+    )
+    assert secrets(named) == {"pa55", "5000=", "k"}

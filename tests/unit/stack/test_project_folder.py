@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from peeklock.stack.errors import StackError
 from peeklock.stack.project.folder import LONGEST_SOCKET_PATH, ProjectFolder, new_folder
+from peeklock.stack.project.root import stack_root
 
 
 def test_it_is_readable_by_its_owner_alone_and_ignored_by_git(tmp_path: Path) -> None:
@@ -19,25 +23,77 @@ def test_it_is_readable_by_its_owner_alone_and_ignored_by_git(tmp_path: Path) ->
 
 
 def test_a_path_too_long_for_a_socket_gets_a_short_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime = tmp_path / "r"
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    deep = tmp_path / ("d" * LONGEST_SOCKET_PATH)
-    path = ProjectFolder(deep).socket_path()
-    assert path.parent == runtime / "peeklock"
-    assert path.parent.stat().st_mode & 0o077 == 0
-    assert path != ProjectFolder(deep / "other").socket_path()
+    deep = tmp_path / ("d" * 120)
+    with tempfile.TemporaryDirectory(dir="/tmp") as runtime:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        path = ProjectFolder(deep).socket_path()
+        assert path.parent == Path(runtime) / "peeklock"
+        assert path.parent.stat().st_mode & 0o077 == 0
+        assert path != ProjectFolder(deep / "other").socket_path()
 
 
-def test_the_pointer_is_private_and_holds_only_the_path(tmp_path: Path) -> None:
+@pytest.mark.parametrize("variable", ["XDG_RUNTIME_DIR", "TMPDIR"])
+def test_a_long_temporary_folder_is_no_place_for_sockets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    long = tmp_path / ("t" * 120)
+    long.mkdir()
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setenv(variable, str(long))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert len(str(ProjectFolder(tmp_path / ("d" * 120)).socket_path())) <= LONGEST_SOCKET_PATH
+
+
+def test_nothing_up_means_no_warm_stack(tmp_path: Path) -> None:
+    assert ProjectFolder(tmp_path).connect() is None
+
+
+def test_nothing_in_the_folder_names_what_is_removed_or_connected_to(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
     folder = ProjectFolder(tmp_path)
     folder.make()
-    folder.write_pointer(Path("/run/x.sock"))
-    assert folder.pointer.read_text() == '{"socket": "/run/x.sock"}'
-    assert folder.pointer.stat().st_mode & 0o077 == 0
+    for name in ("stack.json", "stack.up", "kept-x.up"):
+        (folder.path / name).write_text(json.dumps({"socket": str(precious)}))
+    assert folder.connect() is None
+    assert precious.read_text() == "mine"
 
 
-def test_no_pointer_means_no_warm_stack(tmp_path: Path) -> None:
-    assert ProjectFolder(tmp_path).connect() is None
+@pytest.mark.parametrize("name", ["logs", "up.lock", "stack.sock", "stack.up"])
+def test_a_link_that_a_clone_has_brought_along_is_an_error_that_names_it(tmp_path: Path, name: str) -> None:
+    precious = tmp_path / "precious"
+    (precious / "20200101-000000-1-0001").mkdir(parents=True)
+    folder = ProjectFolder(tmp_path)
+    folder.make()
+    folder.mark.touch()
+    (folder.path / name).unlink(missing_ok=True)
+    (folder.path / name).symlink_to(precious)
+    for use in (folder.connect, folder.new_log_dir):
+        with pytest.raises(StackError, match="not as Peeklock makes it") as caught:
+            use()
+        assert caught.value.where.endswith(name)
+    assert list(precious.iterdir())
+
+
+def test_the_root_is_the_repository_else_the_nearest_mark_else_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    billing = tmp_path / "mono" / "services" / "billing"
+    (billing / "scenarios").mkdir(parents=True)
+    (billing / "pyproject.toml").touch()
+    (tmp_path / "mono" / ".git").mkdir()
+    for here in (tmp_path / "mono", billing):
+        monkeypatch.chdir(here)
+        assert stack_root() == stack_root(billing / "scenarios" / "a.yaml") == tmp_path / "mono"
+    (tmp_path / "mono" / ".git").rmdir()
+    assert stack_root() == stack_root(billing / "scenarios") == billing
+    plain = tmp_path / "plain"
+    (plain / "tests" / "e2e").mkdir(parents=True)
+    monkeypatch.chdir(plain)
+    assert stack_root() == stack_root(Path("tests/e2e")) == plain
+    (plain / ".peeklock").mkdir()
+    monkeypatch.chdir(plain / "tests")
+    assert stack_root() == stack_root(Path("e2e")) == plain
 
 
 def test_logs_of_the_last_ten_stacks_stay(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ _PORT = {
     "blobs": re.compile(r"(?<=BlobEndpoint=http://127\.0\.0\.1:)\d+"),
     "servicebus": re.compile(r"(?<=Endpoint=sb://127\.0\.0\.1:)\d+"),
 }
+_SECRET = re.compile(r"(?:(?<=AccountKey=)|(?<=SharedAccessKey=))[^;]+|(?<=:)[^:/@]+(?=@127\.0\.0\.1:)")
 
 
 def addresses(endpoints: Endpoints) -> dict[str, int]:
@@ -37,6 +38,12 @@ def through(endpoints: Endpoints, ports: Mapping[str, int]) -> Endpoints:
         access_rules={name: seen("servicebus", text) for name, text in endpoints.access_rules.items()},
         service_identities={name: seen("servicebus", text) for name, text in endpoints.service_identities.items()},
     )
+
+
+def secrets(endpoints: Endpoints) -> set[str]:
+    """Return every key and password in the endpoints."""
+    texts = [*_texts(endpoints).values(), *endpoints.access_rules.values(), *endpoints.service_identities.values()]
+    return {found for text in texts if text for found in _SECRET.findall(text)}
 
 
 def _texts(endpoints: Endpoints) -> dict[str, str | None]:

@@ -175,12 +175,9 @@ class LocalEnvironment:
         self.record.relay = self._relay.state
 
     def _make_services(self) -> LocalServices:
-        known = [*self.record.keys.values()]
-        if self._spec.stack.postgres is not None:
-            known.append(self._stack.servers.postgres().password)
         self.services = self._services = LocalServices(
             self._supervisor, self._stack.children, self._stack.launcher(self._spec, self.record, self.endpoints), self.record.prefix,
-            self._spec, self.seen, self.record.ports, self.log_dir, known, self.record.relay_ports,
+            self._spec, self.seen, self.record.ports, self.log_dir, self.record.relay_ports,
         )  # fmt: skip
         return self._services
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from typing import Any
 from peeklock.errors import PeeklockError
 from peeklock.scenario.topology import Service, process_names, replica_names
 from peeklock.stack.backend import Endpoints, EnvironmentSpec, Exit, LogLine
+from peeklock.stack.environment.endpoints import secrets
 from peeklock.stack.environment.launcher import Launch, Launcher
+from peeklock.stack.environment.log_lines import LogLines
 from peeklock.stack.errors import StackError
 from peeklock.supervision.children import Children
 from peeklock.supervision.client import Push, SupervisorClient
@@ -35,7 +37,6 @@ class LocalServices:
         endpoints: Endpoints,
         ports: Mapping[str, Sequence[int]],
         log_dir: Path,
-        secrets: Iterable[str],
         relay_ports: Mapping[str, int] | None = None,
     ) -> None:
         self._supervisor = supervisor
@@ -48,9 +49,9 @@ class LocalServices:
         self._relay_ports = relay_ports or {}
         """Ports at which services find each other, where these are not their own."""
         self._log_dir = log_dir
-        self._secrets = sorted(set(secrets))
+        self._secrets = sorted(secrets(endpoints))
         self._changed = threading.Condition()
-        self._lines: list[LogLine] = []
+        self._lines = LogLines()
         self._exits: list[Exit] = []
         self._wakes: dict[int, Callable[[], None]] = {}
         self._wanted = {name: service.initial for name, service in spec.services.items()}
@@ -63,9 +64,13 @@ class LocalServices:
 
     def _on_push(self, push: Push) -> None:
         with self._changed:
+            if dropped := push.get("dropped"):
+                service, replica = self._split(push["child"])
+                text = f"… {dropped} lines came faster than they could be read, and are in the log file only"
+                self._lines.add([LogLine(service, replica, time.time(), text, None)])
             if push["push"] == "lines":
                 service, replica = self._split(push["child"])
-                self._lines += [LogLine(service, replica, at, text, json_record(text)) for at, text in push["lines"]]
+                self._lines.add(LogLine(service, replica, at, text, json_record(text)) for at, text in push["lines"])
             elif push["push"] == "exit":
                 service, replica = self._split(push["child"])
                 self._exits.append(Exit(service, replica, push["at"], push["code"], push["expected"]))
@@ -87,7 +92,7 @@ class LocalServices:
 
     def logs(self, after: int = 0) -> tuple[list[LogLine], int]:
         with self._changed:
-            return self._lines[after:], len(self._lines)
+            return self._lines.after(after), self._lines.cursor
 
     def exits(self, after: int = 0) -> tuple[list[Exit], int]:
         with self._changed:
@@ -236,16 +241,16 @@ class LocalServices:
         ports[service] = [port, *(seen for n, seen in enumerate(ports[service]) if n != replica)]
         own = self._spec.variables(self._endpoints, ports).get(service, {})
         argv = list(self._spec.command(service, self._endpoints, ports))
-        secrets = [*self._secrets, *(value for name, value in own.items() if _SECRET_NAME.search(name))]
+        known = [*self._secrets, *(value for name, value in own.items() if _SECRET_NAME.search(name))]
         title = f"service {service}" + (f" (replica {replica})" if definition.most > 1 else "")
         log_file = self._log_dir / f"{service}.log"
         name = self._name(service, replica)
         began = time.monotonic()
         meta = {"service": service, "replica": replica, "source": self.source(service)}
         told = self._told(service, replica)
-        watcher = Watcher(self._supervisor, name, title=title, log_file=log_file, secrets=secrets)
+        watcher = Watcher(self._supervisor, name, title=title, log_file=log_file, secrets=known)
         try:
-            self._launcher.launch(Launch(name, title, definition, argv, port, told, own, log_file, secrets, meta))
+            self._launcher.launch(Launch(name, title, definition, argv, port, told, own, log_file, known, meta))
             ready = definition.ready
             if ready is None:
                 return

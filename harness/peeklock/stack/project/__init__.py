@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = ["cache", "folder"]
+__all__ = ["cache", "folder", "root"]

@@ -28,7 +28,8 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the lock file `path`: one process at a time does what is inside. Freed by the kernel when the process ends."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
+        # No link is followed, and nothing is written: the folder may be one that a clone has brought along.
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise unwritable(path, error) from error
     with file:

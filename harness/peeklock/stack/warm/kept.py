@@ -13,12 +13,12 @@ from peeklock.stack.project.folder import KEPT, ProjectFolder
 
 def kept_stacks(root: Path) -> Iterator[tuple[str, LocalStack]]:
     """Yield each by the name of its file; the caller closes or ends it."""
-    for pointer in sorted(ProjectFolder(root).path.glob(f"{KEPT}*.json")):
-        found = warm_state(root, pointer.stem)
+    for mark in sorted(ProjectFolder(root).path.glob(f"{KEPT}*.up")):
+        found = warm_state(root, mark.stem)
         if found is not None:
             supervisor, state = found
             stack = stack_class(state["backend"])(supervisor, state, silent, warm=True)
-            yield pointer.stem.removeprefix(KEPT), stack
+            yield mark.stem.removeprefix(KEPT), stack
 
 
 def end_kept(root: Path) -> list[str]:

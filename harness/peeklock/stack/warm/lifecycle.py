@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from peeklock.stack.local import ports_of
 from peeklock.stack.open import find_warm, stack_class
 from peeklock.stack.progress import Progress, silent
 from peeklock.stack.project.cache import locked
-from peeklock.stack.project.folder import ProjectFolder
+from peeklock.stack.project.folder import ProjectFolder, roots_with_stacks
 from peeklock.stack.servers.group import KINDS
 from peeklock.stack.warm.kept import end_kept, kept_stacks
 from peeklock.supervision.client import SupervisorClient
@@ -54,6 +54,8 @@ class Status:
     """What `peeklock status` shows. Holds no secret."""
 
     up: bool
+    root: Path
+    """Whose stack it is, or would be."""
     backend: str = ""
     pid: int | None = None
     since: float | None = None
@@ -67,11 +69,12 @@ class Status:
     in_use: int = 0
     """How many of them a run uses in this moment."""
     kept: tuple[Kept, ...] = ()
+    elsewhere: tuple[Path, ...] = ()
+    """Other projects of this user that have a stack up."""
     took: float | None = None
     """Seconds that `up` needed; absent when it was up already."""
 
 
-DOWN = Status(up=False)
 WARM_ROOM = 16
 """Environments of a warm stack: one is kept for each scenario file; the oldest makes room."""
 
@@ -150,14 +153,16 @@ def status(root: Path) -> Status:
 
 
 def _status(root: Path, took: float | None) -> Status:
+    elsewhere = tuple(other for other in roots_with_stacks() if other != root)
+    down = Status(up=False, root=root, kept=tuple(_kept(root)), elsewhere=elsewhere)
     supervisor = ProjectFolder(root).connect()
     if supervisor is None:
-        return DOWN
+        return down
     try:
         hello = supervisor.call("hello")
         state: Mapping[str, Any] | None = supervisor.call("get", key="stack")["value"]
         if state is None:
-            return DOWN
+            return down
         records = _records(supervisor)
         names = {f"env{record['slot']}": record["name"] for record in records.values()}
         processes = []
@@ -166,7 +171,8 @@ def _status(root: Path, took: float | None) -> Status:
             name = f"{names.get(environment, environment)}/{rest}" if rest else child["name"]
             processes.append(Running(name, child["pid"], child["started"], child["code"], child["paused"]))
         held = [key for key in supervisor.call("leases")["keys"] if key in records]
-        return Status(
+        return replace(
+            down,
             up=True,
             backend=state["backend"],
             pid=hello["pid"],
@@ -176,11 +182,10 @@ def _status(root: Path, took: float | None) -> Status:
             processes=tuple(processes),
             environments=tuple(record["name"] for record in records.values()),
             in_use=len(held),
-            kept=tuple(_kept(root)),
             took=took,
         )
     except PeeklockError:  # it ended while it was asked
-        return DOWN
+        return down
     finally:
         supervisor.close()
 
