@@ -8,7 +8,7 @@ import random
 import pytest
 
 from peeklock.servicebus.broker.queue import Queue
-from peeklock.servicebus.gateway.peer import Peer
+from peeklock.servicebus.gateway.connection import AmqpConnection
 from tests.fuzz.__main__ import run
 from tests.fuzz.fuzzer import Finding
 
@@ -32,8 +32,8 @@ def test_the_fuzzer_finds(fault, monkeypatch):
     if fault == "crash":
         monkeypatch.setattr(Queue, "dead_letter", lambda *_: 1 / 0)
     elif fault == "stays":
-        lost = Peer.connection_lost
-        monkeypatch.setattr(Peer, "connection_lost", lambda self, exc: lost(self, exc) or self.server.peers.add(self))
+        lost = AmqpConnection.lost
+        monkeypatch.setattr(AmqpConnection, "lost", lambda self: lost(self) or self.context.connections.amqp.add(self))
     else:
         complete = Queue.complete
 

@@ -195,7 +195,7 @@ class Emulator:
 
     def reset(self) -> int:
         """Empty everything; return the ledger's cursor."""
-        return self.call(lambda server: server.reset())
+        return self.call(lambda server: server.administration.reset())
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward and do at once what it brings (locks, schedules, expiries, tokens)."""
@@ -212,15 +212,15 @@ class Emulator:
 
     def set_status(self, path: str, status: str) -> None:
         """Set the status of a queue, topic or subscription: Active, Disabled, SendDisabled, ReceiveDisabled (S-77)."""
-        self.call(lambda server: server.set_status(path, status))
+        self.call(lambda server: server.administration.set_status(path, status))
 
     def entities(self) -> list[dict[str, Any]]:
         """Return counts and receivers of every queue."""
-        return self.call(lambda server: server.entities())
+        return self.call(lambda server: server.administration.queues())
 
     def topics(self) -> list[dict[str, Any]]:
         """Return topics with their subscriptions, with counts and receivers."""
-        return self.call(lambda server: server.topics())
+        return self.call(lambda server: server.administration.topics())
 
 
 def connection_string(host: str, port: int, rule: AccessRule) -> str:

@@ -19,7 +19,7 @@ class FaultControls:
     def begin(self, fault: str, entity: str | None = None, **settings: Any) -> str:
         """Begin a fault with the settings that the control API takes."""
         document = {"fault": fault, "entity": entity, **settings}
-        return str(self._call(lambda server: server.interfere().begin(document).id))
+        return str(self._call(lambda server: server.administration.faults().begin(document).id))
 
     def drop_settlement(
         self,
@@ -81,13 +81,13 @@ class FaultControls:
 
     def listing(self) -> list[dict[str, Any]]:
         """Tell of all faults that were not cleared, and how often each has struck."""
-        found: list[dict[str, Any]] = self._call(lambda server: server.interfere().listing())
+        found: list[dict[str, Any]] = self._call(lambda server: server.administration.faults().listing())
         return found
 
     def end(self, fault_id: str) -> None:
         """Clear one fault."""
-        self._call(lambda server: server.interfere().end(fault_id))
+        self._call(lambda server: server.administration.faults().end(fault_id))
 
     def clear(self) -> None:
         """Clear all faults."""
-        self._call(lambda server: server.interfere().clear())
+        self._call(lambda server: server.administration.faults().clear())

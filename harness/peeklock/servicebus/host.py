@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .broker import SystemClock
 from .gateway import Limits, Server
-from .gateway.pulse import Pulse
+from .gateway.loop_monitor import LoopMonitor
 from .topology import Topology
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Host:
         self.address = address
         self.clock = SystemClock()
         self.servers: dict[str, Server] = {}
-        self.pulse = Pulse()
+        self.monitor = LoopMonitor()
         self.issuer: Issuer | None = None
         """The process's own token issuer; its tokens are taken by the namespaces that are made after it."""
         self._log = log
@@ -62,12 +62,12 @@ class Host:
             log=log,
             ledger_cap=self._ledger_cap,
             store=store,
-            pulse=self.pulse,
+            monitor=self.monitor,
             issuer=self.issuer,
+            on_failure=self._on_failure,
         )
-        server.on_failure = self._on_failure
         self.servers[name] = server
-        self.pulse.start()
+        self.monitor.start()
         try:
             await server.start()
         except BaseException:
@@ -103,9 +103,13 @@ class Host:
 
     async def close(self) -> None:
         """Close all namespaces."""
-        self.pulse.stop()
+        self.monitor.stop()
         for name in list(self.servers):
             await self._close(name)
+
+    def now(self) -> float:
+        """Tell epoch seconds by the clock of all namespaces."""
+        return self.clock.now()
 
     def advance(self, seconds: float) -> float:
         """Move the clock of all namespaces and do at once what it brings; return the new time."""

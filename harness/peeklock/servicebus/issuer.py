@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs
 
 from .auth import AUDIENCE
-from .gateway.http_server import HttpReply, HttpRequest, HttpServer
+from .http import HttpLimits, HttpListener, HttpReply, HttpRequest, HttpService
 
 LIFETIME = 3600.0
 TENANT = "00000000-0000-0000-0000-00000000e2e0"
@@ -72,7 +72,7 @@ class AsyncCredential:
         """Nothing is held."""
 
 
-class Issuer:
+class Issuer(HttpService):
     """Makes keys and tokens, and serves what OpenID clients ask for. `algorithm` is RS256 or ES256; `now` tells epoch seconds;
     `secrets` by client id: whoever is not in it needs none. Loopback only."""
 
@@ -83,7 +83,9 @@ class Issuer:
         tenant: str = TENANT,
         now: Callable[[], float] = time.time,
         secrets: Mapping[str, str] | None = None,
+        log: Callable[..., None] = lambda *_, **__: None,
     ) -> None:
+        super().__init__(HttpLimits(), log)
         self.tenant = tenant
         self.address = ""
         """`http://127.0.0.1:<port>`, once it listens."""
@@ -92,17 +94,17 @@ class Issuer:
         self._algorithm = algorithm
         self._key: Any = _make_key(algorithm)
         self._key_id = uuid.uuid4().hex
-        self._http = HttpServer(self._answer)
+        self._listener = HttpListener(self)
 
     async def start(self, port: int = 0, address: str = "127.0.0.1") -> int:
         """Listen; return the port. Raises `OSError` when it is taken."""
-        port = await self._http.start(address, port)
+        port = await self._listener.start(address, port)
         self.address = f"http://127.0.0.1:{port}"
         return port
 
     async def stop(self) -> None:
         """Close the port; tokens stay good."""
-        await self._http.stop()
+        await self._listener.stop()
 
     @property
     def name(self) -> str:
@@ -150,7 +152,14 @@ class Issuer:
 
     # -- over HTTP
 
-    async def _answer(self, request: HttpRequest) -> HttpReply:
+    def refusal(self, status: int, reason: str) -> HttpReply:
+        """Say no as OAuth does."""
+        return _json(
+            status, {"error": "invalid_request" if status < 500 else "server_error", "error_description": reason}
+        )
+
+    async def answer(self, request: HttpRequest) -> HttpReply:
+        """Answer one request."""
         path = request.path.lower().removeprefix(f"/{self.tenant}")
         query = {name: values[0] for name, values in request.query.items()}
         match request.method, path:

@@ -137,7 +137,7 @@ def _namespaces(arguments: argparse.Namespace) -> dict[str, Topology]:
     """Return the namespaces to start with: those of --config, else of the environment, else an empty one."""
     source = arguments.config or os.environ.get(CONFIG, "")
     if source:
-        from .config_file import load_namespaces
+        from .config import load_namespaces
 
         return load_namespaces(source, port=arguments.port, origin=None if arguments.config else CONFIG)
     return {} if arguments.no_default_namespace else {NAMESPACE: Topology(port=arguments.port)}
@@ -170,7 +170,7 @@ async def _serve(arguments: argparse.Namespace, namespaces: dict[str, Topology],
     if arguments.issuer_port is not None:
         from .issuer import Issuer
 
-        host.issuer = Issuer(now=host.clock.now)
+        host.issuer = Issuer(now=host.clock.now, log=log)
         issuer_port = await host.issuer.start(arguments.issuer_port)
     for name, topology in namespaces.items():
         server = await host.add(name, topology)
@@ -180,7 +180,7 @@ async def _serve(arguments: argparse.Namespace, namespaces: dict[str, Topology],
     if token:
         from .gateway.control import ControlApi
 
-        control = ControlApi(host, token)
+        control = ControlApi(host, token, log)
         control_port = await control.start(arguments.host, arguments.control_port)
     loop.add_signal_handler(signal.SIGHUP, reload)
     ready: dict[str, Any] = {
@@ -211,12 +211,12 @@ async def _serve(arguments: argparse.Namespace, namespaces: dict[str, Topology],
 async def _reload(arguments: argparse.Namespace, host: Host) -> None:
     """Read the configuration again (SIGHUP): namespaces that are new are made, the others become what it says now; those that
     it does not have stay. What cannot be is logged, and everything stays as it was."""
-    from .gateway.changes import apply
+    from .gateway.control.changes import apply
 
     try:
         for name, topology in _namespaces(arguments).items():
             if name in host.servers:
-                changes = apply(host.servers[name], topology)
+                changes = apply(host.servers[name].administration, topology)
                 log(
                     "config.applied",
                     namespace=name,

@@ -23,7 +23,7 @@ from peeklock.servicebus import (
     Topology,
     TopologyError,
 )
-from peeklock.servicebus.gateway.changes import apply
+from peeklock.servicebus.gateway.control.changes import apply
 from tests.conformance.servicebus.control import call, process, text
 
 BEFORE = Topology(
@@ -33,7 +33,7 @@ BEFORE = Topology(
 
 
 def change(bus: Emulator, topology: Topology) -> dict[str, list[str]]:
-    changes = bus.call(lambda server: apply(server, topology))
+    changes = bus.call(lambda server: apply(server.administration, topology))
     return {"added": changes.added, "changed": changes.changed, "removed": changes.removed}
 
 

@@ -300,7 +300,7 @@ def test_a_fault_holds_for_an_entity_that_is_made_anew_and_for_a_whole_namespace
 def test_what_is_no_fault_is_refused_with_a_fix(bus: Emulator, document: Any, words: str) -> None:
     """Errors say what and how to fix it; nothing is begun."""
     with pytest.raises(TopologyError, match=words) as caught:
-        bus.call(lambda server: server.interfere().begin(document))
+        bus.call(lambda server: server.administration.faults().begin(document))
     assert caught.value.fix
     with pytest.raises(BrokerError, match="could not be found"):
         bus.faults.detach("nowhere")
@@ -353,7 +353,7 @@ def test_what_is_held_for_a_client_that_has_gone_is_never_done(bus: Emulator) ->
         (message,) = client.receive("q")
         with pytest.raises((TimeoutError, OSError, ServiceBusError)):
             client.complete(message)
-    bus.call(lambda server: [peer.abort() for peer in server.peers])
+    bus.call(lambda server: [peer.abort() for peer in server.context.connections.amqp])
     bus.call(lambda _: None)  # a turn later they are gone
     bus.faults.end(fault)
     assert bus.entities()[0]["locked"] == 1

@@ -248,7 +248,7 @@ def test_client_survives_a_lost_connection(bus):
     """The client connects anew when its idle connection has gone."""
     with Client(bus.connection_string()) as client:
         client.send("q", [OutgoingMessage(b"1")])
-        bus.call(lambda server: [peer.transport.abort() for peer in list(server.peers)])
+        bus.call(lambda server: [peer.abort() for peer in list(server.context.connections.amqp)])
         client.send("q", [OutgoingMessage(b"2")])
     assert "SAS_KEY_VALUE" not in repr(client)
 
@@ -315,7 +315,9 @@ def test_a_slow_reader_is_not_flooded():
         link.grant(1_000)
         channel.flush()
         bus.ledger.wait_for(lambda entries: any(e.event == "received_and_deleted" for e in entries))
-        buffered = bus.call(lambda server: max(peer.transport.get_write_buffer_size() for peer in server.peers))
+        buffered = bus.call(
+            lambda server: max(peer._transport.get_write_buffer_size() for peer in server.context.connections.amqp)
+        )
         assert buffered < 8 << 20
         assert bus.entities()[0]["active"] > 100
         channel.wait(lambda: len(channel.inbox.get(link.id, [])) == 200, "all messages", 20)
@@ -364,7 +366,7 @@ def test_management_errors(bus, channel):
 def test_who_asks_and_does_not_read_is_hung_up_on(bus, channel, monkeypatch):
     """Back-pressure: replies have no credit that would end them, so that unread ones end the connection; the bytes of messages
     do not count, as one alone may be longer."""
-    monkeypatch.setattr("peeklock.servicebus.gateway.peer.UNREAD_LIMIT", 2 << 20)
+    monkeypatch.setattr("peeklock.servicebus.gateway.output_buffer.UNREAD_LIMIT", 2 << 20)
     put_token(channel, bus)
     sender = channel.attach_sender("q")
     for _ in range(20):
@@ -385,4 +387,6 @@ def test_who_asks_and_does_not_read_is_hung_up_on(bus, channel, monkeypatch):
 
     with pytest.raises((ServiceBusError, OSError)):
         ask()
-    assert bus.call(lambda server: all(peer.name != channel.amqp.container_id for peer in server.peers))
+    assert bus.call(
+        lambda server: all(peer.name != channel.amqp.container_id for peer in server.context.connections.amqp)
+    )

@@ -132,7 +132,7 @@ def test_who_gave_up_costs_no_session(bus, client, cut):
     link = raw_attach(channel, frames.source("s", filters={FILTER: None}))
     if cut:
         channel.close()
-        bus.call(lambda server: server.flush())
+        bus.call(lambda server: server.context.turns.end())
     else:
         link.detach()
         channel.wait(lambda: not channel.usable(link), "the answer to the detach")
@@ -244,11 +244,11 @@ def test_a_closed_entity_lets_its_sessions_go(bus, client, channel):
         links.append(raw_attach(channel, frames.source("s", filters={FILTER: None})))
         ask(channel, "peek-message", {"from-sequence-number": 0, "message-count": Int(1)})
     assert links[0].remote_handle is not None
-    bus.call(lambda server: server.set_status("s", "ReceiveDisabled"))
+    bus.call(lambda server: server.administration.set_status("s", "ReceiveDisabled"))
     for link in links:
         error = refused(lambda link=link: channel.wait(lambda: channel.check(link), "the detach"))
         assert error.condition == "com.microsoft:entity-disabled"
-    bus.call(lambda server: server.set_status("s", "Active"))
+    bus.call(lambda server: server.administration.set_status("s", "Active"))
     with client.accept_session("s", wait=1) as session:
         assert session.session_id == "a"
 

@@ -273,9 +273,11 @@ def test_transfer_dead_letters_can_be_received_and_counted(bus, wire):
 
 
 def admin_counts(server, name):
-    from peeklock.servicebus.gateway.atom import AdminRequest
+    from peeklock.servicebus.gateway.admin import AdminRequest
 
-    _, body = AdminRequest(server, "GET", [name], {}, "https://h").answer(b"", replaces=False)
+    _, body = AdminRequest(server.context, server.administration, "GET", [name], {}, "https://h").answer(
+        b"", replaces=False
+    )
     text = body.decode()
     return {
         tag: text.partition(f":{tag}>")[2].partition("<")[0]

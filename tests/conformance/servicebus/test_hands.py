@@ -17,7 +17,7 @@ def bus():
 
 def held(bus, seconds=0.0):
     """Return how many deliveries are in hand, and how many clients were cut off; wait so long for none."""
-    listing = bus.run(bus.server.hands.free(seconds))
+    listing = bus.run(bus.server.context.tracker.settled(seconds))
     return sum(each["deliveries"] for each in listing), sum(each["cut_for"] is not None for each in listing)
 
 

@@ -71,7 +71,7 @@ def test_health_tells_of_a_listener_that_is_gone(bus: Emulator) -> None:
     """503 with the reason: whoever is connected still gets the truth."""
     with httpx.Client(base_url=f"http://127.0.0.1:{bus.port}") as http:
         assert http.get("/health").status_code == 200
-        bus.call(lambda server: server._listener.close())
+        bus.call(lambda server: server._listener.stop())
         answer = http.get("/health")
     assert (answer.status_code, answer.json()["status"]) == (503, "failing")
     assert answer.json()["reasons"] == [f"namespace 'sbemulatorns': nobody listens on port {bus.port}"]
@@ -79,7 +79,7 @@ def test_health_tells_of_a_listener_that_is_gone(bus: Emulator) -> None:
 
 def test_health_tells_of_a_check_that_fails(bus: Emulator) -> None:
     """The hook for a store: what it says is a reason."""
-    bus.call(lambda server: server.checks.append(lambda: "the store is not writable"))
+    bus.call(lambda server: server.context.checks.append(lambda: "the store is not writable"))
     answer = get(bus, "/health")
     assert answer.status_code == 503
     assert answer.json()["reasons"] == ["namespace 'sbemulatorns': the store is not writable"]
@@ -87,14 +87,14 @@ def test_health_tells_of_a_check_that_fails(bus: Emulator) -> None:
 
 def test_health_tells_of_an_event_loop_that_stood_still(bus: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stall is told of though the loop turns again: else nobody could ever see one."""
-    monkeypatch.setattr("peeklock.servicebus.gateway.pulse.BEAT", 0.05)
+    monkeypatch.setattr("peeklock.servicebus.gateway.loop_monitor.INTERVAL", 0.05)
     monkeypatch.setattr("peeklock.servicebus.gateway.health.STALL", 0.3)
-    bus.call(lambda server: (server.pulse.stop(), server.pulse.start()))
+    bus.call(lambda server: (server.context.monitor.stop(), server.context.monitor.start()))
     bus.call(lambda _: time.sleep(0.5))
     answer = get(bus, "/health")
     assert answer.status_code == 503
     assert "the event loop stood still for 0." in answer.json()["reasons"][0]
-    monkeypatch.setattr("peeklock.servicebus.gateway.pulse.MEMORY", 0.0)
+    monkeypatch.setattr("peeklock.servicebus.gateway.loop_monitor.MEMORY", 0.0)
     assert get(bus, "/health").status_code == 200
 
 
@@ -151,5 +151,5 @@ def test_nobody_makes_metrics_grow_by_naming_things(bus: Emulator) -> None:
                 client.receive(f"made-up-{number}")
         client.send("twin", [OutgoingMessage(b"x")])
     assert not any("made-up" in part for key in metrics(bus) for part in key)
-    bus.call(lambda server: server.remove("twin"))
+    bus.call(lambda server: server.administration.remove("twin"))
     assert not any(part.startswith("twin") for key in metrics(bus) for part in key)

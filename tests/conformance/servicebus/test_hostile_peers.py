@@ -18,7 +18,7 @@ from peeklock.servicebus.amqp.sections import build
 from peeklock.servicebus.auth import make_token
 from peeklock.servicebus.client.channel import Channel
 from peeklock.servicebus.gateway import Limits
-from peeklock.servicebus.gateway.http_server import HttpReply, HttpServer
+from peeklock.servicebus.http import HttpLimits, HttpListener, HttpReply, HttpRequest, HttpService
 
 ROOT = AccessRule()
 TOPOLOGY = Topology(queues={"q": Queue()})
@@ -84,7 +84,7 @@ def test_a_half_sent_request_is_not_waited_for(half: bytes) -> None:
         answer = read_all(stream)
         assert answer.startswith(b"HTTP/1.1 408")
         assert b"was not there within 0.3 s" in answer
-        until(bus, lambda server: not server.waiting)
+        until(bus, lambda server: not server.context.connections.other)
 
 
 def test_an_idle_http_connection_is_closed() -> None:
@@ -96,7 +96,7 @@ def test_an_idle_http_connection_is_closed() -> None:
         with connect(bus) as stream:
             stream.sendall(b"GET /health HTTP/1.1\r\nhost: h\r\n\r\n")
             assert read_all(stream).count(b"HTTP/1.1") == 1
-        until(bus, lambda server: not server.waiting)
+        until(bus, lambda server: not server.context.connections.other)
 
 
 def test_long_headers_and_bodies_are_refused(bus: Emulator) -> None:
@@ -133,17 +133,22 @@ def test_who_does_not_read_answers_gets_no_more_of_them() -> None:
         stream.settimeout(1)
         with pytest.raises(OSError):
             send_for_ever(stream, b"GET /health HTTP/1.1\r\nhost: h\r\n\r\n" * 200)
-        until(bus, lambda server: not server.waiting)
+        until(bus, lambda server: not server.context.connections.other)
 
 
 def test_the_control_port_waits_for_nobody() -> None:
     """The same server for the control API and the issuer: a half-sent request, a long body, too many connections."""
 
     async def main() -> None:
-        async def answer(request: Any) -> HttpReply:
-            return HttpReply(200, request.body)
+        class Echo(HttpService):
+            async def answer(self, request: HttpRequest) -> HttpReply:
+                return HttpReply(200, request.body)
 
-        server = HttpServer(answer, max_body=100, patience=0.2, connections=2)
+            def refusal(self, status: int, reason: str) -> HttpReply:
+                return HttpReply(status, reason.encode())
+
+        limits = HttpLimits(request=0.2, keep_alive=0.2, body=100)
+        server = HttpListener(Echo(limits, lambda *_, **__: None), connections=2)
         port = await server.start("127.0.0.1", 0)
 
         async def say(text: bytes) -> bytes:
@@ -156,12 +161,14 @@ def test_the_control_port_waits_for_nobody() -> None:
             finally:
                 writer.close()
 
-        assert await say(b"GET / HTTP/1.1\r\nhost: h\r\n") == b""
+        half = b"GET / HTTP/1.1\r\nhost: h\r\n"
+        long = b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 101\r\n\r\n" + b"x" * 101
+        assert (await say(half)).startswith(b"HTTP/1.1 408")
         assert await say(b"") == b""
-        assert await say(b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 101\r\n\r\n" + b"x" * 101) == b""
-        assert await say(b"GET / HTTP/1.1\r\nx: " + b"y" * 40_000) == b""
-        answers = await asyncio.gather(*(say(b"GET / HTTP/1.1\r\nhost: h\r\n") for _ in range(4)))
-        assert sorted(text.startswith(b"HTTP/1.1 503") for text in answers) == [False, False, True, True]
+        assert (await say(long)).startswith(b"HTTP/1.1 413")
+        assert (await say(b"GET / HTTP/1.1\r\nx: " + b"y" * 40_000)).startswith(b"HTTP/1.1 431")
+        answers = await asyncio.gather(*(say(text) for text in (half, half, half + b"\r\n", half + b"\r\n")))
+        assert [text[9:12] for text in answers] == [b"408", b"408", b"503", b"503"]
         answer_ok = await say(b"POST / HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok")
         assert answer_ok.endswith(b"\r\n\r\nok")
         await server.stop()
@@ -189,16 +196,16 @@ def test_one_connection_too_many_is_refused_with_words() -> None:
             answer = httpx.get(f"http://127.0.0.1:{bus.port}/health")
             assert (answer.status_code, "ConnectionsQuotaExceeded" in answer.text) == (503, True)
             first.send("q", [OutgoingMessage(b"x")])
-        until(bus, lambda server: not server.peers)
+        until(bus, lambda server: not server.context.connections.amqp)
         with Client(bus.connection_string()) as fourth:
             fourth.send("q", [OutgoingMessage(b"x")])
 
 
 def test_far_too_many_connections_are_not_even_told() -> None:
     """Beyond a few above the limit nothing is kept of a connection."""
-    with emulator(connections=1, strangers=10_000) as bus:
+    with emulator(connections=1, unauthenticated_connections=10_000) as bus:
         streams = [connect(bus) for _ in range(100)]
-        until(bus, lambda server: len(server.waiting) <= 65)
+        until(bus, lambda server: len(server.context.connections.other) <= 65)
         assert b"" in [stream.recv(1) for stream in streams[-1:]]
         for stream in streams:
             stream.close()
@@ -206,22 +213,22 @@ def test_far_too_many_connections_are_not_even_told() -> None:
 
 def test_who_shows_no_token_makes_room_for_who_does() -> None:
     """Connections that never say who they are end oldest first; whoever has a token is never one of them."""
-    with emulator(strangers=20) as bus, Client(bus.connection_string()) as client:
+    with emulator(unauthenticated_connections=20) as bus, Client(bus.connection_string()) as client:
         client.send("q", [OutgoingMessage(b"x")])
         streams = []
         for number in range(60):
             stream = connect(bus)
             stream.sendall((frames.SASL_HEADER, b"", b"GET /", b"\x16\x03\x01\x00")[number % 4])
             streams.append(stream)
-        until(bus, lambda server: len(server._strangers) == 20)
-        until(bus, lambda server: len(server.peers) + len(server.waiting) <= 21)
+        until(bus, lambda server: server.context.connections.unauthenticated_count == 20)
+        until(bus, lambda server: len(server.context.connections.amqp) + len(server.context.connections.other) <= 21)
         assert client._channel is not None
         assert client._channel.poll()
         with Client(bus.connection_string()) as late:
             late.send("q", [OutgoingMessage(b"x")])
         for stream in streams:
             stream.close()
-        until(bus, lambda server: not server._strangers)
+        until(bus, lambda server: not server.context.connections.unauthenticated_count)
 
 
 # -- inside one connection
@@ -296,7 +303,7 @@ def test_a_stranger_leaves_little_unfinished(bus: Emulator) -> None:
 def test_unfinished_messages_are_counted_down_again(bus: Emulator) -> None:
     """A message that gets whole, is aborted, or whose link goes, is not counted any more; parts without bytes cost nothing."""
     channel = authenticated(bus)
-    (server_end,) = bus.call(lambda server: [p for p in server.peers if p.claims])
+    (server_end,) = bus.call(lambda server: [p for p in server.context.connections.amqp if p.claims])
     link = channel.attach_sender("q")
     begin_message(channel, link, 900, b"x" * 1000)
     until(bus, lambda _: server_end.amqp.unfinished > 1000)

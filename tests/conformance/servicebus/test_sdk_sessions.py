@@ -119,9 +119,9 @@ def test_the_attach_waits_for_a_session(bus, client, sender):
 
     def send(server):
         server.namespace.entity("sessions").send([Envelope(raw)])
-        server.flush()
+        server.context.turns.end()
 
-    bus.call(lambda server: server.loop.call_later(0.5, send, server))
+    bus.call(lambda server: server.context.loop.call_later(0.5, send, server))
     with client.get_queue_receiver("sessions", session_id=NEXT_AVAILABLE_SESSION, max_wait_time=10) as receiver:
         assert receiver.session.session_id == "late"
         assert bodies(receiver.receive_messages(1, max_wait_time=5)) == ["late"]

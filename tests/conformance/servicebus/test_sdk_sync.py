@@ -201,9 +201,9 @@ def test_lock_survives_the_connection(bus):
     """S-39, S-46: after a lost connection the message settles by its token over $management."""
 
     def cut(server):
-        for peer in list(server.peers):
-            if any(consumer.peer is peer for consumer in server.namespace.entity("cut").consumers):
-                peer.transport.abort()
+        for peer in list(server.context.connections.amqp):
+            if any(consumer.connection is peer for consumer in server.namespace.entity("cut").consumers):
+                peer.abort()
 
     with Client(bus.connection_string()) as raw:
         raw.send("cut", [OutgoingMessage(b"x")])

@@ -52,7 +52,7 @@ def leaves_nothing_behind(bus: Emulator) -> None:
     """Wait until no connection is left: the server learns of an end a little later than its client."""
 
     async def empty() -> None:
-        while bus.server.waiting or bus.server.peers:  # noqa: ASYNC110 -- nobody tells of it
+        while bus.server.context.connections.other or bus.server.context.connections.amqp:  # noqa: ASYNC110 -- nobody tells of it
             await asyncio.sleep(0.005)
 
     bus.run(asyncio.wait_for(empty(), 10))

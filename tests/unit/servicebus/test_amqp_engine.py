@@ -113,7 +113,7 @@ def test_every_performative_has_all_of_its_fields():
     pair.turn()
     pair.session.settle(0, frames.ACCEPTED, settled=False)
     pair.turn()
-    pair.server_session.settle_sent(0, 0, frames.ACCEPTED)
+    pair.server_session.channel.settle_range(0, 0, frames.ACCEPTED)
     other.detach(AmqpError("amqp:not-found", "gone"))
     pair.server_session.end()
     pair.server.close()
@@ -344,7 +344,8 @@ def test_accepted_links_echo_both_termini():
     assert attach[6] is not None
     assert attach[9] == 0
     assert isinstance(attach[13], dict)
-    assert link.attached
+    assert link.attach_sent
+    assert not link.detach_sent
 
 
 def test_frames_on_an_ended_channel_are_ignored():

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from peeklock.servicebus import Identity, Queue, RoleAssignment, Subscription, Topic, TopologyError
-from peeklock.servicebus.config_file import load_namespaces
+from peeklock.servicebus.config import load_namespaces
 
 YAML = """
 # two namespaces

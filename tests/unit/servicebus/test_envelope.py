@@ -15,7 +15,7 @@ from peeklock.servicebus.amqp.encode import described, encode
 from peeklock.servicebus.amqp.message import batch
 from peeklock.servicebus.amqp.sections import build, described_map
 from peeklock.servicebus.broker import Message
-from peeklock.servicebus.gateway import links
+from peeklock.servicebus.gateway.message_encoding import encode_message
 
 PROPERTIES = ["id-1", None, None, "subject", None, "corr", t.Symbol("text/plain"), None, None, None, "s", None, None]
 
@@ -114,9 +114,9 @@ def test_an_ordinary_delivery_does_not_tell_its_state():
     """S-32: peeked and deferred messages have a state; what is received has four annotations, without a lock three
     (azure-servicebus: test_message_backcompat_…)."""
     message = Message(Envelope(build(annotations={"x-opt-partition-key": "p"}, data=b"")), 1, 2.0, None)
-    assert "x-opt-message-state" in dict(sections(links.wire(message, locked=False, stated=True)))[0x72]
+    assert "x-opt-message-state" in dict(sections(encode_message(message, locked=False, stated=True)))[0x72]
     message.locked_until, message.token = 3.0, bytes(16)
-    locked, plain = (dict(sections(links.wire(message, locked=locked)))[0x72] for locked in (True, False))
+    locked, plain = (dict(sections(encode_message(message, locked=locked)))[0x72] for locked in (True, False))
     assert set(locked) == {*plain, "x-opt-locked-until"}
     assert set(plain) == {"x-opt-enqueued-time", "x-opt-sequence-number", "x-opt-partition-key"}
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from peeklock.servicebus.config_file import load_namespaces
+from peeklock.servicebus.config import load_namespaces
 from peeklock.stack.containers.images import KINDS
 
 COMPOSE = Path(__file__).parents[3] / "compose"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from peeklock.scenario.topology import ServiceBus
-from peeklock.servicebus.config_file import load_namespaces
+from peeklock.servicebus.config import load_namespaces
 from peeklock.stack.containers.microsoft.configuration import configuration
 from peeklock.stack.errors import StackError
 

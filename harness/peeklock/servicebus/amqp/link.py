@@ -59,11 +59,6 @@ class Link:
     def discard(self) -> None:
         """Forget what is unfinished: the link is gone."""
 
-    @property
-    def attached(self) -> bool:
-        """True between both attaches and the first detach."""
-        return self.attach_sent and not self.detach_sent and self.remote_handle is not None
-
     def read_attach(self, fields: list[Any]) -> None:
         """Take over what the peer's attach says."""
         self.remote_handle = fields[1]
@@ -202,7 +197,9 @@ class Receiver(Link):
 
     def settle(self, delivery_id: int, state: bytes, settled: bool = True) -> None:
         """Answer a delivery with its encoded outcome."""
-        self.channel.settle(True, delivery_id, state, settled)
+        channel = self.channel
+        if not channel.ended:
+            channel.output.disposition(channel.number, True, delivery_id, state, settled)
 
     def read_flow(self, delivery_count: int | None, drain: bool) -> None:
         """Take over what the sender says: after a drain it has moved its delivery-count and the credit is used up."""

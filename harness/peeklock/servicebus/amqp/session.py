@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from . import decode, events, frames
+from . import decode, events, frames, serial
 from .encode import described
 from .errors import RESOURCE_LIMIT, UNATTACHED_HANDLE, AmqpError, ProtocolError
 from .fields import uint
@@ -65,10 +65,6 @@ class Session:
     def settle(self, delivery_id: int, state: bytes, settled: bool = True) -> None:
         """Answer a delivery of the peer's with its encoded outcome."""
         self.channel.settle(True, delivery_id, state, settled)
-
-    def settle_sent(self, first: int, last: int, state: bytes) -> None:
-        """Settle deliveries of ours, `first` to `last`, with one encoded outcome."""
-        self.channel.settle_range(first, last, state)
 
     # -- links
 
@@ -179,7 +175,8 @@ class Session:
     def on_transfer(self, fields: list[Any], payload: bytes) -> None:
         """A peer's transfer: hand the message over when its last part is there."""
         channel = self.channel
-        channel.count_incoming()
+        channel.next_incoming_id = ((channel.next_incoming_id or 0) + 1) & serial.MASK
+        channel.incoming_window -= 1
         if len(fields) < 5:
             fields += [None] * (5 - len(fields))
         link = self._by_remote.get(fields[0])
@@ -233,8 +230,10 @@ class Session:
             self._emit_outcome(number, settled, code, values)
 
     def _emit_outcome(self, number: int, settled: bool, code: int | None, values: list[Any]) -> None:
-        known, context = self.channel.pop_unsettled(number)
-        if known:
+        channel = self.channel
+        entry = channel.unsettled.pop(number, None)
+        if entry is not None or number not in channel.forgotten:
+            context = None if entry is None else entry[1]
             self._emit(events.Outcome(self.id, number, number, context, settled, code, values))
 
 

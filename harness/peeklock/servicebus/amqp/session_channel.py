@@ -29,8 +29,9 @@ class SessionChannel:
         self.next_incoming_id: int | None = None
         self.incoming_window = WINDOW
         self.remote_window = 0
-        self._unsettled: dict[int, tuple[int, Any]] = {}
-        self._forgotten: deque[int] = deque(maxlen=_REMEMBERED)
+        self.unsettled: dict[int, tuple[int, Any]] = {}
+        """Deliveries of ours that have no outcome yet: their links, and what the owner passed with them."""
+        self.forgotten: deque[int] = deque(maxlen=_REMEMBERED)
         """Deliveries of links that are closed: what is still said of them is ignored."""
         self._waiting: deque[tuple[int, bytes]] = deque()
 
@@ -40,11 +41,6 @@ class SessionChannel:
             self.output.write(frames.frame(self.number, body))
 
     # -- windows
-
-    def count_incoming(self) -> None:
-        """Count one transfer of the peer's."""
-        self.next_incoming_id = ((self.next_incoming_id or 0) + 1) & serial.MASK
-        self.incoming_window -= 1
 
     def open_window(self, next_incoming_id: int, window: int) -> None:
         """Take over the peer's window; write what waited for it."""
@@ -76,7 +72,7 @@ class SessionChannel:
         delivery_id = self.next_delivery_id
         self.next_delivery_id = (delivery_id + 1) & serial.MASK
         if not settled:
-            self._unsettled[delivery_id] = (link, context)
+            self.unsettled[delivery_id] = (link, context)
         size = len(payload)
         room = self.output.max_frame_size - _TRANSFER_OVERHEAD
         short = message_format == 0 and len(tag) in _SHORT_TAGS and state is None
@@ -114,17 +110,12 @@ class SessionChannel:
 
     def settle_range(self, first: int, last: int, state: bytes) -> None:
         """Settle deliveries of ours, `first` to `last`, with one outcome."""
+        if self.ended:
+            return
         if first == last:
-            self.settle(False, first, state)
-        elif not self.ended:
+            self.output.disposition(self.number, False, first, state, True)
+        else:
             self.output.write(frames.disposition(self.number, False, first, last, True, state))
-
-    def pop_unsettled(self, delivery_id: int) -> tuple[bool, Any]:
-        """Forget one delivery of ours; return whether its peer may still speak of it, and its context or None."""
-        entry = self._unsettled.pop(delivery_id, None)
-        if entry is not None:
-            return True, entry[1]
-        return delivery_id not in self._forgotten, None
 
     def unsettled_between(self, first: int, last: int) -> list[int] | None:
         """Return those deliveries of ours from `first` to `last` that are unsettled; None when none of them was ever ours.
@@ -134,30 +125,30 @@ class SessionChannel:
         span = serial.distance(first, last)
         if span < 0:
             return []
-        unsettled = self._unsettled
+        unsettled = self.unsettled
         if span < len(unsettled):
             numbers = [n for n in (serial.add(first, step) for step in range(span + 1)) if n in unsettled]
         else:
             numbers = [n for n in unsettled if 0 <= serial.distance(first, n) <= span]
-        if numbers or any(0 <= serial.distance(first, n) <= span for n in self._forgotten):
+        if numbers or any(0 <= serial.distance(first, n) <= span for n in self.forgotten):
             return numbers
         return None
 
     def unsettled_of(self, link: int) -> list[int]:
         """Return the delivery-ids that a link's peer has not answered."""
-        return [number for number, (owner, _) in self._unsettled.items() if owner == link]
+        return [number for number, (owner, _) in self.unsettled.items() if owner == link]
 
     def forget_link(self, link: int) -> None:
         """Drop what a closing link has sent: its unsettled deliveries, whose locks live on in the broker (S-46), and
         transfers that wait for the window."""
         gone = self.unsettled_of(link)
         for number in gone:
-            del self._unsettled[number]
-        self._forgotten.extend(gone)
+            del self.unsettled[number]
+        self.forgotten.extend(gone)
         if self._waiting:
             self._waiting = deque(entry for entry in self._waiting if entry[0] != link)
 
     def clear(self) -> None:
         """Forget all deliveries: the session is over."""
-        self._unsettled.clear()
+        self.unsettled.clear()
         self._waiting.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from peeklock.servicebus.amqp import Link, Receiver, Sender
 from peeklock.servicebus.amqp.errors import RESOURCE_LIMIT, UNAUTHORIZED, AmqpError
@@ -12,130 +12,131 @@ from peeklock.servicebus.amqp.transactions import is_coordinator
 from peeklock.servicebus.amqp.types import UInt
 from peeklock.servicebus.auth import path_of
 from peeklock.servicebus.broker import BrokerError, Queue
+from peeklock.servicebus.broker.transfer import Transfer
 
-from . import links
 from .cbs import CbsRequests
+from .client_connection import ClientConnection
+from .incoming_link import SENDER_CREDIT, IncomingLink
+from .limits import STANDARD_MESSAGE_KILOBYTES
 from .management import ManagementRequests
-from .responder import MAX_REQUEST_SIZE, MAX_TOKEN_SIZE, REQUEST_CREDIT, RequestLink, ResponseLink
-from .sessions import SessionOutlet, wants_session
+from .outgoing_link import OutgoingLink
+from .request_link import MAX_REQUEST_SIZE, MAX_TOKEN_SIZE, REQUEST_CREDIT, RequestLink, ResponseLink
+from .session_link import SessionLink, wants_session
 from .tracking import tracked
-
-if TYPE_CHECKING:
-    from peeklock.servicebus.broker.transfer import Transfer
-
-    from .peer import Peer
 
 _MANAGEMENT = "/$management"
 _DESTINATION = "com.microsoft:transfer-destination-address"
 
 
-def attach(peer: Peer, link: Link) -> None:
+def attach(connection: ClientConnection, link: Link) -> None:
     """Let a link in, or refuse it with the reason (S-7)."""
     terminus = link.source if link.is_sender else link.target
     try:
-        if not link.is_sender and is_coordinator(terminus):
+        if isinstance(link, Receiver) and is_coordinator(terminus):
             from . import coordinator  # here: for the first client that wants transactions
 
-            coordinator.attach(peer, link)
+            coordinator.attach(connection, link)
             return
         address = address_of(terminus)
         if address is None:
             raise AmqpError("amqp:invalid-field", "The link has no address.")
-        _connect(peer, link, path_of(address))
+        _connect(connection, link, path_of(address))
     except BrokerError as error:
-        text = tracked(error.description, peer.server.namespace.name, path_of(address_of(terminus) or ""))
-        peer.refuse(link, AmqpError(error.condition, text), _known(peer, terminus))
+        text = tracked(error.description, connection.context.namespace.name, path_of(address_of(terminus) or ""))
+        connection.refuse(link, AmqpError(error.condition, text), _known(connection, terminus))
     except AmqpError as error:
-        peer.refuse(link, error, _known(peer, terminus))
+        connection.refuse(link, error, _known(connection, terminus))
 
 
-def _known(peer: Peer, terminus: Any) -> str:
+def _known(connection: ClientConnection, terminus: Any) -> str:
     """Return the name of the entity that a terminus means, "" for none: strangers name what they like."""
     try:
-        return peer.server.namespace.entity(path_of(address_of(terminus) or "")).name
+        return connection.context.namespace.entity(path_of(address_of(terminus) or "")).name
     except BrokerError:
         return ""
 
 
-def _connect(peer: Peer, link: Link, path: str) -> None:
+def _connect(connection: ClientConnection, link: Link, path: str) -> None:
     node = path.lower()
     if node == "$cbs":
-        _pair(peer, link, node, lambda receiver: CbsRequests(peer, receiver, node))
+        _pair(connection, link, node, lambda receiver: CbsRequests(connection, receiver, node))
         return
     if node.endswith(_MANAGEMENT):
         entity = path[: -len(_MANAGEMENT)]
-        if not any(peer.allows(path, right) for right in ("Listen", "Send")):
-            raise _unauthorized(peer, "Listen", entity)
-        queue = peer.server.namespace.entity(entity)
-        _pair(peer, link, node, lambda receiver: ManagementRequests(peer, receiver, node, entity, queue))
-        peer.had_link = True
+        if not any(connection.claims.allows(path, right) for right in ("Listen", "Send")):
+            raise _unauthorized(connection, "Listen", entity)
+        queue = connection.context.namespace.entity(entity)
+        _pair(connection, link, node, lambda receiver: ManagementRequests(connection, receiver, node, queue))
+        connection.had_link = True
         return
     right = "Listen" if link.is_sender else "Send"
-    principal = peer.principal(path, right)
+    principal = connection.claims.principal(path, right)
     if principal is None:
-        raise _unauthorized(peer, right, path)
-    queue = peer.server.namespace.entity(path)
-    peer.had_link = True
+        raise _unauthorized(connection, right, path)
+    queue = connection.context.namespace.entity(path)
+    connection.had_link = True
     if isinstance(link, Sender):
         queue.admit_receiver()
         if queue.faults is not None:
             queue.faults.admit("receive")
-        if (transacted := peer.transacted.get(link.session)) is not None:
+        if (transacted := connection.scopes.get(link.session)) is not None:
             transacted.admit(link, queue)
-        if len(queue.consumers) >= peer.server.limits.receivers:
+        if len(queue.consumers) >= connection.context.limits.receivers:
             raise AmqpError(RESOURCE_LIMIT, f"'{queue.name}' has {len(queue.consumers)} receivers: no more are taken.")
-        kind = SessionOutlet if wants_session(link, queue) else links.Outlet
+        kind = SessionLink if wants_session(link, queue) else OutgoingLink
         client_id = link.properties.get("com.microsoft:receiver-name")
-        outlet = kind(peer, link, queue, client_id=None if client_id is None else str(client_id), principal=principal)
-        peer.server.hands.take_up(outlet)
-        if isinstance(outlet, SessionOutlet):
-            outlet.open()
-            peer.handlers[link.id] = outlet
+        outgoing = kind(
+            connection, link, queue, client_id=None if client_id is None else str(client_id), principal=principal
+        )
+        connection.context.tracker.attached(principal, outgoing.client)
+        if isinstance(outgoing, SessionLink):
+            outgoing.open()
+            connection.handlers[link.id] = outgoing
             return
-        peer.handlers[link.id] = outlet
+        connection.handlers[link.id] = outgoing
         link.accept()
-        queue.add_consumer(outlet)
-        outlet.on_credit()
+        queue.add_consumer(outgoing)
+        outgoing.on_credit()
     elif isinstance(link, Receiver):
-        transfer = _transfer(peer, link, queue)
+        transfer = _transfer(connection, link, queue)
         if transfer is None:
             queue.admit_sender()
         else:
             transfer.admit_sender()
-        peer.handlers[link.id] = links.Inlet(peer, link, transfer.via if transfer else queue, principal, transfer)
+        connection.handlers[link.id] = IncomingLink(
+            connection, link, transfer.via if transfer else queue, principal, transfer
+        )
         kilobytes = queue.settings.max_message_size_in_kilobytes
         extra = (
-            {"com.microsoft:max-message-batch-size": UInt(1 << 20)}
-            if kilobytes > links.STANDARD_MESSAGE_KILOBYTES
-            else None
+            {"com.microsoft:max-message-batch-size": UInt(1 << 20)} if kilobytes > STANDARD_MESSAGE_KILOBYTES else None
         )
         link.accept(max_message_size=kilobytes << 10, properties=extra)
-        link.grant(links.SENDER_CREDIT, auto=True)
+        link.grant(SENDER_CREDIT, auto=True)
 
 
-def _transfer(peer: Peer, link: Receiver, queue: Queue) -> Transfer | None:
+def _transfer(connection: ClientConnection, link: Receiver, queue: Queue) -> Transfer | None:
     """Return the way of what a sender sends, if it leads through one entity into another (S-17, S-75)."""
     destination = link.properties.get(_DESTINATION)
     if destination is None:
-        transacted = peer.transacted.get(link.session)
+        transacted = connection.scopes.get(link.session)
         return None if transacted is None else transacted.admit(link, queue)
     path = path_of(str(destination))
-    if not peer.allows(path, "Send"):
-        raise _unauthorized(peer, "Send", path)
-    return peer.server.namespace.transfer(peer.server.namespace.top_level(queue), path)
+    if not connection.claims.allows(path, "Send"):
+        raise _unauthorized(connection, "Send", path)
+    return connection.context.namespace.transfer(connection.context.namespace.top_level(queue), path)
 
 
-def _pair(peer: Peer, link: Link, node: str, requests: Callable[[Receiver], RequestLink]) -> None:
+def _pair(connection: ClientConnection, link: Link, node: str, requests: Callable[[Receiver], RequestLink]) -> None:
     if isinstance(link, Sender):
-        peer.handlers[link.id] = ResponseLink(peer, link, node)
+        connection.handlers[link.id] = ResponseLink(connection, link, node)
         link.accept()
     elif isinstance(link, Receiver):
-        peer.handlers[link.id] = requests(link)
+        connection.handlers[link.id] = requests(link)
         link.accept(max_message_size=MAX_TOKEN_SIZE if node == "$cbs" else MAX_REQUEST_SIZE)
         link.grant(REQUEST_CREDIT, auto=True)
 
 
-def _unauthorized(peer: Peer, right: str, path: str) -> AmqpError:
-    server = peer.server
+def _unauthorized(connection: ClientConnection, right: str, path: str) -> AmqpError:
+    context = connection.context
     text = f"Unauthorized access. '{right}' claim(s) are required to perform this operation. Resource: '{path}'."
-    return AmqpError(UNAUTHORIZED, tracked(text, server.namespace.name, path))
+    return AmqpError(UNAUTHORIZED, tracked(text, context.namespace.name, path))

@@ -11,7 +11,7 @@ from peeklock.servicebus.auth import Claim, TokenRefused, path_of
 from peeklock.servicebus.broker import BrokerError
 from peeklock.servicebus.ledger import EventKind
 
-from .responder import RequestLink, Response
+from .request_link import RequestLink, Response
 from .tracking import tracked
 
 
@@ -23,7 +23,7 @@ class CbsRequests(RequestLink):
         preparation = None
         with suppress(DecodeError):
             token = _token(Envelope(event.payload)) if event.payload else None
-            preparation = None if token is None else self.peer.server.tokens.preparation(token)
+            preparation = None if token is None else self.connection.context.tokens.preparation(token)
         if preparation is None:
             super().on_delivery(event)
             return
@@ -31,20 +31,24 @@ class CbsRequests(RequestLink):
         async def later() -> None:
             await preparation
             super(CbsRequests, self).on_delivery(event)
-            self.peer.server.flush(self.peer)
+            self.connection.context.turns.end(self.connection)
 
-        self.peer.server.background(later())
+        self.connection.context.spawn(later(), "a token")
 
     def execute(self, request: Envelope) -> Response:
-        """Answer a put-token: never with `error-condition`, which makes azure-servicebus lose the reason (S-21)."""
+        """Answer a put-token."""
         fields = request.application_properties()
         try:
             self._put_token(fields, request)
         except TokenRefused as refused:
-            self.peer.server.failed(f"cbs:{refused.status}")
-            self.peer.server.log("cbs.refused", status=refused.status, audience=str(fields.get("name")))
-            return Response({"status-code": Int(refused.status), "status-description": refused.description})
+            self.connection.context.failures.count(f"cbs:{refused.status}")
+            self.connection.context.log("cbs.refused", status=refused.status, audience=str(fields.get("name")))
+            return self.failed(refused.status, refused.description, "")
         return Response({"status-code": Int(200), "status-description": "OK"})
+
+    def failed(self, status: int, description: str, condition: str) -> Response:  # noqa: ARG002 -- see S-21
+        """Write a refusal, never with `error-condition`, which makes azure-servicebus lose the reason (S-21)."""
+        return Response({"status-code": Int(status), "status-description": description})
 
     def _put_token(self, fields: dict[str, object], request: Envelope) -> None:
         if fields.get("operation") != "put-token":
@@ -53,23 +57,23 @@ class CbsRequests(RequestLink):
         token = _token(request)  # whose type is no help: azure-servicebus calls its SAS tokens "jwt"
         if token is None:
             raise TokenRefused(400, "The body of a put-token is the token, as a string.")
-        server = self.peer.server
-        claim = server.tokens.verify(token, audience)
+        context = self.connection.context
+        claim = context.tokens.verify(token, audience)
         path = path_of(audience)
         if path.lower().endswith("/$management"):
             path = path[: -len("/$management")]
         if path and path.lower() not in ("$management", "$cbs"):
             try:
-                path = server.namespace.entity(path).name
+                path = context.namespace.entity(path).name
             except BrokerError as error:
-                raise TokenRefused(error.status, tracked(error.description, server.namespace.name, path)) from None
-        if self.peer.add_claim(claim):
+                raise TokenRefused(error.status, tracked(error.description, context.namespace.name, path)) from None
+        if self.connection.add_claim(claim):
             self._tell_renewal(path, claim)
 
     def _tell_renewal(self, path: str, claim: Claim) -> None:
         """Have the ledger tell that a connection goes on with a new token."""
-        namespace, peer = self.peer.server.namespace, self.peer
-        facts = {"principal": claim.principal, "connection": peer.number, "expires": claim.expires}
+        namespace = self.connection.context.namespace
+        facts = {"principal": claim.principal, "connection": self.connection.number, "expires": claim.expires}
         namespace.ledger.record_entity(namespace.clock.now(), path, EventKind.TOKEN_RENEWED, facts)
 
 

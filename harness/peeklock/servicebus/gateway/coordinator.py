@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from peeklock.servicebus.amqp import DecodeError, Link, Receiver, frames
 from peeklock.servicebus.amqp import events as ev
-from peeklock.servicebus.amqp.errors import DECODE_ERROR, INVALID_FIELD, NOT_IMPLEMENTED, AmqpError
+from peeklock.servicebus.amqp.errors import DECODE_ERROR, INTERNAL_ERROR, INVALID_FIELD, NOT_IMPLEMENTED, AmqpError
 from peeklock.servicebus.amqp.transactions import (
     Declare,
     coordinator,
@@ -15,15 +13,15 @@ from peeklock.servicebus.amqp.transactions import (
     read_request,
     transactional,
 )
-from peeklock.servicebus.broker import BrokerError, Queue
+from peeklock.servicebus.broker import BrokerError, Namespace, Queue
 from peeklock.servicebus.broker.errors import MessageLockLost, NotAllowed
 from peeklock.servicebus.broker.transaction import SPAN_TEXT, Transaction
 from peeklock.servicebus.broker.transfer import Transfer
 
-from . import links
-
-if TYPE_CHECKING:
-    from .peer import Peer
+from . import settlement
+from .client_connection import ClientConnection
+from .failures import INTERNAL_TEXT
+from .ports import LinkHandler
 
 CREDIT = 100
 MAX_REQUEST_SIZE = 4_096
@@ -35,13 +33,13 @@ class TransactedSession:
     Receivers of another entity are refused, even without a transaction, and what is sent to another one goes via the first.
     """
 
-    def __init__(self, peer: Peer) -> None:
-        self._peer = peer
+    def __init__(self, namespace: Namespace) -> None:
+        self._namespace = namespace
         self._via: Queue | None = None
 
     def admit(self, link: Link, queue: Queue) -> Transfer | None:
         """Return the way that messages of a sender have to take, None for the direct one. Raises `NotAllowed`."""
-        namespace = self._peer.server.namespace
+        namespace = self._namespace
         top = namespace.top_level(queue)
         if self._via is None:
             self._via = top
@@ -52,77 +50,81 @@ class TransactedSession:
         return namespace.transfer(self._via, queue.name)
 
 
-class Coordinator:
+class Coordinator(LinkHandler):
     """A client's link to the coordinator: its transactions are rolled back when it ends."""
 
-    def __init__(self, peer: Peer, link: Receiver) -> None:
-        self.peer = peer
-        self.link = link
+    link: Receiver
+
+    def __init__(self, connection: ClientConnection, link: Receiver) -> None:
+        super().__init__(link)
+        self._connection = connection
 
     def on_delivery(self, event: ev.Delivery) -> None:
         """Declare or discharge a transaction, and answer with the outcome."""
-        transactions = self.peer.server.namespace.transactions
+        transactions = self._connection.context.namespace.transactions
         state = frames.ACCEPTED
         try:
             if event.payload is None:
                 raise DecodeError("the request is too long")
             request = read_request(event.payload)
             if not isinstance(request, Declare):
-                transactions.discharge(request.id, self.peer, fail=request.fail)
+                transactions.discharge(request.id, self._connection, fail=request.fail)
             elif request.distributed:
                 raise AmqpError(NOT_IMPLEMENTED, "Distributed transactions are not supported: leave global-id out.")
             else:
-                state = declared(transactions.declare(self.peer, self).id)
+                state = declared(transactions.declare(self._connection, self).id)
         except BrokerError as error:
-            self.peer.server.failed(error.condition)
+            self._connection.context.failures.count(error.condition)
             state = frames.rejected(AmqpError(error.condition, error.description))
         except DecodeError as error:
             state = frames.rejected(AmqpError(DECODE_ERROR, str(error)))
         except AmqpError as error:
             state = frames.rejected(error)
+        except Exception as error:  # noqa: BLE001 -- the client is told, and the log knows where
+            self._connection.context.failures.unforeseen(error, "a transaction")
+            state = frames.rejected(AmqpError(INTERNAL_ERROR, INTERNAL_TEXT))
         if not event.settled:
             self.link.settle(event.id, state)
 
-    def lapsed(self) -> None:
-        """Nothing: it is the entities that ask for rights."""
-
     def close(self) -> None:
         """The link is gone."""
-        self.peer.server.namespace.transactions.abort(self.peer, self)
+        self._connection.context.namespace.transactions.abort(self._connection, self)
 
 
-def attach(peer: Peer, link: Link) -> None:
+def attach(connection: ClientConnection, link: Receiver) -> None:
     """Answer a client that attaches to the coordinator."""
-    assert isinstance(link, Receiver)
-    peer.handlers[link.id] = Coordinator(peer, link)
-    peer.transacted.setdefault(link.session, TransactedSession(peer))
+    connection.handlers[link.id] = Coordinator(connection, link)
+    connection.scopes.setdefault(link.session, TransactedSession(connection.context.namespace))
     link.accept(target=coordinator(), max_message_size=MAX_REQUEST_SIZE)
     link.grant(CREDIT, auto=True)
 
 
-def settle(peer: Peer, event: ev.Outcome) -> None:
+def settle(connection: ClientConnection, event: ev.Outcome) -> None:
     """Post what a receiver's disposition asks for, and echo its outcome in the transaction's state."""
     id_, code, fields = outcome_of(event.fields)
     queue, token = event.context or (None, b"")
     transaction: Transaction | None = None
     try:
-        transaction = peer.server.namespace.transactions.get(id_, peer)
+        transaction = connection.context.namespace.transactions.get(id_, connection)
         if queue is None:
             raise MessageLockLost
         if code is None or code < frames.ACCEPTED_CODE:
             raise AmqpError(INVALID_FIELD, "A disposition in a transaction needs an outcome.")
         if queue.faults is not None:
-            settlement = links.settlement_of(code, fields)
-            if queue.faults.holds(settlement, token, None, lambda: peer.later(lambda: settle(peer, event))):
+            kind = settlement.settlement_of(code, fields)
+            if queue.faults.holds(kind, token, None, lambda: connection.later(lambda: settle(connection, event))):
                 return
-        if queue.faults is not None and links.is_swallowed(queue, token, code, fields):
-            outcome = links.echo(code, fields)
+        if queue.faults is not None and settlement.is_swallowed(queue, token, code, fields):
+            outcome = settlement.echo(code, fields)
         else:
-            outcome = links.apply(transaction.at(queue), token, code, fields)
+            outcome = settlement.apply(transaction.at(queue), token, code, fields)
     except (BrokerError, AmqpError) as error:
-        peer.server.failed(error.condition, "" if queue is None else queue.name)
+        connection.context.failures.count(error.condition, "" if queue is None else queue.name)
         outcome = frames.rejected(AmqpError(error.condition, error.description))
         if event.settled and transaction is not None:
             transaction.doomed = error.description
+    except Exception as error:  # noqa: BLE001 -- the client is told, and the log knows where
+        connection.context.failures.unforeseen(error, "a settlement in a transaction")
+        outcome = frames.rejected(AmqpError(INTERNAL_ERROR, INTERNAL_TEXT))
     if not event.settled:
-        peer.answer(event, outcome if transaction is None else transactional(id_, outcome))
+        settlement.answer(connection, event, outcome if transaction is None else transactional(id_, outcome))

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .pulse import STALL, Pulse
-
-if TYPE_CHECKING:
-    from .server import Server
+from .context import NamespaceContext
+from .loop_monitor import STALL, LoopMonitor
 
 
-def health(servers: Mapping[str, Server], pulse: Pulse, now: float) -> tuple[int, dict[str, Any]]:
+def health(namespaces: Collection[NamespaceContext], monitor: LoopMonitor, now: float) -> tuple[int, dict[str, Any]]:
     """Return an HTTP status, 200 or 503, and why: `reasons` is empty when all is well."""
-    reasons = [f"namespace '{name}': {problem}" for name, server in servers.items() for problem in server.problems()]
-    delay = pulse.delay()
+    reasons = [f"namespace '{each.namespace.name}': {problem}" for each in namespaces for problem in each.problems()]
+    delay = monitor.delay()
     if delay >= STALL:
         reasons.append(f"the event loop stood still for {delay:.1f} s")
     return (503 if reasons else 200), {
         "status": "failing" if reasons else "ok",
         "version": version(),
-        "namespaces": {name: server.port for name, server in servers.items()},
+        "namespaces": {each.namespace.name: each.port for each in namespaces},
         "now": now,
         "loop_delay": round(delay, 4),
         "reasons": reasons,

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+STANDARD_MESSAGE_KILOBYTES = 256
+"""What the Standard tier takes in one message; entities that take more are Premium."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Idle limits in seconds (S-4, S-5): no link within `unauthenticated`, nothing done for `connection` or on one
-    `link`, and the idle-time-out that is advertised as `heartbeat`; `request` and `keep_alive` are those of HTTP, for a
-    request that has begun and between two. How many receivers an entity takes, how many queues and topics may be made in a
-    namespace, and how many connections it takes; of these at most `strangers` who have not shown a token yet: the oldest has
-    to go for a new one."""
+    """Times in seconds (S-4, S-5).
+
+    A connection ends when it has had no link for `unauthenticated`, or has done nothing for `connection`; a link when it has
+    done nothing for `link`. `heartbeat` is the idle time-out that is advertised. `request` and `keep_alive` are those of
+    HTTP: for a request that has begun, and between two. An entity takes so many `receivers`, a namespace so many `entities`
+    and `connections`; of these at most `unauthenticated_connections` may have shown no token: the oldest has to go for a
+    new one.
+    """
 
     unauthenticated: float = 60.0
     connection: float = 300.0
@@ -22,4 +28,4 @@ class Limits:
     request: float = 30.0
     keep_alive: float = 120.0
     connections: int = 5_000
-    strangers: int = 2_000
+    unauthenticated_connections: int = 2_000

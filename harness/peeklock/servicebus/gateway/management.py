@@ -6,7 +6,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from peeklock.servicebus.amqp import Envelope, Receiver
 from peeklock.servicebus.amqp.encode import encode
@@ -14,16 +14,14 @@ from peeklock.servicebus.amqp.types import Array, Int, Symbol
 from peeklock.servicebus.broker import BrokerError, Queue
 from peeklock.servicebus.broker.consumer import consumer_name
 from peeklock.servicebus.broker.errors import ArgumentError, ArgumentOutOfRange, NotAllowed, NotImplementedYet
+from peeklock.servicebus.broker.transaction import Enlisted
 
-from . import links
-from .responder import RequestLink, Response
+from .client_connection import ClientConnection
+from .limits import STANDARD_MESSAGE_KILOBYTES
+from .message_encoding import encode_message
+from .request_link import RequestLink, Response
 from .rule_requests import RuleRequests
 from .session_requests import SessionRequests
-
-if TYPE_CHECKING:
-    from peeklock.servicebus.broker.transaction import Enlisted
-
-    from .peer import Peer
 
 _PREFIX = "com.microsoft:"
 _SETTLEMENTS = {
@@ -49,14 +47,14 @@ class Unauthorized(BrokerError):
 class ManagementRequests(RequestLink):
     """Executes the requests for one entity."""
 
-    def __init__(self, peer: Peer, link: Receiver, node: str, path: str, queue: Queue) -> None:
-        super().__init__(peer, link, node)
-        self.path = path
-        self.queue = queue
+    queue: Queue
+
+    def __init__(self, connection: ClientConnection, link: Receiver, node: str, queue: Queue) -> None:
+        super().__init__(connection, link, node, queue)
         self.link_name: str | None = None
         """The link on whose behalf the request at hand is made."""
         self._principal = ""
-        self._sessions = SessionRequests(self)
+        self._sessions = SessionRequests(queue, lambda: (connection.amqp.remote_container_id, self.link_name))
         self._operations: dict[str, tuple[str, Callable[[dict[Any, Any], str | None], bytes | None]]] = {
             "renew-lock": ("Listen", self._renew),
             "peek-message": ("Listen", self._peek),
@@ -64,14 +62,15 @@ class ManagementRequests(RequestLink):
             "cancel-scheduled-message": ("Send", self._cancel),
             "receive-by-sequence-number": ("Listen", self._receive),
             "update-disposition": ("Listen", self._dispose),
-            **RuleRequests(self).operations(),
+            **RuleRequests(queue, connection.context.namespace.clock.now).operations(),
             "batch-delete-messages": ("Listen", self._delete),
             **self._sessions.operations(),
         }
 
     def lapsed(self) -> str | None:
         """Return the node for which neither right is left (S-24)."""
-        return None if self.peer.allows(self.node, "Send") or self.peer.allows(self.node, "Listen") else self.node
+        claims = self.connection.claims
+        return None if claims.allows(self.node, "Send") or claims.allows(self.node, "Listen") else self.node
 
     def is_held(self, request: Envelope, resume: Callable[[], None]) -> bool:
         """Tell whether a fault keeps a settlement, by any of its locks, or what is scheduled, by the first message's id."""
@@ -99,14 +98,14 @@ class ManagementRequests(RequestLink):
             if operation not in self._operations:
                 raise NotImplementedYet(f"The operation '{operation}' is not supported.")
             right, run = self._operations[operation]
-            principal = self.peer.principal(self.node, right)
+            principal = self.connection.claims.principal(self.node, right)
             if principal is None:
                 raise Unauthorized(f"Unauthorized access. '{right}' claim(s) are required to perform this operation.")
             if self.queue.faults is not None:
                 self.queue.faults.admit("manage")
             link_name = fields.get("associated-link-name")
             self.link_name = None if link_name is None else str(link_name)
-            container = self.peer.amqp.remote_container_id
+            container = self.connection.amqp.remote_container_id
             consumer = consumer_name(principal, container, str(link_name or "$management"))
             arguments = _arguments(request)
             self._principal = principal
@@ -114,16 +113,16 @@ class ManagementRequests(RequestLink):
             value = run(arguments, consumer)
         except BrokerError as error:
             if error.status != 204:
-                self.peer.server.failed(error.condition, self.queue.name)
-            properties = {
-                "statusCode": Int(error.status),
-                "statusDescription": error.description,
-                "errorCondition": Symbol(error.condition),
-            }
-            return Response(properties)
+                self.connection.context.failures.count(error.condition, self.queue.name)
+            return self.failed(error.status, error.description, error.condition)
         if value is None:
             return Response({"statusCode": Int(204), "statusDescription": "No content"})
         return Response({"statusCode": Int(200), "statusDescription": "OK"}, value)
+
+    def failed(self, status: int, description: str, condition: str) -> Response:
+        """Write a refusal."""
+        fields = {"statusCode": Int(status), "statusDescription": description, "errorCondition": Symbol(condition)}
+        return Response(fields)
 
     def _renew(self, arguments: dict[Any, Any], consumer: str | None) -> bytes:
         tokens = _tokens(arguments)
@@ -137,7 +136,7 @@ class ManagementRequests(RequestLink):
         found: list[dict[str, bytes]] = []
         size = 0
         for message in self.queue.peek(start, min(count, MAX_PEEK), _text(arguments.get("session-id"))):
-            raw = links.wire(message, locked=False, stated=True)
+            raw = encode_message(message, locked=False, stated=True)
             size += len(raw)
             if found and size > MAX_PEEK_BYTES:
                 break
@@ -167,7 +166,7 @@ class ManagementRequests(RequestLink):
         session_id = self._sessions.required(arguments)
         for message in self.queue.receive_deferred(numbers, consumer, peek_lock=peek_lock, session_id=session_id):
             token = uuid.UUID(bytes_le=message.token) if peek_lock else uuid.UUID(int=0)
-            found.append({"lock-token": token, "message": links.wire(message, locked=peek_lock, stated=True)})
+            found.append({"lock-token": token, "message": encode_message(message, locked=peek_lock, stated=True)})
         return encode({"messages": found})
 
     def _dispose(self, arguments: dict[Any, Any], consumer: str | None) -> bytes:
@@ -204,7 +203,7 @@ class ManagementRequests(RequestLink):
             raise NotAllowed(f"Messages of '{self.queue.name}' cannot be deleted in batches: it is partitioned.")
         count = _integer(arguments, "message-count")
         before = _integer(arguments, "enqueued-time-utc") / 1000
-        premium = self.queue.settings.max_message_size_in_kilobytes > links.STANDARD_MESSAGE_KILOBYTES
+        premium = self.queue.settings.max_message_size_in_kilobytes > STANDARD_MESSAGE_KILOBYTES
         most = MAX_DELETE_PREMIUM if premium else MAX_DELETE
         if not 0 < count <= most:
             raise ArgumentOutOfRange(f"'message-count' is {count}; this tier deletes 1 to {most} messages at once.")

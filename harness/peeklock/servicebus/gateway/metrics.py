@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
 
 from peeklock.servicebus.broker import Queue
 
-from .links import Inlet, Outlet
-
-if TYPE_CHECKING:
-    from .server import Server
+from .context import NamespaceContext
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PREFIX = "peeklock_servicebus_"
 Sample = tuple[Mapping[str, str], int]
 
 
-def render(servers: Mapping[str, Server]) -> str:
-    """Return the metrics of namespaces by name."""
-    each = list(servers.items())
+def render(namespaces: Iterable[NamespaceContext]) -> str:
+    """Return the metrics of namespaces."""
+    each = [(context.namespace.name, context) for context in namespaces]
     families: list[tuple[str, str, str, Iterable[Sample]]] = [
         ("messages", "gauge", "Messages that an entity holds, by state", _messages(each)),
         ("size_bytes", "gauge", "Encoded size of the messages that an entity holds", _sizes(each)),
@@ -51,9 +47,9 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def _messages(servers: Iterable[tuple[str, Server]]) -> Iterator[Sample]:
-    for name, server in servers:
-        for entity in server.namespace.entities():
+def _messages(namespaces: Iterable[tuple[str, NamespaceContext]]) -> Iterator[Sample]:
+    for name, context in namespaces:
+        for entity in context.namespace.entities():
             states = {
                 "active": entity.active,
                 "locked": entity.locked_count,
@@ -70,55 +66,44 @@ def _held(queue: Queue | None) -> int:
     return 0 if queue is None else queue.active + queue.locked_count + queue.deferred
 
 
-def _sizes(servers: Iterable[tuple[str, Server]]) -> Iterator[Sample]:
-    for name, server in servers:
-        for entity in server.namespace.entities():
+def _sizes(namespaces: Iterable[tuple[str, NamespaceContext]]) -> Iterator[Sample]:
+    for name, context in namespaces:
+        for entity in context.namespace.entities():
             yield {"namespace": name, "entity": entity.name}, entity.stored_bytes()
 
 
-def _operations(servers: Iterable[tuple[str, Server]]) -> Iterator[Sample]:
-    for name, server in servers:
-        for (entity, event), count in sorted(server.namespace.ledger.counts().items()):
+def _operations(namespaces: Iterable[tuple[str, NamespaceContext]]) -> Iterator[Sample]:
+    for name, context in namespaces:
+        for (entity, event), count in sorted(context.namespace.ledger.counts().items()):
             yield {"namespace": name, "entity": entity, "operation": event}, count
 
 
-def _errors(servers: Iterable[tuple[str, Server]]) -> Iterator[Sample]:
-    for name, server in servers:
-        for (entity, condition), count in sorted(server.errors.items()):
+def _errors(namespaces: Iterable[tuple[str, NamespaceContext]]) -> Iterator[Sample]:
+    for name, context in namespaces:
+        for (entity, condition), count in sorted(context.failures.refused.items()):
             yield {"namespace": name, "entity": entity, "condition": condition}, count
 
 
-def _links(servers: Iterable[tuple[str, Server]]) -> Iterator[Sample]:
-    for name, server in servers:
+def _links(namespaces: Iterable[tuple[str, NamespaceContext]]) -> Iterator[Sample]:
+    for name, context in namespaces:
         found: Counter[tuple[str, str]] = Counter()
-        for peer in server.peers:
-            for link in peer.amqp.links.values():
-                handler = peer.handlers.get(link.id)
-                found[_entity(handler), _role(handler)] += 1
+        for _, handler in context.connections.handlers():
+            found["" if handler.queue is None else handler.queue.name, handler.role] += 1
         for (entity, role), count in sorted(found.items()):
             yield {"namespace": name, "entity": entity, "role": role}, count
 
 
-def _entity(handler: Any) -> str:
-    queue = getattr(handler, "queue", None)
-    return queue.name if isinstance(queue, Queue) else ""
+def _connections(namespaces: Iterable[tuple[str, NamespaceContext]]) -> Iterator[Sample]:
+    for name, context in namespaces:
+        yield {"namespace": name, "protocol": "amqp"}, len(context.connections.amqp)
+        yield {"namespace": name, "protocol": "other"}, len(context.connections.other)
 
 
-def _role(handler: Any) -> str:
-    return "receiver" if isinstance(handler, Outlet) else "sender" if isinstance(handler, Inlet) else "request"
+def _opened(namespaces: Iterable[tuple[str, NamespaceContext]]) -> Iterator[Sample]:
+    for name, context in namespaces:
+        yield {"namespace": name}, context.connections.opened
 
 
-def _connections(servers: Iterable[tuple[str, Server]]) -> Iterator[Sample]:
-    for name, server in servers:
-        yield {"namespace": name, "protocol": "amqp"}, len(server.peers)
-        yield {"namespace": name, "protocol": "other"}, len(server.waiting)
-
-
-def _opened(servers: Iterable[tuple[str, Server]]) -> Iterator[Sample]:
-    for name, server in servers:
-        yield {"namespace": name}, server.opened
-
-
-def _dropped(servers: Iterable[tuple[str, Server]]) -> Iterator[Sample]:
-    for name, server in servers:
-        yield {"namespace": name}, server.namespace.ledger.dropped
+def _dropped(namespaces: Iterable[tuple[str, NamespaceContext]]) -> Iterator[Sample]:
+    for name, context in namespaces:
+        yield {"namespace": name}, context.namespace.ledger.dropped

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from peeklock.servicebus.amqp.encode import encode
 from peeklock.servicebus.amqp.types import Described, Int, Timestamp, ULong
+from peeklock.servicebus.broker import Queue
 from peeklock.servicebus.broker.errors import ArgumentError, NotAllowed
 
 if TYPE_CHECKING:
     from peeklock.servicebus.broker.rules import Filter, Rule
     from peeklock.servicebus.broker.subscription import Subscription
-
-    from .management import ManagementRequests
 
 # filters have one hexadecimal zero fewer than the others: so it is in the service and its clients
 SQL_FILTER, TRUE_FILTER, FALSE_FILTER, CORRELATION_FILTER = 0x1370000006, 0x1370000007, 0x1370000008, 0x1370000009
@@ -39,8 +38,9 @@ Operation = Callable[[dict[Any, Any], "str | None"], "bytes | None"]
 class RuleRequests:
     """The operations on the rules of one entity; only subscriptions have any."""
 
-    def __init__(self, management: ManagementRequests) -> None:
-        self._management = management
+    def __init__(self, queue: Queue, now: Callable[[], float]) -> None:
+        self._queue = queue
+        self._now = now
 
     def operations(self) -> dict[str, tuple[str, Operation]]:
         """Return the operations with the right that each asks for: Listen, as the clients' rule managers say."""
@@ -53,7 +53,7 @@ class RuleRequests:
     def _subscription(self) -> Subscription:
         from peeklock.servicebus.broker.subscription import Subscription
 
-        entity = self._management.queue
+        entity = self._queue
         if not isinstance(entity, Subscription):
             raise NotAllowed(f"'{entity.name}' is no subscription: it has no rules.")
         return entity
@@ -68,7 +68,7 @@ class RuleRequests:
             raise ArgumentError("The request needs 'rule-description', a map.")
         action = description.get("sql-rule-action")
         expression = action.get("expression") if isinstance(action, dict) else None
-        now = self._management.peer.server.namespace.clock.now()
+        now = self._now()
         rule = Rule(
             _name(arguments),
             _filter(description),

@@ -4,16 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from peeklock.servicebus.amqp.encode import encode
 from peeklock.servicebus.amqp.types import Array, Int, Timestamp
-from peeklock.servicebus.broker import BrokerError
+from peeklock.servicebus.broker import BrokerError, Queue
 from peeklock.servicebus.broker.errors import ArgumentError, MessageTooLarge, NotAllowed
 from peeklock.servicebus.broker.session import MessageSession, Sessions
-
-if TYPE_CHECKING:
-    from .management import ManagementRequests
 
 Operation = Callable[[dict[Any, Any], str | None], bytes | None]
 _ALL_SESSIONS = 253_402_300_000_000
@@ -28,10 +25,11 @@ class SessionNotFound(BrokerError):
 
 
 class SessionRequests:
-    """Executes them for one entity and one connection."""
+    """Executes them for one entity and one connection; `asker` tells who asks: container and link."""
 
-    def __init__(self, requests: ManagementRequests) -> None:
-        self._requests = requests
+    def __init__(self, queue: Queue, asker: Callable[[], tuple[str, str | None]]) -> None:
+        self._queue = queue
+        self._asker = asker
 
     def operations(self) -> dict[str, tuple[str, Operation]]:
         """Return each operation with the right that it needs."""
@@ -45,24 +43,23 @@ class SessionRequests:
     def required(self, arguments: dict[Any, Any]) -> str | None:
         """Return the session of a request whose messages stand in one; None where the entity has no sessions.
         Raises `SessionLockLost` unless the link that asks holds it (S-31)."""
-        if self._requests.queue.sessions is None:
+        if self._queue.sessions is None:
             return None
         return self._held(arguments).id
 
     def check(self, arguments: dict[Any, Any]) -> None:
         """Raise `SessionLockLost` when the request names a session that the link does not hold (S-31)."""
-        if self._requests.queue.sessions is not None and arguments.get("session-id") is not None:
+        if self._queue.sessions is not None and arguments.get("session-id") is not None:
             self._held(arguments)
 
     def _held(self, arguments: dict[Any, Any]) -> MessageSession:
         session_id = arguments.get("session-id")
         if not isinstance(session_id, str):
             raise ArgumentError("The request needs 'session-id', a string.")
-        container = self._requests.peer.amqp.remote_container_id
-        return self._sessions().held(session_id, container, self._requests.link_name)
+        return self._sessions().held(session_id, *self._asker())
 
     def _sessions(self) -> Sessions:
-        queue = self._requests.queue
+        queue = self._queue
         if queue.sessions is None:
             raise NotAllowed(f"'{queue.name}' does not require sessions.")
         queue.expire_due()
@@ -80,7 +77,7 @@ class SessionRequests:
         state = arguments.get("session-state")
         if state is not None and not isinstance(state, bytes):
             raise ArgumentError("'session-state' is binary, or null to clear it.")
-        limit = self._requests.queue.settings.max_message_size_in_kilobytes << 10
+        limit = self._queue.settings.max_message_size_in_kilobytes << 10
         if state is not None and len(state) > limit:
             raise MessageTooLarge(f"A session state of {len(state)} bytes exceeds the limit of {limit}.")
         self._sessions().set_state(session, state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
@@ -20,10 +20,8 @@ from wsproto.events import (
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from .peer import Peer
-
-if TYPE_CHECKING:
-    from .server import Server
+from .connection import AmqpConnection
+from .context import NamespaceContext
 
 SUBPROTOCOLS = ("AMQPWSB10", "amqp")
 MAX_FRAME = 64 << 10
@@ -31,7 +29,7 @@ MAX_FRAME = 64 << 10
 
 
 class Tunnel(asyncio.Transport):
-    """What a peer takes for its transport."""
+    """What an AMQP connection takes for its transport."""
 
     def __init__(self, ws: WSConnection, outside: asyncio.Transport) -> None:
         super().__init__()
@@ -77,14 +75,14 @@ class Tunnel(asyncio.Transport):
 
 
 class WebSocket(asyncio.Protocol):
-    """Unwraps what the client sends for a `Peer`, after the handshake."""
+    """Unwraps what the client sends for an AMQP connection, after the handshake."""
 
-    def __init__(self, server: Server, headers: Sequence[tuple[bytes, bytes]], target: bytes) -> None:
-        self._server = server
+    def __init__(self, context: NamespaceContext, headers: Sequence[tuple[bytes, bytes]], target: bytes) -> None:
+        self._context = context
         self._ws = WSConnection(ConnectionType.SERVER)
         self._headers = headers
         self._target = target
-        self._peer: Peer | None = None
+        self._amqp: AmqpConnection | None = None
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -105,25 +103,25 @@ class WebSocket(asyncio.Protocol):
             transport.write(b"HTTP/1.1 400 Bad Request\r\nsec-websocket-version: 13\r\ncontent-length: 0\r\n\r\n")
             transport.close()
             return
-        self._peer = Peer(self._server, crowded=self._server.crowded)
-        self._peer.connection_made(Tunnel(self._ws, transport))
+        self._amqp = AmqpConnection(self._context, crowded=self._context.connections.crowded)
+        self._amqp.opened(Tunnel(self._ws, transport))
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         """The client has gone."""
         self._transport = None
-        if self._peer is not None:
-            self._peer.connection_lost(exc)
+        if self._amqp is not None:
+            self._amqp.lost()
 
     def data_received(self, data: bytes) -> None:
         """Unwrap; answer pings; close on what is no WebSocket."""
-        transport, peer = self._transport, self._peer
-        if transport is None or peer is None or self._ws.state is ConnectionState.CLOSED:
+        transport, amqp = self._transport, self._amqp
+        if transport is None or amqp is None or self._ws.state is ConnectionState.CLOSED:
             return
         try:
             self._ws.receive_data(data)
             for event in self._ws.events():
                 if isinstance(event, BytesMessage):
-                    peer.feed(bytes(event.data))
+                    amqp.feed(bytes(event.data))
                 elif isinstance(event, Ping):
                     transport.write(self._ws.send(event.response()))
                 elif isinstance(event, CloseConnection):
@@ -140,13 +138,13 @@ class WebSocket(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client reads too slowly."""
-        if self._peer is not None:
-            self._peer.pause_writing()
+        if self._amqp is not None:
+            self._amqp.pause()
 
     def resume_writing(self) -> None:
         """The client has caught up."""
-        if self._peer is not None:
-            self._peer.resume_writing()
+        if self._amqp is not None:
+            self._amqp.resume()
 
     def _refuse(self, transport: asyncio.Transport, reason: CloseReason) -> None:
         if self._ws.state is ConnectionState.OPEN:

@@ -81,7 +81,7 @@ def test_who_forwards_may_send_there(shared: Emulator, ca: str, http: httpx.Clie
     shared.call(lambda server: server.namespace.add_queue("target", Queue()))
     guard = AccessRule("guard", "guard-key", ("Manage", "Send", "Listen"), "source")
     sender = AccessRule("sender", "send-key", ("Send",))
-    shared.call(lambda server: server.tokens.set_rules("source", [guard]))
+    shared.call(lambda server: server.context.tokens.set_rules("source", [guard]))
 
     def token(rule: AccessRule, path: str) -> str:
         return make_token(f"sb://localhost:{shared.port}/{path}", rule.name, rule.key, int(time.time()) + 60)
@@ -101,10 +101,10 @@ def test_who_forwards_may_send_there(shared: Emulator, ca: str, http: httpx.Clie
         assert put(element, **{header: token(sender, "elsewhere")}).status_code == 401
         assert put(element, **{other.pop(): token(sender, "target")}).status_code == 401
         assert put(element, **{header: token(sender, "target")}).status_code == 201
-        shared.call(lambda server: server.remove("source"))
-        shared.call(lambda server: server.tokens.set_rules("source", [guard]))
+        shared.call(lambda server: server.administration.remove("source"))
+        shared.call(lambda server: server.context.tokens.set_rules("source", [guard]))
         assert put(element, Authorization=token(AccessRule(), "")).status_code == 201
-        shared.call(lambda server: server.remove("source"))
-        shared.call(lambda server: server.tokens.set_rules("source", [guard]))
-    shared.call(lambda server: server.remove("target"))
-    shared.call(lambda server: server.tokens.set_rules("source", []))
+        shared.call(lambda server: server.administration.remove("source"))
+        shared.call(lambda server: server.context.tokens.set_rules("source", [guard]))
+    shared.call(lambda server: server.administration.remove("target"))
+    shared.call(lambda server: server.context.tokens.set_rules("source", []))

@@ -165,7 +165,7 @@ class Bench:
         """Let the namespace be of this tier from now on."""
 
         def change(server: Any) -> None:
-            server.topology = replace(server.topology, sku=sku)
+            server.administration.topology = replace(server.administration.topology, sku=sku)
 
         assert cls.emulator is not None
         cls.emulator.call(change)
@@ -222,7 +222,7 @@ class Management:
         rule = AccessRule(name, f"key-of-{name}", tuple(str(right) for right in given))
 
         def add(server: Any) -> None:
-            server.tokens._rules[name] = [rule]
+            server.context.tokens._rules[name] = [rule]
 
         assert Bench.emulator is not None
         Bench.emulator.call(add)

@@ -11,7 +11,7 @@ from peeklock.servicebus.broker import Queue
 from .fault import Fault
 
 if TYPE_CHECKING:
-    from peeklock.servicebus.gateway.server import Server
+    from peeklock.servicebus.gateway.context import NamespaceContext
 
 
 @dataclass(eq=False)
@@ -26,16 +26,16 @@ class CloseConnection(Fault):
     condition: str = "amqp:connection:forced"
     description: str = "The connection is closed by a fault that a test asked for."
 
-    def now(self, server: Server, queues: list[Queue]) -> list[dict[str, Any]]:
+    def now(self, context: NamespaceContext, queues: list[Queue]) -> list[dict[str, Any]]:
         """Close them."""
         struck = []
-        for peer in list(server.peers):
-            used = [each for each in peer.handlers.values() if getattr(each, "queue", None) in queues]
+        for connection in list(context.connections.amqp):
+            used = [handler for handler in connection.handlers.values() if handler.queue in queues]
             if self.entity is not None and not used:
                 continue
-            struck.append({"queue": self.entity or "", "container_id": peer.name, "abrupt": self.abrupt})
+            struck.append({"queue": self.entity or "", "container_id": connection.name, "abrupt": self.abrupt})
             if self.abrupt:
-                peer.abort()
+                connection.abort()
             else:
-                peer.hang_up(AmqpError(self.condition, self.description))
+                connection.hang_up(AmqpError(self.condition, self.description))
         return struck

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from peeklock.servicebus.amqp.errors import AmqpError
 from peeklock.servicebus.broker import Queue
-from peeklock.servicebus.gateway.links import Inlet, Outlet
-from peeklock.servicebus.gateway.tracking import tracked
 
 from .fault import Fault, one_of
 
 if TYPE_CHECKING:
-    from peeklock.servicebus.gateway.server import Server
+    from peeklock.servicebus.gateway.context import NamespaceContext
 
 LINKS = ("all", "senders", "receivers")
 
@@ -34,18 +31,13 @@ class Detach(Fault):
         """Raise `TopologyError` for links that are none."""
         one_of(self.links, LINKS, "detach.links")
 
-    def now(self, server: Server, queues: list[Queue]) -> list[dict[str, Any]]:
+    def now(self, context: NamespaceContext, queues: list[Queue]) -> list[dict[str, Any]]:
         """Detach them."""
         struck = []
-        for peer in list(server.peers):
-            for handler in list(peer.handlers.values()):
-                queue, link = getattr(handler, "queue", None), handler.link
-                if queue not in queues or not self._is_meant(handler):
-                    continue
-                text = tracked(self.description, server.namespace.name, queue.name)
-                peer.drop(link, AmqpError(self.condition, text))
-                struck.append({"queue": queue.name, "link": link.name, "container_id": peer.name})
+        for connection, handler in context.connections.handlers():
+            if handler.queue is None or handler.queue not in queues or self.links not in ("all", f"{handler.role}s"):
+                continue
+            context.detacher.detach(connection, handler, self.condition, self.description)
+            found = {"queue": handler.queue.name, "link": handler.link.name, "container_id": connection.name}
+            struck.append(found)
         return struck
-
-    def _is_meant(self, handler: Any) -> bool:
-        return self.links == "all" or isinstance(handler, Inlet if self.links == "senders" else Outlet)

@@ -11,7 +11,7 @@ from peeklock.servicebus.broker import Queue
 from .fault import Fault
 
 if TYPE_CHECKING:
-    from peeklock.servicebus.gateway.server import Server
+    from peeklock.servicebus.gateway.context import NamespaceContext
 
 
 @dataclass(eq=False)
@@ -24,7 +24,7 @@ class ExpireLock(Fault):
 
     message_id: str | None = None
 
-    def now(self, server: Server, queues: list[Queue]) -> list[dict[str, Any]]:
+    def now(self, context: NamespaceContext, queues: list[Queue]) -> list[dict[str, Any]]:
         """End them."""
         return [
             {"queue": queue.name, "sequence": message.sequence, "message_id": message.content.message_id}

@@ -11,7 +11,7 @@ from peeklock.servicebus.broker import BrokerError, Message, Queue
 from peeklock.servicebus.settings import TopologyError
 
 if TYPE_CHECKING:
-    from peeklock.servicebus.gateway.server import Server
+    from peeklock.servicebus.gateway.context import NamespaceContext
 
 
 @dataclass(eq=False)
@@ -33,7 +33,7 @@ class Fault:
     def check(self) -> None:
         """Raise `TopologyError` for settings that make no sense."""
 
-    def now(self, server: Server, queues: list[Queue]) -> list[dict[str, Any]]:
+    def now(self, context: NamespaceContext, queues: list[Queue]) -> list[dict[str, Any]]:
         """Strike at once; return what it met, for the ledger: one map for each strike."""
         raise NotImplementedError
 

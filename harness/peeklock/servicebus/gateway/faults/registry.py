@@ -21,7 +21,7 @@ from .hold import Hold
 from .server_busy import Busy
 
 if TYPE_CHECKING:
-    from peeklock.servicebus.gateway.server import Server
+    from peeklock.servicebus.gateway.context import NamespaceContext
 
 KINDS: dict[str, type[Fault]] = {
     kind.kind: kind for kind in (CloseConnection, DeliverTwice, Detach, DropSettlement, ExpireLock, Hold, Busy)
@@ -64,8 +64,8 @@ class Entry:
 class Faults:
     """Every begin, strike and end of a fault is an entry "fault" in the ledger."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, context: NamespaceContext) -> None:
+        self._context = context
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self._count = 0
 
@@ -79,19 +79,19 @@ class Faults:
         fault.check()
         path = None
         if fault.entity is not None:
-            path = self._server.namespace.entity(fault.entity).name.lower()
+            path = self._context.namespace.entity(fault.entity).name.lower()
         self._count += 1
         entry = Entry(f"fault-{self._count}", fault, path)
         self._entries[entry.id] = entry
         self._record(entry, "begin", settings)
         if fault.at_once:
-            for met in fault.now(self._server, [queue for queue in self._queues() if path in (None, _path(queue))]):
+            for met in fault.now(self._context, [queue for queue in self._queues() if path in (None, _path(queue))]):
                 self.strike(entry, met)
             self._end(entry, "done")
         else:
             self.refresh()
         self._forget_old()
-        self._server.flush()
+        self._context.turns.end()
         return entry
 
     def listing(self) -> list[dict[str, Any]]:
@@ -121,7 +121,7 @@ class Faults:
         """Do what was held, all faults being off by now."""
         for resume in [each for entry in cleared for each in entry.fault.release()]:
             resume()
-        self._server.flush()
+        self._context.turns.end()
 
     def strike(self, entry: Entry, met: dict[str, Any]) -> None:
         """Count a strike; a fault that has struck as often as it should is over."""
@@ -153,16 +153,16 @@ class Faults:
         sequence, message_id, consumer = met.pop("sequence", 0), met.pop("message_id", ""), met.pop("consumer", None)
         met.pop("entity", None)
         facts = {"fault": entry.fault.kind, "fault_id": entry.id, "phase": phase, **met}
-        namespace = self._server.namespace
+        namespace = self._context.namespace
         ledger, now = namespace.ledger, namespace.clock.now()
         if sequence or message_id:
             ledger.record(now, queue, EventKind.FAULT, sequence, message_id or "", 0, consumer, None, facts)
         else:
             ledger.record_entity(now, queue, EventKind.FAULT, facts)
-        self._server.log(f"fault.{phase}", fault=entry.fault.kind, id=entry.id, entity=queue)
+        self._context.log(f"fault.{phase}", fault=entry.fault.kind, id=entry.id, entity=queue)
 
     def _queues(self) -> Iterator[Queue]:
-        for entity in self._server.namespace.entities():
+        for entity in self._context.namespace.entities():
             for part in (entity, entity.dead_letters, entity.transfer_dead_letters):
                 if part is not None:
                     yield part

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-BEAT = 1.0
+INTERVAL = 1.0
 STALL = 2.0
 """From so many seconds' delay on, the loop has stood still."""
 MEMORY = 10.0
 """For how many seconds a stall is told of."""
 
 
-class Pulse:
-    """Beats once a second and remembers the worst delay. Make and use it inside the event loop."""
+class LoopMonitor:
+    """Looks once a second how late the loop is, and remembers the worst delay. Make and use it inside the event loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -21,12 +21,12 @@ class Pulse:
         self._worst = self._worst_at = 0.0
 
     def start(self) -> None:
-        """Begin to beat, unless it does."""
+        """Begin to look, unless it does."""
         if self._timer is None:
-            self._beat_later()
+            self._look_later()
 
     def stop(self) -> None:
-        """Stop beating."""
+        """Stop looking."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -36,13 +36,13 @@ class Pulse:
         self._note(self._loop.time())
         return self._worst
 
-    def _beat_later(self) -> None:
-        self._due = self._loop.time() + BEAT
-        self._timer = self._loop.call_at(self._due, self._beat)
+    def _look_later(self) -> None:
+        self._due = self._loop.time() + INTERVAL
+        self._timer = self._loop.call_at(self._due, self._look)
 
-    def _beat(self) -> None:
+    def _look(self) -> None:
         self._note(self._loop.time())
-        self._beat_later()
+        self._look_later()
 
     def _note(self, now: float) -> None:
         late = max(0.0, now - self._due) if self._timer is not None else 0.0

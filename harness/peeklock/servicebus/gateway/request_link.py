@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import Any
 
 from peeklock.servicebus.amqp import DecodeError, Envelope, Receiver, Sender, frames
 from peeklock.servicebus.amqp import events as ev
 from peeklock.servicebus.amqp.encode import compound, encode
-from peeklock.servicebus.amqp.errors import DECODE_ERROR, AmqpError
+from peeklock.servicebus.amqp.errors import DECODE_ERROR, INTERNAL_ERROR, AmqpError
 from peeklock.servicebus.amqp.link import address_of
 from peeklock.servicebus.amqp.sections import APPLICATION_PROPERTIES, PROPERTIES, described_map
 from peeklock.servicebus.amqp.transactions import transactional
-from peeklock.servicebus.broker import BrokerError
+from peeklock.servicebus.broker import BrokerError, Queue
+from peeklock.servicebus.broker.transaction import Transaction
 
-if TYPE_CHECKING:
-    from peeklock.servicebus.broker.transaction import Transaction
-
-    from .peer import Peer
+from .client_connection import ClientConnection, transaction_of
+from .failures import INTERNAL_TEXT
+from .ports import LinkHandler
 
 REQUEST_CREDIT = 100
 MAX_WAITING = 1_000
@@ -36,18 +37,17 @@ class Response:
         self.value = value
 
 
-class ResponseLink:
+class ResponseLink(LinkHandler):
     """The client's receiving end of a pair: replies wait here for credit."""
 
-    def __init__(self, peer: Peer, link: Sender, node: str) -> None:
-        self.peer = peer
-        self.link = link
+    link: Sender
+
+    def __init__(self, connection: ClientConnection, link: Sender, node: str) -> None:
+        super().__init__(link)
         self.node = node
         self.address = address_of(link.target)
+        self._connection = connection
         self._waiting: deque[bytes] = deque()
-
-    def lapsed(self) -> None:
-        """Nothing: whoever may ask may hear the answer."""
 
     def send(self, raw: bytes) -> None:
         """Send a reply now, or when the client gives credit."""
@@ -61,30 +61,27 @@ class ResponseLink:
         while self._waiting and link.ready:
             raw = self._waiting.popleft()
             link.send(raw, settled=True)
-            self.peer.unsent += len(raw)
-            self.peer.replies += len(raw)
+            self._connection.output.add_reply(len(raw))
         if link.drain:
             link.drained()
-        self.peer.touch()
+        self._connection.touch()
 
     def close(self) -> None:
         """Drop what waits."""
         self._waiting.clear()
 
 
-class RequestLink:
+class RequestLink(LinkHandler):
     """The client's sending end of a pair: each request is answered on the matching response link."""
 
-    def __init__(self, peer: Peer, link: Receiver, node: str) -> None:
-        self.peer = peer
-        self.link = link
+    link: Receiver
+
+    def __init__(self, connection: ClientConnection, link: Receiver, node: str, queue: Queue | None = None) -> None:
+        super().__init__(link, queue)
+        self.connection = connection
         self.node = node
         self.transaction: Transaction | None = None
         """That of the request at hand."""
-
-    def lapsed(self) -> str | None:
-        """Return the entity that the client may not manage any more, if it needs a right for it (S-24)."""
-        return None
 
     def on_delivery(self, event: ev.Delivery) -> None:
         """Accept a request, execute it and send the reply."""
@@ -94,10 +91,10 @@ class RequestLink:
                 raise DecodeError("the request is too long")
             request = Envelope(event.payload)
             properties = request.properties()
-            if self.is_held(request, lambda: self.peer.later(lambda: self.on_delivery(event))):
-                return
-            self.transaction = None if event.state is None else self.peer.transaction_of(event)
-            response = self.execute(request)
+            with suppress(DecodeError):  # a request that cannot be read is answered, whatever the faults are
+                if self.is_held(request, lambda: self.connection.later(lambda: self.on_delivery(event))):
+                    return
+            self.transaction = None if event.state is None else transaction_of(self.connection, event)
         except (DecodeError, BrokerError) as error:
             refused = AmqpError(DECODE_ERROR, str(error))
             if isinstance(error, BrokerError):
@@ -105,11 +102,19 @@ class RequestLink:
             if not event.settled:
                 link.settle(event.id, frames.rejected(refused))
             return
+        try:
+            response = self.execute(request)
+        except DecodeError as error:
+            response = self.failed(400, f"The request cannot be read: {error}.", DECODE_ERROR)
+        except Exception as error:  # noqa: BLE001 -- the client is told, and the log knows where
+            self.connection.context.failures.unforeseen(error, f"a request to '{self.node}'")
+            response = self.failed(500, INTERNAL_TEXT, INTERNAL_ERROR)
         if not event.settled:
             state = frames.ACCEPTED
             if self.transaction is not None:
                 state = transactional(self.transaction.id, state)
             link.settle(event.id, state)
+            link.channel.output.flush_dispositions()  # clients take an answer before it for one to another request
         reply = self._reply_link(properties.get("reply_to"))
         if reply is not None:
             reply.send(encode_response(request, properties.get("reply_to"), response))
@@ -122,10 +127,14 @@ class RequestLink:
         """Answer one request. Raises `DecodeError` when it cannot be read."""
         raise NotImplementedError
 
+    def failed(self, status: int, description: str, condition: str) -> Response:
+        """Write a refusal in the words of this node."""
+        raise NotImplementedError
+
     def _reply_link(self, reply_to: Any) -> ResponseLink | None:
-        """Find where the reply goes: by address on this connection, else by node on this session (S-27)."""
+        """Find where the reply goes: by address on this session, else by node, on this session first (S-27)."""
         fallback = None
-        for pair in self.peer.handlers.values():
+        for pair in self.connection.handlers.values():
             if not isinstance(pair, ResponseLink) or pair.node != self.node:
                 continue
             here = pair.link.session == self.link.session
@@ -134,9 +143,6 @@ class RequestLink:
             if here or fallback is None:
                 fallback = pair
         return fallback
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 def encode_response(request: Envelope, reply_to: Any, response: Response) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from peeklock.servicebus.amqp import Link, Sender
 from peeklock.servicebus.amqp.errors import INVALID_FIELD, NOT_ALLOWED, AmqpError
@@ -10,11 +10,10 @@ from peeklock.servicebus.amqp.types import Described, Long, Symbol
 from peeklock.servicebus.broker import BrokerError, Queue
 from peeklock.servicebus.broker.session import SessionConsumer
 
-from .links import Outlet
+from .client_connection import ClientConnection
+from .outgoing_link import OutgoingLink
+from .ports import LinkHandler
 from .tracking import tracked
-
-if TYPE_CHECKING:
-    from .peer import Peer
 
 FILTER = "com.microsoft:session-filter"
 _LOCKED_UNTIL = "com.microsoft:locked-until-utc"
@@ -51,32 +50,25 @@ def _filters(link: Link) -> dict[Any, Any]:
     return filters if isinstance(filters, dict) else {}
 
 
-class _Leaving:
+class _Leaving(LinkHandler):
     """A receiver whose session is gone, and that is told now or, at the latest, in a moment.
 
     One that receives and deletes, and waits for messages exactly as long as its lock lasts, hears nothing of the loss
     from the service (azure-servicebus: test_session_by_queue_client_conn_str_receive_handler_receiveanddelete).
     """
 
-    def __init__(self, peer: Peer, link: Link, error: AmqpError) -> None:
-        self._peer, self.link, self._error = peer, link, error
-        self._timer = peer.server.loop.call_later(_TOLD_AFTER, self._tell_late)
-
-    def lapsed(self) -> None:
-        """Nothing: it leaves already."""
+    def __init__(self, connection: ClientConnection, link: Link, error: AmqpError) -> None:
+        super().__init__(link)
+        self._connection, self._error = connection, error
+        self._timer = connection.context.loop.call_later(_TOLD_AFTER, self._tell_late)
 
     def tell(self) -> None:
-        """Detach the link."""
-        self._timer.cancel()
-        self._peer.handlers.pop(self.link.id, None)
-        if not self.link.detach_sent:
-            self.link.detach(self._error)
-        self._peer.touch()
+        """Take the link down."""
+        self._connection.drop(self, self._error)
 
     def _tell_late(self) -> None:
-        if self._peer.transport is not None:
-            self.tell()
-            self._peer.server.flush()
+        self.tell()
+        self._connection.context.turns.end()
 
     def on_credit(self) -> None:
         """Who asks for more is told; who ends what it asked for, has nothing more coming."""
@@ -90,10 +82,8 @@ class _Leaving:
         self._timer.cancel()
 
 
-class SessionOutlet(Outlet, SessionConsumer):
+class SessionLink(OutgoingLink, SessionConsumer):
     """A receiver that holds one session, or waits for one with its attach unanswered."""
-
-    __slots__ = ()
 
     def open(self) -> None:
         """Ask for the session. Raises `BrokerError` or `AmqpError` when it cannot be had."""
@@ -117,19 +107,19 @@ class SessionOutlet(Outlet, SessionConsumer):
         link.accept(
             source=Described(link.source.descriptor, source), properties={_LOCKED_UNTIL: Long(ticks(locked_until))}
         )
-        self.peer.touch()
+        self.connection.touch()
         self.on_credit()  # some clients give it before they are answered
 
     def session_refused(self, error: BrokerError) -> None:
         """Answer the attach with the reason; it is the client that asks again."""
-        self.peer.handlers.pop(self.link.id, None)
-        self.peer.refuse(self.link, self._failure(error), self.queue.name)
-        self.peer.touch()
+        self.connection.handlers.pop(self.link.id, None)
+        self.connection.refuse(self.link, self._failure(error), self.queue.name)
+        self.connection.touch()
 
     def session_lock_lost(self, error: BrokerError) -> None:
         """Detach the link (S-61); one that receives and deletes has nothing to lose, and hears of it a moment later."""
         self.queue.remove_consumer(self)
-        self.peer.handlers[self.link.id] = leaving = _Leaving(self.peer, self.link, self._failure(error))
+        self.connection.handlers[self.link.id] = leaving = _Leaving(self.connection, self.link, self._failure(error))
         if self.peek_lock:
             leaving.tell()
 
@@ -139,4 +129,6 @@ class SessionOutlet(Outlet, SessionConsumer):
             super().on_credit()
 
     def _failure(self, error: BrokerError) -> AmqpError:
-        return AmqpError(error.condition, tracked(error.description, self.peer.server.namespace.name, self.queue.name))
+        return AmqpError(
+            error.condition, tracked(error.description, self.connection.context.namespace.name, self.queue.name)
+        )

@@ -5,25 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, unquote
+from typing import Any
+from urllib.parse import unquote
 
 from peeklock.servicebus.amqp import Envelope
 from peeklock.servicebus.amqp.json_values import json_safe
 from peeklock.servicebus.amqp.sections import text_of
 from peeklock.servicebus.auth import TokenRefused, path_of
 from peeklock.servicebus.broker import Consumer, Message, Queue
+from peeklock.servicebus.gateway.administration import Administration
+from peeklock.servicebus.gateway.context import NamespaceContext
+from peeklock.servicebus.gateway.tracking import tracked
+from peeklock.servicebus.http import HttpReply, HttpRequest
 
-from .broker_properties import RestRefused, envelope, json_object, property_of
-from .tracking import tracked
-
-if TYPE_CHECKING:
-    import h11
-
-    from .server import Server
+from .properties import RestRefused, envelope, json_object, property_of
 
 MAX_WAIT = 60.0
 _BATCH = "application/vnd.microsoft.servicebus.json"
@@ -45,15 +42,6 @@ _NOT_PROPERTIES = frozenset(
         "user-agent",
     ]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes back."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
 
 
 class _Taker(Consumer):
@@ -79,23 +67,21 @@ class _Taker(Consumer):
 class RestRequest:
     """One request: who asks, what for, and the answer."""
 
-    def __init__(self, server: Server, request: h11.Request, body: bytes, *, secure: bool = False) -> None:
-        path, _, query = request.target.decode("latin-1").partition("?")
-        self._server = server
-        self._scheme = "https" if secure else "http"
-        self._method = request.method.decode()
-        self._parts = [unquote(part) for part in path.strip("/").split("/")]
-        self._query = parse_qs(query)
-        self._headers = {
-            bytes(name).decode("latin-1").lower(): bytes(value).decode("latin-1") for name, value in request.headers
-        }
-        self._raw_headers = [(bytes(n).decode("latin-1"), bytes(v).decode("latin-1")) for n, v in request.headers]
-        self._body = body
+    def __init__(self, context: NamespaceContext, administration: Administration, request: HttpRequest) -> None:
+        self._context = context
+        self._administration = administration
+        self._scheme = "https" if request.secure else "http"
+        self._method = request.method
+        self._parts = [unquote(part) for part in request.path.strip("/").split("/")]
+        self._query = request.query
+        self._headers = request.headers
+        self._raw_headers = request.raw_headers
+        self._body = request.body
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> HttpReply:
         """Do what is asked for. Raises `RestRefused` or `BrokerError`."""
         for name in _TOKENS:
-            if name in self._headers and (waits := self._server.tokens.preparation(self._headers[name])) is not None:
+            if name in self._headers and (waits := self._context.tokens.preparation(self._headers[name])) is not None:
                 await waits
         lowered = [part.lower() for part in self._parts]
         if self._method == "GET" and (found := self._about_itself(lowered)) is not None:
@@ -117,22 +103,21 @@ class RestRequest:
                 return await self._settle(entity, lock)
         raise RestRefused(400, f"The specified HTTP verb ({self._method}) is not valid.")
 
-    def _about_itself(self, lowered: list[str]) -> Answer | None:
+    def _about_itself(self, lowered: list[str]) -> HttpReply | None:
         """Answer `/health`, which is open to anybody, and `/metrics`, for who may manage the namespace; None for all
         else. Administrators name the version of their API, so entities may have these names."""
         if "api-version" in self._query or lowered not in (["health"], ["metrics"]):
             return None
         if lowered == ["metrics"]:
-            from .metrics import CONTENT_TYPE, render
+            from peeklock.servicebus.gateway.metrics import CONTENT_TYPE, render
 
             self._authorize("", "Manage")
-            text = render({self._server.namespace.name: self._server})
-            return Answer(200, (("content-type", CONTENT_TYPE),), text.encode())
-        from .health import health
+            text = render([self._context])
+            return HttpReply(200, text.encode(), CONTENT_TYPE)
+        from peeklock.servicebus.gateway.health import health
 
-        name, now = self._server.namespace.name, self._server.namespace.clock.now()
-        status, report = health({name: self._server}, self._server.pulse, now)
-        return Answer(status, (("content-type", "application/json"),), json.dumps(report).encode())
+        status, report = health([self._context], self._context.monitor, self._context.namespace.clock.now())
+        return HttpReply(status, json.dumps(report).encode())
 
     def _is_administration(self, lowered: list[str]) -> bool:
         """Tell the administration API from the data plane, which has one address but for `messages` in it (S-82)."""
@@ -141,17 +126,19 @@ class RestRequest:
         atom = self._headers.get("content-type", "").lower().startswith("application/atom+xml")
         return atom or "messages" not in lowered[1:] or (self._method == "GET" and "api-version" in self._query)
 
-    def _administer(self) -> Answer:
-        from .atom import AdminRequest  # here: for the first administrator
+    def _administer(self) -> HttpReply:
+        from peeklock.servicebus.gateway.admin import AdminRequest  # here: for the first administrator
 
         base = f"{self._scheme}://{self._headers.get('host', 'localhost')}"
         parts = [part for joined in self._parts for part in joined.split("/")]
-        request = AdminRequest(self._server, self._method, parts, self._query, base, self._allow_forward)
+        request = AdminRequest(
+            self._context, self._administration, self._method, parts, self._query, base, self._allow_forward
+        )
         self._authorize(request.path, "Manage")
         replaces = self._headers.get("if-match") == "*"
         status, body = request.answer(self._body, replaces=replaces)
         kind = "feed" if b"<feed" in body[:200] else "entry"
-        return Answer(status, (("content-type", f"application/atom+xml;type={kind};charset=utf-8"),), body)
+        return HttpReply(status, body, f"application/atom+xml;type={kind};charset=utf-8")
 
     def _allow_forward(self, setting: str, target: str) -> None:
         """Check that the sender may send to where an entity is to forward: by the token for that, which the SDKs bring in a
@@ -166,7 +153,7 @@ class RestRequest:
         if not token:
             raise RestRefused(401, "MissingToken: the authorization header is missing.")
         try:
-            claim = self._server.tokens.verify(token, entity)
+            claim = self._context.tokens.verify(token, entity)
         except TokenRefused as refused:
             detail = str(refused.description)
             if detail.startswith("InvalidSignature"):
@@ -177,10 +164,10 @@ class RestRequest:
         return claim.principal
 
     def _tracked(self, detail: str, entity: str) -> str:
-        return tracked(detail, self._server.namespace.name, entity)
+        return tracked(detail, self._context.namespace.name, entity)
 
     def _queue(self, entity: str) -> Any:
-        return self._server.namespace.entity(entity)
+        return self._context.namespace.entity(entity)
 
     async def _held(self, queue: Queue, operation: str, *, token: bytes | None = None, message_id: Any = None) -> None:
         """Wait for as long as a fault keeps an operation; for ever, when that drops it: the client has to give up."""
@@ -193,10 +180,10 @@ class RestRequest:
                 resumed.set_result(None)
 
         if queue.faults.holds(operation, token, message_id, resume):
-            self._server.flush()
+            self._context.turns.end()
             await resumed
 
-    async def _post(self, entity: str) -> Answer:
+    async def _post(self, entity: str) -> HttpReply:
         principal = self._authorize(entity, "Send")
         queue: Queue = self._queue(entity)
         if self._headers.get("content-type", "").partition(";")[0].strip().lower() == _BATCH:
@@ -211,9 +198,9 @@ class RestRequest:
         if queue.faults is not None:
             queue.faults.admit("send")
         queue.send(contents)
-        self._server.flush()
+        self._context.turns.end()
         await self._held(queue, "answer", message_id=contents[0].message_id)
-        return Answer(201, (("content-type", "application/xml; charset=utf-8"),))
+        return HttpReply(201, kind="application/xml; charset=utf-8")
 
     def _batch(self) -> list[tuple[bytes, dict[str, Any], dict[str, Any], str | None]]:
         try:
@@ -230,7 +217,7 @@ class RestRequest:
             result.append((str(item.get("Body", "")).encode(), broker, user, broker.get("ContentType")))
         return result
 
-    async def _receive(self, entity: str, *, peek_lock: bool) -> Answer:
+    async def _receive(self, entity: str, *, peek_lock: bool) -> HttpReply:
         principal = self._authorize(entity, "Listen")
         queue: Queue = self._queue(entity)
         queue.admit_receiver()
@@ -248,13 +235,13 @@ class RestRequest:
         try:
             message = await asyncio.wait_for(asyncio.shield(taker.taken), seconds)
         except TimeoutError:
-            return Answer(204)
+            return HttpReply(204, kind="")
         finally:
             queue.remove_consumer(taker)
-            self._server.flush()
+            self._context.turns.end()
         return self._rendered(message, entity, peek_lock=peek_lock)
 
-    def _rendered(self, message: Message, entity: str, *, peek_lock: bool) -> Answer:
+    def _rendered(self, message: Message, entity: str, *, peek_lock: bool) -> HttpReply:
         content: Envelope = message.content
         properties = content.properties()
         facts: dict[str, Any] = {
@@ -271,7 +258,7 @@ class RestRequest:
             facts["SessionId"] = content.session_id
         if content.ttl is not None:
             facts["TimeToLive"] = content.ttl
-        headers = [("content-type", text_of(properties.get("content_type") or "application/octet-stream"))]
+        headers: list[tuple[str, str]] = []
         if peek_lock:
             token = str(uuid.UUID(bytes_le=bytes(message.token)))
             facts |= {"LockToken": token, "LockedUntilUtc": _http_date(message.locked_until)}
@@ -287,13 +274,14 @@ class RestRequest:
             if _is_token(name)
         ]
         headers.append(("BrokerProperties", json.dumps(facts)))
-        kind, parts = content.body()
+        form, parts = content.body()
         body = b"".join(part for part in parts if isinstance(part, bytes))
-        if kind == "value" and isinstance(parts[0], str):
+        if form == "value" and isinstance(parts[0], str):
             body = parts[0].encode()
-        return Answer(201 if peek_lock else 200, tuple(headers), body)
+        kind = text_of(properties.get("content_type") or "application/octet-stream")
+        return HttpReply(201 if peek_lock else 200, body, kind, tuple(headers))
 
-    async def _settle(self, entity: str, lock: str) -> Answer:
+    async def _settle(self, entity: str, lock: str) -> HttpReply:
         self._authorize(entity, "Listen")
         queue: Queue = self._queue(entity)
         try:
@@ -306,12 +294,12 @@ class RestRequest:
             if queue.faults is not None:
                 queue.faults.admit("settle")
                 if queue.faults.swallows(token, settlement):
-                    self._server.flush()
-                    return Answer(200)
+                    self._context.turns.end()
+                    return HttpReply(200, kind="")
         queue.touch()
         {"PUT": queue.abandon, "DELETE": queue.complete, "POST": queue.renew}[self._method](token)
-        self._server.flush()
-        return Answer(200)
+        self._context.turns.end()
+        return HttpReply(200, kind="")
 
 
 def _is_token(name: str) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .config import QUEUE_DEFAULTS, ConfigReader
-from .topology import Rule, Subscription, Topic
+from peeklock.servicebus.topology import Rule, Subscription, Topic
+
+from .reader import QUEUE_DEFAULTS, ConfigReader
 
 _TOPIC_KEYS = ("DefaultMessageTimeToLive", "DuplicateDetectionHistoryTimeWindow", "RequiresDuplicateDetection")
 _TOPIC_DEFAULTS = {key: QUEUE_DEFAULTS[key] for key in _TOPIC_KEYS}

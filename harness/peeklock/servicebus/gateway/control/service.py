@@ -7,33 +7,36 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from peeklock.errors import PeeklockError
 from peeklock.servicebus.broker import BrokerError
+from peeklock.servicebus.gateway.context import NamespaceContext
+from peeklock.servicebus.gateway.health import health
+from peeklock.servicebus.gateway.loop_monitor import LoopMonitor
+from peeklock.servicebus.gateway.metrics import CONTENT_TYPE, render
+from peeklock.servicebus.gateway.ports import Log
+from peeklock.servicebus.gateway.server import Server
+from peeklock.servicebus.http import HttpLimits, HttpListener, HttpReply, HttpRequest, HttpService
 from peeklock.servicebus.ledger import to_json
 from peeklock.servicebus.settings import TopologyError
+from peeklock.servicebus.store import StoreError
 from peeklock.servicebus.topology import Topology
 
-from .http_server import PATIENCE, HttpReply, HttpRequest, HttpServer
-
-if TYPE_CHECKING:
-    from peeklock.servicebus.host import Host
-
-    from .server import Server
+from .changes import apply
+from .ledger_stream import follow
 
 MAX_BODY = 4 << 20
 MAX_WAIT = 60.0
 DEFAULT_LIMIT = 10_000
 
 
-class Refused(Exception):
+class Refused(PeeklockError):
     """An HTTP error: status, what happened, and how to fix it."""
 
-    def __init__(self, status: int, error: str, fix: str = "") -> None:
-        super().__init__(error)
+    def __init__(self, status: int, problem: str, fix: str = "") -> None:
+        super().__init__(problem, fix=fix)
         self.status = status
-        self.error = error
-        self.fix = fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,6 @@ class LedgerFeed:
 
     async def lines(self, gone: asyncio.Future[Any]) -> AsyncIterator[bytes]:
         """Yield lines until the reader has gone or the namespace has."""
-        from .ledger_stream import follow
-
         ends: set[asyncio.Future[Any]] = {gone, self.server.ended}
         ended = asyncio.ensure_future(asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED))
         try:
@@ -56,47 +57,79 @@ class LedgerFeed:
             ended.cancel()
 
 
-class ControlApi:
+class Host(Protocol):
+    """The namespaces of this process."""
+
+    servers: dict[str, Server]
+
+    @property
+    def monitor(self) -> LoopMonitor:
+        """How late the event loop is."""
+
+    def now(self) -> float:
+        """Tell epoch seconds by the one clock."""
+
+    def advance(self, seconds: float) -> float:
+        """Move the clock; return the new time."""
+
+    async def add(self, name: str, topology: Topology) -> Server:
+        """Make a namespace. Raises `OSError` and `StoreError`."""
+
+    async def remove(self, name: str) -> None:
+        """Close a namespace; nothing is kept of it."""
+
+
+class ControlApi(HttpService):
     """Serves the control API of one host. `token` is what callers must bear, but for `/health`."""
 
-    def __init__(self, host: Host, token: str, *, patience: float = PATIENCE) -> None:
+    def __init__(self, host: Host, token: str, log: Log, *, patience: float = 30.0) -> None:
+        super().__init__(HttpLimits(request=patience, body=MAX_BODY), log)
         self._host = host
         self._token = token
-        self._http = HttpServer(self._reply, max_body=MAX_BODY, patience=patience)
+        self._listener = HttpListener(self)
 
     async def start(self, address: str, port: int) -> int:
         """Listen on `address`; return the port."""
-        return await self._http.start(address, port)
+        return await self._listener.start(address, port)
 
     async def stop(self) -> None:
         """Close the port and every request that waits."""
-        await self._http.stop()
+        await self._listener.stop()
 
-    async def _reply(self, request: HttpRequest) -> HttpReply:
+    def refusal(self, status: int, reason: str) -> HttpReply:
+        """Say no as JSON."""
+        return _json(status, {"error": reason, "fix": ""})
+
+    async def answer(self, request: HttpRequest) -> HttpReply:
+        """Answer one request."""
         status, answer = await self._answer(request)
         if isinstance(answer, LedgerFeed):
             return HttpReply(200, kind="application/x-ndjson", stream=answer.lines)
         if isinstance(answer, str):
-            from .metrics import CONTENT_TYPE
-
             return HttpReply(status, answer.encode(), CONTENT_TYPE)
-        return HttpReply(status, b"" if answer is None else json.dumps(answer).encode())
+        return HttpReply(status, kind="") if answer is None else _json(status, answer)
 
     async def _answer(self, request: HttpRequest) -> tuple[int, Any]:
         try:
             if request.method == "GET" and request.path == "/health":
-                from .health import health
-
-                return health(self._host.servers, self._host.pulse, self._host.clock.now())
+                return health(self._contexts(), self._host.monitor, self._host.now())
             given = request.headers.get("authorization", "").encode("latin-1")
             if not hmac.compare_digest(given, b"Bearer " + self._token.encode()):
                 raise Refused(401, "the control token is missing or wrong", "send 'Authorization: Bearer <token>'")
             document = json.loads(request.body) if request.body.strip() else {}
-            return await self._route(request.method, request.parts, request.query, document)
+            answer = await self._route(request.method, request.parts, request.query, document)
+            for server in self._host.servers.values():
+                if server.failure is not None:
+                    raise server.failure
+            return answer
         except Refused as refused:
-            return refused.status, {"error": refused.error, "fix": refused.fix}
-        except json.JSONDecodeError as error:
+            return refused.status, {"error": refused.problem, "fix": refused.fix}
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
             return 400, {"error": f"the body is not JSON: {error}", "fix": "send a JSON object"}
+        except RecursionError:
+            return 400, {"error": "the body is JSON nested too deep", "fix": "send a JSON object"}
+        except StoreError as error:
+            return 500, {"error": error.problem, "fix": error.fix}
         except TopologyError as error:
             return 400, {"error": error.problem, "fix": error.fix}
         except BrokerError as error:
@@ -110,9 +143,7 @@ class ControlApi:
         host = self._host
         match [method, *parts]:
             case ["GET", "metrics"]:
-                from .metrics import render
-
-                return 200, render(host.servers)
+                return 200, render(self._contexts())
             case ["POST", "clock"]:
                 seconds = document.get("advance") if isinstance(document, dict) else None
                 if not isinstance(seconds, int | float) or isinstance(seconds, bool):
@@ -124,16 +155,14 @@ class ControlApi:
                 server = await host.add(name, Topology.from_json(document))
                 return 200, {"name": name, "port": server.port}
             case ["PUT", "namespaces", name, "topology"]:
-                from .changes import apply
-
-                changes = apply(self._server(name), Topology.from_json(document))
+                changes = apply(self._server(name).administration, Topology.from_json(document))
                 return 200, asdict(changes)
             case ["DELETE", "namespaces", name]:
                 self._server(name)
                 await host.remove(name)
                 return 204, None
             case ["POST", "namespaces", name, "reset"]:
-                return 200, {"cursor": self._server(name).reset()}
+                return 200, {"cursor": self._server(name).administration.reset()}
             case ["GET", "namespaces", name, "ledger"]:
                 server = self._server(name)
                 if query.get("follow", [""])[0] == "true":
@@ -141,30 +170,34 @@ class ControlApi:
                 return 200, await self._ledger(server, query)
             case ["GET", "namespaces", name, "entities"]:
                 server = self._server(name)
-                return 200, {"queues": server.entities(), "topics": server.topics()}
+                return 200, {"queues": server.administration.queues(), "topics": server.administration.topics()}
             case ["GET", "namespaces", name, "hands"]:
                 seconds = min(_number(query, "wait", 0.0), MAX_WAIT)
-                return 200, {"hands": await self._server(name).hands.free(seconds, query.get("principal", ()))}
+                tracker = self._server(name).context.tracker
+                return 200, {"hands": await tracker.settled(seconds, query.get("principal", ()))}
             case ["PUT", "namespaces", name, "status", *path] if path:
                 status = document.get("status") if isinstance(document, dict) else None
-                self._server(name).set_status("/".join(path), str(status))
+                self._server(name).administration.set_status("/".join(path), str(status))
                 return 200, {"status": status}
             case ["POST", "namespaces", name, "faults"]:
-                entry = self._server(name).interfere().begin(document)
+                entry = self._server(name).administration.faults().begin(document)
                 return 200, {"id": entry.id, "struck": entry.struck}
             case ["GET", "namespaces", name, "faults"]:
-                return 200, {"faults": self._server(name).interfere().listing()}
+                return 200, {"faults": self._server(name).administration.faults().listing()}
             case ["DELETE", "namespaces", name, "faults"]:
-                self._server(name).interfere().clear()
+                self._server(name).administration.faults().clear()
                 return 204, None
             case ["DELETE", "namespaces", name, "faults", fault]:
-                self._server(name).interfere().end(fault)
+                self._server(name).administration.faults().end(fault)
                 return 204, None
             case ["POST", "namespaces", name, "queues", *queue, "purge"] if queue:
-                return 200, {"purged": self._server(name).purge("/".join(queue))}
+                return 200, {"purged": self._server(name).administration.purge("/".join(queue))}
         raise Refused(
             404, f"there is no {method} /{'/'.join(parts)}", "see the control API's page in the documentation"
         )
+
+    def _contexts(self) -> list[NamespaceContext]:
+        return [server.context for server in self._host.servers.values()]
 
     def _server(self, name: str) -> Server:
         try:
@@ -189,6 +222,10 @@ class ControlApi:
         entries = ledger.entries(after, limit)
         cursor = entries[-1].number if entries else max(after, ledger.cursor)
         return {"entries": [to_json(entry) for entry in entries], "cursor": cursor, "dropped": ledger.dropped}
+
+
+def _json(status: int, document: Any) -> HttpReply:
+    return HttpReply(status, json.dumps(document).encode())
 
 
 def _number(query: dict[str, list[str]], name: str, default: float) -> float:

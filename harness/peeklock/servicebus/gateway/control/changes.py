@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from peeklock.servicebus.auth import AccessRule
+from peeklock.servicebus.broker.subscription import Subscription as BrokerSubscription
+from peeklock.servicebus.gateway.administration import Administration
 from peeklock.servicebus.settings import TopologyError
 from peeklock.servicebus.topology import Subscription, Topic, Topology
-
-if TYPE_CHECKING:
-    from peeklock.servicebus.broker.subscription import Subscription as BrokerSubscription
-
-    from .server import Server
 
 _FIXED: dict[str, Callable[[Any], bool]] = {
     "requires_session": lambda settings: getattr(settings, "requires_session", False),
@@ -32,37 +29,38 @@ class Changes:
     removed: list[str] = field(default_factory=list)
 
 
-def apply(server: Server, wanted: Topology) -> Changes:
+def apply(administration: Administration, wanted: Topology) -> Changes:
     """Make what a namespace's topology declares what `wanted` declares; what was made by an administration client meanwhile
     stays, and messages do. Raises `TopologyError`, before anything is changed, for what cannot be changed."""
-    before = server.topology
+    before = administration.topology
     for setting in ("sku", "identity"):
         if getattr(before, setting) != getattr(wanted, setting):
             raise TopologyError(f"{setting}: it cannot be changed while the namespace runs", "start it anew")
-    if wanted.port not in (0, before.port, server.port):
+    if wanted.port not in (0, before.port, administration.context.port):
         raise TopologyError(
-            f"port: expected {server.port}, on which the namespace listens, got {wanted.port}", "start it anew"
+            f"port: expected {administration.context.port}, on which the namespace listens, got {wanted.port}",
+            "start it anew",
         )
     old, new = _flat(before), _flat(wanted)
     for path, (name, settings) in new.items():
-        found = _existing(server, path)
+        found = _existing(administration, path)
         if found is not None:
             _check(name, found.settings, settings)
     changes = Changes()
     for path, (name, _) in old.items():
-        if path not in new and _existing(server, path) is not None:
-            server.remove(name)
+        if path not in new and _existing(administration, path) is not None:
+            administration.remove(name)
             changes.removed.append(name)
     for path, (name, settings) in new.items():
-        found = _existing(server, path)
+        found = _existing(administration, path)
         if found is None:
-            _make(server, name, settings)
+            _make(administration, name, settings)
             changes.added.append(name)
         elif _differs(old.get(path, (name, None))[1], settings):
-            _change(server, found, old.get(path, (name, None))[1], settings)
+            _change(administration, found, old.get(path, (name, None))[1], settings)
             changes.changed.append(name)
-    _grant(server, before.access_rules, wanted.access_rules)
-    server.adopt(replace(wanted, port=before.port))
+    _grant(administration, before.access_rules, wanted.access_rules)
+    administration.adopt(replace(wanted, port=before.port))
     return changes
 
 
@@ -77,8 +75,8 @@ def _flat(topology: Topology) -> dict[str, tuple[str, Any]]:
     return found
 
 
-def _existing(server: Server, path: str) -> Any:
-    namespace = server.namespace
+def _existing(administration: Administration, path: str) -> Any:
+    namespace = administration.context.namespace
     topic, below, name = path.partition("/subscriptions/")
     if below and topic in namespace.topics:
         return namespace.topics[topic].subscriptions.get(name)
@@ -103,8 +101,8 @@ def _differs(old: Any, new: Any) -> bool:
     return bool(old != new)
 
 
-def _make(server: Server, name: str, settings: Any) -> None:
-    namespace = server.namespace
+def _make(administration: Administration, name: str, settings: Any) -> None:
+    namespace = administration.context.namespace
     if isinstance(settings, Subscription):
         topic, _, subscription = name.partition("/Subscriptions/")
         namespace.add_subscription(namespace.topics[topic.lower()], subscription, settings)
@@ -114,11 +112,11 @@ def _make(server: Server, name: str, settings: Any) -> None:
         namespace.add_queue(name, settings)
 
 
-def _change(server: Server, entity: Any, old: Any, new: Any) -> None:
+def _change(administration: Administration, entity: Any, old: Any, new: Any) -> None:
     if isinstance(new, Subscription):
         _change_rules(entity, old, new)
-    server.namespace.reconfigure(entity, new)
-    server.set_status(entity.name, new.status)
+    administration.context.namespace.reconfigure(entity, new)
+    administration.set_status(entity.name, new.status)
 
 
 def _change_rules(subscription: BrokerSubscription, old: Any, new: Subscription) -> None:
@@ -130,14 +128,14 @@ def _change_rules(subscription: BrokerSubscription, old: Any, new: Subscription)
         subscription.add_rule(rule)
 
 
-def _grant(server: Server, before: tuple[AccessRule, ...], wanted: tuple[AccessRule, ...]) -> None:
+def _grant(administration: Administration, before: tuple[AccessRule, ...], wanted: tuple[AccessRule, ...]) -> None:
     """Give the namespace, and the entities that had or get rules of their own, the rules that are wanted now."""
     scopes: Mapping[str, str] = {(rule.entity or "").lower(): rule.entity or "" for rule in (*before, *wanted)}
     for path, entity in scopes.items():
         rules = [rule for rule in wanted if (rule.entity or "").lower() == path]
         if rules != [rule for rule in before if (rule.entity or "").lower() == path]:
-            server.tokens.set_rules(entity, rules)
-            if (record := server.records.get(path)) is not None:  # what administrators see
+            administration.context.tokens.set_rules(entity, rules)
+            if (record := administration.records.get(path)) is not None:  # what administrators see
                 record.authorization = [
                     {"KeyName": rule.name, "PrimaryKey": rule.key, "Rights": list(rule.rights)} for rule in rules
                 ]

@@ -10,6 +10,8 @@ from xml.etree.ElementTree import Element
 from peeklock.servicebus.auth import AccessRule
 from peeklock.servicebus.broker import BrokerError, Queue
 from peeklock.servicebus.broker.errors import ArgumentError, EntityNotFound
+from peeklock.servicebus.gateway.administration import Administration
+from peeklock.servicebus.gateway.context import NamespaceContext
 from peeklock.servicebus.settings import TopologyError
 from peeklock.servicebus.topology import Topology
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from peeklock.servicebus.broker.rules import Rule
     from peeklock.servicebus.broker.subscription import Subscription
     from peeklock.servicebus.broker.topic import Topic
-    from peeklock.servicebus.gateway.server import Server
 
 PAGE = 100
 _FILTER_COUNTS_SINCE = "2024-05"
@@ -38,7 +39,8 @@ class AdminRequest:
 
     def __init__(
         self,
-        server: Server,
+        context: NamespaceContext,
+        administration: Administration,
         method: str,
         parts: Sequence[str],
         query: Mapping[str, Sequence[str]],
@@ -48,14 +50,15 @@ class AdminRequest:
         """`base` is the address under which the client knows this server, such as `https://localhost:5672`;
         `allow_forward(setting, target)` raises unless the sender may let an entity forward there (S-68)."""
         self._allow_forward = allow_forward
-        self._server = server
-        self._namespace = server.namespace
+        self._context = context
+        self._administration = administration
+        self._namespace = context.namespace
         self._method = method
         self._parts = list(parts)
         self._query = query
         self._base = base
-        self._records = server.records
-        self._now = server.namespace.clock.now()
+        self._records = administration.records
+        self._now = context.namespace.clock.now()
 
     @property
     def path(self) -> str:
@@ -85,13 +88,13 @@ class AdminRequest:
     # -- the namespace and its lists
 
     def _namespace_info(self) -> Element:
-        name, started = self._namespace.name, write_moment(self._server.started_at)
-        texts = ("", started, self._server.topology.sku, "0", started, name, "Messaging")
+        name, started = self._namespace.name, write_moment(self._administration.started_at)
+        texts = ("", started, self._administration.topology.sku, "0", started, name, "Messaging")
         info = described("NamespaceInfo")
         for tag, text in zip(_NAMESPACE, texts, strict=True):
             add(info, tag, text)
         uri = f"{self._base}/$namespaceinfo"
-        return entry(uri, name, self._server.started_at, self._server.started_at, info, author=name)
+        return entry(uri, name, self._administration.started_at, self._administration.started_at, info, author=name)
 
     @staticmethod
     def _sorted(entities: Mapping[str, Item]) -> list[Item]:
@@ -156,7 +159,7 @@ class AdminRequest:
         if replaces and existing is None:
             raise EntityNotFound(f"The messaging entity '{name}' could not be found.")
         old = (existing.settings, self._record(existing)) if existing is not None and replaces else None
-        premium = self._server.topology.sku == "Premium"
+        premium = self._administration.topology.sku == "Premium"
         settings, record, _ = read_entity(kind, read_description(body, kind), old, self._now, premium=premium)
         for setting in ("forward_to", "forward_dead_lettered_messages_to"):
             target = getattr(settings, setting, None)
@@ -184,28 +187,27 @@ class AdminRequest:
 
     def _change(self, entity: Queue, settings: Any) -> None:
         self._namespace.reconfigure(entity, settings)
-        self._server.set_status(entity.name, settings.status)
+        self._administration.set_status(entity.name, settings.status)
 
     def _keep(self, entity: Queue, record: Record) -> None:
         self._records[entity.name.lower()] = record
-        self._server.tokens.set_rules(entity.name, access_rules(entity.name, record))
-        if self._server.faults is not None:
-            self._server.faults.refresh()
-        self._server.redescribe(entity)
-        self._server.flush()
+        self._context.tokens.set_rules(entity.name, access_rules(entity.name, record))
+        self._administration.refresh_faults()
+        self._administration.redescribe(entity)
+        self._context.turns.end()
 
     def _delete(self, path: str) -> None:
         gone = self._namespace.entity(path)
         if gone.is_dead_letter:
             raise EntityNotFound(f"The messaging entity '{path}' could not be found.")
-        self._server.remove(gone.name)
+        self._administration.remove(gone.name)
 
     def _record(self, entity: Queue) -> Record:
-        started = self._server.started_at
+        started = self._administration.started_at
         record = self._records.get(entity.name.lower())
         if record is None:
             record = Record(started, started)
-            rules: list[AccessRule] = self._server.tokens.rules_of(entity.name)
+            rules: list[AccessRule] = self._context.tokens.rules_of(entity.name)
             record.authorization = [
                 {"KeyName": rule.name, "PrimaryKey": rule.key, "Rights": list(rule.rights)} for rule in rules
             ]

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from peeklock.errors import PeeklockError
 from peeklock.servicebus.amqp import Envelope
 from peeklock.servicebus.amqp.sections import build
 from peeklock.servicebus.amqp.types import Symbol, Timestamp, UInt
 
 
-class RestRefused(Exception):
+class RestRefused(PeeklockError):
     """An HTTP error in Service Bus's form: status and detail (S-80)."""
 
     def __init__(self, status: int, detail: str) -> None:

@@ -1,23 +1,17 @@
-"""The official emulator's Config.json, with its // comments (part C of the design page)."""
+"""Reads the objects of the official emulator's Config.json."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from .auth import AccessRule
-from .settings import TopologyError
-from .topology import Queue, Topic, Topology
+from peeklock.servicebus.settings import TopologyError
 
-_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _DURATION = re.compile(
     r"P(?!$)(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<days>\d+)D)?(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
 )
 _CHILDREN = {"topic": ("Subscriptions",), "subscription": ("Rules",)}
-DEFAULT_NAMESPACE = "sbemulatorns"
 QUEUE_DEFAULTS: dict[str, Any] = {
     "DeadLetteringOnMessageExpiration": False,
     "DefaultMessageTimeToLive": "PT1H",
@@ -29,85 +23,6 @@ QUEUE_DEFAULTS: dict[str, Any] = {
     "RequiresDuplicateDetection": False,
     "RequiresSession": False,
 }
-
-
-def read_config(path: str, *, port: int = 5672) -> Topology:
-    """Read a Config.json. Raises `TopologyError` that names the file and the path inside it, what was expected, what
-    was found and how to fix it."""
-    return parse_config(read_text(path), path, port=port)
-
-
-def read_text(path: str) -> str:
-    """Return the text of a configuration file. Raises `TopologyError`."""
-    try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise TopologyError(f"{path}: cannot be read: {error.strerror}", "give the path of a Config.json") from None
-    except UnicodeDecodeError:
-        raise TopologyError(f"{path}: is not UTF-8", "save it as UTF-8") from None
-
-
-def parse_config(text: str, origin: str = "Config.json", *, port: int = 5672) -> Topology:
-    """Parse the text of a Config.json; see `read_config`."""
-    return read_official(parse_json(text, origin), origin, port=port)[1]
-
-
-def parse_json(text: str, origin: str) -> Any:
-    """Parse JSON with // and /* */ comments. Raises `TopologyError`."""
-    try:
-        return json.loads(_COMMENT.sub(_blank, text))
-    except json.JSONDecodeError as error:
-        raise TopologyError(
-            f"{origin}:{error.lineno}:{error.colno}: is not JSON: {error.msg}",
-            "check commas and quotes on that line; // comments are fine",
-        ) from None
-
-
-def read_official(document: Any, origin: str, *, port: int = 5672) -> tuple[str, Topology]:
-    """Return the name and the topology of the namespace in a Config.json; see `read_config`."""
-    reader = ConfigReader(origin)
-    user = reader.object(reader.object(document, "$").get("UserConfig"), "UserConfig")
-    reader.known(user, {"Namespaces": None, "Logging": None}, "UserConfig")
-    namespaces = reader.list(user.get("Namespaces"), "UserConfig.Namespaces")
-    if len(namespaces) != 1:
-        raise reader.error(
-            "UserConfig.Namespaces",
-            "exactly one namespace",
-            f"{len(namespaces)}",
-            "keep one, or use Peeklock's own format",
-        )
-    where = "UserConfig.Namespaces[0]"
-    namespace = reader.object(namespaces[0], where)
-    reader.known(namespace, {"Name": None, "Queues": None, "Topics": None}, where)
-    name = reader.text({"Name": DEFAULT_NAMESPACE, **namespace}, "Name", where)
-    queues = {
-        queue: _queue(reader, reader.properties(entry, at), f"{at}.Properties")
-        for queue, entry, at in reader.named(namespace, "Queues", where, "queue")
-    }
-    topics: dict[str, Topic] = {}
-    if namespace.get("Topics"):
-        from .config_topics import read_topics
-
-        topics = read_topics(reader, namespace, where)
-    try:
-        return name, Topology(queues=queues, topics=topics, access_rules=(AccessRule(),), port=port)
-    except TopologyError as error:
-        raise TopologyError(f"{origin}: {error.problem}", error.fix) from None
-
-
-def _queue(reader: ConfigReader, properties: dict[str, Any], where: str) -> Queue:
-    values = reader.known(properties, QUEUE_DEFAULTS, where)
-    window = reader.duration(values, "DuplicateDetectionHistoryTimeWindow", where)
-    return Queue(
-        max_delivery_count=reader.count(values, "MaxDeliveryCount", where),
-        lock_duration=reader.duration(values, "LockDuration", where),
-        duplicate_detection_window=window if reader.flag(values, "RequiresDuplicateDetection", where) else None,
-        default_time_to_live=reader.duration(values, "DefaultMessageTimeToLive", where),
-        dead_lettering_on_expiration=reader.flag(values, "DeadLetteringOnMessageExpiration", where),
-        forward_to=reader.target(values, "ForwardTo", where),
-        forward_dead_lettered_messages_to=reader.target(values, "ForwardDeadLetteredMessagesTo", where),
-        requires_session=reader.flag(values, "RequiresSession", where),
-    )
 
 
 class ConfigReader:
@@ -195,9 +110,3 @@ class ConfigReader:
                 f"{where}.{key}", "an ISO 8601 duration above zero", repr(text), 'write "PT1M" for a minute'
             )
         return seconds
-
-
-def _blank(match: re.Match[str]) -> str:
-    """Keep strings; replace comments by blanks, so that positions in error messages stay right."""
-    text = match.group()
-    return text if text.startswith('"') else re.sub(r"[^\n]", " ", text)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from .config import DEFAULT_NAMESPACE, parse_json, read_official, read_text
-from .settings import TopologyError
-from .topology import Topology
+from peeklock.servicebus.settings import TopologyError
+from peeklock.servicebus.topology import Topology
+
+from .official import DEFAULT_NAMESPACE, read_official
+from .text import parse_json, read_text
 
 
 def load_namespaces(source: str, *, port: int, origin: str | None = None) -> dict[str, Topology]:
