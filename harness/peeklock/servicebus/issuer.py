@@ -72,7 +72,7 @@ class AsyncCredential:
         """Nothing is held."""
 
 
-class Issuer(HttpService):
+class Issuer:
     """Makes keys and tokens, and serves what OpenID clients ask for. `algorithm` is RS256 or ES256; `now` tells epoch seconds;
     `secrets` by client id: whoever is not in it needs none. Loopback only."""
 
@@ -83,18 +83,17 @@ class Issuer(HttpService):
         tenant: str = TENANT,
         now: Callable[[], float] = time.time,
         secrets: Mapping[str, str] | None = None,
-        log: Callable[..., None] = lambda *_, **__: None,
+        log: Callable[..., None] | None = None,
     ) -> None:
-        super().__init__(HttpLimits(), log)
         self.tenant = tenant
         self.address = ""
         """`http://127.0.0.1:<port>`, once it listens."""
-        self._now = now
+        self.now = now
         self._secrets = dict(secrets or {})
-        self._algorithm = algorithm
+        self.algorithm = algorithm
         self._key: Any = _make_key(algorithm)
         self._key_id = uuid.uuid4().hex
-        self._listener = HttpListener(self)
+        self._listener = HttpListener(_Endpoints(self, log))
 
     async def start(self, port: int = 0, address: str = "127.0.0.1") -> int:
         """Listen; return the port. Raises `OSError` when it is taken."""
@@ -115,9 +114,9 @@ class Issuer(HttpService):
         """Return its public keys as a JWK set."""
         import jwt
 
-        kind: Any = {"RS256": jwt.algorithms.RSAAlgorithm, "ES256": jwt.algorithms.ECAlgorithm}[self._algorithm]
+        kind: Any = {"RS256": jwt.algorithms.RSAAlgorithm, "ES256": jwt.algorithms.ECAlgorithm}[self.algorithm]
         public = kind.to_jwk(self._key.public_key(), as_dict=True)
-        return {"keys": [{**public, "kid": self._key_id, "use": "sig", "alg": self._algorithm}]}
+        return {"keys": [{**public, "kid": self._key_id, "use": "sig", "alg": self.algorithm}]}
 
     def credential(self, client_id: str) -> Credential:
         """Return a credential for Azure's SDKs."""
@@ -131,7 +130,7 @@ class Issuer(HttpService):
         """Sign a token for a client; `audience` may be a scope that ends in `/.default`; `claims` come on top."""
         import jwt
 
-        now = self._now()
+        now = self.now()
         expires = int(now + lifetime)
         payload = {
             "aud": audience.removesuffix(".default") if audience.endswith("/.default") else audience,
@@ -148,9 +147,23 @@ class Issuer(HttpService):
             "ver": "2.0",
             **claims,
         }
-        return Token(jwt.encode(payload, self._key, self._algorithm, {"kid": self._key_id}), expires)
+        return Token(jwt.encode(payload, self._key, self.algorithm, {"kid": self._key_id}), expires)
 
-    # -- over HTTP
+    def admits(self, client_id: str, secret: str) -> bool:
+        """Tell whether a client's secret is right, if it has one."""
+        return self._secrets.get(client_id, secret) == secret
+
+    def environment(self) -> dict[str, str]:
+        """Return what makes Azure's SDKs take their managed identity from here."""
+        return {"AZURE_POD_IDENTITY_AUTHORITY_HOST": self.address}
+
+
+class _Endpoints(HttpService):
+    """What OpenID clients and managed identities ask an issuer for."""
+
+    def __init__(self, issuer: Issuer, log: Callable[..., None] | None) -> None:
+        super().__init__(HttpLimits(), log or (lambda *_, **__: None))
+        self._issuer = issuer
 
     def refusal(self, status: int, reason: str) -> HttpReply:
         """Say no as OAuth does."""
@@ -160,13 +173,13 @@ class Issuer(HttpService):
 
     async def answer(self, request: HttpRequest) -> HttpReply:
         """Answer one request."""
-        path = request.path.lower().removeprefix(f"/{self.tenant}")
+        path = request.path.lower().removeprefix(f"/{self._issuer.tenant}")
         query = {name: values[0] for name, values in request.query.items()}
         match request.method, path:
             case "GET", "/v2.0/.well-known/openid-configuration" | "/.well-known/openid-configuration":
                 return _json(200, self._configuration())
             case "GET", "/discovery/v2.0/keys" | "/discovery/keys" | "/keys":
-                return _json(200, self.jwks())
+                return _json(200, self._issuer.jwks())
             case "POST", "/oauth2/v2.0/token" | "/oauth2/token" | "/token":
                 form = {name: values[0] for name, values in parse_qs(request.body.decode("latin-1")).items()}
                 return self._client_credentials(form)
@@ -177,25 +190,25 @@ class Issuer(HttpService):
         return _json(404, {"error": "not_found", "error_description": f"There is no {request.method} {path}."})
 
     def _configuration(self) -> dict[str, Any]:
-        base = f"{self.address}/{self.tenant}"
+        base = f"{self._issuer.address}/{self._issuer.tenant}"
         return {
-            "issuer": self.name,
+            "issuer": self._issuer.name,
             "token_endpoint": f"{base}/oauth2/v2.0/token",
             "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
             "jwks_uri": f"{base}/discovery/v2.0/keys",
             "response_types_supported": ["token"],
             "subject_types_supported": ["pairwise"],
-            "id_token_signing_alg_values_supported": [self._algorithm],
+            "id_token_signing_alg_values_supported": [self._issuer.algorithm],
         }
 
     def _client_credentials(self, form: Mapping[str, str]) -> HttpReply:
         client_id, given = form.get("client_id", ""), form.get("client_secret", "")
         if form.get("grant_type") != "client_credentials" or not client_id:
             return _json(400, {"error": "unsupported_grant_type", "error_description": "Use client_credentials."})
-        if self._secrets.get(client_id, given) != given:
+        if not self._issuer.admits(client_id, given):
             return _json(401, {"error": "invalid_client", "error_description": "The client's secret is wrong."})
-        made = self.token(client_id, form.get("scope") or form.get("resource") or AUDIENCE)
-        lifetime = made.expires_on - int(self._now())
+        made = self._issuer.token(client_id, form.get("scope") or form.get("resource") or AUDIENCE)
+        lifetime = made.expires_on - int(self._issuer.now())
         return _json(200, {"token_type": "Bearer", "expires_in": lifetime, "access_token": made.token})
 
     def _managed(self, query: Mapping[str, str]) -> HttpReply:
@@ -203,17 +216,17 @@ class Issuer(HttpService):
         if not resource:
             return _json(400, {"error": "invalid_request", "error_description": "'resource' is missing."})
         client_id = query.get("client_id") or query.get("object_id") or query.get("principal_id") or MANAGED
-        made = self.token(client_id, resource)
-        expires_in = str(made.expires_on - int(self._now()))
-        facts = {"expires_in": expires_in, "expires_on": str(made.expires_on), "not_before": str(int(self._now()))}
+        made = self._issuer.token(client_id, resource)
+        expires_in = str(made.expires_on - int(self._issuer.now()))
+        facts = {
+            "expires_in": expires_in,
+            "expires_on": str(made.expires_on),
+            "not_before": str(int(self._issuer.now())),
+        }
         return _json(
             200,
             {"access_token": made.token, "client_id": client_id, "resource": resource, "token_type": "Bearer", **facts},
         )
-
-    def environment(self) -> dict[str, str]:
-        """Return what makes Azure's SDKs take their managed identity from here."""
-        return {"AZURE_POD_IDENTITY_AUTHORITY_HOST": self.address}
 
 
 def object_id(client_id: str) -> str:
