@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from peeklock import servicebus
 from peeklock.engine.event_loop import EventLoop
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.functions import Functions
 from peeklock.stack.backend import Environment
 
 if TYPE_CHECKING:
-    from azure.storage.blob import BlobServiceClient
-
-    from peeklock.servicebus import Client
+    from peeklock.engine.blob_account import BlobAccount
 
 
 CLOSING = 5.0
@@ -28,7 +27,7 @@ class Clients:
 
     def __init__(self, environment: Environment, root: Path) -> None:
         """`root`: the project's root."""
-        self._endpoints = environment.endpoints
+        self._endpoints, self._seen = environment.endpoints, environment.seen
         self.functions = Functions(environment.commands, root, environment.log_dir / "functions.log")
 
     @cached_property
@@ -45,23 +44,20 @@ class Clients:
         return httpx.AsyncClient(timeout=None, limits=limits, trust_env=False)  # noqa: S113
 
     @cached_property
-    def blobs(self) -> BlobServiceClient:
+    def blobs(self) -> BlobAccount:
         """The account of the environment."""
         if not self._endpoints.blobs_connection_string:
             raise VerbFailed("the file has no blobs: add `blobs: {containers: […]}` to its stack")
-        # azure.storage.blob costs half a second to import, which only those who use it pay
-        from azure.storage.blob import BlobServiceClient
+        from peeklock.engine.blob_account import BlobAccount  # azure.storage.blob: 0.5 s
 
-        return BlobServiceClient.from_connection_string(self._endpoints.blobs_connection_string, retry_total=0)
+        return BlobAccount(self._endpoints.blobs_connection_string, self._seen.blobs_connection_string or "")
 
     @cached_property
-    def servicebus(self) -> Client:
+    def servicebus(self) -> servicebus.Client:
         """The namespace of the environment, with every right."""
         if not self._endpoints.servicebus_connection_string:
             raise VerbFailed("the file has no servicebus: add `servicebus: {queues: {…}}` to its stack")
-        from peeklock.servicebus import Client
-
-        return Client(self._endpoints.servicebus_connection_string)
+        return servicebus.Client(self._endpoints.servicebus_connection_string)
 
     @property
     def postgres_url(self) -> str:

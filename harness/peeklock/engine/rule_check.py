@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from peeklock import servicebus
+from peeklock.errors import PeeklockError
 from peeklock.scenario.document import DataPath
 from peeklock.scenario.errors import Problem
 from peeklock.scenario.model import Scenario
@@ -15,24 +17,19 @@ def rule_problems(scenario: Scenario) -> list[Problem]:
     rules = list(_rules(scenario))
     if not rules:
         return []
-    # the grammar's parser takes a while to load, which only those with rules pay
-    from peeklock.servicebus.broker.rules import RuleInvalid
-    from peeklock.servicebus.settings import TopologyError
-    from peeklock.servicebus.topology import Rule as BusRule
-
     found: list[Problem] = []
     for path, name, rule in rules:
         try:
-            BusRule(sql=rule.sql, correlation=rule.correlation, action=rule.action).build(name)
-        except (RuleInvalid, TopologyError) as error:
+            servicebus.Rule(sql=rule.sql, correlation=rule.correlation, action=rule.action).build(name)
+        except PeeklockError as error:
             key = "action" if rule.action is not None and "action" in str(error).lower() else "sql"
             found.append(scenario.document.problem((*path, key), error.problem, fix=error.fix))
     return found
 
 
 def _rules(scenario: Scenario) -> Iterator[tuple[DataPath, str, Rule]]:
-    servicebus = scenario.header.stack.servicebus
-    for topic, facts in (servicebus.topics if servicebus else {}).items():
+    bus = scenario.header.stack.servicebus
+    for topic, facts in (bus.topics if bus else {}).items():
         for subscription, each in facts.subscriptions.items():
             for name, rule in (each.rules or {}).items():
                 if isinstance(rule, Rule):

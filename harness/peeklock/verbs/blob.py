@@ -6,21 +6,17 @@ import hashlib
 import json
 from base64 import b64decode
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field, model_validator
 
 from peeklock.engine.context import CaseContext
-from peeklock.engine.environments import connection_facts
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.topology import FilePath, Model
 from peeklock.scenario.values import is_template
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
-
-if TYPE_CHECKING:
-    from azure.storage.blob import BlobClient
 
 _ACTIONS = ("put", "get", "head", "list", "delete", "sign")
 
@@ -76,62 +72,30 @@ def run(arguments: BlobArguments, context: CaseContext) -> Found:
     action = arguments.action
     target = str(getattr(arguments, action))
     container, _, name = target.partition("/")
+    account, seconds = context.clients.blobs, context.deadline.left
     if action == "list":
-        return Found(_list(context, container, name))
+        blobs = account.list(container, name, seconds)
+        return Found({"count": len(blobs), "blobs": blobs})
     if not name:
         raise VerbFailed(f"{target!r} names no blob: write container/name", path=(action,))
-    from azure.core.exceptions import AzureError, HttpResponseError
-
-    blob = context.clients.blobs.get_blob_client(container, name)
-    try:
-        found = _do(action, arguments, blob)
-    except HttpResponseError as error:
-        if action in ("get", "head") and error.status_code == 404:
-            return Found({"exists": False})
-        raise VerbFailed(
-            f"{action} {target}: {error.status_code} {getattr(error, 'error_code', '') or error.reason}"
-        ) from None
-    except AzureError as error:
-        raise VerbFailed(f"{action} {target}: {type(error).__name__}: no answer from the blob service") from None
-    if arguments.sas is not None or action == "sign":
-        url = signed_url(context, container, name, arguments.sas or Sas())
-        found |= {"sas_url": url}
-        context.secrets |= {url, url.split("sig=")[-1].split("&")[0]}
-    context.note("blobs", f"{action} {target}")
-    return Found(found | {"url": _url(context, container, name)})
-
-
-def _do(action: str, arguments: BlobArguments, blob: BlobClient) -> dict[str, Any]:
-    from azure.storage.blob import ContentSettings
-
-    if action == "put":
+    found: dict[str, Any] = {}
+    if action in ("get", "head"):
+        found = account.get(container, name, seconds) if action == "get" else account.head(container, name, seconds)
+        if not found["exists"]:
+            return Found(found)
+    elif action == "put":
         body = _body(arguments)
-        settings = ContentSettings(content_type=arguments.content_type) if arguments.content_type else None
-        blob.upload_blob(body, overwrite=True, content_settings=settings, metadata=arguments.metadata or None)
-        return {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
-    if action == "delete":
-        blob.delete_blob()
-        return {}
-    if action == "sign":
-        return {}
-    properties = blob.get_blob_properties()
-    facts: dict[str, Any] = {
-        "exists": True,
-        "size": properties.size,
-        "content_type": properties.content_settings.content_type,
-        "metadata": dict(properties.metadata or {}),
-    }
-    if action == "head":
-        return facts
-    body = blob.download_blob().readall()
-    facts["sha256"] = hashlib.sha256(body).hexdigest()
-    try:
-        text = body.decode("utf-8")
-        facts["text"] = text
-        facts["json"] = json.loads(text)
-    except ValueError:
-        pass
-    return facts
+        account.put(container, name, body, arguments.content_type, arguments.metadata, seconds)
+        found = {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    elif action == "delete":
+        account.delete(container, name, seconds)
+    url = account.url(container, name)
+    if arguments.sas is not None or action == "sign":
+        token = _token(arguments.sas or Sas(), container, name, context)
+        found["sas_url"] = f"{url}?{token}"
+        context.secrets |= {found["sas_url"], token.split("sig=")[-1].split("&")[0]}
+    context.note("blobs", f"{action} {target}")
+    return Found(found | {"url": url})
 
 
 def _body(arguments: BlobArguments) -> bytes:
@@ -145,50 +109,16 @@ def _body(arguments: BlobArguments) -> bytes:
     return arguments.text.encode() if arguments.text is not None else json.dumps(arguments.json_).encode()
 
 
-def _list(context: CaseContext, container: str, prefix: str) -> dict[str, Any]:
-    client = context.clients.blobs.get_container_client(container)
-    names = [{"name": blob.name, "size": blob.size} for blob in client.list_blobs(name_starts_with=prefix or None)]
-    return {"count": len(names), "blobs": names}
-
-
-def signed_url(context: CaseContext, container: str, name: str, sas: Sas) -> str:
-    """Return the URL of a blob with a signature by the account's key."""
-    from azure.storage.blob import (
-        BlobSasPermissions,
-        ContainerSasPermissions,
-        generate_blob_sas,
-        generate_container_sas,
-    )
-
-    facts = connection_facts(context.environment.endpoints.blobs_connection_string or "")
+def _token(sas: Sas, container: str, name: str, context: CaseContext) -> str:
     now = context.environment.clock.now()
-    common: dict[str, Any] = {
-        "account_name": facts["AccountName"],
-        "account_key": facts["AccountKey"],
-        "container_name": container,
-        "expiry": now + timedelta(seconds=sas.expires_in),
-        "start": now + timedelta(seconds=sas.starts_in) if sas.starts_in is not None else None,
-        "protocol": "https" if sas.https_only else None,
-    }
-    if sas.scope == "container":
-        token = generate_container_sas(permission=ContainerSasPermissions.from_string(sas.permissions), **common)
-    else:
-        signed = (sas.blob or f"{container}/{name}").removeprefix(f"{container}/")
-        token = generate_blob_sas(
-            blob_name=signed, permission=BlobSasPermissions.from_string(sas.permissions), **common
-        )
+    starts = now + timedelta(seconds=sas.starts_in) if sas.starts_in is not None else None
+    expires = now + timedelta(seconds=sas.expires_in)
+    blob = None if sas.scope == "container" else (sas.blob or f"{container}/{name}").removeprefix(f"{container}/")
+    token = context.clients.blobs.sign(container, blob, sas.permissions, starts, expires, https_only=sas.https_only)
     if sas.break_signature:
-        head, _, signature = token.partition("sig=")
-        token = f"{head}sig={'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
-    return f"{_url(context, container, name)}?{token}"
-
-
-def _url(context: CaseContext, container: str, name: str) -> str:
-    """Return a blob's URL as services see it; the test's own client may go another way, past the faults."""
-    url: str = context.clients.blobs.get_blob_client(container, name).url
-    own = connection_facts(context.environment.endpoints.blobs_connection_string or "").get("BlobEndpoint", "")
-    seen = connection_facts(context.environment.seen.blobs_connection_string or "").get("BlobEndpoint", "")
-    return seen + url.removeprefix(own)
+        head, _, signed = token.partition("sig=")
+        token = f"{head}sig={'B' if signed[0] == 'A' else 'A'}{signed[1:]}"
+    return token
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
@@ -208,5 +138,5 @@ VERB = Verb(
     observes=lambda raw: isinstance(raw, dict) and any(action in raw for action in ("get", "head", "list")),
     check=_check,
     run=run,
-    loads=("azure.storage.blob",),
+    loads=("peeklock.engine.blob_account",),
 )

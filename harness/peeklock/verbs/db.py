@@ -10,11 +10,8 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from peeklock.engine.context import CaseContext
-from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.scenario.topology import FilePath, Model
-
-MOST_ROWS = 100_000
 
 
 class DbArguments(Model):
@@ -34,36 +31,17 @@ class DbArguments(Model):
 
 def run(arguments: DbArguments, context: CaseContext) -> Found:
     """Return `{count, rows, first}` of a query, `{count}` of a statement."""
-    import psycopg
-
-    seconds = context.deadline.left
-    try:
-        count, rows = context.clients.loop.run(_execute(arguments, context.clients.postgres_url), seconds)
-    except TimeoutError:
-        raise VerbFailed(f"SQL: no result in {seconds:.3g} s; the statement was cancelled") from None
-    except psycopg.Error as error:
-        state = f" ({error.sqlstate})" if error.sqlstate else ""
-        raise VerbFailed(f"SQL{state}: {str(error).strip()}") from None
-    if arguments.query is None:
-        context.note("postgres", f"execute: {count} rows")
-        return Found({"count": max(count, 0)})
-    return Found({"count": len(rows), "rows": rows, "first": rows[0] if rows else None})
-
-
-async def _execute(arguments: DbArguments, url: str) -> tuple[int, list[dict[str, Any]]]:
-    import psycopg
-    from psycopg.rows import dict_row
+    from peeklock.engine import database  # psycopg: 0.15 s
 
     sql = arguments.query or arguments.execute or (arguments.file.read_text(encoding="utf-8") if arguments.file else "")
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True, row_factory=dict_row) as connection:
-        cursor = await connection.execute(sql.encode(), arguments.params or None)
-        if arguments.query is None:
-            return cursor.rowcount, []
-        found = await cursor.fetchmany(MOST_ROWS + 1)
-    if len(found) > MOST_ROWS:
-        raise VerbFailed(f"the query has more than {MOST_ROWS} rows: ask for fewer, as with count(*) or LIMIT")
+    loop, url, seconds = context.clients.loop, context.clients.postgres_url, context.deadline.left
+    if arguments.query is None:
+        count = database.execute(loop, url, sql, arguments.params, seconds)
+        context.note("postgres", f"execute: {count} rows")
+        return Found({"count": count})
+    found = database.query(loop, url, sql, arguments.params, seconds)
     rows = [{key: _plain(value) for key, value in row.items()} for row in found]
-    return len(rows), rows
+    return Found({"count": len(rows), "rows": rows, "first": rows[0] if rows else None})
 
 
 def _plain(value: Any) -> Any:
@@ -92,5 +70,5 @@ VERB = Verb(
     observes=lambda raw: isinstance(raw, dict) and "query" in raw,
     shorthand=lambda raw: {"query": raw} if isinstance(raw, str) else raw,
     run=run,
-    loads=("psycopg",),
+    loads=("peeklock.engine.database",),
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from peeklock import servicebus
 from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
@@ -54,21 +55,17 @@ def run(arguments: SendArguments, context: CaseContext) -> Found:
 
 def run_many(each: Sequence[SendArguments], context: CaseContext) -> Found:
     """Send them all in their order, on one link or in one batch, and return `{count, message_ids}`."""
-    from peeklock.servicebus import ServiceBusError
-
     messages = [_outgoing(one, context) for one in each]
     entity = str(each[0].queue or each[0].topic)
     try:
         context.clients.servicebus.send(entity, messages, batch=each[0].batch)
-    except ServiceBusError as error:
+    except servicebus.ServiceBusError as error:
         raise VerbFailed(f"send to {entity}: {error}") from None
     context.note("test", f"send {len(messages)} to {entity}")
     return Found({"count": len(messages), "message_ids": [message.message_id for message in messages]})
 
 
-def _outgoing(arguments: SendArguments, context: CaseContext) -> Any:
-    from peeklock.servicebus import OutgoingMessage
-
+def _outgoing(arguments: SendArguments, context: CaseContext) -> servicebus.OutgoingMessage:
     if arguments.file is not None:
         body = arguments.file.read_bytes()
     elif arguments.text is not None:
@@ -79,7 +76,7 @@ def _outgoing(arguments: SendArguments, context: CaseContext) -> Any:
     if arguments.scheduled_in is not None:
         scheduled = context.environment.clock.now() + timedelta(seconds=arguments.scheduled_in)
     correlation = arguments.correlation_id or context.slug
-    return OutgoingMessage(
+    return servicebus.OutgoingMessage(
         body=body,
         message_id=arguments.message_id,
         correlation_id=correlation,
@@ -95,10 +92,10 @@ def _outgoing(arguments: SendArguments, context: CaseContext) -> Any:
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
-    servicebus = facts.stack.servicebus or ServiceBus()
+    bus = facts.stack.servicebus or ServiceBus()
     if "topic" in raw:
-        return undeclared("topic", raw["topic"], servicebus.topics, ("topic",))
-    return undeclared("queue", raw.get("queue"), servicebus.queues, ("queue",))
+        return undeclared("topic", raw["topic"], bus.topics, ("topic",))
+    return undeclared("queue", raw.get("queue"), bus.queues, ("queue",))
 
 
 VERB = Verb(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from peeklock.scenario.durations import format_duration, parse_duration
-from peeklock.scenario.matchers import patterns
 from peeklock.scenario.matchers.base import (
     ABSENT,
     Context,
@@ -20,7 +19,6 @@ from peeklock.scenario.matchers.base import (
     show,
     step_into,
 )
-from peeklock.scenario.matchers.schema import schema_errors
 from peeklock.scenario.matchers.structure import Literal, Optional, Subset, equal
 from peeklock.scenario.matchers.words import parse_timestamp
 from peeklock.scenario.values import is_template
@@ -94,6 +92,8 @@ def _between(actual: Any, low: Any, high: Any) -> bool:
 
 
 def _regex(raw: Any, source: DataPath, options: Mapping[str, Any], inner: Compile) -> Matcher:
+    from peeklock.scenario.matchers import patterns  # regex: 19 ms
+
     if not isinstance(raw, str):
         raise MatcherInvalid(source, "not a regular expression", expected="a string")
     if not is_template(raw) and (wrong := patterns.complaint(raw)):
@@ -276,6 +276,8 @@ class Schema:
     source: DataPath
 
     def match(self, actual: Any, context: Context, at: str) -> list[Mismatch]:
+        from peeklock.scenario.matchers.schema import schema_errors  # jsonschema: 0.1 s
+
         path = context.folder / context.resolve(self.file)
         try:
             schema = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Values held to a JSON Schema."""
+"""Values held to a JSON Schema. Costs 0.1 s to import: who needs it does so at the first use."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.exceptions import SchemaError
+from jsonschema.validators import extend
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
 from peeklock.scenario.matchers.patterns import found
 
 
 def schema_errors(schema: Any, value: Any) -> list[tuple[str, str]]:
     """Return `(path, message)` of everything in `value` that the JSON Schema does not accept; of what is wrong with the schema,
     when that is no schema. References are never fetched. Raises `PatternTooSlow`."""
-    # jsonschema costs 0.1 s to import, which a run without schemas need not pay
-    from jsonschema.exceptions import SchemaError
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-
     validator = _validator()
     try:
         validator.check_schema(schema)
@@ -35,8 +36,6 @@ def schema_errors(schema: Any, value: Any) -> list[tuple[str, str]]:
 @cache
 def _validator() -> Any:
     """Return JSON Schema 2020-12 with expressions that cannot take for ever."""
-    from jsonschema import Draft202012Validator, ValidationError
-    from jsonschema.validators import extend
 
     def pattern(_validator: Any, wanted: str, instance: Any, _schema: Any) -> Iterator[Any]:
         if isinstance(instance, str) and not found(wanted, instance):

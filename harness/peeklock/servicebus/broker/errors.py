@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from peeklock.errors import PeeklockError
+
 LOCK_LOST_TEXT = (
     "The lock supplied is invalid. Either the lock expired, or the message has already been removed from the queue."
 )
 
 
-class BrokerError(Exception):
+class BrokerError(PeeklockError):
     """A refusal: `condition` as on the wire, `status` as in $management replies (S-30)."""
 
     condition = "amqp:internal-error"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from peeklock.errors import PeeklockError
 
-class StoreError(Exception):
+
+class StoreError(PeeklockError):
     """A store that cannot be used: says what happened, to which file, and how to fix it."""
 
     def __init__(self, problem: str, fix: str) -> None:
-        super().__init__(f"{problem}\n  fix: {fix}")
-        self.problem = problem
-        self.fix = fix
+        super().__init__(problem, fix=fix)
