@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from peeklock import __version__
-from peeklock.cli import check, coverage, dlq, images, init, plan, run, schema, setup, warm
+from peeklock.cli import check, coverage, dlq, env, images, init, plan, run, schema, setup, warm
 
 app = typer.Typer(
     name="peeklock",
@@ -28,6 +28,7 @@ app.command("down")(warm.down)
 app.command("status")(warm.status)
 app.command("reset")(warm.reset)
 app.command("logs")(warm.logs)
+app.command("env")(env.env)
 app.command("setup")(setup.setup)
 app.command("init")(init.init)
 app.add_typer(dlq.dlq, name="dlq")

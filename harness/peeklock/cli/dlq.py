@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import uuid
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -12,16 +12,26 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from peeklock.cli.exits import FAILED, INVALID, NO_STACK
+from peeklock import servicebus
+from peeklock.cli import env
+from peeklock.cli.exits import FAILED, INVALID, NO_STACK, exits
 from peeklock.engine.ledger import decode_body
+from peeklock.errors import PeeklockError
 from peeklock.redaction import redact
+from peeklock.stack.errors import StackError
 
 dlq = typer.Typer(help="Look into dead-letter queues and send messages back.", no_args_is_help=True)
 
 _SUFFIX = "/$deadletterqueue"
+_PAGE = 100
 _DEAD_LETTER_PROPERTIES = frozenset({"DeadLetterReason", "DeadLetterErrorDescription"})
 ConnectionString = Annotated[
-    str, typer.Option(envvar="AZURE_SERVICEBUS_CONNECTION_STRING", help="of the namespace", show_envvar=True)
+    str,
+    typer.Option(
+        envvar="AZURE_SERVICEBUS_CONNECTION_STRING",
+        help="of the namespace; default: that of the environment that stands",
+        show_envvar=True,
+    ),
 ]
 
 
@@ -50,14 +60,19 @@ def list_(
 
 @dlq.command()
 def resubmit(
-    queue: Annotated[str, typer.Argument(help="the queue to which they go back")],
+    queue: Annotated[str, typer.Argument(help="a queue, or a subscription as TOPIC/Subscriptions/NAME")],
     connection_string: ConnectionString = "",
     message_id: Annotated[
         list[str] | None, typer.Option("--message-id", help="only this one (may be repeated)")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="every message")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="every message that is in the dead-letter queue now")
+    ] = False,
+    to: Annotated[
+        str, typer.Option(help="where they go; default: the queue, or the topic, which gives it to all subscriptions")
+    ] = "",
 ) -> None:
-    """Send dead-lettered messages to their queue again.
+    """Send dead-lettered messages to their queue again, whole: body, properties, time to live, partition key, session.
 
     Each gets a new message id, because duplicate detection would drop the old one; the old one stays in the application
     property `resubmitted_from`. A message leaves the dead-letter queue when it has arrived in the queue.
@@ -65,43 +80,48 @@ def resubmit(
     if bool(message_id) == everything:
         typer.echo("say which: --message-id ID, or --all", err=True)
         raise typer.Exit(INVALID)
-    wanted = set(message_id or ())
-    done: set[str] = set()
+    target = to or re.split("/subscriptions/", queue, maxsplit=1, flags=re.IGNORECASE)[0]
     with _client(connection_string) as client:
-        others: list[Any] = []
-        while batch := client.receive(queue + _SUFFIX, 100, 0.5):
-            for message in batch:
-                if wanted and message.message_id not in wanted:
-                    others.append(message)
-                    continue
-                client.send(queue, [_again(message)])
-                client.complete(message)
-                done.add(message.message_id)
-        for message in others:
-            client.release(message)
-    typer.echo(f"{len(done)} message{'' if len(done) == 1 else 's'} sent to {queue} again")
-    if missing := wanted - done:
+        chosen = {
+            message.sequence_number: message.message_id
+            for message in _every(client, queue + _SUFFIX)
+            if everything or message.message_id in (message_id or ())
+        }
+        done = _send_again(client, queue + _SUFFIX, target, set(chosen))
+    typer.echo(f"{len(done)} message{'' if len(done) == 1 else 's'} sent to {target} again")
+    missing = set(message_id or ()) - {chosen[number] for number in done}
+    if missing:
         typer.echo(f"not in the dead-letter queue: {', '.join(sorted(missing))}", err=True)
+    left = len(chosen) - len(done)
+    if left:
+        typer.echo(f"{left} could not be received: another receiver has them; run this again later", err=True)
+    if missing or left:
         raise typer.Exit(FAILED)
 
 
-def _again(message: Any) -> Any:
-    from peeklock.servicebus import OutgoingMessage
+def _every(client: servicebus.Client, path: str) -> Iterator[servicebus.ReceivedMessage]:
+    """Yield every message that is there, without taking it."""
+    number = 0
+    while batch := client.peek(path, _PAGE, number):
+        yield from batch
+        number = batch[-1].sequence_number + 1
 
-    properties = {
-        key: value for key, value in message.application_properties.items() if key not in _DEAD_LETTER_PROPERTIES
-    }
-    return OutgoingMessage(
-        body=message.body,
-        message_id=str(uuid.uuid4()),
-        correlation_id=message.correlation_id,
-        session_id=message.session_id,
-        subject=message.subject,
-        content_type=message.content_type,
-        reply_to=message.reply_to,
-        to=message.to,
-        application_properties={**properties, "resubmitted_from": message.message_id},
-    )
+
+def _send_again(client: servicebus.Client, path: str, target: str, chosen: set[int]) -> set[int]:
+    """Send the messages of these numbers, and complete each; return the numbers of those that were."""
+    done: set[int] = set()
+    others: list[servicebus.ReceivedMessage] = []
+    while chosen - done and (batch := client.receive(path, _PAGE, 0.5)):
+        for message in batch:
+            if message.sequence_number not in chosen - done:
+                others.append(message)  # held until the end, so that they do not come again
+                continue
+            client.send(target, [message.resubmission()])
+            client.complete(message)
+            done.add(message.sequence_number)
+    for message in others:
+        client.release(message)
+    return done
 
 
 def _facts(message: Any) -> dict[str, Any]:
@@ -122,16 +142,18 @@ def _facts(message: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def _client(connection_string: str) -> Iterator[Any]:
-    if not connection_string:
-        typer.echo("which namespace? say --connection-string, or set AZURE_SERVICEBUS_CONNECTION_STRING", err=True)
-        raise typer.Exit(INVALID)
-    # the other commands, which load this file for its options, need not load the client
-    from peeklock.servicebus import Client, ServiceBusError
-
+def _client(connection_string: str) -> Iterator[servicebus.Client]:
+    with exits():
+        if not connection_string:
+            connection_string = env.choose(None).servicebus_connection_string or ""
+        if not connection_string:
+            raise StackError(
+                "which namespace? the environment that stands has no Service Bus",
+                fix="say --connection-string, or set AZURE_SERVICEBUS_CONNECTION_STRING",
+            )
     try:
-        with Client(connection_string) as client:
+        with servicebus.Client(connection_string) as client:
             yield client
-    except (ServiceBusError, ValueError, OSError) as error:
+    except (PeeklockError, ValueError, OSError) as error:
         typer.echo(f"error: {redact(str(error))}", err=True)
         raise typer.Exit(NO_STACK) from None

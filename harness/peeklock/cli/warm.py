@@ -24,7 +24,7 @@ _FOLLOW_EVERY = 0.2
 def up(backend: Annotated[str, typer.Option(help="auto, embedded or containers")] = "auto") -> None:
     """Bring up Postgres, Azurite and Service Bus, and leave them up: every `run` uses them and starts at once."""
     with exits():
-        status_ = warm.up(_root(), lambda text: typer.echo(f"  {text}"), backend=backend)
+        status_ = warm.up(stack_root(), lambda text: typer.echo(f"  {text}"), backend=backend)
     if status_.took is None:
         typer.echo("it is up already")
     else:
@@ -39,8 +39,8 @@ def down(
 ) -> None:
     """End the warm stack with every service on it."""
     with exits():
-        ended = warm.down(_root())
-        typer.echo("down" if ended else f"nothing was up in {_root()}")
+        ended = warm.down(stack_root())
+        typer.echo("down" if ended else f"nothing was up in {stack_root()}")
         if everything:
             removed, left = warm.sweep()
             typer.echo(f"{removed} containers, networks and volumes of ended processes removed")
@@ -51,7 +51,7 @@ def down(
 def status() -> None:
     """Tell what is up; exit code 1 when nothing is."""
     with exits():
-        found = warm.status(_root())
+        found = warm.status(stack_root())
     if not found.up and not found.kept:
         typer.echo(f"nothing is up in {found.root}; `peeklock up` brings it up")
     else:
@@ -66,7 +66,7 @@ def status() -> None:
 def reset() -> None:
     """Take down the services and data that runs have left on the warm stack."""
     with exits():
-        count = warm.reset(_root())
+        count = warm.reset(stack_root())
     typer.echo(f"{count} environment{'' if count == 1 else 's'} taken down")
 
 
@@ -76,7 +76,7 @@ def logs(
 ) -> None:
     """Show what the parts of the warm stack and its services have logged."""
     with exits():
-        found = warm.status(_root())
+        found = warm.status(stack_root())
     if not found.up or found.log_dir is None:
         typer.echo("nothing is up; `peeklock up` brings it up")
         raise typer.Exit(FAILED)
@@ -123,7 +123,3 @@ def _show(found: Status) -> None:
         )
     if found.log_dir is not None:
         console.print(Text(f"  logs in {found.log_dir}", "dim"), soft_wrap=True)
-
-
-def _root() -> Path:
-    return stack_root()

@@ -244,6 +244,7 @@ class LocalStack(ABC):
         before = warm_state(root, name)
         if before is not None:
             type(self)(*before, self._progress, warm=True).end()
+        self._leases.keep(f"environment/{KEPT}", environment.record)
         self.settle(root, name)
         self.close()
         if self._on_end is not None:
@@ -257,6 +258,10 @@ class LocalStack(ABC):
             self._leases.free(environment.record)
             if lease is not None:
                 self._leases.forget(lease)
+
+    def records(self) -> list[Record]:
+        """What stands in a warm stack: an environment each."""
+        return self._leases.records()
 
     def end_environments(self) -> int:
         """Take down every environment of a warm stack that nobody uses; how many."""

@@ -19,7 +19,7 @@ from peeklock.servicebus.auth import make_token
 
 from .channel import Channel
 from .errors import ServiceBusError
-from .messages import OutgoingMessage, ReceivedMessage
+from .messages import OutgoingMessage, ReceivedMessage, Resubmission
 from .session import SessionReceiver
 
 Mode = Literal["peek_lock", "receive_and_delete"]
@@ -78,7 +78,7 @@ class Client:
 
     # -- sending
 
-    def send(self, queue: str, messages: Sequence[OutgoingMessage], batch: bool = False) -> None:
+    def send(self, queue: str, messages: Sequence[OutgoingMessage | Resubmission], batch: bool = False) -> None:
         """Send messages in order and wait until the broker has them; `batch` sends all as one, all or nothing."""
         payloads = [message.encode() for message in messages]
         if not payloads:

@@ -11,7 +11,16 @@ from typing import Any
 from peeklock.servicebus.amqp import Envelope
 from peeklock.servicebus.amqp import decode as amqp_decode
 from peeklock.servicebus.amqp import scan as amqp_scan
-from peeklock.servicebus.amqp.sections import DELIVERY_ANNOTATIONS, HEADER, MESSAGE_ANNOTATIONS, build
+from peeklock.servicebus.amqp.encode import compound, encode
+from peeklock.servicebus.amqp.sections import (
+    APPLICATION_PROPERTIES,
+    DELIVERY_ANNOTATIONS,
+    HEADER,
+    MESSAGE_ANNOTATIONS,
+    PROPERTIES,
+    build,
+    described_map,
+)
 from peeklock.servicebus.amqp.types import Symbol, Timestamp, UInt
 
 
@@ -84,6 +93,16 @@ class ReceivedMessage:
     lock_token: uuid.UUID | None = None
     delivery_id: int | None = None
     link: Any = None
+    raw: bytes = field(default=b"", repr=False)
+    """The whole message, encoded."""
+
+    def resubmission(self) -> Resubmission:
+        """Return the whole message to be sent again: every property, the time to live, the partition key and the body as it is.
+
+        It has a new message id, since duplicate detection would drop the old one, and says the old one in the application
+        property `resubmitted_from`. Why it was dead-lettered it says no more.
+        """
+        return Resubmission(self.raw, uuid.uuid4().hex)
 
     @classmethod
     def decode(cls, queue: str, raw: bytes, lock_token: uuid.UUID | None = None) -> ReceivedMessage:
@@ -120,7 +139,41 @@ class ReceivedMessage:
             dead_letter_reason=application.get("DeadLetterReason"),
             dead_letter_error_description=application.get("DeadLetterErrorDescription"),
             lock_token=lock_token,
+            raw=raw,
         )
+
+
+class Resubmission:
+    """A received message that is sent again as it was, but for its id."""
+
+    def __init__(self, raw: bytes, message_id: str) -> None:
+        self._raw, self.message_id = raw, message_id
+
+    def encode(self) -> bytes:
+        """Encode it. Raises `DecodeError` when the message cannot be read."""
+        envelope = Envelope(self._raw)
+        properties = [envelope.raw_property(index) for index in range(_PROPERTIES)]
+        properties[0] = encode(self.message_id)
+        properties[_ABSOLUTE_EXPIRY] = properties[_CREATION] = b"\x40"  # its time to live begins anew
+        application = {
+            key: value
+            for key, value in envelope.typed_application_properties().items()
+            if key not in _DEAD_LETTER_PROPERTIES
+        }
+        kept = {name: value for name, value in envelope.annotations().items() if name in _SENDER_ANNOTATIONS}
+        header = None
+        if envelope.ttl is not None:
+            header = [None, None, UInt(min(int(envelope.ttl * 1000), 0xFFFFFFFF)), None, None]
+        head = build(header=header, annotations=kept)
+        section = bytes((0, 0x53, PROPERTIES)) + compound(0xC0, properties)
+        told = {**application, "resubmitted_from": envelope.message_id}
+        return head + section + described_map(APPLICATION_PROPERTIES, told) + envelope.raw_body()
+
+
+_PROPERTIES, _ABSOLUTE_EXPIRY, _CREATION = 13, 8, 9
+_DEAD_LETTER_PROPERTIES = frozenset({"DeadLetterReason", "DeadLetterErrorDescription"})
+_SENDER_ANNOTATIONS = frozenset({"x-opt-partition-key", "x-opt-via-partition-key"})
+"""What a sender says and the broker does not; all others are the broker's own."""
 
 
 def _head(raw: bytes) -> tuple[list[Any], dict[str, Any]]:

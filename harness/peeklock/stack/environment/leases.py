@@ -48,6 +48,12 @@ class Leases:
         """Have it remembered what stands under a lease, which goes on."""
         self._supervisor.call("put", key=lease, value=dataclasses.asdict(record))
 
+    def records(self) -> list[Record]:
+        """Every environment that is remembered."""
+        leases = self._supervisor.call("keys", prefix="environment/")["keys"]
+        values = (self._supervisor.call("get", key=lease)["value"] for lease in leases)
+        return [Record(**value) for value in values if value is not None]
+
     def give_back(self, lease: str, record: Record) -> None:
         """End a lease: whoever comes next may have the environment."""
         self.keep(lease, record)

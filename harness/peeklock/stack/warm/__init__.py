@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = ["kept", "lifecycle"]
+__all__ = ["kept", "lifecycle", "standing"]
