@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from peeklock.servicebus.amqp import Link, Receiver, Sender
-from peeklock.servicebus.amqp.errors import RESOURCE_LIMIT, UNAUTHORIZED, AmqpError
+from peeklock.servicebus.amqp.errors import INTERNAL_ERROR, RESOURCE_LIMIT, UNAUTHORIZED, AmqpError
 from peeklock.servicebus.amqp.link import address_of
 from peeklock.servicebus.amqp.transactions import is_coordinator
 from peeklock.servicebus.amqp.types import UInt
@@ -16,6 +16,7 @@ from peeklock.servicebus.broker.transfer import Transfer
 
 from .cbs import CbsRequests
 from .client_connection import ClientConnection
+from .failures import INTERNAL_TEXT
 from .incoming_link import SENDER_CREDIT, IncomingLink
 from .limits import STANDARD_MESSAGE_KILOBYTES
 from .management import ManagementRequests
@@ -46,6 +47,13 @@ def attach(connection: ClientConnection, link: Link) -> None:
         connection.refuse(link, AmqpError(error.condition, text), _known(connection, terminus))
     except AmqpError as error:
         connection.refuse(link, error, _known(connection, terminus))
+    except Exception as error:  # noqa: BLE001 -- the client is told, and the log knows where
+        connection.context.failures.unforeseen(error, f"the link '{link.name}'")
+        internal = AmqpError(INTERNAL_ERROR, INTERNAL_TEXT)
+        if link.id in connection.handlers:
+            connection.drop(connection.handlers[link.id], internal)
+        else:
+            connection.refuse(link, internal)
 
 
 def _known(connection: ClientConnection, terminus: Any) -> str:
