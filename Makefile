@@ -56,6 +56,7 @@ fix: $(READY) ## put right what a machine can
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/peeklock schema --output docs/reference/scenario.schema.json
 	@$(BIN)/python docs/reference/api.py
+	@$(BIN)/python docs/reference/faults.py
 
 fuzz: $(READY) ## a million spoilt frames for the emulator (seven to fifteen minutes)
 	@$(BIN)/python -m tests.fuzz -n $(N)

@@ -17,6 +17,7 @@ from peeklock.scenario.matchers.operators import OPERATORS
 from peeklock.scenario.matchers.words import WORDS
 from peeklock.scenario.model import Invariant
 from peeklock.scenario.values import FUNCTIONS
+from peeklock.stack.faults import KINDS
 from peeklock.verbs import VOCABULARY
 
 ROOT = Path(__file__).parents[2]
@@ -57,8 +58,8 @@ def test_yaml_on_the_pages_is_yaml() -> None:
                 parse_text(block, page)
 
 
-def _api() -> Any:
-    spec = importlib.util.spec_from_file_location("api_page", ROOT / "docs" / "reference" / "api.py")
+def _script(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / "reference" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -68,12 +69,19 @@ def _api() -> Any:
 
 def test_the_reference_of_what_one_imports_is_that_of_the_code() -> None:
     """`make fix` makes it anew."""
-    api = _api()
+    api = _script("api")
     assert api.PAGE.read_text(encoding="utf-8") == api.page()
 
 
+def test_the_faults_on_the_pages_are_those_of_the_code() -> None:
+    """`make fix` writes them anew; a fault's class is all that defines it."""
+    for path, text in _script("faults").pages().items():
+        assert path.read_text(encoding="utf-8") == text
+        assert all(f"`{kind}" in text for kind in KINDS if KINDS[kind].layer == "broker")
+
+
 def test_the_example_of_that_reference_runs() -> None:
-    exec(_api().EXAMPLE, {})
+    exec(_script("api").EXAMPLE, {})
 
 
 def test_the_version_is_that_of_the_distribution() -> None:

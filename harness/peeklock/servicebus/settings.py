@@ -35,6 +35,8 @@ def read_value(value: Any, annotation: str, where: str) -> Any:
     """Check one JSON value against the annotation of its field."""
     if value is None and "None" in annotation:
         return None
+    if annotation.startswith("Literal["):
+        annotation = "str"
     kinds: tuple[type, ...] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}.get(
         annotation.split(" ")[0], (tuple,)
     )

@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 from peeklock.stack.faults.bandwidth import Bandwidth
-from peeklock.stack.faults.broker import (
-    CloseConnection,
-    DeliverTwice,
-    Detach,
-    DropSettlement,
-    ExpireLock,
-    ServerBusy,
-)
+from peeklock.stack.faults.broker import BROKER
 from peeklock.stack.faults.content_length import ContentLength
 from peeklock.stack.faults.down import Down
 from peeklock.stack.faults.fault import Fault, HttpFault, NetworkFault
@@ -25,10 +18,9 @@ from peeklock.stack.faults.strikes import Strikes
 from peeklock.stack.faults.timeout import Timeout
 from peeklock.stack.faults.truncate import Truncate
 
-NETWORK = (Latency, Bandwidth, Timeout, ResetPeer, LimitData, Down)
-HTTP = (Status, Truncate, ContentLength, SlowBody)
-BROKER = (DropSettlement, DeliverTwice, ExpireLock, ServerBusy, Detach, CloseConnection)
+NETWORK: tuple[type[Fault], ...] = (Latency, Bandwidth, Timeout, ResetPeer, LimitData, Down)
+HTTP: tuple[type[Fault], ...] = (Status, Truncate, ContentLength, SlowBody)
 
-KINDS: dict[str, type[Fault]] = {fault.kind: fault for fault in (*NETWORK, *HTTP, *BROKER)}
+KINDS: dict[str, type[Fault]] = {fault.kind: fault for kinds in (NETWORK, HTTP, BROKER) for fault in kinds}
 
 __all__ = ["KINDS", "Answer", "Fault", "HttpFault", "NetworkFault", "Request", "Response", "Strikes", "Way"]

@@ -1,16 +1,18 @@
-"""Faults that the emulator makes itself (`peeklock.servicebus.gateway.faults`): here are only the words for them."""
+"""Faults that the emulator makes itself, in the words of scenarios: made from their classes there."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+import dataclasses
+from typing import Any, ClassVar, get_type_hints
 
-from pydantic import Field
+from pydantic import Field, create_model
 
+from peeklock.servicebus.gateway import faults as emulator
 from peeklock.stack.faults.fault import Fault, Layer
 
 
 class BrokerFault(Fault):
-    """A fault of the emulator; its settings are those of the control API, but that `entity` is called `queue` here."""
+    """A fault of the emulator; `entity` is called `queue` here."""
 
     layer: ClassVar[Layer] = "broker"
     short: ClassVar[str] = "queue"
@@ -18,62 +20,16 @@ class BrokerFault(Fault):
     queue: str | None = Field(None, description="or topic/Subscriptions/name; absent: the whole namespace")
 
 
-class DropSettlement(BrokerFault):
-    """A settlement is answered with success and not done."""
-
-    kind: ClassVar[str] = "drop_settlement"
-    counted: ClassVar[bool] = True
-    summary: ClassVar[str] = "a settlement is answered with success and not done: the message comes again"
-
-    settlement: Literal["complete", "abandon", "defer", "dead_letter", "release"] | None = None
-    message_id: str | None = None
-
-
-class DeliverTwice(BrokerFault):
-    """A message comes once more than it should."""
-
-    kind: ClassVar[str] = "deliver_twice"
-    counted: ClassVar[bool] = True
-    summary: ClassVar[str] = "a message comes once more though it was completed, or while its first receiver has it"
-
-    after: Literal["completed", "delivered"] = "completed"
-    message_id: str | None = None
+def _in_words(fault: type[emulator.Fault]) -> type[BrokerFault]:
+    hints = get_type_hints(fault)
+    fields: dict[str, Any] = {
+        field.name: (hints[field.name], field.default)
+        for field in dataclasses.fields(fault)
+        if field.name not in ("entity", "times")  # `queue` and the verb's own
+    }
+    words = create_model(fault.__name__, __base__=BrokerFault, __doc__=f"{fault.summary}.", **fields)
+    words.kind, words.counted, words.summary = fault.kind, fault.counted, fault.summary
+    return words
 
 
-class ExpireLock(BrokerFault):
-    """Locks end before their time."""
-
-    kind: ClassVar[str] = "expire_lock"
-    summary: ClassVar[str] = "locks end now, as if their time were over"
-
-    message_id: str | None = None
-
-
-class ServerBusy(BrokerFault):
-    """Operations are throttled."""
-
-    kind: ClassVar[str] = "server_busy"
-    counted: ClassVar[bool] = True
-    summary: ClassVar[str] = "operations are refused with com.microsoft:server-busy"
-
-    operations: str = Field("send,receive,settle,manage", description="some of these, with commas")
-
-
-class Detach(BrokerFault):
-    """Links are closed by the service."""
-
-    kind: ClassVar[str] = "detach"
-    summary: ClassVar[str] = "links are detached now, with an error"
-
-    condition: str = "amqp:link:detach-forced"
-    links: Literal["all", "senders", "receivers"] = "all"
-
-
-class CloseConnection(BrokerFault):
-    """Connections are closed by the service."""
-
-    kind: ClassVar[str] = "close_connection"
-    summary: ClassVar[str] = "connections are closed now, or break without a word (`abrupt`)"
-
-    condition: str = "amqp:connection:forced"
-    abrupt: bool = False
+BROKER: tuple[type[BrokerFault], ...] = tuple(_in_words(fault) for fault in emulator.KINDS.values())

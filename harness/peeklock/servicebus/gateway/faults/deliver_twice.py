@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from peeklock.servicebus.broker import Message, Queue
+from .fault import CountedFault
 
-from .fault import CountedFault, one_of
+if TYPE_CHECKING:
+    from peeklock.servicebus.broker import Message, Queue
 
-MOMENTS = ("completed", "delivered")
 
-
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class DeliverTwice(CountedFault):
     """The next `times` messages (or one message) are delivered once more, each once for each fault.
 
@@ -23,17 +22,16 @@ class DeliverTwice(CountedFault):
     """
 
     kind: ClassVar[str] = "deliver_twice"
+    summary: ClassVar[str] = (
+        "a completed message comes once more at once, its delivery count one up; or, after `delivered`, its lock ends as it "
+        "goes out, and the next receiver has it, too"
+    )
 
-    after: str = "completed"
+    after: Literal["completed", "delivered"] = "completed"
     message_id: str | None = None
 
     def __post_init__(self) -> None:
         self._seen: set[tuple[str, int]] = set()
-
-    def check(self) -> None:
-        """Raise `TopologyError` for a moment that is none."""
-        super().check()
-        one_of(self.after, MOMENTS, "deliver_twice.after")
 
     def _is_meant(self, queue: Queue, message: Message) -> bool:
         key = (queue.name, message.sequence)

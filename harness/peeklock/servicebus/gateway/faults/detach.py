@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from peeklock.servicebus.broker import Queue
-
-from .fault import Fault, one_of
+from .fault import Fault
 
 if TYPE_CHECKING:
+    from peeklock.servicebus.broker import Queue
     from peeklock.servicebus.gateway.context import NamespaceContext
 
-LINKS = ("all", "senders", "receivers")
 
-
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Detach(Fault):
     """Links to an entity (its `$management` links too, with "all") are detached with `condition`; clients make them anew.
     Locks stay (S-46)."""
 
     kind: ClassVar[str] = "detach"
+    summary: ClassVar[str] = "links are detached now, with an error"
     at_once: ClassVar[bool] = True
 
     condition: str = "amqp:link:detach-forced"
     description: str = "The link is force detached by a fault that a test asked for."
-    links: str = "all"
-
-    def check(self) -> None:
-        """Raise `TopologyError` for links that are none."""
-        one_of(self.links, LINKS, "detach.links")
+    links: Literal["all", "senders", "receivers"] = "all"
 
     def now(self, context: NamespaceContext, queues: list[Queue]) -> list[dict[str, Any]]:
         """Detach them."""

@@ -4,30 +4,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from peeklock.servicebus.broker import Message, Queue
+from .fault import CountedFault
 
-from .fault import CountedFault, one_of
+if TYPE_CHECKING:
+    from peeklock.servicebus.broker import Message, Queue
 
-SETTLEMENTS = ("complete", "abandon", "defer", "dead_letter", "release")
 
-
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class DropSettlement(CountedFault):
     """The next `times` settlements (of one kind, of one message) are answered with success and not done: the message stays
     locked until its lock ends, then it comes again (S-46, S-49)."""
 
     kind: ClassVar[str] = "drop_settlement"
+    summary: ClassVar[str] = (
+        "a settlement is answered with success and not done: the message stays locked until its lock ends, and comes again"
+    )
 
-    settlement: str | None = None
+    settlement: Literal["complete", "abandon", "defer", "dead_letter", "release"] | None = None
     message_id: str | None = None
-
-    def check(self) -> None:
-        """Raise `TopologyError` for a settlement that is none."""
-        super().check()
-        if self.settlement is not None:
-            one_of(self.settlement, SETTLEMENTS, "drop_settlement.settlement")
 
     def swallows(self, queue: Queue, message: Message, settlement: str) -> bool:
         """Forget it."""

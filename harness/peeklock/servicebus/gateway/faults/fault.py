@@ -5,23 +5,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
-from peeklock.servicebus.broker import BrokerError, Message, Queue
 from peeklock.servicebus.settings import TopologyError
 
 if TYPE_CHECKING:
+    from peeklock.servicebus.broker import BrokerError, Message, Queue
     from peeklock.servicebus.gateway.context import NamespaceContext
 
 
 @dataclass(eq=False)
 class Fault:
-    """One fault, as it was asked for: `entity` None is the whole namespace. Its fields are the settings that the control API
-    takes. Each of its moments tells what struck, or says no."""
+    """One kind of fault, and all that there is to know of it: control API, Python, the language of scenarios and the
+    documentation read it from its class. Its fields are its settings; `entity` None is the whole namespace.
+
+    Each of its moments tells what struck, or says no.
+    """
 
     kind: ClassVar[str] = ""
+    """Its name."""
+    summary: ClassVar[str] = ""
+    """What clients meet, in one sentence."""
     at_once: ClassVar[bool] = False
     """True for a fault that strikes once, in the moment in which it is asked for."""
+    counted: ClassVar[bool] = False
+    """True for a fault that waits for its moments, and is over after so many."""
 
     entity: str | None = None
 
@@ -32,6 +40,13 @@ class Fault:
 
     def check(self) -> None:
         """Raise `TopologyError` for settings that make no sense."""
+        for name, hint in get_type_hints(type(self)).items():
+            known = [
+                value for part in (hint, *get_args(hint)) if get_origin(part) is Literal for value in get_args(part)
+            ]
+            value = getattr(self, name)
+            if known and value is not None and value not in known:
+                raise TopologyError(f"{self.kind}.{name} is {value!r}", f"use one of {', '.join(known)}")
 
     def now(self, context: NamespaceContext, queues: list[Queue]) -> list[dict[str, Any]]:
         """Strike at once; return what it met, for the ledger: one map for each strike."""
@@ -58,9 +73,11 @@ class Fault:
         return False
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class CountedFault(Fault):
     """A fault that waits for its moments: the next `times`, or with None all until it is cleared."""
+
+    counted: ClassVar[bool] = True
 
     times: int | None = 1
 
@@ -70,14 +87,9 @@ class CountedFault(Fault):
         return self.times
 
     def check(self) -> None:
-        """Raise `TopologyError` for a number of strikes that is none."""
+        """Raise `TopologyError` for a number of strikes that is none, too."""
+        super().check()
         if self.times is not None and self.times < 1:
             raise TopologyError(
                 f"{self.kind}.times is {self.times}, expected 1 or more", "leave it out for 1; null is until cleared"
             )
-
-
-def one_of(value: str, known: tuple[str, ...], what: str) -> None:
-    """Raise `TopologyError` for a value that is not among those known."""
-    if value not in known:
-        raise TopologyError(f"{what} is {value!r}", f"use one of {', '.join(known)}")

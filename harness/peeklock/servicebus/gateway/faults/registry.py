@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from peeklock.servicebus.broker import BrokerError, Message, Queue
 from peeklock.servicebus.ledger import EventKind
 from peeklock.servicebus.settings import TopologyError, read_settings
 
-from .close_connection import CloseConnection
-from .deliver_twice import DeliverTwice
-from .detach import Detach
-from .drop_settlement import DropSettlement
-from .expire_lock import ExpireLock
 from .fault import Fault
-from .hold import Hold
-from .server_busy import Busy
+from .kinds import KINDS
 
 if TYPE_CHECKING:
     from peeklock.servicebus.gateway.context import NamespaceContext
 
-KINDS: dict[str, type[Fault]] = {
-    kind.kind: kind for kind in (CloseConnection, DeliverTwice, Detach, DropSettlement, ExpireLock, Hold, Busy)
-}
 KEPT = 1_000
 """How many faults are remembered that are over."""
 
@@ -38,7 +29,7 @@ class FaultNotFound(BrokerError):
 
 
 @dataclass(eq=False)
-class Entry:
+class BegunFault:
     """One fault, and what became of it."""
 
     id: str
@@ -48,7 +39,7 @@ class Entry:
     struck: int = 0
     active: bool = True
 
-    def facts(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Tell of it as the control API does."""
         times = self.fault.limit
         return {
@@ -66,24 +57,27 @@ class Faults:
 
     def __init__(self, context: NamespaceContext) -> None:
         self._context = context
-        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._entries: OrderedDict[str, BegunFault] = OrderedDict()
         self._count = 0
 
-    def begin(self, document: Any) -> Entry:
+    def begin(self, document: Any) -> BegunFault:
         """Start the fault that a JSON object asks for. Raises `TopologyError`, and `EntityNotFound`."""
         settings = dict(document) if isinstance(document, dict) else {}
         kind = settings.pop("fault", None)
         if kind not in KINDS:
             raise TopologyError(f"there is no fault {kind!r}", f"'fault' is one of {', '.join(sorted(KINDS))}")
-        fault: Fault = read_settings(KINDS[kind], settings, kind)
+        return self.start(read_settings(KINDS[kind], settings, kind))
+
+    def start(self, fault: Fault) -> BegunFault:
+        """Start a fault. Raises `TopologyError`, and `EntityNotFound`."""
         fault.check()
         path = None
         if fault.entity is not None:
             path = self._context.namespace.entity(fault.entity).name.lower()
         self._count += 1
-        entry = Entry(f"fault-{self._count}", fault, path)
+        entry = BegunFault(f"fault-{self._count}", fault, path)
         self._entries[entry.id] = entry
-        self._record(entry, "begin", settings)
+        self._record(entry, "begin", asdict(fault))
         if fault.at_once:
             for met in fault.now(self._context, [queue for queue in self._queues() if path in (None, _path(queue))]):
                 self.strike(entry, met)
@@ -96,7 +90,7 @@ class Faults:
 
     def listing(self) -> list[dict[str, Any]]:
         """Tell of all that were not cleared, the oldest first: those that are over, too."""
-        return [entry.facts() for entry in self._entries.values()]
+        return [entry.to_json() for entry in self._entries.values()]
 
     def end(self, fault_id: str) -> None:
         """Clear one fault. Raises `FaultNotFound`."""
@@ -117,13 +111,13 @@ class Faults:
         if why == "cleared":  # after a reset there is nothing any more that a held operation could be about
             self._resume(cleared)
 
-    def _resume(self, cleared: list[Entry]) -> None:
+    def _resume(self, cleared: list[BegunFault]) -> None:
         """Do what was held, all faults being off by now."""
         for resume in [each for entry in cleared for each in entry.fault.release()]:
             resume()
         self._context.turns.end()
 
-    def strike(self, entry: Entry, met: dict[str, Any]) -> None:
+    def strike(self, entry: BegunFault, met: dict[str, Any]) -> None:
         """Count a strike; a fault that has struck as often as it should is over."""
         entry.struck += 1
         self._record(entry, "strike", met)
@@ -137,7 +131,7 @@ class Faults:
             meant = [entry for entry in on if entry.path in (None, _path(queue))]
             queue.faults = EntityFaults(self, queue, meant) if meant else None
 
-    def _end(self, entry: Entry, why: str) -> None:
+    def _end(self, entry: BegunFault, why: str) -> None:
         entry.active = False
         self._record(entry, "end", {"why": why, "struck": entry.struck})
         self.refresh()
@@ -147,7 +141,7 @@ class Faults:
         for fault_id in over[: max(0, len(over) - KEPT)]:
             del self._entries[fault_id]
 
-    def _record(self, entry: Entry, phase: str, details: dict[str, Any]) -> None:
+    def _record(self, entry: BegunFault, phase: str, details: dict[str, Any]) -> None:
         met = dict(details)
         queue = met.pop("queue", entry.fault.entity or "")
         sequence, message_id, consumer = met.pop("sequence", 0), met.pop("message_id", ""), met.pop("consumer", None)
@@ -175,7 +169,7 @@ def _path(queue: Queue) -> str:
 class EntityFaults:
     """The faults of one entity, where clients meet them (`broker.interference`)."""
 
-    def __init__(self, faults: Faults, queue: Queue, entries: list[Entry]) -> None:
+    def __init__(self, faults: Faults, queue: Queue, entries: list[BegunFault]) -> None:
         self._faults = faults
         self._queue = queue
         self._entries = entries
@@ -225,6 +219,6 @@ class EntityFaults:
                 self._strike(entry, message, consumer)
                 return
 
-    def _strike(self, entry: Entry, message: Message, consumer: str | None, **details: Any) -> None:
+    def _strike(self, entry: BegunFault, message: Message, consumer: str | None, **details: Any) -> None:
         met = {"queue": self._queue.name, "sequence": message.sequence, "consumer": consumer}
         self._faults.strike(entry, {**met, "message_id": message.content.message_id, **details})
