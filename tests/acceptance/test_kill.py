@@ -250,3 +250,21 @@ def test_interrupted_twice_it_ends_at_once(watched: Callable[..., Watched]) -> N
     run.signal(signal.SIGINT)
     assert run.end() == -signal.SIGINT
     wait_for(lambda: not run.left(), run.left)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_watch_runs_again_and_takes_its_stack_along(watched: Callable[..., Watched], number: signal.Signals) -> None:
+    """A scenario file that changes is run again, one that is not well written is told of; nothing outlives the watch."""
+    run = watched("scenarios/doubling.yaml::good", "--watch")
+    file = run.project / "scenarios" / "doubling.yaml"
+    good = file.read_text(encoding="utf-8")
+    for text, told in (("", "1 passed"), ("scenario: [broken", "not YAML"), (good, "1 passed")):
+        if text:
+            file.write_text(text, encoding="utf-8")
+        run.until(told, 60)
+        run.until("watching for changes", 60)
+        run.output = ""
+    run.signal(number)
+    run.end()
+    wait_for(lambda: not run.left(), run.left)

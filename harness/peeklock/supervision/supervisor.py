@@ -15,6 +15,7 @@ import selectors
 import signal
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from peeklock.supervision.cleanup import Cleanup
@@ -81,23 +82,30 @@ class Supervisor:
 
     def _watch_owner(self, pid: int) -> None:
         """The owner's socket closes when it dies, unless something it forked holds a copy: so watch its pid as well."""
+
+        def gone() -> None:
+            self._done = self._done or self._owner is not None
+
+        self._watch(pid, gone)
+
+    def _watch(self, pid: int, gone: Callable[[], None]) -> None:
+        """Call `gone` when a process has ended; never where the kernel cannot tell."""
         if not hasattr(os, "pidfd_open"):
             return
         try:
             fd = os.pidfd_open(pid)
         except ProcessLookupError:
-            self._done = True
+            gone()
             return
         except OSError:  # an old kernel or a sandbox: the socket alone has to do
             return
 
-        def gone(_mask: int) -> None:
+        def ended(_mask: int) -> None:
             self._selector.unregister(fd)
             os.close(fd)
-            if self._owner is not None:
-                self._done = True
+            gone()
 
-        self._selector.register(fd, selectors.EVENT_READ, gone)
+        self._selector.register(fd, selectors.EVENT_READ, ended)
 
     def _closed(self, connection: Connection) -> None:
         self._registry.closed(connection)
@@ -132,6 +140,10 @@ class Supervisor:
     def op_detach(self, _c: Connection, _r: dict[str, Any]) -> None:
         """From now on no owner is needed: live until `shutdown` or SIGTERM."""
         self._owner = None
+
+    def op_end_with(self, _c: Connection, request: dict[str, Any]) -> None:
+        """End when a process ends, too."""
+        self._watch(int(request["pid"]), self._ask_to_end)
 
     def op_shutdown(self, connection: Connection, request: dict[str, Any]) -> dict[str, Any]:
         """Stop all children, layer by layer and each in its grace, remove the directories, then reply and end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -133,6 +134,14 @@ def down(root: Path) -> bool:
     if stack is not None:
         stack.end()
     return stack is not None or bool(ended)
+
+
+def end_with_this_process(root: Path) -> None:
+    """Let the warm stack end when this process does, however it does."""
+    supervisor = ProjectFolder(root).connect()
+    if supervisor is not None:
+        supervisor.call("end_with", pid=os.getpid())
+        supervisor.close()
 
 
 def sweep() -> tuple[int, int]:
