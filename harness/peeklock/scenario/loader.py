@@ -11,6 +11,7 @@ from typing import Any
 from peeklock.scenario.criteria import known_criteria
 from peeklock.scenario.document import DataPath, Document, parse
 from peeklock.scenario.errors import Problem, ScenarioInvalid, suggestion
+from peeklock.scenario.files import is_scenario_file
 from peeklock.scenario.model import Case, CaseHeader, FragmentHeader, Header, Scenario, Step
 from peeklock.scenario.names import check_fragment, check_scenario
 from peeklock.scenario.steps import StepReader
@@ -76,16 +77,6 @@ def discover(paths: Iterable[Path]) -> list[Path]:
         else:
             raise ScenarioInvalid([Problem(path, None, "no such file or folder", fix="check the path")])
     return list(dict.fromkeys(found))
-
-
-def is_scenario_file(path: Path) -> bool:
-    """Tell whether a YAML file is a scenario, by the key at its top."""
-    if "fragments" in path.parts:
-        return False
-    if not path.is_file():
-        return False
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        return any(line.startswith(("scenario:", "cases:")) for line in lines)
 
 
 def project_root(path: Path) -> Path:
