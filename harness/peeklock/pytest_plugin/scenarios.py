@@ -21,6 +21,7 @@ from peeklock.scenario.errors import ScenarioInvalid
 from peeklock.scenario.model import Case, Scenario
 from peeklock.stack.backend import Stack
 from peeklock.stack.choice import choose_backend
+from peeklock.stack.loopback import keep_to_loopback
 from peeklock.stack.open import open_stack
 from peeklock.stack.project.cache import cache_dir
 from peeklock.stack.project.root import stack_root
@@ -40,6 +41,7 @@ class Running:
     def stack(self) -> Stack:
         """Return the stack, opened at the first call."""
         if self._stack is None:
+            keep_to_loopback()
             root = stack_root(self._config.rootpath)
             backend, _why = choose_backend(self._config.getoption("--peeklock-backend"), root)
             self._stack = open_stack(root, backend)

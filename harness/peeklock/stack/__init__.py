@@ -12,6 +12,7 @@ __all__ = [
     "errors",
     "faults",
     "local",
+    "loopback",
     "open",
     "project",
     "warm",

@@ -5,8 +5,9 @@ What several parts of the stack run into is here; what one part alone runs into 
 
 from __future__ import annotations
 
+import contextlib
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from peeklock.redaction import RedactedError
@@ -55,3 +56,18 @@ def unwritable(path: str | Path, error: OSError) -> StackError:
         where=str(path),
         fix="give yourself the right to write there, or point PEEKLOCK_DATA (data of a stack) or PEEKLOCK_CACHE (cache) elsewhere",
     )
+
+
+@contextlib.contextmanager
+def named_limits() -> Iterator[None]:
+    """Raise a `StackError` where this process may not have more memory or threads."""
+    try:
+        yield
+    except MemoryError as error:
+        fix = "allow more (`ulimit -v`, the limit of a container), or run fewer files at once: -n 1"
+        raise StackError("there is no more memory for this process", fix=fix) from error
+    except RuntimeError as error:
+        if "can't start new thread" not in str(error):
+            raise
+        fix = "allow more (`ulimit -u` and `-v`, the limits of a container), or run fewer files at once: -n 1"
+        raise StackError("this process can start no more threads", fix=fix) from error

@@ -18,6 +18,7 @@ from peeklock.stack.environment.environment import LocalEnvironment
 from peeklock.stack.environment.launcher import Launcher, ProcessLauncher
 from peeklock.stack.environment.leases import Leases, kinds_of
 from peeklock.stack.environment.record import Record
+from peeklock.stack.errors import named_limits
 from peeklock.stack.progress import Progress, silent
 from peeklock.stack.project.folder import KEPT, ProjectFolder, new_folder
 from peeklock.stack.servers.blobs import BlobServer
@@ -177,6 +178,10 @@ class LocalStack(ABC):
 
     def environment(self, spec: EnvironmentSpec) -> Environment:
         """A leased environment, reset, with its services ready. Raises `StackError`."""
+        with named_limits():
+            return self._environment(spec)
+
+    def _environment(self, spec: EnvironmentSpec) -> Environment:
         if spec.private and self._on_end is None:
             return self._private_environment(spec)
         for kind in kinds_of(spec):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from peeklock.stack.choice import choose_backend
-from peeklock.stack.errors import missing_tool
+from peeklock.stack.errors import missing_tool, named_limits
 from peeklock.stack.local import ROOM, LocalStack, warm_state
 from peeklock.stack.progress import Progress, silent
 
@@ -32,12 +32,13 @@ def open_stack(
     second at the start.
     """
     use_warm = warm == "use-if-up" and not ports
-    chosen, _ = choose_backend(backend, root if use_warm else None)
-    if use_warm:
-        found = find_warm(root, progress, chosen)
-        if found is not None:
-            return found
-    return stack_class(chosen).start(root, kinds, progress, ports, room=room)
+    with named_limits():
+        chosen, _ = choose_backend(backend, root if use_warm else None)
+        if use_warm:
+            found = find_warm(root, progress, chosen)
+            if found is not None:
+                return found
+        return stack_class(chosen).start(root, kinds, progress, ports, room=room)
 
 
 def find_warm(root: Path, progress: Progress = silent, backend: str | None = None) -> LocalStack | None:

@@ -149,9 +149,16 @@ def _spawn(request: dict[str, Any]) -> tuple[int, int]:
     argv: list[str] = request["argv"]
     env: dict[str, str] = request["env"]
     supervisor = os.getpid()
-    out_read, out_write = os.pipe()
-    err_read, err_write = os.pipe()
-    pid = os.fork()
+    pipes: list[int] = []
+    try:
+        pipes += os.pipe()
+        pipes += os.pipe()
+        pid = os.fork()
+    except OSError as error:  # no more descriptors, or processes
+        for end in pipes:
+            os.close(end)
+        raise SpawnError(error.errno or 0, "starting a process") from None
+    out_read, out_write, err_read, err_write = pipes
     if pid == 0:
         stage = "preparing"
         try:

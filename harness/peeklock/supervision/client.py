@@ -24,11 +24,13 @@ Push = Mapping[str, Any]
 Listener = Callable[[Push], None]
 
 
-class RequestError(Exception):
+class RequestError(SupervisionError):
     """The supervisor refused; `kind` names the situation, `facts` its details."""
 
     def __init__(self, facts: Mapping[str, Any]) -> None:
-        super().__init__(str(facts))
+        super().__init__(
+            "the supervisor refused", actual=", ".join(f"{name}: {value}" for name, value in facts.items())
+        )
         self.kind: str = facts["kind"]
         self.facts = facts
 

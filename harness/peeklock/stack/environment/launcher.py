@@ -14,6 +14,7 @@ from peeklock.scenario.topology import Service
 from peeklock.stack.clock.offset_file import OffsetFile
 from peeklock.stack.environment.fingerprint import fingerprint
 from peeklock.stack.errors import StackError
+from peeklock.stack.loopback import undiverted
 from peeklock.supervision.client import SupervisorClient
 
 _LAYER = 1
@@ -72,7 +73,7 @@ class ProcessLauncher:
             self._preloaded.adopt(pid)
 
     def _environment(self, launch: Launch) -> dict[str, str]:
-        env = {name: value for name, value in os.environ.items() if not name.startswith("PEEKLOCK_")}
+        env = {n: value for n, value in undiverted(os.environ).items() if not n.startswith("PEEKLOCK_")}
         env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env.get('PATH', os.defpath)}"
         for name, value in launch.told.items():
             env.pop(name, None)  # never the caller's own, which may be production's

@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 
 from peeklock.stack.errors import StackError, full_disk
+from peeklock.stack.loopback import undiverted
 from peeklock.stack.progress import Progress, silent
 from peeklock.stack.servers.admin import Connection, connect, patiently, statement
 from peeklock.stack.servers.errors import migration_failed
@@ -173,7 +174,7 @@ class PostgresServer(Server):
         # -P: a folder named `alembic` beside alembic.ini (the usual layout) must not hide the package.
         argv = [sys.executable, "-P", "-m", "alembic", "-c", str(folder / "alembic.ini"), "upgrade", "head"]
         path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
-        env = {k: v for k, v in os.environ.items() if not k.startswith("PEEKLOCK_")}
+        env = {k: v for k, v in undiverted(os.environ).items() if not k.startswith("PEEKLOCK_")}
         self._migrate(argv, {**env, "DATABASE_URL": self.url(database), "PYTHONPATH": path}, folder, folder, log_dir)
 
     def _sql(self, database: str, files: Sequence[Path], where: Path, log_dir: Path) -> None:
