@@ -43,15 +43,15 @@ def exited_before_ready(
 
 def not_ready(
     name: str, awaited: str, within: float, seen: str, log: Sequence[str], log_file: Path | None = None,
-    secrets: Sequence[str] = (),
+    secrets: Sequence[str] = (), longer: str = "",
 ) -> SupervisionError:  # fmt: skip
-    """A child runs but did not become ready in `within` seconds."""
+    """A child runs but did not become ready in `within` seconds; `longer` says how it is given more time, if it can be."""
     return SupervisionError(
         f"{name} was not ready within {within:g} s",
         where=str(log_file or ""),
         expected=awaited,
         actual=seen,
-        fix="if it only needs longer, raise `ready.within`; else its last lines say what it waits for",
+        fix=f"if it only needs longer, {longer or 'run again with less at once (-n 1)'}; else its last lines say what it waits for",
         log=log or ("(it wrote nothing)",),
         secrets=secrets,
     )

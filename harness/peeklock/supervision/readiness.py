@@ -29,11 +29,14 @@ class Watcher:
         title: str,
         log_file: Path | None = None,
         secrets: Sequence[str] = (),
+        longer: str = "",
     ) -> None:
+        """`longer` says how the child is given more time to become ready."""
         self.name = name
         self.title = title
         self._log_file = log_file
         self._secrets = secrets
+        self._longer = longer
         self._supervisor = supervisor
         self._changed = threading.Condition()
         self._lines: list[str] = []
@@ -60,7 +63,7 @@ class Watcher:
         return exited_before_ready(self.title, self.code or 0, self.tail(), self._log_file, self._secrets)
 
     def late(self, awaited: str, within: float, seen: str) -> SupervisionError:
-        return not_ready(self.title, awaited, within, seen, self.tail(), self._log_file, self._secrets)
+        return not_ready(self.title, awaited, within, seen, self.tail(), self._log_file, self._secrets, self._longer)
 
     def until_line(self, match: Callable[[str], bool], awaited: str, within: float) -> str:
         """The first line for which `match` is true. Raises `SupervisionError` on exit, or after `within` seconds."""

@@ -35,6 +35,22 @@ def test_a_fixed_port_that_is_taken(project: Project, nothing_left: Callable[[],
             stack.servers.wait([kind])
 
 
+def test_a_server_that_could_not_be_started_is_started_by_whoever_asks_next(project: Project) -> None:
+    """What was in its way is gone by then; the first failure is nobody else's."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        stack = EmbeddedStack.start(project.root, ports={"postgres": port, "blobs": port})
+        for kind in ("postgres", "blobs"):
+            with pytest.raises(PeeklockError, match="is in use"):
+                stack.servers.wait([kind])
+            assert not stack.servers.stands(kind)
+    with stack:
+        stack.servers.wait(["postgres"])
+        stack.servers.postgres().time()
+
+
 def test_a_picked_port_that_is_taken_meanwhile_is_replaced(project: Project, nothing_left: Callable[[], None]) -> None:
     with EmbeddedStack.start(project.root) as stack, socket.socket() as first, socket.socket() as second:
         for kind, sock in (("postgres", first), ("blobs", second)):

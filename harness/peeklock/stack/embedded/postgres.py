@@ -57,6 +57,8 @@ class EmbeddedPostgres(PostgresServer):
         user = ServerUser.find(supervisor)
         data, sockets = directory / "data", directory / "s"
         try:
+            for left in (data, sockets):  # by an attempt that failed
+                shutil.rmtree(left, ignore_errors=True)
             data.mkdir(mode=0o700)
             sockets.mkdir(mode=0o700)
         except OSError as error:

@@ -21,11 +21,11 @@ from peeklock.stack.environment.dependencies import OwnDependencies
 from peeklock.stack.environment.endpoints import addresses, through
 from peeklock.stack.environment.faults import EnvironmentFaults
 from peeklock.stack.environment.host_stack import HostStack
+from peeklock.stack.environment.leases import kinds_of
 from peeklock.stack.environment.leftovers import end_leftovers
 from peeklock.stack.environment.record import Record
 from peeklock.stack.environment.services import LocalServices
 from peeklock.stack.errors import StackError
-from peeklock.stack.servers.group import KINDS
 from peeklock.stack.servers.ledger_feed import LedgerFeed
 from peeklock.stack.servers.relay import RelayServer
 from peeklock.stack.servers.servicebus import (
@@ -296,8 +296,7 @@ class LocalEnvironment:
         return self._stack.servers.servicebus().hold(self.record.namespace, entity, operation, message_id)
 
     def check(self) -> None:
-        kinds = [kind for kind in KINDS if getattr(self._spec.stack, kind) is not None]
-        self._stack.servers.check([kind for kind in kinds if not self._dependencies.away(kind)])
+        self._stack.servers.check([kind for kind in kinds_of(self._spec) if not self._dependencies.away(kind)])
 
     def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
         ends = [self._services.on_change(wake)] if self._services is not None else []
@@ -341,9 +340,10 @@ class LocalEnvironment:
                 self._services.end_all()
             for prefix in self.record.helpers:
                 self._stack.children.end_all(prefix)
-            if self._spec.stack.servicebus is not None:
+            stand = [kind for kind in kinds_of(self._spec) if self._stack.servers.stands(kind)]
+            if "servicebus" in stand:
                 self._stack.servers.servicebus().delete_namespace(self.record.namespace)
-            if self._spec.stack.blobs is not None:
+            if "blobs" in stand:
                 self._stack.servers.blobs().reset(self.record.slot, [])
-            if self._spec.stack.postgres is not None:
+            if "postgres" in stand:
                 self._stack.servers.postgres().drop(self.record.database)

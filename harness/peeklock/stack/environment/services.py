@@ -248,7 +248,9 @@ class LocalServices:
         began = time.monotonic()
         meta = {"service": service, "replica": replica, "source": self.source(service)}
         told = self._told(service, replica)
-        watcher = Watcher(self._supervisor, name, title=title, log_file=log_file, secrets=known)
+        watcher = Watcher(
+            self._supervisor, name, title=title, log_file=log_file, secrets=known, longer="raise `ready.within`"
+        )
         try:
             self._launcher.launch(Launch(name, title, definition, argv, port, told, own, log_file, known, meta))
             ready = definition.ready

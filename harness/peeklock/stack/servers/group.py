@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
+from peeklock.errors import PeeklockError
 from peeklock.stack.servers.blobs import BlobServer
 from peeklock.stack.servers.postgres import PostgresServer
 from peeklock.stack.servers.servicebus import ServiceBusServer
@@ -15,6 +17,7 @@ from peeklock.supervision.children import Children
 
 KINDS = ("postgres", "blobs", "servicebus")
 """The dependencies that there are."""
+_PROCESSES = {"postgres": PostgresServer.PROCESS, "blobs": BlobServer.PROCESS, "servicebus": ServiceBusServer.PROCESS}
 AnyServer = PostgresServer | BlobServer | ServiceBusServer
 
 
@@ -50,9 +53,17 @@ class ServerGroup:
                 server = self._start(kind)
                 self.timings[kind] = time.monotonic() - self.began
         except BaseException as error:  # noqa: BLE001  it belongs to whoever asks for the server
+            self._forget(kind)
             future.set_exception(error)
         else:
             future.set_result(server)
+
+    def _forget(self, kind: str) -> None:
+        """Let whoever asks next start it anew: what was in its way may be gone by then."""
+        with contextlib.suppress(PeeklockError):
+            self._children.end_all(_PROCESSES[kind])
+        with self._lock:
+            del self._servers[kind]
 
     def postgres(self) -> PostgresServer:
         server: PostgresServer = self.begin("postgres").result()
