@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,10 @@ from .topology import Topology
 
 if TYPE_CHECKING:
     from .issuer import Issuer
+
+
+HELD = 10.0
+"""Seconds for which nobody is let in, when whoever asked for that forgets to move the clock."""
 
 
 class Host:
@@ -40,6 +45,7 @@ class Host:
         self._ledger_cap = ledger_cap
         self._data_folder = data_folder
         self._on_failure = on_failure
+        self._held: asyncio.TimerHandle | None = None
 
     async def add(self, name: str, topology: Topology) -> Server:
         """Make a namespace, with what is kept of it, and listen for it. Raises `OSError` when its port is taken, and
@@ -111,9 +117,25 @@ class Host:
         """Tell epoch seconds by the clock of all namespaces."""
         return self.clock.now()
 
+    async def hold(self, seconds: float) -> bool:
+        """Have no handshake under way while the clock is moved: nobody begins one until `advance` or `release`, or `HELD` seconds
+        are over, and those that have begun come to an end. Wait for that, at most so many seconds; return whether it came."""
+        self.release()
+        self._held = asyncio.get_running_loop().call_later(seconds + HELD, self.release)
+        return all(await asyncio.gather(*(server.hold(seconds) for server in self.servers.values())))
+
+    def release(self) -> None:
+        """Let clients of all namespaces in again."""
+        if self._held is not None:
+            self._held.cancel()
+            self._held = None
+            for server in self.servers.values():
+                server.release()
+
     def advance(self, seconds: float) -> float:
         """Move the clock of all namespaces and do at once what it brings; return the new time."""
         self.clock.offset += seconds
         for server in self.servers.values():
             server.run_due()
+        self.release()
         return self.clock.now()

@@ -5,22 +5,28 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from peeklock.scenario.topology import Ready
 from peeklock.servicebus import Client, OutgoingMessage
 from peeklock.stack.backend import Environment
 from peeklock.stack.clock import faketime
+from peeklock.stack.embedded.stack import EmbeddedStack
+from peeklock.stack.embedded.tools import node
 from peeklock.stack.errors import StackError
 from peeklock.stack.local import LocalStack
 from peeklock.stack.servers.blob_http import BlobAccount
 from peeklock.supervision import process_tree
+from tests.conformance.servicebus.js.test_parity import modules
 from tests.conformance.stack.conftest import Project
 
 DAYS = 15 * 86_400
@@ -39,6 +45,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
+
+MOVES = int(os.environ.get("CLOCK_MOVES", "15"))
+"""How often time jumps beside clients that open connections; 200 shows what 15 only make likely."""
+CLIENTS = Path(__file__).parent / "clients"
 
 pytestmark = pytest.mark.skipif(bool(faketime.why_not()), reason=faketime.why_not() or "it works")
 
@@ -76,7 +86,7 @@ def told(environment: Environment) -> dict[str, float]:
         "blobs": blobs,
         "service": service["time"],
         "its child": service["child"],
-        "servicebus": entries[-1]["at"],
+        "servicebus": entries[-1].at,
         "harness": environment.clock.now().timestamp(),
     }
     now = time.time()
@@ -161,7 +171,7 @@ def test_what_falls_due_has_happened_when_it_returns(
             assert "activated" not in [entry.event for entry in environment.ledger(0)[0]]
             environment.clock.advance(61)
             activated = next(entry for entry in environment.ledger(0)[0] if entry.event == "activated")
-        assert environment.clock.real(activated["at"]) - time.time() == moved_by(0)
+        assert environment.clock.real(activated.at) - time.time() == moved_by(0)
 
 
 def test_the_clock_of_the_other_environments_stays_and_cannot_be_moved(
@@ -209,3 +219,29 @@ def test_nothing_of_the_library_is_left_of_processes_that_were_killed(
         environment.services.kill("api")
         environment.close()
         assert [path for path in left if path.exists()] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("language", ["python", "javascript"])
+def test_no_handshake_of_a_client_sees_time_jump(
+    project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None], language: str
+) -> None:
+    """Clients time their handshakes by the wall clock, and take a jump for a time-out or an expired token."""
+    run = ["python", str(CLIENTS / "opens_often.py")]
+    if language == "javascript":
+        run = [str(node().node), str(CLIENTS / "opens_often.mjs"), str(modules())]
+    service = project.service().model_copy(update={"run": run, "ready": Ready(log="it begins")})
+    with EmbeddedStack.start(project.root, room=2) as stack:
+        environment = stack.environment(spec(services={"opener": service}, postgres=False, blobs=False))
+        changed = threading.Event()
+        end = environment.on_change(changed.set)
+        for number in range(MOVES):
+            changed.clear()
+            changed.wait(0.1 + number % 7 * 0.05)
+            environment.clock.advance(7200)
+        end()
+        opened = [line.record for line in environment.services.logs()[0] if line.record]
+        assert len(opened) > MOVES // 3
+        assert [each["failure"] for each in opened if each["failure"]] == []
+        environment.close()

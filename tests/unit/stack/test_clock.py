@@ -16,12 +16,12 @@ from peeklock.stack.errors import StackError
 class World:
     """The file, a member and the emulator, as the clock sees them."""
 
-    def __init__(self, lag: float = 0.0, strangers: tuple[str, ...] = ()) -> None:
+    def __init__(self, lag: float = 0.0, left_out: tuple[str, ...] = ()) -> None:
         self.written: list[float] = []
         self.bus = 0.0
         self.order: list[str] = []
         file: Any = self
-        self.clock = MovableClock(file, {"postgres": self._ask}, lambda: list(strangers), self._move_bus)
+        self.clock = MovableClock(file, {"postgres": self._ask}, lambda: list(left_out), lambda: self)
         self._lag = lag
 
     def write(self, offset: float) -> None:
@@ -32,17 +32,20 @@ class World:
         self.order.append("postgres")
         return time.time() + self.written[-1] - self._lag
 
-    def _move_bus(self, seconds: float) -> float:
+    def hold_handshakes(self) -> None:
+        self.order.append("hold")
+
+    def advance(self, seconds: float) -> float:
         self.bus += seconds
         self.order.append("servicebus")
         return time.time() + self.bus
 
 
-def test_services_have_the_new_time_before_the_emulator_does_what_is_due() -> None:
+def test_services_have_the_new_time_before_the_emulator_does_what_is_due_and_no_handshake_sees_it_jump() -> None:
     """A message that is delivered because its time has come reaches a worker for which it has come."""
     world = World()
     world.clock.advance(60)
-    assert world.order == ["file", "servicebus", "postgres"]
+    assert world.order == ["hold", "file", "servicebus", "postgres"]
 
 
 def test_moves_add_up_and_a_reset_takes_all_of_them_back() -> None:
@@ -63,7 +66,7 @@ def test_a_member_that_does_not_follow_is_named_with_both_times() -> None:
 
 
 def test_a_service_that_would_not_follow_is_named_and_nothing_is_moved() -> None:
-    world = World(strangers=("worker.0",))
+    world = World(left_out=("worker.0",))
     with pytest.raises(StackError, match="a service does not follow") as wrong:
         world.clock.advance(60)
     assert "worker.0" in str(wrong.value)

@@ -41,7 +41,12 @@ def attach(connection: ClientConnection, link: Link) -> None:
         address = address_of(terminus)
         if address is None:
             raise AmqpError("amqp:invalid-field", "The link has no address.")
-        _connect(connection, link, path_of(address))
+        path = path_of(address)
+        try:
+            _connect(connection, link, path)
+        finally:
+            if path.lower() != "$cbs":
+                connection.context.connections.handshakes.attached(connection, path.removesuffix(_MANAGEMENT))
     except BrokerError as error:
         text = tracked(error.description, connection.context.namespace.name, path_of(address_of(terminus) or ""))
         connection.refuse(link, AmqpError(error.condition, text), _known(connection, terminus))

@@ -67,6 +67,7 @@ class CbsRequests(RequestLink):
                 path = context.namespace.entity(path).name
             except BrokerError as error:
                 raise TokenRefused(error.status, tracked(error.description, context.namespace.name, path)) from None
+        context.connections.handshakes.token_shown(self.connection, path)
         if self.connection.add_claim(claim):
             self._tell_renewal(path, claim)
 

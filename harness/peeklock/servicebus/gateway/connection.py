@@ -69,6 +69,7 @@ class AmqpConnection:
         self._transport = None
         self.output.is_open = False
         self.context.connections.amqp.discard(self)
+        self.context.connections.handshakes.gone(self)
         for timer in (self._timer, self._parting):
             if timer is not None:
                 timer.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from .handshakes import Handshakes
 from .limits import Limits
 from .ports import LinkHandler, Log, OpenConnection
 
@@ -28,6 +29,7 @@ class Connections:
         """Those that speak no AMQP (yet)."""
         self.opened = 0
         """How many AMQP connections there ever were."""
+        self.handshakes = Handshakes()
         self._unauthenticated: dict[Abortable, None] = {}
         self._namespace = namespace
         self._limits = limits
@@ -43,15 +45,17 @@ class Connections:
         """Note a connection that has shown no token yet. When there are too many of these, the oldest is closed: clients with
         a token show it at once, and those without one cannot keep them out."""
         self._unauthenticated[transport] = None
+        self.handshakes.arrived(transport)
         if len(self._unauthenticated) > self._limits.unauthenticated_connections:
             oldest = next(iter(self._unauthenticated))
-            del self._unauthenticated[oldest]
+            self.authenticated(oldest)
             self._log("connection.aborted", reason="too many connections without a token")
             oldest.abort()
 
     def authenticated(self, transport: Abortable) -> None:
         """A connection has shown a token, or is no more."""
         self._unauthenticated.pop(transport, None)
+        self.handshakes.known(transport)
 
     @property
     def unauthenticated_count(self) -> int:

@@ -47,6 +47,16 @@ class Listener:
             listening.close()
         self._sockets = []
 
+    def hold(self) -> None:
+        """Accept nobody for now: whoever connects waits."""
+        for listening in self._sockets:
+            self._context.loop.remove_reader(listening)
+
+    def release(self) -> None:
+        """Accept again."""
+        for listening in self._sockets:
+            self._context.loop.add_reader(listening, self._accept, listening)
+
     @property
     def listening(self) -> bool:
         """True while somebody can connect."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Protocol
 
 from peeklock.stack.clock.offset_file import OffsetFile
 from peeklock.stack.errors import StackError
@@ -14,6 +15,16 @@ TOLERANCE = 5.0
 
 Member = Callable[[], float]
 """Asks a member of the stack for its time, in seconds since 1970. Raises `StackError`."""
+
+
+class Bus(Protocol):
+    """The emulator, which has a clock of its own."""
+
+    def hold_handshakes(self) -> None:
+        """Have no client on its way in until `advance`."""
+
+    def advance(self, seconds: float) -> float:
+        """Move its clock; its time then, in seconds since 1970."""
 
 
 class RealClock:
@@ -43,10 +54,10 @@ class MovableClock:
 
     def __init__(
         self, file: OffsetFile, members: Mapping[str, Member], left_out: Callable[[], list[str]],
-        move_bus: Callable[[float], float] | None,
+        bus: Callable[[], Bus] | None,
     ) -> None:  # fmt: skip
-        """`members`: by name, to be asked; `left_out`: names the services that do not go by the file; `move_bus`: by so many seconds."""
-        self._file, self._members, self._left_out, self._move_bus = file, members, left_out, move_bus
+        """`members`: by name, to be asked; `left_out`: names the services that do not go by the file; `bus`: the emulator, if there is one."""
+        self._file, self._members, self._left_out, self._bus = file, members, left_out, bus
         self.offset = 0.0
         """Seconds by which it is ahead of the machine's."""
         self._moves: list[tuple[float, float]] = []
@@ -87,11 +98,14 @@ class MovableClock:
         return at - offset
 
     def _move(self, seconds: float) -> None:
+        bus = self._bus() if self._bus is not None else None
+        if bus is not None:
+            bus.hold_handshakes()
         self.offset += seconds
         self._file.write(self.offset)
         self._moves.append((time.time() + self.offset, self.offset))
-        if self._move_bus is not None:
-            self._check("servicebus", self._move_bus(seconds))
+        if bus is not None:
+            self._check("servicebus", bus.advance(seconds))
 
     def _ask(self) -> None:
         for name, ask in self._members.items():

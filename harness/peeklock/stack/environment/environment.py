@@ -83,7 +83,7 @@ class LocalEnvironment:
             members["postgres"] = lambda: servers.postgres().time()
         if wanted.blobs is not None:
             members["blobs"] = lambda: servers.blobs().time()
-        bus = (lambda seconds: servers.servicebus().advance(seconds)) if wanted.servicebus is not None else None
+        bus = servers.servicebus if wanted.servicebus is not None else None
         return MovableClock(file, members, lambda: file.left_out(self._stack.children.leaders(self.record.prefix)), bus)
 
     @property

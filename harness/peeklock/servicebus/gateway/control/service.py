@@ -29,6 +29,8 @@ from .ledger_stream import follow
 MAX_BODY = 4 << 20
 MAX_WAIT = 60.0
 DEFAULT_LIMIT = 10_000
+_PATIENCE = 3.0
+"""Seconds in which handshakes have to come to an end before the clock is moved."""
 
 
 class Refused(PeeklockError):
@@ -71,6 +73,9 @@ class Host(Protocol):
 
     def advance(self, seconds: float) -> float:
         """Move the clock; return the new time."""
+
+    async def hold(self, seconds: float) -> bool:
+        """Have no handshake under way until the clock was moved; return whether that came within so many seconds."""
 
     async def add(self, name: str, topology: Topology) -> Server:
         """Make a namespace. Raises `OSError` and `StoreError`."""
@@ -145,6 +150,8 @@ class ControlApi(HttpService):
             case ["GET", "metrics"]:
                 return 200, render(self._contexts())
             case ["POST", "clock"]:
+                if isinstance(document, dict) and document.get("hold") is True:
+                    return 200, {"quiet": await host.hold(_PATIENCE), "now": host.now()}
                 seconds = document.get("advance") if isinstance(document, dict) else None
                 if not isinstance(seconds, int | float) or isinstance(seconds, bool):
                     raise Refused(400, "'advance' is missing or no number", 'send {"advance": <seconds>}')
