@@ -83,7 +83,7 @@ class History:
         if not self.locked:
             return
         queue, token, sequence = self.locked.pop(pick % len(self.locked))
-        self._apply(name, queue, queue, token)
+        self._apply(name, queue.settlement, queue, token)
         key = (queue.name, sequence)
         if name == "complete":
             self.expected[key] = "completed"
@@ -104,12 +104,12 @@ class History:
             case "bury":
                 at.dead_letter(token, "why", "because")
             case "twice":
-                queue.redeliver(token)
+                queue.settlement.redeliver(token)
 
     def _do(self, name, pick):
         kit, now = self.kit, self.kit.now()
         target = SENDABLE[pick % len(SENDABLE)]
-        full = [path for path in RECEIVABLE if "idle" not in path and kit[path].active] or RECEIVABLE
+        full = [path for path in RECEIVABLE if "idle" not in path and kit[path].log.active] or RECEIVABLE
         queue = full[pick % len(full)]
         match name:
             case "send":
@@ -117,11 +117,13 @@ class History:
             case "repeat":
                 kit.send(target, self._message(target, pick, f"fixed-{pick % 3}"))
             case "schedule":
-                numbers = kit[target].schedule([self._message(target, pick, f"at-{pick}")], now + 10 * (pick % 5) + 5)
+                numbers = kit[target].intake.schedule(
+                    [self._message(target, pick, f"at-{pick}")], now + 10 * (pick % 5) + 5
+                )
                 self.scheduled += [(target, number) for number in numbers if number]
             case "cancel" if self.scheduled:
                 path, number = self.scheduled.pop(pick % len(self.scheduled))
-                kit[path].cancel([number])
+                kit[path].intake.cancel([number])
                 self.expected[path, number] = "cancelled"
             case "receive" | "delete":
                 receiver = kit.receiver(queue, peek_lock=name == "receive")
@@ -132,7 +134,7 @@ class History:
                 self._keep(entity, entity.receive_deferred([number], "x", peek_lock=pick % 2 == 0), pick % 2 == 0)
             case "session":
                 path = ("s", "t/Subscriptions/sessions")[pick % 2]
-                holder = kit.accept(path, None, patience=1.0)
+                holder = kit.accept(path=path, patience=1.0)
                 self._keep(kit[path], holder.take(pick % 3 + 1), True)
                 if pick > 10:
                     holder.close()
@@ -150,13 +152,13 @@ class History:
                 self._apply(SETTLEMENTS[pick % 4], transaction.at(entity), entity, token)
                 kit.discharge(transaction, fail=pick % 3 == 0)
             case "lose locks":
-                kit[queue].expire_locks()
+                kit[queue].settlement.expire_locks()
             case "anew" if "idle" in kit.namespace.queues:
                 kit.namespace.remove(kit["idle"])
             case "anew":
                 kit.namespace.add_queue("idle", QUEUES["idle"])
             case "status":
-                kit[target].set_status(("Active", "SendDisabled", "ReceiveDisabled", "Active")[pick % 4])
+                kit[target].gate.set_status(("Active", "SendDisabled", "ReceiveDisabled", "Active")[pick % 4])
             case "fault":
                 kit.namespace.ledger.record(now, "q", EventKind.FAULT, pick % 3 + 1, "m", 0, None, None, {"fault": "x"})
 
@@ -222,7 +224,7 @@ def test_a_transaction_is_no_message():
         transaction = kit.declare()
         transaction.send(kit["q"], [message("a")])
         kit.discharge(transaction, fail=fail)
-    kit["q"].complete(kit.receiver().one().token)
+    kit.queue.settlement.complete(kit.receiver().one().token)
     ledger = folded(kit)
     assert [(m.facts["message_id"], m.outcome) for m in ledger.all()] == [("a", "completed")]
     assert [e.event for e in ledger.entries if isinstance(e.subject, AboutEntity)] == [

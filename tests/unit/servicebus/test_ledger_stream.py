@@ -36,7 +36,6 @@ def test_a_follower_gets_all_that_was_and_each_that_comes() -> None:
         await asyncio.sleep(0)
         ended.set_result(None)
         assert await waiting is None
-        assert ledger._waiters == []
 
     asyncio.run(main())
 
@@ -59,11 +58,11 @@ def test_a_slow_follower_is_told_what_it_lost() -> None:
 
 def test_entries_are_the_same_from_either_end() -> None:
     """`after` and `limit` mean the same whichever end of the ledger is nearer."""
-    ledger = Ledger(cap=20)
+    ledger = Ledger(cap=15)
     record(ledger, 50)
     for after in range(55):
         for limit in (None, 0, 1, 3, 100):
-            expected = [n for n in range(31, 51) if n > after][:limit]
+            expected = [n for n in range(36, 51) if n > after][:limit]
             assert [e.number for e in ledger.entries(after, limit)] == expected
 
 

@@ -11,6 +11,8 @@ from peeklock.servicebus.broker import topic as topics_of
 from peeklock.servicebus.broker.errors import ArgumentError, HeaderTooLarge, QuotaExceeded
 from peeklock.servicebus.broker.transfer import Transfer
 
+from .kit import Receiver
+
 
 def message(**options):
     return Envelope(OutgoingMessage(b"x", **{"message_id": "m", **options}).encode())
@@ -35,10 +37,10 @@ def test_identifiers_have_128_characters(name, options):
     queue.send([message(**options("ü" * 128))])
     wrong = message(**options("x" * 129))
     way = Transfer(queue, "q", space.entity, lambda via: via, space.clock)
-    for entry in (queue.send, queue.schedule, way.send, lambda contents: queue.send([message(), *contents])):
+    for entry in (queue.send, queue.intake.schedule, way.send, lambda contents: queue.send([message(), *contents])):
         with pytest.raises(ArgumentError, match=f"The {name} of a message has at most 128 characters, not 129"):
             entry([wrong])
-    assert queue.active == 1
+    assert queue.log.active == 1
 
 
 def test_a_property_has_32_kilobytes():
@@ -69,11 +71,9 @@ def test_what_grows_too_long_is_dead_lettered():
         topics={"t": Topic(subscriptions={"s": Subscription(rules={"r": Rule(matches=True, action=LONG)})})}
     )
     queue = space.entity("q")
-    for settle in (queue.abandon, queue.defer):
+    for settle in (queue.settlement.abandon, queue.settlement.defer):
         queue.send([message(message_id=settle.__name__)])
-        found = queue.take_next(space.clock.now())
-        queue._lock(found, "test", space.clock.now())
-        settle(found.token, {"big": "x" * 40_000})
+        settle(Receiver(queue).one().token, {"big": "x" * 40_000})
     space.entity("t").send([message(application_properties={"a": "x" * 20_000})])
     for path, ids in (("q", ["abandon", "defer"]), ("t/Subscriptions/s", ["m"])):
         dead = space.entity(f"{path}/$DeadLetterQueue").peek(0, 9)
@@ -83,7 +83,7 @@ def test_what_grows_too_long_is_dead_lettered():
             assert told["DeadLetterReason"] == "HeaderSizeExceeded"
             assert told["DeadLetterErrorDescription"] == "The size quota for this stream has been exceeded."
         assert space.entity(path).peek(0, 9) == []
-    assert queue.size_in_bytes == 0
+    assert queue.log.size_in_bytes == 0
 
 
 LONG = "SET user.b = user.a + user.a"

@@ -20,13 +20,12 @@ from peeklock.servicebus.broker import Namespace
 from peeklock.servicebus.broker.rules import CorrelationFilter, SqlFilter
 from peeklock.servicebus.broker.rules import Rule as BrokerRule
 from peeklock.servicebus.broker.rules.actions import SqlAction
-from peeklock.servicebus.broker.session import SessionConsumer
 from peeklock.servicebus.ledger import to_json
 from peeklock.servicebus.store import StoreError
 from peeklock.servicebus.store.codec import dump_content, dump_rules, load_content, load_rules
 from peeklock.servicebus.store.file import Store, stored_namespaces
 
-from .taker import Taker
+from .kit import Receiver, ids
 
 TOPOLOGY = Topology(
     queues={
@@ -54,17 +53,6 @@ def message(message_id="m", *, session=None, ttl=None, at=None, **properties):
     content = Envelope(raw)
     content.sender = "app"
     return content
-
-
-class Holder(Taker, SessionConsumer):
-    def session_accepted(self, session_id, locked_until):
-        self.session = session_id
-
-    def session_refused(self, error):
-        pass
-
-    def session_lock_lost(self, error):
-        pass
 
 
 class Life:
@@ -104,8 +92,8 @@ class Life:
                     extra = (m.hops, m.content.sender, m.content.size)
                     messages.append((m.sequence, state, lock, consumer, m.deferred, wire, times, extra))
                 states = {} if part.sessions is None else {s.id: s.state for s in part.sessions.states()}
-                counts = (part.next_sequence, part.size_in_bytes, part.deferred, part.scheduled_count)
-                facts[part.name] = (messages, states, counts, part.status)
+                counts = (part.log.next_sequence, part.log.size_in_bytes, part.log.deferred, part.log.scheduled)
+                facts[part.name] = (messages, states, counts, part.gate.status)
         return facts
 
 
@@ -168,7 +156,7 @@ def test_any_history_is_there_again(operations):
 
 
 def play(life, operations):
-    takers = {path: Taker(life.entity(path)) for path in ("q", "q/$deadletterqueue", "t/Subscriptions/all")}
+    takers = {path: Receiver(life.entity(path)) for path in ("q", "q/$deadletterqueue", "t/Subscriptions/all")}
     q, held, deferred = life.entity("q"), [], []
     for number, (name, pick) in enumerate(operations):
         mine = held.pop(pick % len(held)) if held and name in SETTLEMENTS else None
@@ -180,25 +168,25 @@ def play(life, operations):
             case "long" | "short":
                 q.send([message(uuid.uuid4().hex, ttl=500 if name == "long" else 5)])
             case "schedule":
-                q.schedule([message(f"{number}", at=life.clock.now() + 10 * (pick + 1))])
+                q.intake.schedule([message(f"{number}", at=life.clock.now() + 10 * (pick + 1))])
             case "receive":
                 path, taker = list(takers.items())[pick % 3]
-                held += [(life.entity(path), got) for got in taker.some()]
+                held += [(life.entity(path), got) for got in taker.take()]
             case "deferred" if deferred:
                 got = q.receive_deferred([deferred.pop()], "someone", peek_lock=bool(pick))
                 held += [(q, m) for m in got if pick]
             case "session":
                 life.entity("s").send([message(f"{number}", session=f"s{pick}")])
-                holder = Holder(life.entity("s"))
+                holder = Receiver(life.entity("s"))
                 life.entity("s").sessions.accept(holder, None, 1.0)
-                holder.some()
+                holder.take()
                 if pick > 2:
-                    life.entity("s").remove_consumer(holder)
+                    life.entity("s").dispatch.remove(holder)
             case "state":
-                sessions, holder = life.entity("s").sessions, Holder(life.entity("s"))
+                sessions, holder = life.entity("s").sessions, Receiver(life.entity("s"))
                 sessions.accept(holder, f"state-{number}")
                 sessions.set_state(sessions.held(f"state-{number}", "container", "link"), b"x" * pick or None)
-                life.entity("s").remove_consumer(holder)
+                life.entity("s").dispatch.remove(holder)
             case "forward":
                 life.entity("from").send([message(f"{number}", n=pick)])
             case "advance":
@@ -210,35 +198,37 @@ def play(life, operations):
                 q.purge()
                 held = [(owner, m) for owner, m in held if owner is not q]
                 deferred = []
-        if mine is not None and mine[0].locked(mine[1].token) is not None:
+        if mine is not None and mine[0].settlement.locked(mine[1].token) is not None:
             if name == "defer" and mine[0] is q:
                 deferred.append(mine[1].sequence)
             SETTLEMENTS[name](*mine)
 
 
 SETTLEMENTS = {
-    "complete": lambda queue, m: queue.complete(m.token),
-    "abandon": lambda queue, m: queue.abandon(m.token, {"tried": 1}),
-    "defer": lambda queue, m: queue.defer(m.token),
-    "bury": lambda queue, m: queue.is_dead_letter or queue.dead_letter(m.token, "why", "because", {"k": "v"}),
-    "renew": lambda queue, m: queue.renew(m.token),
-    "release": lambda queue, m: queue.release(m.token),
+    "complete": lambda queue, m: queue.settlement.complete(m.token),
+    "abandon": lambda queue, m: queue.settlement.abandon(m.token, {"tried": 1}),
+    "defer": lambda queue, m: queue.settlement.defer(m.token),
+    "bury": lambda queue, m: (
+        queue.is_dead_letter or queue.settlement.dead_letter(m.token, "why", "because", {"k": "v"})
+    ),
+    "renew": lambda queue, m: queue.settlement.renew(m.token),
+    "release": lambda queue, m: queue.settlement.release(m.token),
 }
 
 
 def test_a_lock_outlives_the_process(life):
     """S-46: a message that was locked stays so until its time is over, and its token settles it."""
     life.entity("q").send([message("a"), message("b")])
-    taker = Taker(life.entity("q"))
-    (first,), (second,) = taker.some(), taker.some()
+    taker = Receiver(life.entity("q"))
+    (first,), (second,) = taker.take(), taker.take()
     other = again(life)
-    other.entity("q").complete(first.token)
-    assert Taker(other.entity("q")).some() == []
+    other.entity("q").settlement.complete(first.token)
+    assert Receiver(other.entity("q")).take() == []
     other.clock.advance(31)
     other.namespace.run_due()
-    (returned,) = Taker(other.entity("q")).some()
+    (returned,) = Receiver(other.entity("q")).take()
     assert (returned.content.message_id, returned.delivery_count) == ("b", 1)
-    assert other.entity("q").locked(second.token) is None
+    assert other.entity("q").settlement.locked(second.token) is None
     other.store.close()
 
 
@@ -246,13 +236,13 @@ def test_a_session_is_free_again_and_its_messages_uncounted(life):
     """S-49: its holder has gone with the connection; the ledger says so."""
     queue = life.entity("s")
     queue.send([message("a", session="x")])
-    holder = Holder(queue)
+    holder = Receiver(queue)
     queue.sessions.accept(holder, "x")
-    holder.some()
+    holder.take()
     other = again(life)
-    holder = Holder(other.entity("s"))
+    holder = Receiver(other.entity("s"))
     other.entity("s").sessions.accept(holder, None)
-    (got,) = holder.some()
+    (got,) = holder.take()
     assert (holder.session, got.delivery_count) == ("x", 0)
     events = [(e.event, e.reason) for e in other.namespace.ledger.entries() if e.message_id == "a"]
     assert ("released", "Restarted") in events
@@ -262,14 +252,14 @@ def test_a_session_is_free_again_and_its_messages_uncounted(life):
 def test_the_duplicate_history_outlives_the_process(life):
     """S-57: also for a message that was consumed, and no longer than its window."""
     life.entity("q").send([message("a")])
-    (got,) = Taker(life.entity("q")).some()
-    life.entity("q").complete(got.token)
+    (got,) = Receiver(life.entity("q")).take()
+    life.entity("q").settlement.complete(got.token)
     other = again(life)
     other.entity("q").send([message("a")])
-    assert other.entity("q").active == 0
+    assert other.entity("q").log.active == 0
     other.clock.advance(601)
     other.entity("q").send([message("a")])
-    assert other.entity("q").active == 1
+    assert other.entity("q").log.active == 1
     other.store.close()
 
 
@@ -279,7 +269,7 @@ def test_what_was_not_committed_was_never_there(life):
     life.store.commit()
     life.entity("q").send([message("lost")])
     other = life.again()
-    assert [m.content.message_id for m in other.entity("q").peek(0, 9)] == ["kept"]
+    assert ids(other.entity("q").peek(0, 9)) == ["kept"]
     other.store.close()
 
 
@@ -294,13 +284,13 @@ def test_entities_made_and_changed_while_it_runs_outlive_it(life):
     rules.add_rule(BrokerRule("sql", SqlFilter("a = @p", {"p": 1.5}), SqlAction("SET b = 2"), 5.0))
     rules.add_rule(BrokerRule("equal", CorrelationFilter({"subject": "x"}, {"k": Timestamp(5)})))
     namespace.reconfigure(life.entity("q"), Queue(max_delivery_count=99, duplicate_detection_window=600))
-    life.entity("s").set_status("SendDisabled")
+    life.entity("s").gate.set_status("SendDisabled")
     namespace.remove(life.entity("t/Subscriptions/some"))
     namespace.remove(life.entity("from"))
     other = again(life)
     assert other.entity("made").settings.lock_duration == 11
     assert other.entity("q").settings.max_delivery_count == 99
-    assert other.entity("s").status == "SendDisabled"
+    assert other.entity("s").gate.status == "SendDisabled"
     kept = other.entity("more/Subscriptions/mine")
     assert kept.settings.max_delivery_count == 7
     assert [rule.name for rule in kept.listed_rules()] == ["equal", "sql"]
@@ -400,23 +390,23 @@ def test_a_transaction_is_kept_whole_or_not_at_all(life):
     transfer dead letters and the numbers at the via entity included."""
     q, connection = life.entity("q"), object()
     q.send([message("in")])
-    (received,) = Taker(q).some()
+    (received,) = Receiver(q).take()
     way = life.namespace.transfer(q, "t")
     posted = life.namespace.transactions.declare(connection, connection)
     posted.at(q).complete(received.token)
     posted.send(way, [message("never")])
     other = again(life)
     q = other.entity("q")
-    assert q.locked(received.token) is not None
+    assert q.settlement.locked(received.token) is not None
     way = other.namespace.transfer(q, "t")
-    other.entity("t").set_status("SendDisabled")
+    other.entity("t").gate.set_status("SendDisabled")
     kept = other.namespace.transactions.declare(connection, connection)
     kept.at(q).complete(received.token)
     kept.send(way, [message("out")])
     kept.schedule(q, [message("later", at=other.clock.now() + 60)])
     other.namespace.transactions.discharge(kept.id, connection, fail=False)
     last = again(other)
-    assert [m.content.message_id for m in last.entity("q").peek(0, 9)] == ["later"]
+    assert ids(last.entity("q").peek(0, 9)) == ["later"]
     (dead,) = last.entity("q/$Transfer/$DeadLetterQueue").peek(0, 9)
     assert (dead.content.message_id, dead.origin) == ("out", 3)
     last.store.close()
@@ -431,8 +421,8 @@ def test_partitions_are_kept(tmp_path):
         life.entity("t").send([message(f"m{number}")])
     other = again(life)
     for path in ("p", "t/Subscriptions/s"):
-        assert [m.content.message_id for m in Taker(other.entity(path)).some()] == ["m0"]
-        assert [m.content.message_id for m in other.entity(path).peek(0, 99)] == [f"m{n}" for n in range(20)]
+        assert ids(Receiver(other.entity(path)).take()) == ["m0"]
+        assert ids(other.entity(path).peek(0, 99)) == [f"m{n}" for n in range(20)]
     other.entity("p").send([message("m20")])
     last = again(other)
     assert last.entity("p").peek(0, 99)[-1].sequence == 5 << 48 | 21

@@ -54,21 +54,20 @@ class Deadlines:
         heap = self._heap[0][0] if self._heap else None
         return row if heap is None else heap if row is None else min(row, heap)
 
-    def pop_due(self, now: float) -> Message | None:
-        """Take the earliest message that is due, or None."""
+    def due(self, now: float) -> Message | None:
+        """Return the earliest message that is due, or None. It stays here until it has moved on, which `discard` tells."""
         while True:
             row = self._head_of_row()
             if self._heap and (row is None or self._heap[0][0] < row):
-                if self._heap[0][0] > now:
+                when, _, message = self._heap[0]
+                if when > now:
                     return None
-                message = heapq.heappop(self._heap)[2]
                 if self._due_at(message) is not None:
                     return message
+                heapq.heappop(self._heap)
                 self.stale = max(0, self.stale - 1)
-            elif row is None or row > now:
-                return None
             else:
-                return self._row.popleft()
+                return self._row[0] if row is not None and row <= now else None
 
     def _head_of_row(self) -> float | None:
         row = self._row

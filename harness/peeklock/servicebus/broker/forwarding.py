@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
+
+from peeklock.servicebus.ledger import EventKind
 
 from .clock import Clock
+from .dead_lettering import DeadLettering
+from .dispatch import Dispatch
 from .errors import BrokerError, EntityDisabled, EntityNotFound, HeaderTooLarge, MessageTooLarge, QuotaExceeded
+from .gate import Gate
+from .intake import Intake
+from .log import MessageLog
 from .message import Message
-
-if TYPE_CHECKING:
-    from .queue import Queue
 
 MAX_HOPS = 4
 
@@ -22,7 +26,7 @@ class _TooManyHops(BrokerError):
         )
 
 
-REASONS: dict[type[BrokerError], str] = {
+_REASONS: dict[type[BrokerError], str] = {
     EntityDisabled: "MessagingEntityDisabledException",
     EntityNotFound: "MessagingEntityNotFoundException",
     HeaderTooLarge: "HeaderSizeExceeded",
@@ -32,6 +36,11 @@ REASONS: dict[type[BrokerError], str] = {
 }
 
 
+def reason_of(refused: BrokerError) -> str:
+    """Return the dead-letter reason of a message that its target did not take."""
+    return _REASONS.get(type(refused), type(refused).__name__)
+
+
 def local_name(target: str) -> str:
     """Return the name of a forwarding target, which may be written as `sb://namespace/name` (S-68)."""
     if "://" in target:
@@ -39,24 +48,39 @@ def local_name(target: str) -> str:
     return target.strip("/")
 
 
-class Forwarder:
-    """Moves the messages of `source` to the entity named `target`, in order, as soon as they are active.
+class Target(Protocol):
+    """An entity that takes messages from others."""
 
-    What the target does not take goes to the dead-letter queue of the source; a dead-letter queue keeps it, and tries
-    again when the next message comes.
+    @property
+    def name(self) -> str: ...
+    @property
+    def intake(self) -> Intake: ...
+
+
+class Forwarder:
+    """Moves the messages of one entity to the one named `target`, in order, as soon as they are active.
+
+    What the target does not take goes to the dead-letter queue; a dead-letter queue keeps it, and tries again when the next
+    message comes.
     """
 
     def __init__(
         self,
-        source: Queue,
+        log: MessageLog,
+        dispatch: Dispatch,
+        dead_lettering: DeadLettering,
+        gate: Gate,
         target: str,
-        find: Callable[[str], Queue],
+        find: Callable[[str], Target],
         clock: Clock,
         *,
         dead_letter_source: str | None = None,
     ) -> None:
-        self.target = target
-        self._source = source
+        self._log = log
+        self._dispatch = dispatch
+        self._dead_lettering = dead_lettering
+        self._gate = gate
+        self._target = target
         self._find = find
         self._now = clock.now
         self._dead_letter_source = dead_letter_source
@@ -64,41 +88,37 @@ class Forwarder:
 
     def run(self) -> None:
         """Forward what is ready. A circle of forwards comes back here: the messages wait for the outer turn."""
-        source = self._source
-        if self._running or not source.receivable:
+        if self._running or not self._gate.receivable:
             return
         self._running = True
         kept = []
         try:
-            while (message := source.take_next(self._now())) is not None:
+            while (message := self._dispatch.take_next()) is not None:
                 try:
                     self._forward(message)
                 except BrokerError as refused:
-                    if source.dead_letters is None:
+                    if self._dead_lettering.queue is None:
                         kept.append(message)
                         continue
-                    reason = REASONS.get(type(refused), type(refused).__name__)
-                    source.bury_taken(message, self._now(), reason, refused.description)
+                    self._dead_lettering.bury(message, self._now(), reason_of(refused), refused.description)
         finally:
             for message in kept:
-                source.put_back(message, self._now())
+                self._dispatch.give_back(message, self._now())
             self._running = False
 
     def _forward(self, message: Message) -> None:
         # one more out of a dead-letter queue: what came there by its hops may still be collected, but in no circle
-        if message.hops >= MAX_HOPS + (self._source.dead_letters is None):
-            raise _TooManyHops(self.target)
-        target = self._find(self.target)
+        if message.hops >= MAX_HOPS + (self._dead_lettering.queue is None):
+            raise _TooManyHops(self._target)
+        target = self._find(self._target)
         content = message.content.copy()
-        if self._source.partitions is not None:
+        if self._log.partitions is not None:
             content.set_partition(None)
         if self._dead_letter_source is not None:
             content.annotate("x-opt-deadletter-source", self._dead_letter_source)
-        if target.sessions is None or content.session_id is not None:
-            target.check((content,))
-        else:
-            target.admit_sender()
+        target.intake.check_forwarded(content)
         origin = message.sequence if message.origin is None else message.origin
-        details = {"forwarded_from": self._source.name, "forwarded_sequence": message.sequence}
-        self._source.forwarded(message, self._now(), target.name)
-        target.take_forwarded(content, origin, message.hops + 1, details)
+        details = {"forwarded_from": self._log.name, "forwarded_sequence": message.sequence}
+        self._log.record(self._now(), EventKind.FORWARDED, message, None, {"to": target.name})
+        self._log.drop(message)
+        target.intake.take_forwarded(content, origin, message.hops + 1, details)

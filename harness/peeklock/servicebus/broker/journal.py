@@ -4,41 +4,39 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from .backlog import Backlog
 from .message import Message
-from .session import MessageSession
 
 
 class Journal(Protocol):
-    """Told of every change, while it happens and many times a message: it notes what has changed, and looks at it when the
-    turn ends. What a client was answered must be kept by then."""
+    """Follows one entity: told of every change, while it happens and many times a message. It notes what has changed, and looks at
+    it when the turn ends. What a client was answered must be kept by then."""
 
-    def added(self, entity: Backlog, message: Message) -> None:
-        """A message is new in an entity."""
+    def added(self, message: Message) -> None:
+        """A message is new."""
 
-    def revised(self, entity: Backlog, message: Message) -> None:
+    def revised(self, message: Message) -> None:
         """The content of a message has changed."""
 
-    def moved(self, entity: Backlog, message: Message) -> None:
+    def moved(self, message: Message) -> None:
         """The state, the lock or the delivery count of a message has changed."""
 
-    def gone(self, entity: Backlog, message: Message) -> None:
-        """A message has left an entity."""
+    def gone(self, message: Message) -> None:
+        """A message has left."""
 
-    def emptied(self, entity: Backlog) -> None:
-        """All messages, session states and the duplicate history of an entity have gone."""
+    def emptied(self) -> None:
+        """All messages, session states and the duplicate history have gone."""
 
-    def numbered(self, entity: Backlog) -> None:
-        """A sequence number of an entity was used for a message that does not stay there."""
+    def numbered(self) -> None:
+        """A sequence number was used for a message that does not stay here."""
 
-    def remembered(self, entity: Backlog, key: str, at: float) -> None:
+    def remembered(self, key: str, at: float) -> None:
         """A message-id has come into the duplicate history at an epoch second (S-57)."""
 
-    def session_set(self, entity: Backlog, session: MessageSession) -> None:
-        """The state of a session has changed (S-62)."""
+    def session_set(self, session_id: str, state: bytes | None, at: float) -> None:
+        """The state of a session was set, or cleared by None, at an epoch second (S-62)."""
 
-    def configured(self, entity: Backlog) -> None:
-        """An entity is new, or has other settings, another status or other rules."""
+    def configured(self) -> None:
+        """The entity is new, or has other settings, another status or other rules."""
 
-    def removed(self, entity: Backlog) -> None:
-        """An entity is no more."""
+    def removed(self) -> None:
+        """The entity is no more."""

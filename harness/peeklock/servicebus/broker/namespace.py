@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from peeklock.servicebus.ledger import EventKind, Ledger
 
 from .clock import Clock
 from .errors import EntityExists, EntityNotFound, QuotaExceeded
-from .forwarding import Forwarder, local_name
-from .queue import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Queue
+from .forwarding import local_name
+from .journal import Journal
+from .queue import DEAD_LETTER_QUEUE, DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Queue, Surroundings
 from .settings import Settings
+from .timers import Timers
 
 if TYPE_CHECKING:
     from .idleness import Idleness
-    from .journal import Journal
     from .subscription import Subscription, SubscriptionSettings
     from .topic import Topic, TopicSettings
     from .transaction import Transactions
@@ -24,27 +24,12 @@ if TYPE_CHECKING:
 
 
 _SUBSCRIPTIONS = "/subscriptions/"
-
-
-class Timed(Protocol):
-    """What has moments of its own: an entity, or the transactions."""
-
-    armed: float
-    """For when it is announced already."""
-
-    def arm(self, when: float) -> None:
-        """Announce a moment at which `expire_due` is to be called."""
-
-    def expire_due(self) -> None:
-        """Do what the clock asks for by now."""
-
-    def next_due(self) -> float:
-        """Return the epoch second at which `expire_due` is needed next; infinity when it is not."""
+Journals = Callable[[Queue], Journal]
+"""Gives an entity the journal that follows it."""
 
 
 class Namespace:
-    """Queues and topics by name (case-insensitive). `on_deadline` is called with an epoch second whenever the earliest moment at
-    which `run_due` is needed has become earlier."""
+    """Queues and topics by name (case-insensitive)."""
 
     def __init__(
         self,
@@ -59,17 +44,16 @@ class Namespace:
         self.name = name
         self.clock = clock
         self.ledger = Ledger() if ledger_cap is None else Ledger(ledger_cap)
-        self.on_deadline: Callable[[float], None] | None = None
+        self.timers = Timers()
         self.on_gone: Callable[[list[Queue]], None] | None = None
         """Called with the entities that are no more, their dead-letter queues among them."""
         self._max_entities = max_entities
-        self._journal: Journal | None = None
+        self._journals: Journals | None = None
         self._watched: dict[Queue, Idleness] = {}
-        self._timers: list[tuple[float, int, Timed]] = []
         self._transactions: Transactions | None = None
-        self._count = 0
+        self._surroundings = Surroundings(clock, self.ledger, self.timers)
         self.queues = {
-            queue_name.lower(): Queue(queue_name, settings, clock, self.ledger, self._arm)
+            queue_name.lower(): Queue(queue_name, settings, self._surroundings)
             for queue_name, settings in queues.items()
         }
         self.topics: dict[str, Topic] = {}
@@ -81,7 +65,7 @@ class Namespace:
     def _add_topic(self, name: str, settings: TopicSettings) -> None:
         from .topic import Topic  # here: a namespace without topics loads nothing of rules
 
-        topic = Topic(name, settings, self.clock, self.ledger, self._arm)
+        topic = Topic(name, settings, self._surroundings)
         self.topics[name.lower()] = topic
         for subscription_name, subscription in settings.subscriptions.items():
             topic.subscribe(subscription_name, subscription)
@@ -92,43 +76,42 @@ class Namespace:
         for part in entity.parts():
             self._enter(part)
         if settings.status != "Active":
-            entity.set_status(settings.status)
+            entity.gate.set_status(settings.status)
         if settings.forward_to and not settings.requires_session:
-            target = local_name(settings.forward_to)
-            entity.forwarder = Forwarder(entity, target, self._forward_target, self.clock)
+            entity.forward_to(local_name(settings.forward_to), self._forward_target)
         if settings.forward_dead_lettered_messages_to and dead is not None:
             target = local_name(settings.forward_dead_lettered_messages_to)
-            dead.forwarder = Forwarder(dead, target, self._forward_target, self.clock, dead_letter_source=entity.name)
+            dead.forward_to(target, self._forward_target, entity.name)
 
         if (watch := self._watched.pop(entity, None)) is not None:
             watch.cancel()
-        if settings.auto_delete_on_idle is not None and entity.forwarder is None:
+        if settings.auto_delete_on_idle is not None and entity.dispatch.forward is None:
             from .idleness import Idleness  # here: few entities go by themselves
 
             limit = settings.auto_delete_on_idle
-            self._watched[entity] = Idleness(entity, limit, self.clock, self._arm, self._delete_idle)
+            self._watched[entity] = Idleness(entity, limit, self._surroundings, self._delete_idle)
 
     def _delete_idle(self, entity: Queue) -> None:
         details = {"reason": f"nobody used it for {entity.settings.auto_delete_on_idle:g} s"}
         self.ledger.record_entity(self.clock.now(), entity.name, EventKind.DELETED_ON_IDLE, details)
         self.remove(entity)
 
-    def keep(self, journal: Journal) -> None:
-        """Tell a journal of everything from now on; it hears at once of every entity that there is."""
-        self._journal = journal
+    def keep(self, journals: Journals) -> None:
+        """Have a journal follow each entity from now on; it hears at once that the entity is there."""
+        self._journals = journals
         for entity in self.entities():
             for part in entity.parts():
                 self._enter(part)
 
     def _enter(self, part: Queue) -> None:
-        if self._journal is not None:
-            part.journal = self._journal
-            self._journal.configured(part)
+        if self._journals is not None:
+            part.log.journal = part.log.journal or self._journals(part)
+            part.log.journal.configured()
 
     def add_queue(self, name: str, settings: Settings) -> Queue:
         """Make a queue while the namespace runs. Raises `EntityExists` or `QuotaExceeded`."""
         self._claim(name)
-        queue = Queue(name, settings, self.clock, self.ledger, self._arm)
+        queue = Queue(name, settings, self._surroundings)
         self.queues[name.lower()] = queue
         self._open(queue)
         return queue
@@ -162,8 +145,8 @@ class Namespace:
         parts = [part for owner in gone for part in owner.parts()]
         for part in parts:
             part.purge()
-            if self._journal is not None:
-                self._journal.removed(part)
+            if part.log.journal is not None:
+                part.log.journal.removed()
             if (watch := self._watched.pop(part, None)) is not None:
                 watch.cancel()
         if self.on_gone is not None:
@@ -173,17 +156,14 @@ class Namespace:
     def reconfigure(self, entity: Queue, settings: Settings) -> None:
         """Give an entity new settings, its status and its forwards included (S-67, S-77)."""
         entity.reconfigure(settings)
-        entity.touch()
-        entity.forwarder = None
-        if entity.dead_letters is not None:
-            entity.dead_letters.forwarder = None
-        if entity.transfer_dead_letters is not None:
-            entity.transfer_dead_letters.reconfigure(settings)
-        entity.set_status(settings.status)
+        entity.gate.touch()
+        for part in entity.parts():
+            part.forward_to(None, self._forward_target)
+        entity.gate.set_status(settings.status)
         self._open(entity)
-        entity.pump()
+        entity.dispatch.pump()
         if entity.dead_letters is not None:
-            entity.dead_letters.pump()
+            entity.dead_letters.dispatch.pump()
 
     def _claim(self, name: str) -> None:
         if name.lower() in self.queues or name.lower() in self.topics:
@@ -240,11 +220,10 @@ class Namespace:
     def _transfer(self, owner: Queue) -> Queue:
         if owner.transfer_dead_letters is None:
             name = owner.name + TRANSFER_SUFFIX + DEAD_LETTER_SUFFIX
+            inherits = None if owner.log.partitions is None else True
             owner.transfer_dead_letters = Queue(
-                name, owner.settings, self.clock, self.ledger, self._arm, is_dead_letter=True
+                name, owner.settings, self._surroundings, DEAD_LETTER_QUEUE, inherits=inherits
             )
-            if owner.partitions is not None and owner.transfer_dead_letters.partitions is None:
-                owner.transfer_dead_letters.divide(inherits=True)
             self._enter(owner.transfer_dead_letters)
         return owner.transfer_dead_letters
 
@@ -257,7 +236,7 @@ class Namespace:
         if self._transactions is None:
             from .transaction import Transactions  # here: for the first client that declares one
 
-            self._transactions = Transactions(self.clock, self.ledger, self.entity, self._arm)
+            self._transactions = Transactions(self._surroundings, self.entity)
         return self._transactions
 
     def transfer(self, via: Queue, destination: str) -> Transfer:
@@ -285,23 +264,8 @@ class Namespace:
 
     def run_due(self) -> None:
         """Do everything that the clock asks for by now."""
-        now = self.clock.now()
-        timers = self._timers
-        while timers and timers[0][0] <= now:
-            _, _, timed = heapq.heappop(timers)
-            timed.armed = float("inf")
-            timed.expire_due()
-            due = timed.next_due()
-            if due < timed.armed:
-                # an entry whose message has moved on may be due already; the queue has looked at it just now
-                timed.arm(due if due > now else now + 0.001)
+        self.timers.run_due(self.clock.now())
 
     def next_due(self) -> float | None:
         """Return the epoch second at which `run_due` is needed next, or None."""
-        return self._timers[0][0] if self._timers else None
-
-    def _arm(self, timed: Timed, when: float) -> None:
-        self._count += 1
-        heapq.heappush(self._timers, (when, self._count, timed))
-        if self.on_deadline is not None and self._timers[0][0] == when:
-            self.on_deadline(when)
+        return self.timers.next_due()

@@ -6,11 +6,11 @@ Nothing here knows whether the entity is a queue or a subscription; the entity k
 from __future__ import annotations
 
 import heapq
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from peeklock.servicebus.ledger import EventKind, Ledger
+from peeklock.servicebus.ledger import EventKind
 
 from .clock import Clock
 from .consumer import Consumer
@@ -22,7 +22,12 @@ from .errors import (
     SessionLockLost,
     SessionTimeout,
 )
-from .message import ACTIVE, Content, Message
+from .line import ReadyLine
+from .locks import LockTable
+from .log import MessageLog
+from .message import Content, Message
+from .settings import Settings
+from .timers import Timer
 
 DEFAULT_PATIENCE = 65.0
 """How many seconds a receiver waits for the next available session unless it says otherwise (S-59)."""
@@ -51,13 +56,11 @@ class SessionConsumer(Consumer):
 class MessageSession:
     """One session of one entity."""
 
-    __slots__ = ("fresh", "holder", "id", "locked", "locked_until", "returned", "stale", "state", "state_set_at")
+    __slots__ = ("holder", "id", "line", "locked", "locked_until", "state", "state_set_at")
 
     def __init__(self, session_id: str) -> None:
         self.id = session_id
-        self.fresh: deque[Message] = deque()
-        self.returned: list[Message] = []
-        self.stale = 0
+        self.line = ReadyLine()
         self.locked: dict[int, Message] = {}
         """The messages that the holder has, by sequence number."""
         self.holder: SessionConsumer | None = None
@@ -65,61 +68,40 @@ class MessageSession:
         self.state: bytes | None = None
         self.state_set_at = 0.0
 
-    @property
-    def filled(self) -> bool:
-        """True when a message is ready to be received; forgets those in front that have gone."""
-        fresh, returned = self.fresh, self.returned
-        while returned and returned[0].state is not ACTIVE:
-            heapq.heappop(returned)
-        while fresh and fresh[0].state is not ACTIVE:
-            fresh.popleft()
-        return bool(fresh or returned)
 
-    def sweep(self) -> None:
-        """Note that a message in the middle has gone; when many have, forget them."""
-        self.stale += 1
-        if self.stale > _FEW and self.stale * 2 > len(self.fresh) + len(self.returned):
-            self.fresh = deque(message for message in self.fresh if message.state is ACTIVE)
-            self.returned = [message for message in self.returned if message.state is ACTIVE]
-            heapq.heapify(self.returned)
-            self.stale = 0
+class Server(Protocol):
+    """Serves the holders of sessions."""
 
+    def add(self, consumer: Consumer) -> None:
+        """List a receiver that has a session now."""
 
-class SessionOwner(Protocol):
-    """What sessions ask of their entity."""
-
-    @property
-    def name(self) -> str: ...
-    def arm(self, when: float) -> None:
-        """Announce when `expire_due` is needed."""
-
-    def add_consumer(self, consumer: Consumer) -> None:
-        """List a receiver."""
-
-    def serve_session(self, session: MessageSession, now: float) -> None:
+    def serve(self, session: MessageSession, now: float) -> None:
         """Hand the session's ready messages to its holder, in order."""
+
+
+class Locks(Protocol):
+    """Knows the locks of the messages that a holder has."""
 
     def take_back(self, message: Message, now: float, *, failed: bool) -> None:
         """End a message's lock; a failed delivery counts (S-49)."""
-
-    def session_set(self, session: MessageSession) -> None:
-        """Note that the state of a session has changed."""
 
 
 class Sessions:
     """The sessions of one entity: which are held, which are available, who waits. Costs are O(1) or O(log n)."""
 
-    def __init__(self, owner: SessionOwner, lock_duration: float, clock: Clock, ledger: Ledger) -> None:
-        self._owner = owner
-        self.lock_duration = lock_duration
+    def __init__(
+        self, server: Server, locks: Locks, log: MessageLog, settings: Settings, clock: Clock, timer: Timer
+    ) -> None:
+        self.settings = settings
+        self._server = server
+        self._locks = locks
+        self._log = log
         self._now = clock.now
-        self._ledger = ledger
+        self._timer = timer
         self._sessions: dict[str, MessageSession] = {}
         self._changed: dict[str, MessageSession] = {}
         self._available: OrderedDict[str, MessageSession] = OrderedDict()
-        self._held: OrderedDict[str, MessageSession] = (
-            OrderedDict()
-        )  # ordered by expiry, as all locks last equally long
+        self._held: LockTable[str, MessageSession] = LockTable()
         self._by_holder: dict[Consumer, MessageSession] = {}
         self._waiting: OrderedDict[Consumer, tuple[SessionConsumer, float, float]] = OrderedDict()
         self._deadlines: list[tuple[float, int, Consumer]] = []
@@ -149,13 +131,13 @@ class Sessions:
         """Put a new message at the end of its session."""
         session_id = message.session_id = message.content.session_id or ""
         session = self._open(session_id)
-        session.fresh.append(message)
+        session.line.append(message)
         self._changed[session_id] = session
 
     def give_back(self, message: Message) -> None:
         """Put a message that was locked back where it stood."""
         session = self._open(message.session_id or "")
-        heapq.heappush(session.returned, message)
+        session.line.give_back(message)
         self._changed[session.id] = session
 
     def lock(self, message: Message) -> float:
@@ -174,7 +156,7 @@ class Sessions:
         """Note that a message vanished while nobody held it."""
         session = self._sessions.get(message.session_id or "")
         if session is not None:
-            session.sweep()
+            session.line.leave_gap()
             self._tidy(session)
 
     def pump(self, now: float) -> None:
@@ -182,8 +164,8 @@ class Sessions:
         while self._changed:
             session = self._changed.pop(next(iter(self._changed)))
             if session.holder is not None:
-                self._owner.serve_session(session, now)
-            elif session.filled:
+                self._server.serve(session, now)
+            elif session.line.filled:
                 self._available.setdefault(session.id, session)
         while self._waiting and (available := self._next_available()) is not None:
             _, (holder, _, _) = self._waiting.popitem(last=False)
@@ -217,7 +199,7 @@ class Sessions:
         if len(self._deadlines) > _FEW and len(self._deadlines) > 2 * len(self._waiting):
             self._deadlines = [entry for entry in self._deadlines if self._still_waits(entry)]
             heapq.heapify(self._deadlines)
-        self._owner.arm(deadline)
+        self._timer.arm(deadline)
 
     def leave(self, holder: Consumer) -> None:
         """A receiver has gone: its session is free at once, and its messages return uncounted (S-49, S-62)."""
@@ -226,7 +208,7 @@ class Sessions:
         if session is None:
             return
         now = self._now()
-        del self._held[session.id]
+        self._held.remove(session.id)
         self._record(now, EventKind.SESSION_RELEASED, session, holder)
         self._free(session, now, failed=False)
         self.pump(now)
@@ -234,8 +216,8 @@ class Sessions:
     def wake(self, holder: Consumer) -> None:
         """A receiver can take more."""
         session = self._by_holder.get(holder)
-        if session is not None and session.filled:
-            self._owner.serve_session(session, self._now())
+        if session is not None and session.line.filled:
+            self._server.serve(session, self._now())
 
     def held(self, session_id: str, container_id: str, link_name: str | None) -> MessageSession:
         """Return a session that a link of this connection holds. Raises `SessionLockLost` (S-31)."""
@@ -249,10 +231,10 @@ class Sessions:
     def renew(self, session: MessageSession) -> float:
         """Lock a held session, and with it its messages, for another lock duration; return until when (S-61)."""
         now = self._now()
-        session.locked_until = now + self.lock_duration
+        session.locked_until = now + self.settings.lock_duration
         for message in session.locked.values():
             message.locked_until = session.locked_until
-        self._held.move_to_end(session.id)
+        self._held.add(session.id, session)
         self._record(now, EventKind.SESSION_RENEWED, session, session.holder)
         return session.locked_until
 
@@ -260,7 +242,8 @@ class Sessions:
         """Keep a state with a session until it is cleared by None (S-62)."""
         session.state = state
         session.state_set_at = self._now()
-        self._owner.session_set(session)
+        if self._log.journal is not None:
+            self._log.journal.session_set(session.id, state, session.state_set_at)
 
     def restore(self, session_id: str, state: bytes, set_at: float) -> None:
         """Take a state that a store has kept, with the epoch second at which it was set."""
@@ -275,7 +258,7 @@ class Sessions:
         """List the sessions that have messages or a state; with a time (epoch seconds), those whose state was set later."""
         sessions = list(self._sessions.values())
         if state_set_after is None:
-            found = [s.id for s in sessions if s.state is not None or s.locked or s.filled]
+            found = [s.id for s in sessions if s.state is not None or s.locked or s.line.filled]
         else:
             found = [s.id for s in sessions if s.state is not None and s.state_set_at > state_set_after]
         return sorted(found)
@@ -289,23 +272,19 @@ class Sessions:
             if self._still_waits(entry):
                 holder, _, patience = self._waiting.pop(entry[2])
                 holder.session_refused(SessionTimeout(patience))
-        while self._held:
-            session = next(iter(self._held.values()))
-            if session.locked_until > now:
-                break
+        while (session := self._held.pop_due(now)) is not None:
             self._lose(session, now)
 
     def expire(self, now: float, session_ids: Collection[str] | None = None) -> None:
         """Take held sessions back before their time: those, or with None all; `pump` comes after."""
-        for session in list(self._held.values()):
+        for session in self._held:
             if session_ids is None or session.id in session_ids:
+                self._held.remove(session.id)
                 self._lose(session, now)
 
     def next_due(self) -> float:
         """Return when `expire_due` is needed next, in epoch seconds; infinity when nothing is due."""
-        due = float("inf")
-        if self._held:
-            due = next(iter(self._held.values())).locked_until
+        due = self._held.next_due()
         while self._deadlines and not self._still_waits(self._deadlines[0]):
             heapq.heappop(self._deadlines)
         return min(due, self._deadlines[0][0]) if self._deadlines else due
@@ -314,10 +293,9 @@ class Sessions:
         """Forget all messages and states; who holds a session goes on holding it, empty."""
         self._changed.clear()
         self._available.clear()
-        self._sessions = dict(self._held)
-        for session in self._held.values():
-            session.fresh.clear()
-            session.returned.clear()
+        self._sessions = {session.id: session for session in self._held}
+        for session in self._sessions.values():
+            session.line.clear()
             session.locked.clear()
             session.state = None
 
@@ -332,16 +310,16 @@ class Sessions:
     def _give(self, session: MessageSession, holder: SessionConsumer, now: float) -> None:
         self._available.pop(session.id, None)
         session.holder = holder
-        session.locked_until = now + self.lock_duration
-        self._held[session.id] = self._by_holder[holder] = session
+        session.locked_until = now + self.settings.lock_duration
+        self._held.add(session.id, session)
+        self._by_holder[holder] = session
         self._record(now, EventKind.SESSION_ACCEPTED, session, holder)
-        self._owner.add_consumer(holder)
-        self._owner.arm(session.locked_until)
+        self._server.add(holder)
+        self._timer.arm(session.locked_until)
         holder.session_accepted(session.id, session.locked_until)
 
     def _lose(self, session: MessageSession, now: float) -> None:
-        """End the lock of a held session, and tell its holder (S-61)."""
-        del self._held[session.id]
+        """Tell the holder of a session that its lock has ended (S-61)."""
         lost = session.holder
         assert lost is not None
         del self._by_holder[lost]
@@ -353,22 +331,22 @@ class Sessions:
         session.holder = None
         messages, session.locked = sorted(session.locked.values()), {}
         for message in messages:
-            self._owner.take_back(message, now, failed=failed)
-        if session.filled:
+            self._locks.take_back(message, now, failed=failed)
+        if session.line.filled:
             self._available.setdefault(session.id, session)
         self._tidy(session)
 
     def _next_available(self) -> MessageSession | None:
         while self._available:
             _, session = self._available.popitem(last=False)
-            if session.filled:
+            if session.line.filled:
                 return session
             self._tidy(session)
         return None
 
     def _tidy(self, session: MessageSession) -> None:
         """Forget a session of which nothing is left."""
-        if session.holder is not None or session.filled:
+        if session.holder is not None or session.line.filled:
             return
         self._available.pop(session.id, None)
         if session.state is None:
@@ -382,4 +360,4 @@ class Sessions:
     def _record(self, now: float, event: EventKind, session: MessageSession, holder: Consumer | None) -> None:
         details = {"locked_until": session.locked_until}
         name = None if holder is None else holder.name
-        self._ledger.record_session(now, self._owner.name, event, session.id, name, details)
+        self._log.record_session(now, event, session.id, name, details)

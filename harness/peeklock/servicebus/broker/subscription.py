@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from peeklock.servicebus.ledger import EventKind, Ledger
+from peeklock.servicebus.ledger import EventKind
 
-from .clock import Clock
-from .errors import EntityExists, EntityNotFound, NotAllowed
+from .dead_lettering import HEADER_REASON, HEADER_TEXT, SESSION_NEEDED_REASON, SESSION_NEEDED_TEXT
+from .errors import EntityExists, EntityNotFound
 from .message import Content
-from .queue import HEADER_REASON, HEADER_TEXT, SESSION_NEEDED_TEXT, Queue
+from .queue import Kind, Queue, Surroundings
 from .rules import DEFAULT_RULE_NAME, Facts, FilterException, Rule
 from .settings import Settings
+
+SUBSCRIPTION = Kind("Subscription", "You cannot send to a subscription: '{}'. Send to its topic.")
 
 
 class SubscriptionSettings(Settings, Protocol):
@@ -27,34 +29,18 @@ class SubscriptionSettings(Settings, Protocol):
 class Subscription(Queue):
     """One subscription of a topic; its name is `topic/Subscriptions/name`."""
 
-    kind = "Subscription"
     settings: SubscriptionSettings
 
     def __init__(
-        self,
-        name: str,
-        settings: SubscriptionSettings,
-        clock: Clock,
-        ledger: Ledger,
-        arm: Callable[[Any, float], None],
+        self, name: str, settings: SubscriptionSettings, surroundings: Surroundings, *, partitioned: bool
     ) -> None:
-        super().__init__(name, settings, clock, ledger, arm)
-        self._sendable = False
+        super().__init__(name, settings, surroundings, SUBSCRIPTION, inherits=True if partitioned else None)
         self.rules: dict[str, Rule] = {}
         self.admit_rule: Callable[[Rule], None] | None = None
         """Raises when the topic has no room for one more rule (S-73)."""
         for rule in settings.build_rules():
-            rule.created_at = rule.created_at or clock.now()
+            rule.created_at = rule.created_at or surroundings.clock.now()
             self.add_rule(rule)
-
-    def admit_sender(self) -> None:
-        """Refuse: messages come from the topic only."""
-        raise NotAllowed(f"You cannot send to a subscription: '{self.name}'. Send to its topic.")
-
-    def set_status(self, status: str) -> None:
-        """Open or close it for receivers; copies go on to accumulate (S-77)."""
-        super().set_status(status)
-        self._sendable = False
 
     def add_rule(self, rule: Rule) -> None:
         """Add a rule for messages to come. Raises `EntityExists` or `QuotaExceeded` (S-28, S-73)."""
@@ -63,23 +49,25 @@ class Subscription(Queue):
         if self.admit_rule is not None:
             self.admit_rule(rule)
         self.rules[rule.name.lower()] = rule
-        self.touch()
-        if self.journal is not None:
-            self.journal.configured(self)
+        self.gate.touch()
+        self._configured()
 
     def remove_rule(self, name: str) -> None:
         """Remove a rule. Raises `EntityNotFound` (S-28)."""
         if self.rules.pop(name.lower(), None) is None:
             raise EntityNotFound(f"The messaging entity '{self.name}/rules/{name}' could not be found.")
-        if self.journal is not None:
-            self.journal.configured(self)
+        self._configured()
+
+    def _configured(self) -> None:
+        if self.log.journal is not None:
+            self.log.journal.configured()
 
     def listed_rules(self) -> Iterable[Rule]:
         """Return the rules as lists show them: $Default first, then by name (S-86)."""
         return sorted(self.rules.values(), key=lambda rule: (rule.name != DEFAULT_RULE_NAME, rule.name))
 
     def offer(self, facts: Facts, now: float, since: float, origin: int, hops: int) -> int:
-        """Take the copies of a message that the rules ask for; return how many (S-69). `pump` is the caller's.
+        """Take the copies of a message that the rules ask for; return how many (S-69). serving receivers is the caller's.
 
         A rule that cannot be evaluated does not match, and does not keep the others from matching; the message goes to
         the dead-letter queue once, too, when the subscription is set so (S-71).
@@ -105,16 +93,15 @@ class Subscription(Queue):
             self._take(content, rule_name, now, since, origin, hops)
         if failed is not None and self.settings.dead_lettering_on_filter_evaluation_exceptions:
             text = f"Rule '{failed[0].name}': {failed[1]}"
-            self.bury_at_birth(facts.content.copy(), now, origin, FilterException.__name__, text)
+            self.intake.bury(facts.content.copy(), now, origin, FilterException.__name__, text)
         return len(copies)
 
     def _take(self, content: Content, rule: str, now: float, since: float, origin: int, hops: int) -> None:
         if self.sessions is not None and content.session_id is None:
-            self.bury_at_birth(content, now, origin, "Session ID is null.", SESSION_NEEDED_TEXT)
+            self.intake.bury(content, now, origin, SESSION_NEEDED_REASON, SESSION_NEEDED_TEXT)
             return
         if content.flaw() is not None:  # an action has made it too long
-            self.bury_at_birth(content, now, origin, HEADER_REASON, HEADER_TEXT)
+            self.intake.bury(content, now, origin, HEADER_REASON, HEADER_TEXT)
             return
         details = {"topic_sequence": origin, "rule": rule}
-        message = self._add(content, now, EventKind.ENQUEUED, details, since=since)
-        message.origin, message.hops = origin, hops
+        self.intake.inbox.put(content, now, EventKind.ENQUEUED, details, since=since, origin=origin, hops=hops)

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 from peeklock.servicebus.ledger import EventKind
 
-from .consumer import Consumer
-from .errors import EntityExists, EntityNotFound, NotAllowed, QuotaExceeded
+from .errors import EntityExists, EntityNotFound, QuotaExceeded
+from .log import MessageLog
 from .message import Content, Message
-from .queue import Queue
+from .queue import Kind, Queue, Surroundings
 from .rules import CorrelationFilter, Facts, Rule, SqlFilter
 from .settings import Settings
 from .subscription import Subscription, SubscriptionSettings
@@ -28,17 +28,62 @@ class TopicSettings(Settings, Protocol):
         """Settings of the subscriptions that it begins with, by name."""
 
 
+TOPIC = Kind(
+    "Topic",
+    no_receiving="You cannot receive from a topic: '{}'. Receive from one of its subscriptions.",
+    has_dead_letters=False,
+)
+
+
+class Publisher:
+    """Gives every message to the subscriptions whose rules ask for it; the topic keeps nothing of it (`Inbox`)."""
+
+    __slots__ = ("_log", "_subscriptions", "settings")
+
+    def __init__(self, log: MessageLog, subscriptions: Mapping[str, Subscription], settings: Settings) -> None:
+        self._log = log
+        self._subscriptions = subscriptions
+        self.settings = settings
+
+    def put(
+        self,
+        content: Content,
+        now: float,
+        event: EventKind = EventKind.ENQUEUED,  # noqa: ARG002 -- a topic enqueues nothing
+        details: dict[str, Any] | None = None,
+        *,
+        since: float | None = None,
+        origin: int | None = None,
+        hops: int = 0,
+    ) -> Message:
+        """Number a message and pass it on."""
+        log, born = self._log, now if since is None else since
+        number = log.number(content)
+        if log.journal is not None:
+            log.journal.numbered()
+        default = self.settings.default_time_to_live
+        if default is not None and (content.ttl is None or default < content.ttl):
+            content.limit_ttl(default)
+        message = Message(content, number, born, None)
+        log.record(now, EventKind.PUBLISHED, message, None, details, content)
+        facts = Facts(content, number, born)
+        for subscription in list(self._subscriptions.values()):
+            if subscription.offer(facts, now, born, number if origin is None else origin, hops):
+                subscription.dispatch.pump()
+        return message
+
+
 class Topic(Queue):
     """Keeps scheduled messages and the duplicate history; everything else is passed on at once."""
 
-    kind = "Topic"
-    has_dead_letters = False
     settings: TopicSettings
 
-    def __init__(self, name: str, settings: TopicSettings, *rest: Any) -> None:
-        super().__init__(name, settings, *rest)
+    def __init__(self, name: str, settings: TopicSettings, surroundings: Surroundings) -> None:
         self.subscriptions: dict[str, Subscription] = {}
-        self._rest = rest
+        self._surroundings = surroundings
+        super().__init__(
+            name, settings, surroundings, TOPIC, inbox=lambda topic: Publisher(topic.log, self.subscriptions, settings)
+        )
 
     def subscribe(self, name: str, settings: SubscriptionSettings) -> Subscription:
         """Add a subscription for messages to come. Raises `EntityExists` or `QuotaExceeded`."""
@@ -46,10 +91,9 @@ class Topic(Queue):
             raise EntityExists(f"The subscription '{name}' of '{self.name}' exists already.")
         if len(self.subscriptions) >= MAX_SUBSCRIPTIONS:
             raise QuotaExceeded(f"The topic '{self.name}' has {MAX_SUBSCRIPTIONS} subscriptions: no more are taken.")
-        subscription = Subscription(f"{self.name}/Subscriptions/{name}", settings, *self._rest)
-        if self.partitions is not None:
-            for part in subscription.parts():
-                part.divide(inherits=True)
+        partitioned = self.log.partitions is not None
+        path = f"{self.name}/Subscriptions/{name}"
+        subscription = Subscription(path, settings, self._surroundings, partitioned=partitioned)
         self.subscriptions[name.lower()] = subscription
         subscription.admit_rule = self._admit_rule
         return subscription
@@ -70,14 +114,6 @@ class Topic(Queue):
             raise EntityNotFound(f"The messaging entity '{self.name}/Subscriptions/{name}' could not be found.")
         return subscription
 
-    def admit_receiver(self) -> None:
-        """Refuse: messages are received from subscriptions."""
-        raise NotAllowed(f"You cannot receive from a topic: '{self.name}'. Receive from one of its subscriptions.")
-
-    def add_consumer(self, consumer: Consumer) -> None:  # noqa: ARG002 -- the entity's
-        """Refuse, as `admit_receiver` does."""
-        self.admit_receiver()
-
     def last_used(self) -> float | None:
         """Return when it, or one of its subscriptions, was used last; None while one is in use."""
         moments = [super().last_used(), *(subscription.last_used() for subscription in self.subscriptions.values())]
@@ -86,46 +122,4 @@ class Topic(Queue):
 
     def stored_bytes(self) -> int:
         """Return the size of what is scheduled and of the fullest subscription: a message counts once, not once a copy."""
-        return self.size_in_bytes + max((s.size_in_bytes for s in self.subscriptions.values()), default=0)
-
-    def take_forwarded(self, content: Content, origin: int, hops: int, details: dict[str, Any]) -> None:
-        """Take a message that another entity forwards (S-67)."""
-        self.used_at = now = self._now()
-        if self._is_new(content, now):
-            self._publish(content, now, details, now, origin, hops)
-
-    def _add(
-        self,
-        content: Content,
-        now: float,
-        event: EventKind = EventKind.ENQUEUED,  # noqa: ARG002 -- a topic enqueues nothing
-        details: dict[str, Any] | None = None,
-        since: float | None = None,
-    ) -> Message:
-        return self._publish(content, now, details, now if since is None else since, None, 0)
-
-    def _publish(
-        self,
-        content: Content,
-        now: float,
-        details: dict[str, Any] | None,
-        since: float,
-        origin: int | None,
-        hops: int,
-    ) -> Message:
-        """Number a message and give it to the subscriptions; the topic keeps nothing of it."""
-        number = self._next_sequence
-        self._next_sequence = number + 1
-        if self.partitions is not None:
-            number = self.partitions.number(content, number)
-        if self.journal is not None:
-            self.journal.numbered(self)
-        default = self.settings.default_time_to_live
-        if default is not None and (content.ttl is None or default < content.ttl):
-            content.limit_ttl(default)
-        self._ledger.record(now, self.name, EventKind.PUBLISHED, number, content.message_id, 1, None, content, details)
-        facts = Facts(content, number, since)
-        for subscription in list(self.subscriptions.values()):
-            if subscription.offer(facts, now, since, number if origin is None else origin, hops):
-                subscription.pump()
-        return Message(content, number, since, None)
+        return self.log.size_in_bytes + max((s.log.size_in_bytes for s in self.subscriptions.values()), default=0)

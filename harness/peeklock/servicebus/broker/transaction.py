@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from peeklock.servicebus.ledger import EventKind, Ledger
+from peeklock.servicebus.ledger import EventKind
 
-from .clock import Clock
 from .errors import BrokerError, EntityNotFound, MessageLockLost, NotAllowed, QuotaExceeded
+from .intake import Intake
 from .message import Content, Message
-from .queue import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Queue
+from .queue import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Queue, Surroundings
+from .timers import NEVER
 from .transfer import Transfer
 
 TIMEOUT = 120.0
@@ -26,7 +27,6 @@ MAX_OPEN = 1_000
 """How many transactions one connection may have open."""
 SPAN_TEXT = "Local transactions cannot span multiple top-level entities such as queue or topic."
 UNKNOWN_TEXT = "Transaction hasn't been declared yet, or has already been discharged."
-_NEVER = float("inf")
 
 Route = Queue | Transfer
 
@@ -91,13 +91,13 @@ class Transaction:
         """Post messages, all or none. Raises what sending them now would raise, and `NotAllowed` for a second entity."""
         entity = route.via if isinstance(route, Transfer) else route
         self._gather(route, entity, contents)
-        self._post(entity, len(contents), partial(route.take, contents))
+        self._post(entity, len(contents), partial(_way(route).take, contents))
 
     def schedule(self, queue: Queue, contents: Sequence[Content]) -> list[int]:
         """Post scheduled messages; return the sequence numbers that they will have."""
         self._gather(queue, queue, contents)
-        numbers = queue.reserve(contents)
-        self._post(queue, len(contents), partial(queue.place, contents, numbers))
+        numbers = queue.log.reserve(contents)
+        self._post(queue, len(contents), partial(queue.intake.place, contents, numbers))
         return numbers
 
     def at(self, queue: Queue) -> Enlisted:
@@ -108,7 +108,7 @@ class Transaction:
         """Post what shall happen to a locked message. Raises `MessageLockLost`, also when a transaction has it already."""
         queue.expire_due()
         self._admit(queue, 1)
-        if token in self._claimed or queue.locked(token) is None:
+        if token in self._claimed or queue.settlement.locked(token) is None:
             raise MessageLockLost
         self._claimed[token] = self
         self._pinned.append((queue, token))
@@ -117,7 +117,7 @@ class Transaction:
     def renew(self, queue: Queue, token: bytes) -> float:
         """Lock a message for another lock duration; return until when. It is told at once, so no rollback takes it back."""
         self._admit(queue, 0)
-        until = queue.renew(token)
+        until = queue.settlement.renew(token)
         self._post(queue, 0)
         return until
 
@@ -125,7 +125,7 @@ class Transaction:
         """Put messages to those that take the same route. Raises what sending all of them now would raise."""
         self._admit(entity, len(contents))
         gathered = [*self._sends.get(route, ()), *contents]
-        route.check(gathered)
+        _way(route).check(gathered)
         self._sends[route] = gathered
 
     def _admit(self, queue: Queue, more: int) -> None:
@@ -150,16 +150,16 @@ class Transaction:
         held: list[Message] = []
         for route, contents in self._sends.items():
             self._still_there(route.via if isinstance(route, Transfer) else route)
-            route.check(contents)
+            _way(route).check(contents)
         for queue, token in self._pinned:
-            message = queue.locked(token)
+            message = queue.settlement.locked(token)
             if message is None:
                 self._still_there(queue)
                 raise MessageLockLost
             held.append(message)
         for message in held:
             # the clock goes on: a lock that holds now must not end half-way through the commit
-            message.locked_until = _NEVER
+            message.locked_until = NEVER
 
     def _still_there(self, queue: Queue) -> None:
         if self._find(queue.name) is not queue:
@@ -177,6 +177,10 @@ class Transaction:
             self._claimed.pop(token, None)
 
 
+def _way(route: Route) -> Intake | Transfer:
+    return route if isinstance(route, Transfer) else route.intake
+
+
 class Enlisted:
     """Settles messages of one entity in a transaction: at its commit, or never."""
 
@@ -188,21 +192,21 @@ class Enlisted:
 
     def complete(self, token: bytes) -> None:
         """Post a completion. Raises `MessageLockLost`, as all settlements do."""
-        self._transaction.settle(self._queue, token, partial(self._queue.complete, token))
+        self._transaction.settle(self._queue, token, partial(self._queue.settlement.complete, token))
 
     def abandon(self, token: bytes, properties: dict[str, Any] | None = None) -> None:
         """Post an abandoning."""
         self._try(token, properties)
-        self._transaction.settle(self._queue, token, partial(self._queue.abandon, token, properties))
+        self._transaction.settle(self._queue, token, partial(self._queue.settlement.abandon, token, properties))
 
     def release(self, token: bytes) -> None:
         """Post a release."""
-        self._transaction.settle(self._queue, token, partial(self._queue.release, token))
+        self._transaction.settle(self._queue, token, partial(self._queue.settlement.release, token))
 
     def defer(self, token: bytes, properties: dict[str, Any] | None = None) -> None:
         """Post a deferral."""
         self._try(token, properties)
-        self._transaction.settle(self._queue, token, partial(self._queue.defer, token, properties))
+        self._transaction.settle(self._queue, token, partial(self._queue.settlement.defer, token, properties))
 
     def dead_letter(
         self,
@@ -212,9 +216,9 @@ class Enlisted:
         properties: dict[str, Any] | None = None,
     ) -> None:
         """Post a dead-lettering. Raises `NotAllowed` in a dead-letter queue (S-51)."""
-        self._queue.admit_dead_letter()
+        self._queue.settlement.admit_dead_letter()
         self._try(token, properties)
-        action = partial(self._queue.dead_letter, token, reason, description, properties)
+        action = partial(self._queue.settlement.dead_letter, token, reason, description, properties)
         self._transaction.settle(self._queue, token, action)
 
     def renew(self, token: bytes) -> float:
@@ -223,7 +227,7 @@ class Enlisted:
 
     def _try(self, token: bytes, properties: dict[str, Any] | None) -> None:
         """Raise now what changing these properties would raise at the commit."""
-        message = self._queue.locked(token)
+        message = self._queue.settlement.locked(token)
         if message is not None and properties:
             message.content.updated(properties)
 
@@ -231,18 +235,11 @@ class Enlisted:
 class Transactions:
     """The open transactions of a namespace."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        ledger: Ledger,
-        find: Callable[[str], Queue],
-        arm: Callable[[Transactions, float], None],
-    ) -> None:
-        self.armed = _NEVER
-        self._now = clock.now
-        self._ledger = ledger
+    def __init__(self, surroundings: Surroundings, find: Callable[[str], Queue]) -> None:
+        self._now = surroundings.clock.now
+        self._ledger = surroundings.ledger
         self._find = find
-        self._announce = arm
+        self._timer = surroundings.timers.timer(self._expire_due, self._next_due)
         self._open: dict[bytes, Transaction] = {}
         self._of: dict[object, dict[bytes, Transaction]] = {}
         """The open ones of each connection."""
@@ -258,12 +255,12 @@ class Transactions:
             raise QuotaExceeded(f"A connection may have {MAX_OPEN} transactions open at once.")
         transaction = Transaction(self._now() + TIMEOUT, connection, owner, self._find, self._claimed)
         self._open[transaction.id] = mine[transaction.id] = transaction
-        self.arm(transaction.deadline)
+        self._timer.arm(transaction.deadline)
         return transaction
 
     def get(self, id_: bytes, connection: object) -> Transaction:
         """Return an open transaction of a connection. Raises `UnknownTransaction`."""
-        self.expire_due()
+        self._expire_due()
         transaction = self._open.get(id_)
         if transaction is None or transaction.connection is not connection:
             raise UnknownTransaction
@@ -297,7 +294,7 @@ class Transactions:
         for transaction in list(self._open.values()):
             self._roll_back(transaction, "the namespace was reset")
 
-    def expire_due(self) -> None:
+    def _expire_due(self) -> None:
         """Roll back the transactions that have lasted too long."""
         now = self._now()
         while self._open:
@@ -306,15 +303,8 @@ class Transactions:
                 break
             self._roll_back(oldest, f"it was not discharged within {TIMEOUT:g} s")
 
-    def next_due(self) -> float:
-        """Return when `expire_due` is needed next, in epoch seconds; infinity when nothing is open."""
-        return next(iter(self._open.values())).deadline if self._open else _NEVER
-
-    def arm(self, when: float) -> None:
-        """Announce a moment at which `expire_due` is to be called."""
-        if when < self.armed:
-            self.armed = when
-            self._announce(self, when)
+    def _next_due(self) -> float:
+        return next(iter(self._open.values())).deadline if self._open else NEVER
 
     def _roll_back(self, transaction: Transaction, reason: str) -> None:
         self._close(transaction)

@@ -9,7 +9,7 @@ from peeklock.servicebus.ledger import EventKind
 
 from .clock import Clock
 from .errors import BrokerError, EntityDisabled, NotAllowed
-from .forwarding import REASONS
+from .forwarding import reason_of
 from .message import Content, Message
 from .queue import Queue
 
@@ -43,16 +43,16 @@ class Transfer:
         for entity in (self.via, target):
             if entity.is_dead_letter:
                 raise NotAllowed(f"You cannot send to a dead-letter queue: '{entity.name}'.")
-        if self.via.status in ("Disabled", "SendDisabled"):
+        if self.via.gate.status in ("Disabled", "SendDisabled"):
             raise EntityDisabled(f"Messaging entity '{self.via.name}' is currently disabled for sending.")
 
     def check(self, contents: Sequence[Content]) -> None:
         """Raise what `send` would raise for these messages, without sending them."""
         self.admit_sender()
-        self.via.check_sizes(contents)
-        if self.via.partitions is not None:
-            self.via.partitions.check(contents, via=True)
-        self._find(self.destination).check_sizes(contents)
+        self.via.intake.check_sizes(contents)
+        if self.via.log.partitions is not None:
+            self.via.log.partitions.check(contents, via=True)
+        self._find(self.destination).intake.check_sizes(contents)
 
     def send(self, contents: Sequence[Content]) -> None:
         """Pass messages on, in order, all or none. Raises as `admit_sender` does, and `MessageTooLarge`."""
@@ -66,21 +66,18 @@ class Transfer:
             self._pass_on(content, target)
 
     def _pass_on(self, content: Content, target: Queue) -> None:
-        now = self._now()
-        (number,) = self.via.reserve((content,), via=True)
+        now, log = self._now(), self.via.log
+        (number,) = log.reserve((content,), via=True)
         message = Message(content, number, now, None)
         try:
-            if target.sessions is None or content.session_id is not None:
-                target.check((content,))
-            else:
-                target.admit_sender()
+            target.intake.check_forwarded(content)
         except BrokerError as refused:
-            reason = REASONS.get(type(refused), type(refused).__name__)
+            reason = reason_of(refused)
             details: dict[str, Any] = {"reason": reason, "description": refused.description, "to": target.name}
-            self.via.note(now, EventKind.TRANSFER_DEAD_LETTERED, message, details)
+            log.record(now, EventKind.TRANSFER_DEAD_LETTERED, message, None, details, content)
             added = {"DeadLetterReason": reason, "DeadLetterErrorDescription": refused.description}
-            self._dead_letters(self.via).accept_dead(message, content.updated(added), now)
+            self._dead_letters(self.via).intake.accept(message, content.updated(added), now)
             return
-        self.via.note(now, EventKind.TRANSFERRED, message, {"to": target.name})
+        log.record(now, EventKind.TRANSFERRED, message, None, {"to": target.name}, content)
         told = {"transferred_from": self.via.name, "transferred_sequence": number}
-        target.take_forwarded(content, number, 1, told)
+        target.intake.take_forwarded(content, number, 1, told)

@@ -71,8 +71,8 @@ class Administration:
     def set_status(self, path: str, status: str) -> None:
         """Open or close an entity; receivers that may no longer receive are detached (S-77). Raises `BrokerError`."""
         entity = self.context.namespace.entity(path)
-        entity.set_status(status)
-        if not entity.receivable:
+        entity.gate.set_status(status)
+        if not entity.gate.receivable:
             self.context.detacher.receivers_of(entity)
         self.context.turns.end()
 
@@ -112,8 +112,8 @@ class Administration:
         return [
             {
                 "name": topic.name,
-                "scheduled": topic.scheduled_count,
-                "status": topic.status,
+                "scheduled": topic.log.scheduled,
+                "status": topic.gate.status,
                 "subscriptions": [
                     {**_counts(subscription), "rules": [rule.name for rule in subscription.listed_rules()]}
                     for subscription in topic.subscriptions.values()
@@ -128,16 +128,16 @@ def _counts(queue: Queue) -> dict[str, Any]:
     assert dead is not None
     return {
         "name": queue.name,
-        "active": queue.active,
-        "locked": queue.locked_count,
-        "scheduled": queue.scheduled_count,
-        "deferred": queue.deferred,
+        "active": queue.log.active,
+        "locked": queue.log.locked,
+        "scheduled": queue.log.scheduled,
+        "deferred": queue.log.deferred,
         "dead_letter": _held(dead),
         "transfer_dead_letter": _held(queue.transfer_dead_letters),
-        "status": queue.status,
-        "receivers": [consumer.facts() for consumer in queue.consumers],
+        "status": queue.gate.status,
+        "receivers": [consumer.facts() for consumer in queue.dispatch.consumers],
     }
 
 
 def _held(queue: Queue | None) -> int:
-    return 0 if queue is None else queue.active + queue.locked_count + queue.deferred
+    return 0 if queue is None else queue.log.active + queue.log.locked + queue.log.deferred

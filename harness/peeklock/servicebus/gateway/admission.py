@@ -89,13 +89,15 @@ def _connect(connection: ClientConnection, link: Link, path: str) -> None:
     queue = connection.context.namespace.entity(path)
     connection.had_link = True
     if isinstance(link, Sender):
-        queue.admit_receiver()
+        queue.gate.admit_receiver()
         if queue.faults is not None:
             queue.faults.admit("receive")
         if (transacted := connection.scopes.get(link.session)) is not None:
             transacted.admit(link, queue)
-        if len(queue.consumers) >= connection.context.limits.receivers:
-            raise AmqpError(RESOURCE_LIMIT, f"'{queue.name}' has {len(queue.consumers)} receivers: no more are taken.")
+        if len(queue.dispatch.consumers) >= connection.context.limits.receivers:
+            raise AmqpError(
+                RESOURCE_LIMIT, f"'{queue.name}' has {len(queue.dispatch.consumers)} receivers: no more are taken."
+            )
         kind = SessionLink if wants_session(link, queue) else OutgoingLink
         client_id = link.properties.get("com.microsoft:receiver-name")
         outgoing = kind(
@@ -108,12 +110,12 @@ def _connect(connection: ClientConnection, link: Link, path: str) -> None:
             return
         connection.handlers[link.id] = outgoing
         link.accept()
-        queue.add_consumer(outgoing)
+        queue.dispatch.add(outgoing)
         outgoing.on_credit()
     elif isinstance(link, Receiver):
         transfer = _transfer(connection, link, queue)
         if transfer is None:
-            queue.admit_sender()
+            queue.gate.admit_sender()
         else:
             transfer.admit_sender()
         connection.handlers[link.id] = IncomingLink(

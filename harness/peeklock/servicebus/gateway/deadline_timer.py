@@ -35,7 +35,7 @@ class DeadlineTimer:
         self._timer: asyncio.TimerHandle | None = None
         self._at = _NEVER
         self._claims_until = _NEVER
-        namespace.on_deadline = self.wake_at
+        namespace.timers.on_deadline = self.wake_at
 
     def wake_at(self, when: float) -> None:
         """Look at what is due at a time (epoch seconds of the broker's clock), or before."""

@@ -14,6 +14,7 @@ from peeklock.servicebus.amqp.types import Array, Int, Symbol
 from peeklock.servicebus.broker import BrokerError, Queue
 from peeklock.servicebus.broker.consumer import consumer_name
 from peeklock.servicebus.broker.errors import ArgumentError, ArgumentOutOfRange, NotAllowed, NotImplementedYet
+from peeklock.servicebus.broker.settlement import Settlement
 from peeklock.servicebus.broker.transaction import Enlisted
 
 from .client_connection import ClientConnection
@@ -109,7 +110,7 @@ class ManagementRequests(RequestLink):
             consumer = consumer_name(principal, container, str(link_name or "$management"))
             arguments = _arguments(request)
             self._principal = principal
-            self.queue.touch()
+            self.queue.gate.touch()
             value = run(arguments, consumer)
         except BrokerError as error:
             if error.status != 204:
@@ -152,11 +153,13 @@ class ManagementRequests(RequestLink):
             content = Envelope(raw)
             content.sender = self._principal
             contents.append(content)
-        schedule = self.queue.schedule if self.transaction is None else partial(self.transaction.schedule, self.queue)
+        schedule = (
+            self.queue.intake.schedule if self.transaction is None else partial(self.transaction.schedule, self.queue)
+        )
         return encode({"sequence-numbers": Array.longs(schedule(contents))})
 
     def _cancel(self, arguments: dict[Any, Any], consumer: str | None) -> bytes:
-        self.queue.cancel([_whole(number) for number in _sequence(arguments, "sequence-numbers")])
+        self.queue.intake.cancel([_whole(number) for number in _sequence(arguments, "sequence-numbers")])
         return encode({})
 
     def _receive(self, arguments: dict[Any, Any], consumer: str | None) -> bytes:
@@ -194,12 +197,12 @@ class ManagementRequests(RequestLink):
                 raise ArgumentError(f"The disposition-status '{status}' is not known.")
         return encode({})
 
-    def _target(self) -> Queue | Enlisted:
+    def _target(self) -> Settlement | Enlisted:
         """Return what settles: the entity, or its part in the transaction of the request (S-75)."""
-        return self.queue if self.transaction is None else self.transaction.at(self.queue)
+        return self.queue.settlement if self.transaction is None else self.transaction.at(self.queue)
 
     def _delete(self, arguments: dict[Any, Any], consumer: str | None) -> bytes | None:
-        if self.queue.partitions is not None:
+        if self.queue.log.partitions is not None:
             raise NotAllowed(f"Messages of '{self.queue.name}' cannot be deleted in batches: it is partitioned.")
         count = _integer(arguments, "message-count")
         before = _integer(arguments, "enqueued-time-utc") / 1000

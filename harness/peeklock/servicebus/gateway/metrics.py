@@ -51,10 +51,10 @@ def _messages(namespaces: Iterable[tuple[str, NamespaceContext]]) -> Iterator[Sa
     for name, context in namespaces:
         for entity in context.namespace.entities():
             states = {
-                "active": entity.active,
-                "locked": entity.locked_count,
-                "scheduled": entity.scheduled_count,
-                "deferred": entity.deferred,
+                "active": entity.log.active,
+                "locked": entity.log.locked,
+                "scheduled": entity.log.scheduled,
+                "deferred": entity.log.deferred,
                 "dead_letter": _held(entity.dead_letters),
                 "transfer_dead_letter": _held(entity.transfer_dead_letters),
             }
@@ -63,7 +63,7 @@ def _messages(namespaces: Iterable[tuple[str, NamespaceContext]]) -> Iterator[Sa
 
 
 def _held(queue: Queue | None) -> int:
-    return 0 if queue is None else queue.active + queue.locked_count + queue.deferred
+    return 0 if queue is None else queue.log.active + queue.log.locked + queue.log.deferred
 
 
 def _sizes(namespaces: Iterable[tuple[str, NamespaceContext]]) -> Iterator[Sample]:

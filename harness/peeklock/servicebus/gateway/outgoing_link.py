@@ -94,7 +94,7 @@ class OutgoingLink(Consumer, LinkHandler):
         """The client asked for more, or to have its credit used up."""
         self.used = True
         self._asked_from = self.link.channel.next_delivery_id
-        self.queue.wake(self)
+        self.queue.dispatch.wake(self)
         link = self.link
         if link.drain and not (link.credit > 0 and self.held_up):
             link.drained()
@@ -108,4 +108,4 @@ class OutgoingLink(Consumer, LinkHandler):
         """Leave the queue; locks stay until they expire (S-46)."""
         if self.link.unsettled:
             self.connection.context.tracker.cut_off(self.principal, self.client)
-        self.queue.remove_consumer(self)
+        self.queue.dispatch.remove(self)

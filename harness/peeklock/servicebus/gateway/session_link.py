@@ -94,7 +94,7 @@ class SessionLink(OutgoingLink, SessionConsumer):
         patience = self.link.properties.get(_TIMEOUT)
         seconds = patience / 1000 if isinstance(patience, int | float) and patience > 0 else None
         assert self.queue.sessions is not None
-        self.queue.touch()
+        self.queue.gate.touch()
         self.queue.sessions.accept(self, session_id, seconds)
 
     def session_accepted(self, session_id: str, locked_until: float) -> None:
@@ -118,7 +118,7 @@ class SessionLink(OutgoingLink, SessionConsumer):
 
     def session_lock_lost(self, error: BrokerError) -> None:
         """Detach the link (S-61); one that receives and deletes has nothing to lose, and hears of it a moment later."""
-        self.queue.remove_consumer(self)
+        self.queue.dispatch.remove(self)
         self.connection.handlers[self.link.id] = leaving = _Leaving(self.connection, self.link, self._failure(error))
         if self.peek_lock:
             leaving.tell()

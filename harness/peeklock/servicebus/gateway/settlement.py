@@ -9,6 +9,7 @@ from peeklock.servicebus.amqp import frames
 from peeklock.servicebus.amqp.errors import INTERNAL_ERROR, AmqpError
 from peeklock.servicebus.broker import BrokerError, Queue
 from peeklock.servicebus.broker.errors import MessageLockLost
+from peeklock.servicebus.broker.settlement import Settlement
 from peeklock.servicebus.broker.transaction import Enlisted
 
 from .client_connection import ClientConnection
@@ -28,7 +29,7 @@ def settle(connection: ClientConnection, event: ev.Outcome) -> None:
         if queue.faults is not None and is_swallowed(queue, token, event.code, event.fields):
             state = echo(event.code, event.fields)
         else:
-            state = apply(queue, token, event.code, event.fields)
+            state = apply(queue.settlement, token, event.code, event.fields)
     except BrokerError as error:
         connection.context.failures.count(error.condition, event.context[0].name if event.context else "")
         state = frames.rejected(AmqpError(error.condition, error.description))
@@ -69,25 +70,25 @@ def echo(code: int | None, fields: list[Any]) -> bytes:
     )
 
 
-def apply(queue: Queue | Enlisted, token: bytes, code: int | None, fields: list[Any]) -> bytes:
+def apply(at: Settlement | Enlisted, token: bytes, code: int | None, fields: list[Any]) -> bytes:
     """Settle one message by the outcome's code; return the encoded echo. Raises `BrokerError`."""
     if code == frames.ACCEPTED_CODE:
-        queue.complete(token)
+        at.complete(token)
         return frames.ACCEPTED
     if code == frames.MODIFIED_CODE:
         fields = fields + [None] * (3 - len(fields))
         properties = fields[2] if isinstance(fields[2], dict) else None
         if fields[1]:
-            queue.defer(token, properties)
+            at.defer(token, properties)
         else:
             # .NET and Java leave delivery-failed out of an abandon
-            queue.abandon(token, properties)
+            at.abandon(token, properties)
         return frames.modified(bool(fields[0]), bool(fields[1]))
     if code == frames.REJECTED_CODE:
         reason, description, others = dead_letter_details(fields)
-        queue.dead_letter(token, reason, description, others)
+        at.dead_letter(token, reason, description, others)
         return frames.REJECTED
-    queue.release(token)
+    at.release(token)
     return frames.RELEASED
 
 

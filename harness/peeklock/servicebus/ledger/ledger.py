@@ -12,28 +12,31 @@ from .kinds import EventKind
 
 DEFAULT_CAP = 100_000
 DEFAULT_CAP_BYTES = 256 << 20
+_SLACK = 4
+"""Entries are dropped by 1/2^4 of the cap at once: doing so at each would cost as much as recording."""
 
 Details = Mapping[str, Any]
-_Row = tuple[float, str, EventKind, int | None, str | None, int, str | None, Content | None, Details | None]
+Row = tuple[float, str, EventKind, int | None, str | None, int, str | None, Content | None, Details | None]
 """An entry before anybody reads it: recording is one tuple and one append. Without a sequence number (None) it is about the session
 whose id stands in the place of the message-id, or, when that is None too, about the entity."""
 _ENTITY_AND_EVENT: Callable[[Any], tuple[str, EventKind]] = itemgetter(1, 2)
 
 
 class Ledger:
-    """Keeps the newest entries: at most `cap` of them, and at most `cap_bytes` of message content."""
+    """Keeps the newest entries: `cap` of them, and `cap_bytes` of message content; at times a sixteenth more, as the oldest are
+    dropped together."""
 
     def __init__(self, cap: int = DEFAULT_CAP, cap_bytes: int = DEFAULT_CAP_BYTES) -> None:
         self.dropped = 0
         """How many of the oldest entries the caps have cost."""
-        self._cap = self._limit = cap
+        self._cap = cap
         self._cap_bytes = cap_bytes
+        self._most = cap + (cap >> _SLACK)
+        self._most_bytes = cap_bytes + (cap_bytes >> _SLACK)
         self._bytes = 0
         self._counted = 0
         self._counts: Counter[tuple[str, EventKind]] = Counter()
-        self._rows: list[_Row | None] = []
-        self._gone = 0
-        """How many places at the beginning of `_rows` are empty."""
+        self._rows: list[Row] = []
         self._waiters: list[Callable[[], None]] = []
 
     def record(
@@ -49,27 +52,30 @@ class Ledger:
         details: Details | None = None,
     ) -> None:
         """Tell what happened to a message; `content` only with the entry with which it comes into being."""
-        self._rows.append((at, entity, event, sequence, message_id, delivery, consumer, content, details))
-        if content is not None:
-            self._bytes += content.size
-        if len(self._rows) > self._limit or self._bytes > self._cap_bytes or self._waiters:
-            self._recorded()
+        self.append((at, entity, event, sequence, message_id, delivery, consumer, content, details))
 
     def record_session(
         self, at: float, entity: str, event: EventKind, session_id: str, consumer: str | None, details: Details
     ) -> None:
         """Tell what happened to a session."""
-        self._rows.append((at, entity, event, None, session_id, 0, consumer, None, details))
-        self._recorded()
+        self.append((at, entity, event, None, session_id, 0, consumer, None, details))
 
     def record_entity(self, at: float, entity: str, event: EventKind, details: Details) -> None:
         """Tell what happened to an entity, or in the namespace."""
-        self._rows.append((at, entity, event, None, None, 0, None, None, details))
-        self._recorded()
+        self.append((at, entity, event, None, None, 0, None, None, details))
+
+    def append(self, row: Row) -> None:
+        """Add an entry as it is kept: what `record` does, for who has to be fast."""
+        rows, content = self._rows, row[7]
+        rows.append(row)
+        if content is not None:
+            self._bytes += content.size
+        if self._waiters or len(rows) > self._most or self._bytes > self._most_bytes:
+            self._recorded()
 
     def _recorded(self) -> None:
         """Keep to the caps, and wake who waits."""
-        while (held := len(self._rows) - self._gone) > self._cap or (self._bytes > self._cap_bytes and held > 1):
+        if len(self._rows) > self._most or self._bytes > self._most_bytes:
             self._drop()
         if self._waiters:
             waiters, self._waiters = self._waiters, []
@@ -77,34 +83,29 @@ class Ledger:
                 wake()
 
     def _drop(self) -> None:
-        if self._counted <= self.dropped:
-            self._count()
-        row = self._rows[self._gone]
-        assert row is not None
-        if row[7] is not None:
-            self._bytes -= row[7].size
-        self._rows[self._gone] = None
-        self._gone += 1
-        self.dropped += 1
-        if self._gone > self._cap:  # move the others once in so many entries, not at each
-            del self._rows[: self._gone]
-            self._gone = 0
-        self._limit = self._cap + self._gone
+        self._count()
+        rows, held = self._rows, len(self._rows)
+        for row in rows:
+            if held <= self._cap and (self._bytes <= self._cap_bytes or held == 1):
+                break
+            held -= 1
+            if row[7] is not None:
+                self._bytes -= row[7].size
+        self.dropped += len(rows) - held
+        del rows[: len(rows) - held]
 
     @property
     def cursor(self) -> int:
         """The number of the newest entry; 0 when there is none yet."""
-        return self.dropped + len(self._rows) - self._gone
+        return self.dropped + len(self._rows)
 
     def entries(self, after: int = 0, limit: int | None = None) -> list[Entry]:
         """Return the entries numbered above `after`, oldest first, at most `limit` of them. Costs as much as it returns."""
         start = max(after, self.dropped)
-        return [
-            _entry(number, row) for number, row in enumerate(self._slice(start, limit), start + 1) if row is not None
-        ]
+        return [_entry(number, row) for number, row in enumerate(self._slice(start, limit), start + 1)]
 
-    def _slice(self, after: int, limit: int | None = None) -> list[_Row | None]:
-        first = after - self.dropped + self._gone
+    def _slice(self, after: int, limit: int | None = None) -> list[Row]:
+        first = after - self.dropped
         return self._rows[first : None if limit is None else first + limit]
 
     def counts(self) -> Mapping[tuple[str, EventKind], int]:
@@ -125,11 +126,10 @@ class Ledger:
 
     def restore(self, cursor: int, entries: Iterable[Entry]) -> None:
         """Take the newest entries that a store has kept, the last of them numbered `cursor`."""
-        self._rows, self._gone = [_row(entry) for entry in entries], 0
-        self._bytes = sum(row[7].size for row in self._rows if row is not None and row[7] is not None)
+        self._rows = [_row(entry) for entry in entries]
+        self._bytes = sum(row[7].size for row in self._rows if row[7] is not None)
         self._counted = cursor
         self.dropped = cursor - len(self._rows)
-        self._limit = self._cap
 
     def notify(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` once, at the next entry; return what takes the wish back."""
@@ -142,7 +142,7 @@ class Ledger:
         return forget
 
 
-def _entry(number: int, row: _Row) -> Entry:
+def _entry(number: int, row: Row) -> Entry:
     at, entity, event, sequence, name, delivery, consumer, content, details = row
     subject: Subject
     if name is None:
@@ -154,7 +154,7 @@ def _entry(number: int, row: _Row) -> Entry:
     return Entry(number, at, entity, event, subject, details or {})
 
 
-def _row(entry: Entry) -> _Row:
+def _row(entry: Entry) -> Row:
     place, details, subject = (entry.at, entry.entity, entry.event), entry.details, entry.subject
     match subject:
         case AboutMessage(sequence, message_id, delivery, consumer, content):

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from peeklock.servicebus.broker import Namespace
-from peeklock.servicebus.broker.backlog import Backlog
 from peeklock.servicebus.broker.message import Message
 from peeklock.servicebus.broker.queue import TRANSFER_SUFFIX, Queue
 from peeklock.servicebus.broker.subscription import Subscription
@@ -51,7 +50,7 @@ class Store:
         self.path = folder / (quote(namespace, safe="") + SUFFIX)
         self.database = connect(self.path)
         self._turn = Turn()
-        self._ids: dict[Backlog, int] = {}
+        self._ids: dict[Queue, int] = {}
         self._namespace: Namespace | None = None
         self._describe: Describe = lambda _: None
         self._cursor = 0
@@ -76,10 +75,10 @@ class Store:
         self._ids = fill(self.database, namespace)
         row = self.database.execute("SELECT MAX(n) FROM ledger").fetchone()
         self._cursor, self._oldest = row[0] or 0, namespace.ledger.dropped
-        namespace.keep(self._turn)
+        namespace.keep(self._turn.follow)
         for entity in list(namespace.entities()):
             for part in entity.parts():
-                part.pump()  # sessions become available, and forwards go on
+                part.dispatch.pump()  # sessions become available, and forwards go on
         self.commit()
 
     def define(self, topology: dict[str, Any], port: int, started_at: float) -> None:
@@ -92,7 +91,8 @@ class Store:
 
     def redescribe(self, entity: Queue) -> None:
         """Keep anew what the administration API knows of an entity."""
-        self._turn.configured(entity)
+        if entity.log.journal is not None:
+            entity.log.journal.configured()
 
     def commit(self) -> None:
         """Write what has changed since the last commit. Raises `StoreError`: what was told to nobody is lost then."""
@@ -137,11 +137,10 @@ class Store:
             if not entity.is_dead_letter:
                 self.database.execute("INSERT OR IGNORE INTO removed VALUES (?)", (entity.name,))
         for entity in turn.defined:
-            assert isinstance(entity, Queue)
             self._write_entity(entity)
         for entity in turn.purged:
             self._empty(self._ids[entity])
-        counted = [(entity.next_sequence, self._ids[entity]) for entity in turn.counted if entity in self._ids]
+        counted = [(entity.log.next_sequence, self._ids[entity]) for entity in turn.counted if entity in self._ids]
         self.database.executemany("UPDATE entity SET next_sequence = ? WHERE id = ?", counted)
 
     def _write_entity(self, entity: Queue) -> None:
@@ -155,10 +154,10 @@ class Store:
             entity.name,
             kind,
             dump_settings(entity.settings),
-            entity.status,
+            entity.gate.status,
             rules,
             None if record is None else json.dumps(record),
-            entity.next_sequence,
+            entity.log.next_sequence,
         )
         self._ids[entity] = self.database.execute(_ENTITY, row).fetchone()[0]
         self.database.execute("DELETE FROM removed WHERE path = ?", (entity.name,))
@@ -187,12 +186,12 @@ class Store:
             self.database.execute(
                 "DELETE FROM duplicate WHERE entity = ? AND at <= ?", (self._ids[entity], at - window)
             )
-        for (entity, session_id), session in turn.states.items():
+        for (entity, session_id), (state, at) in turn.states.items():
             place = (self._ids[entity], session_id)
-            if session.state is None:
+            if state is None:
                 self.database.execute("DELETE FROM session WHERE entity = ? AND id = ?", place)
             else:
-                row = (*place, session.state, session.state_set_at)
+                row = (*place, state, at)
                 self.database.execute("INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?)", row)
 
 

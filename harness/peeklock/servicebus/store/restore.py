@@ -7,8 +7,7 @@ import sqlite3
 from dataclasses import dataclass, replace
 from typing import Any
 
-from peeklock.servicebus.broker import Namespace
-from peeklock.servicebus.broker.backlog import Backlog
+from peeklock.servicebus.broker import Namespace, Queue
 from peeklock.servicebus.broker.message import ACTIVE, DEFERRED, LOCKED, LOCKED_DEFERRED, SCHEDULED, Message
 from peeklock.servicebus.broker.subscription import Subscription
 from peeklock.servicebus.topology import Topology
@@ -69,10 +68,10 @@ def _put(entities: dict[str, Any], name: str, settings: Any) -> None:
     entities[name] = settings
 
 
-def fill(database: sqlite3.Connection, namespace: Namespace) -> dict[Backlog, int]:
+def fill(database: sqlite3.Connection, namespace: Namespace) -> dict[Queue, int]:
     """Give a namespace that was made from `merge` what its entities held; return the rows of its entities."""
     _fill_ledger(database, namespace)
-    ids: dict[Backlog, int] = {}
+    ids: dict[Queue, int] = {}
     for row, path, status, rules, next_sequence in database.execute(
         "SELECT id, path, status, rules, next_sequence FROM entity ORDER BY id"
     ).fetchall():
@@ -88,9 +87,8 @@ def fill(database: sqlite3.Connection, namespace: Namespace) -> dict[Backlog, in
                 "SELECT id, state, set_at FROM session WHERE entity = ?", (row,)
             ):
                 entity.sessions.restore(session_id, state, at)
-        if entity.status != status:
-            entity.set_status(status)
-        entity.arm(entity.next_due())
+        if entity.gate.status != status:
+            entity.gate.set_status(status)
     return ids
 
 

@@ -243,7 +243,7 @@ def write_entity(kind: str, entity: Queue, record: Record, counts: Mapping[str, 
             shown[name] = write_span(value)
         else:
             shown[name] = None if value is None else str(value)
-    shown["Status"] = entity.status
+    shown["Status"] = entity.gate.status
     if settings.partitioned:
         shown["MaxSizeInMegabytes"] = str(settings.max_size_in_megabytes * PARTITIONS)
     if not sizes:
@@ -276,16 +276,16 @@ def write_entity(kind: str, entity: Queue, record: Record, counts: Mapping[str, 
 def _counted(entity: Queue) -> dict[str, int]:
     dead, transferred = entity.dead_letters, entity.transfer_dead_letters
     return {
-        "ActiveMessageCount": entity.active + entity.locked_count + entity.deferred,
+        "ActiveMessageCount": entity.log.active + entity.log.locked + entity.log.deferred,
         "DeadLetterMessageCount": _held(dead),
-        "ScheduledMessageCount": entity.scheduled_count,
+        "ScheduledMessageCount": entity.log.scheduled,
         "TransferDeadLetterMessageCount": _held(transferred),
         "TransferMessageCount": 0,
     }
 
 
 def _held(queue: Queue | None) -> int:
-    return 0 if queue is None else queue.active + queue.locked_count + queue.deferred
+    return 0 if queue is None else queue.log.active + queue.log.locked + queue.log.deferred
 
 
 def _write_rules(parent: Element, rules: Sequence[Mapping[str, Any]]) -> None:

@@ -44,12 +44,12 @@ class DeliverTwice(CountedFault):
         """Give it out again instead of completing it."""
         if self.after != "completed" or settlement != "complete" or not self._is_meant(queue, message):
             return False
-        queue.redeliver(message.token)
+        queue.settlement.redeliver(message.token)
         return True
 
     def delivered(self, queue: Queue, message: Message) -> bool:
         """End its lock behind its receiver's back."""
         if self.after != "delivered" or not self._is_meant(queue, message):
             return False
-        queue.redeliver(message.token, serve=False)  # who delivers goes on to the next receiver
+        queue.settlement.redeliver(message.token, serve=False)  # who delivers goes on to the next receiver
         return True

@@ -29,5 +29,5 @@ class ExpireLock(Fault):
         return [
             {"queue": queue.name, "sequence": message.sequence, "message_id": message.content.message_id}
             for queue in queues
-            for message in queue.expire_locks(self.message_id)
+            for message in queue.settlement.expire_locks(self.message_id)
         ]

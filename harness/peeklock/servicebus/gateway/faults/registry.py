@@ -184,7 +184,7 @@ class EntityFaults:
 
     def swallows(self, token: bytes, settlement: str) -> bool:
         """Let the first fault that wants it have a settlement; a lock that is lost is none of theirs."""
-        message = self._queue.locked(token)
+        message = self._queue.settlement.locked(token)
         if message is None:
             return False
         for entry in self._entries:
@@ -196,7 +196,7 @@ class EntityFaults:
 
     def holds(self, operation: str, token: bytes | None, message_id: str | None, resume: Callable[[], None]) -> bool:
         """Let the first fault that wants it keep an operation; a lock that is lost is none of theirs."""
-        message = None if token is None else self._queue.locked(token)
+        message = None if token is None else self._queue.settlement.locked(token)
         if token is not None and message is None:
             return False
         if message is not None:

@@ -220,7 +220,7 @@ class RestRequest:
     async def _receive(self, entity: str, *, peek_lock: bool) -> HttpReply:
         principal = self._authorize(entity, "Listen")
         queue: Queue = self._queue(entity)
-        queue.admit_receiver()
+        queue.gate.admit_receiver()
         if queue.faults is not None:
             queue.faults.admit("receive")
         if queue.sessions is not None:
@@ -230,14 +230,14 @@ class RestRequest:
             seconds = min(max(float(self._query.get("timeout", ["60"])[0]), 0.0), MAX_WAIT)
         except ValueError:
             raise RestRefused(400, "'timeout' is a number of seconds.") from None
-        queue.add_consumer(taker)
-        queue.wake(taker)
+        queue.dispatch.add(taker)
+        queue.dispatch.wake(taker)
         try:
             message = await asyncio.wait_for(asyncio.shield(taker.taken), seconds)
         except TimeoutError:
             return HttpReply(204, kind="")
         finally:
-            queue.remove_consumer(taker)
+            queue.dispatch.remove(taker)
             self._context.turns.end()
         return self._rendered(message, entity, peek_lock=peek_lock)
 
@@ -296,8 +296,10 @@ class RestRequest:
                 if queue.faults.swallows(token, settlement):
                     self._context.turns.end()
                     return HttpReply(200, kind="")
-        queue.touch()
-        {"PUT": queue.abandon, "DELETE": queue.complete, "POST": queue.renew}[self._method](token)
+        queue.gate.touch()
+        {"PUT": queue.settlement.abandon, "DELETE": queue.settlement.complete, "POST": queue.settlement.renew}[
+            self._method
+        ](token)
         self._context.turns.end()
         return HttpReply(200, kind="")
 
