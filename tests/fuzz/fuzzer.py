@@ -220,7 +220,8 @@ class Fuzzer:
             for part in entity.parts():
                 found = part.peek(0, 1_000_000)
                 states = [message.state.split()[0] for message in found]
-                counted = (part.active, part.locked_count, part.deferred, part.scheduled_count)
+                log = part.log
+                counted = (log.active, log.locked, log.deferred, log.scheduled)
                 truth = tuple(states.count(state) for state in ("active", "locked", "deferred", "scheduled"))
-                if counted != truth or part.size_in_bytes != sum(message.content.size for message in found):
-                    raise Finding(f"{part.name}: counts {counted}, has {truth}, {part.size_in_bytes} bytes")
+                if counted != truth or log.size_in_bytes != sum(message.content.size for message in found):
+                    raise Finding(f"{part.name}: counts {counted}, has {truth}, {log.size_in_bytes} bytes")

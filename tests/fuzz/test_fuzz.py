@@ -7,7 +7,8 @@ import random
 
 import pytest
 
-from peeklock.servicebus.broker.queue import Queue
+from peeklock.servicebus.broker.log import MessageLog
+from peeklock.servicebus.broker.settlement import Settlement
 from peeklock.servicebus.gateway.connection import AmqpConnection
 from tests.fuzz.__main__ import run
 from tests.fuzz.fuzzer import Finding
@@ -30,17 +31,17 @@ def test_hostile_input():
 def test_the_fuzzer_finds(fault, monkeypatch):
     """A broker that fails at a deep place, that keeps connections, or that loses count is found out."""
     if fault == "crash":
-        monkeypatch.setattr(Queue, "dead_letter", lambda *_: 1 / 0)
+        monkeypatch.setattr(Settlement, "dead_letter", lambda *_: 1 / 0)
     elif fault == "stays":
         lost = AmqpConnection.lost
         monkeypatch.setattr(AmqpConnection, "lost", lambda self: lost(self) or self.context.connections.amqp.add(self))
     else:
-        complete = Queue.complete
+        drop = MessageLog.drop
 
-        def completed(self, token):
-            complete(self, token)
+        def dropped(self, message):
+            drop(self, message)
             self.size_in_bytes -= 1
 
-        monkeypatch.setattr(Queue, "complete", completed)
+        monkeypatch.setattr(MessageLog, "drop", dropped)
     with pytest.raises(Finding):
         fuzz(2_000)

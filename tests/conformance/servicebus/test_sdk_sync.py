@@ -202,7 +202,7 @@ def test_lock_survives_the_connection(bus):
 
     def cut(server):
         for peer in list(server.context.connections.amqp):
-            if any(consumer.connection is peer for consumer in server.namespace.entity("cut").consumers):
+            if any(consumer.connection is peer for consumer in server.namespace.entity("cut").dispatch.consumers):
                 peer.abort()
 
     with Client(bus.connection_string()) as raw:

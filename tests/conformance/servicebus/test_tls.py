@@ -140,7 +140,7 @@ def test_garbage_after_the_first_byte_of_a_hello(bus: Emulator, hello: bytes) ->
                 pass
         except OSError:
             pass  # reset: it was not listened to any longer
-    assert bus.call(lambda server: server.namespace.queues["q"].active) == 0
+    assert bus.call(lambda server: server.namespace.queues["q"].log.active) == 0
 
 
 def test_garbage_inside_tls(bus: Emulator, ca: str) -> None:
