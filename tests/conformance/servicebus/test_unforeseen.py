@@ -13,7 +13,9 @@ import pytest
 
 from peeklock.servicebus import AccessRule, Client, Emulator, Issuer, OutgoingMessage, Queue, ServiceBusError, Topology
 from peeklock.servicebus.auth import TokenVerifier, make_token
-from peeklock.servicebus.broker.queue import Queue as BrokerQueue
+from peeklock.servicebus.broker.dispatch import Dispatch
+from peeklock.servicebus.broker.intake import Intake
+from peeklock.servicebus.broker.settlement import Settlement
 from peeklock.servicebus.gateway.administration import Administration
 from peeklock.servicebus.gateway.control import ControlApi
 from peeklock.servicebus.host import Host
@@ -55,7 +57,7 @@ def refused(act: Callable[[], object]) -> ServiceBusError:
 
 def test_a_send_is_rejected(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(BrokerQueue, "send", burst)
+        broken.setattr(Intake, "send", burst)
         assert refused(lambda: client.send("q", [OutgoingMessage(b"y")])).condition == INTERNAL
     client.send("q", [OutgoingMessage(b"z")])
 
@@ -63,14 +65,14 @@ def test_a_send_is_rejected(client: Client, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_settlement_is_rejected(client: Client, shared: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     (message,) = client.receive("q")
     with monkeypatch.context() as broken:
-        broken.setattr(BrokerQueue, "complete", burst)
+        broken.setattr(Settlement, "complete", burst)
         assert refused(lambda: client.complete(message)).condition == INTERNAL
     assert shared.entities()[0]["locked"] == 1
 
 
 def test_a_management_request_is_answered(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(BrokerQueue, "schedule", burst)
+        broken.setattr(Intake, "schedule", burst)
         when = datetime(2100, 1, 1, tzinfo=UTC)
         assert refused(lambda: client.schedule("q", OutgoingMessage(b"y"), when)).condition == INTERNAL
     assert len(client.peek("q")) == 1
@@ -84,7 +86,7 @@ def test_a_token_is_answered(shared: Emulator, monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_attach_is_refused_with_the_reason(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(BrokerQueue, "add_consumer", burst)
+        broken.setattr(Dispatch, "add", burst)
         assert refused(lambda: client.receive("q")).condition == INTERNAL
         client.send("q", [OutgoingMessage(b"y")])
     assert len(client.receive("q")) == 1
