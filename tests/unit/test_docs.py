@@ -88,3 +88,14 @@ def test_the_version_is_that_of_the_distribution() -> None:
     assert peeklock.__version__ == version("peeklock")
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         peeklock.nothing  # noqa: B018
+
+
+def test_every_semantic_that_is_cited_is_written_down() -> None:
+    """`S-41` in the code is item 41 of docs/semantics.md."""
+    page = (ROOT / "docs" / "semantics.md").read_text(encoding="utf-8")
+    known = {int(number) for number in re.findall(r"^\*\*S-(\d+)\.\*\*", page, re.MULTILINE)}
+    assert known == set(range(1, 88))
+    for folder in ("harness", "tests", "docs"):
+        for path in (ROOT / folder).rglob("*.py" if folder != "docs" else "*.md"):
+            cited = {int(number) for number in re.findall(r"\bS-(\d+)\b", path.read_text(encoding="utf-8"))}
+            assert cited <= known, f"{path}: {sorted(cited - known)}"
