@@ -115,7 +115,9 @@ def _without(data: Any, path: DataPath) -> Any:
     if not path:
         return {}
     first, *rest = path
-    if first == "services" and len(rest) == 1:  # others may name it
+    if (
+        first == "services" and len(rest) == 1 and isinstance(data, dict) and isinstance(data.get(first), dict)
+    ):  # others may name it
         return {**data, first: {**data[first], rest[0]: {"run": ["python"]}}}
     if isinstance(data, dict) and first in data:
         if rest and isinstance(data[first], dict | list):

@@ -37,7 +37,8 @@ def check_scenario(scenario: Scenario) -> list[Problem]:
     for section in ("vars", "secrets", "defaults"):
         walk.value(document, (section,), data.get(section, {}), given)
     for name in header.services:
-        walk.value(document, ("services", name), data["services"][name], {*given, "service"})
+        if isinstance(written := data.get("services"), dict):
+            walk.value(document, ("services", name), written.get(name), {*given, "service"})
     for case in scenario.cases:
         defined = {*given, *case.row, *case.header.vars}
         walk.own |= {*case.row, *case.header.vars}

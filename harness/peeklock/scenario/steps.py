@@ -132,7 +132,10 @@ class StepReader:
     def _check_arguments(self, verb: VerbSpec, written: Any, arguments: Any, path: DataPath) -> None:
         _, problems = validate(verb.arguments, arguments, self.document, path, resolved_later=True)
         self.problems += problems
-        if not problems:
+        if not problems and not isinstance(arguments, dict):
+            text, fix = f'the arguments of "{verb.name}" are written out', "use `${…}` inside them"
+            self._complain(path, text, expected="a mapping", actual=show(arguments), fix=fix)
+        elif not problems:
             for complaint in verb.check(arguments, self.facts):
                 where = (*path, *complaint.path) if isinstance(written, dict) else path
                 self._complain(where, complaint.message, expected=complaint.expected, fix=complaint.fix)

@@ -113,8 +113,6 @@ def _limits(arguments: _Words) -> str:
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
-    if not isinstance(raw, dict):
-        return [Complaint((), "a fault is written out", "a mapping", "use `${…}` inside it, or a case for each fault")]
     stack = facts.stack
     declared = [kind for kind in ("postgres", "blobs", "servicebus") if getattr(stack, kind) is not None]
     targets = [*declared, *facts.processes]

@@ -138,7 +138,7 @@ def test_the_timeline_shows_what_struck(tmp_path: Path) -> None:
         ("{on: worker, latency: true}", 'the key "delay" is missing'),
         ("{on: worker, latency: 1s, times: 2}", "latency has no times: it lasts until it is cleared"),
         ("{clear: postgres}", 'there is no target "postgres"'),
-        ('"${all}"', "a fault is written out"),
+        ('"${all}"', 'the arguments of "fault" are written out'),
     ],
 )
 def test_what_makes_no_sense_is_said_before_anything_starts(tmp_path: Path, fault: str, complaint: str) -> None:
