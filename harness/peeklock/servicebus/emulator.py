@@ -14,8 +14,6 @@ from .broker import Clock, SystemClock
 from .fault_controls import FaultControls
 from .gateway import Limits, Server
 from .ledger import Entry
-from .settings import TopologyError
-from .store import StoreError
 from .topology import Topology
 
 if TYPE_CHECKING:
@@ -82,7 +80,7 @@ class Emulator:
         name: str = "sbemulatorns",
         clock: Clock | None = None,
         limits: Limits | None = None,
-        data_folder: Path | None = None,
+        data_folder: Path | str | None = None,
         issuer: Issuer | None = None,
     ) -> None:
         self.topology = topology or Topology()
@@ -92,7 +90,7 @@ class Emulator:
         self.faults = FaultControls(self.call)
         self._limits = limits
         self._issuer = issuer
-        self._data_folder = data_folder
+        self._data_folder = None if data_folder is None else Path(data_folder)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._server: Server | None = None
@@ -102,13 +100,17 @@ class Emulator:
         failure: list[BaseException] = []
 
         async def main() -> None:
+            store = None
             try:
+                store = self._store()
                 issuer = await self._start_issuer()
-                server = Server(
-                    self.name, self.topology, self.clock, limits=self._limits, store=self._store(), issuer=issuer
-                )
+                server = Server(self.name, self.topology, self.clock, limits=self._limits, store=store, issuer=issuer)
                 await server.start()
-            except (OSError, StoreError, TopologyError) as error:
+            except BaseException as error:  # noqa: BLE001 -- whoever waits for the start is told, whatever it is
+                if store is not None:
+                    store.close()
+                if self._issuer is not None:
+                    await self._issuer.stop()
                 failure.append(error)
                 started.set()
                 return
@@ -125,6 +127,7 @@ class Emulator:
         self._thread.start()
         started.wait()
         if failure:
+            self._thread.join(10)
             raise failure[0]
         return self
 

@@ -59,26 +59,27 @@ class Host:
             from .store.file import Store
 
             store = Store(self._data_folder, name)
-        server = Server(
-            name,
-            topology,
-            self.clock,
-            host=self.address,
-            limits=self._limits,
-            log=log,
-            ledger_cap=self._ledger_cap,
-            store=store,
-            monitor=self.monitor,
-            issuer=self.issuer,
-            on_failure=self._on_failure,
-        )
-        self.servers[name] = server
-        self.monitor.start()
         try:
+            server = Server(
+                name,
+                topology,
+                self.clock,
+                host=self.address,
+                limits=self._limits,
+                log=log,
+                ledger_cap=self._ledger_cap,
+                store=store,
+                monitor=self.monitor,
+                issuer=self.issuer,
+                on_failure=self._on_failure,
+            )
             await server.start()
         except BaseException:
-            del self.servers[name]
+            if store is not None:
+                store.close()
             raise
+        self.servers[name] = server
+        self.monitor.start()
         log("namespace.listening", port=server.port, queues=len(topology.queues))
         return server
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from peeklock.errors import PeeklockError
 
+MAX_SECONDS = 922_337_203_685.0
+"""The longest time that .NET, and with it the service, can tell."""
+
 
 class TopologyError(PeeklockError, ValueError):
     """A topology that cannot be: says where, what was found and how to fix it."""
@@ -43,7 +46,11 @@ def read_value(value: Any, annotation: str, where: str) -> Any:
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         shown = "the value of a key" if where.endswith(".key") else repr(value)
         raise TopologyError(f"{where}: expected {annotation}, got {shown}", f"give a {annotation.split(' ')[0]}")
-    return float(str(value)) if annotation.startswith("float") else value
+    if not annotation.startswith("float"):
+        return value
+    if isinstance(value, int | float) and -MAX_SECONDS <= value <= MAX_SECONDS:  # NaN is neither
+        return float(value)
+    raise TopologyError(f"{where}: expected a number up to {MAX_SECONDS:.0f}, got {value}", "give a smaller one")
 
 
 def read_settings(kind: type[Any], settings: Any, where: str) -> Any:

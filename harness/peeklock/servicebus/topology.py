@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .auth.access_rule import RIGHTS, AccessRule
-from .settings import TopologyError, check_names, read_object, read_settings, read_value
+from .settings import MAX_SECONDS, TopologyError, check_names, read_object, read_settings, read_value
 
 if TYPE_CHECKING:
     from .auth.identity import Identity
@@ -188,6 +188,8 @@ def check(topology: Topology) -> None:
     """Raise `TopologyError` for names and numbers that Service Bus would refuse, and for what is not built yet."""
     if topology.sku not in SKUS:
         raise TopologyError(f"sku is {topology.sku!r}", f"use one of {', '.join(SKUS)}")
+    if not 0 <= topology.port <= 65_535:
+        raise TopologyError(f"port is {topology.port}, expected 0 to 65535", "use 0 for a free one")
     names = [*topology.queues, *topology.topics]
     for kind, name, queue in _entities(topology):
         last = name.rpartition("/Subscriptions/")[2] if kind == "subscription" else name
@@ -208,8 +210,12 @@ def check(topology: Topology) -> None:
             ("max_size_in_megabytes", queue.max_size_in_megabytes, 1),
             ("max_message_size_in_kilobytes", queue.max_message_size_in_kilobytes, 1),
         ):
-            if value is not None and value < least:
+            if value is not None and not value >= least:  # NaN is neither
                 raise TopologyError(f"{kind} {name!r}: {label} is {value}, expected {least} or more", "give it more")
+            if value is not None and value > MAX_SECONDS:
+                raise TopologyError(
+                    f"{kind} {name!r}: {label} is {value}, expected {MAX_SECONDS:.0f} or less", "give it less"
+                )
     lowered = [name.lower() for name in names]
     for topic_name, topic in topology.topics.items():
         lowered += [f"{topic_name}/subscriptions/{name}".lower() for name in topic.subscriptions]

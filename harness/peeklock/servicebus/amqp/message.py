@@ -54,7 +54,8 @@ _TOKEN_ALONE = bytes((0, 0x53, DELIVERY_ANNOTATIONS, 0xC1, len(_TOKEN) + 18, 2))
 _NOTHING = bytes((0, 0x53, DELIVERY_ANNOTATIONS, 0xC1, 1, 0))
 _STAMP = struct.Struct(f">{len(_ENQUEUED)}sq{len(_SEQUENCE)}sq").pack
 _i64 = struct.Struct(">q").pack
-_HEADER_CONSTRUCTORS = (b"\x40\x41\x42\x56", b"\x40\x50", b"\x40\x43\x52\x70")  # durable, priority, ttl
+_FLAG = b"\x40\x41\x42\x56"
+_HEADER_CONSTRUCTORS = (_FLAG, b"\x40\x50", b"\x40\x43\x52\x70", _FLAG)  # durable, priority, ttl, first-acquirer
 _REPEATED = (DATA, SEQUENCE)
 T = TypeVar("T", int, tuple[int, int, int])
 _DEFAULT_HEADER = b"\x40\x40\x40\x40"
@@ -102,8 +103,11 @@ class Envelope(Reading):
                     rebuilt = [raw[start:pos]]
                 self._read_head(code, raw, at, after)
             else:
-                if code > FOOTER or code < last or (code == last and code not in _REPEATED):
+                if code > FOOTER or (code == last and code not in _REPEATED):
                     raise DecodeError(f"section 0x{code:02x} has no place after 0x{last:02x} in a message")
+                if code < last:
+                    self.__init__(_in_order(raw))  # type: ignore[misc]
+                    return
                 last = code
                 if start < 0:
                     start = pos
@@ -167,11 +171,11 @@ class Envelope(Reading):
 
     def _read_header(self, raw: bytes, at: int) -> None:
         parts, _ = scan.slices(raw, at)
-        parts = (parts + [b"\x40"] * 3)[:3]
+        parts = (parts + [b"\x40"] * 4)[:4]
         for part, constructors in zip(parts, _HEADER_CONSTRUCTORS, strict=True):
             if part[0] not in constructors:
                 raise DecodeError(f"0x{part[0]:02x} begins a field of the header that is no such type")
-        self._header = b"".join(parts) + b"\x40"
+        self._header = b"".join(parts)
         ttl = decode.plain(parts[2])[0]
         if isinstance(ttl, int):
             self.ttl = ttl / 1000
@@ -256,8 +260,10 @@ class Envelope(Reading):
         if self._header == _DEFAULT_HEADER:
             self._header = _header_of(seconds)
             return
-        second = scan.skip(self._header, scan.skip(self._header, 0))
-        self._header = self._header[:second] + encode(UInt(min(int(seconds * 1000), 0xFFFFFFFF))) + b"\x40"
+        start = scan.skip(self._header, scan.skip(self._header, 0))
+        end = scan.skip(self._header, start)
+        milliseconds = encode(UInt(min(int(seconds * 1000), 0xFFFFFFFF)))
+        self._header = self._header[:start] + milliseconds + self._header[end:]
 
     def copy(self) -> Envelope:
         """Return a copy for another entity; both share their bytes, until one is changed."""
@@ -371,6 +377,18 @@ class Envelope(Reading):
 def _header_of(ttl: float) -> bytes:
     """Encode the first four fields of a header that has nothing but a time to live; queues repeat their default."""
     return b"\x40\x40" + encode(UInt(min(int(ttl * 1000), 0xFFFFFFFF))) + b"\x40"
+
+
+def _in_order(raw: bytes) -> bytes:
+    """Put the sections of a message into the order of the standard: rhea writes the footer before the body, and Service
+    Bus takes it."""
+    sections, pos = [], 0
+    while pos < len(raw):
+        code, at = decode.descriptor(raw, pos)
+        after = scan.skip(raw, at)
+        sections.append((code, raw[pos:after]))
+        pos = after
+    return b"".join(section for _, section in sorted(sections, key=lambda entry: entry[0]))
 
 
 def batch(raw: bytes) -> list[Envelope]:

@@ -69,9 +69,9 @@ class TokenVerifier:
             return False
         return self.entra().misses_key_of(bare(token))
 
-    def verify(self, token: str, audience: str) -> Claim:
-        """Check a SAS token, or an Entra token, for an audience; return its claim. Raises `TokenRefused` in Service Bus's
-        words."""
+    def verify(self, token: str, audience: str, uri: str | None = None) -> Claim:
+        """Check a SAS token, or an Entra token, for an audience; return its claim. A token for `uri`, the path of the HTTP
+        request that brings it, is as good as one for the entity. Raises `TokenRefused` in Service Bus's words."""
         path = path_of(audience).lower()
         if not token.startswith(SAS_PREFIX):
             return self.entra().verify(bare(token), path.removesuffix("/$management"))
@@ -84,7 +84,8 @@ class TokenVerifier:
         if sas.expires <= self._now():
             when = time.strftime("%m/%d/%Y %H:%M:%S", time.gmtime(sas.expires))
             raise TokenRefused(401, f"ExpiredToken: The token is expired. Expiration time: '{when}'.")
-        if not covers(path_of(sas.resource).lower(), path):
+        scope = path_of(sas.resource).lower()
+        if not covers(scope, path) and (uri is None or not covers(scope, path_of(uri).lower())):
             raise TokenRefused(401, "InvalidAudience: The authorization header contains a token with a wrong audience.")
         for rule in rules:
             if covers((rule.entity or "").lower(), path):

@@ -228,10 +228,7 @@ class Channel:
         ids: list[Any] = [message_id, None, None, None, receiver.target.value[0]]
         raw = build(properties=ids + [None] * 8, application_properties=properties, value=value)
         self.send(sender, [raw])
-        box = self.inbox.setdefault(receiver.id, [])
-        self.wait(lambda: box or self.check(receiver), f"the answer of '{node}'")
-        payload = box.pop(0).payload or b""
-        answer = Envelope(payload)
+        answer = self._answer(receiver, message_id, node)
         fields = answer.application_properties()
         status = int(fields.get(codes[0], 500))
         if status >= 300:
@@ -239,6 +236,15 @@ class Channel:
             raise ServiceBusError(condition, str(fields.get(codes[1], "")))
         body = answer.body()[1]
         return status, body[0] if body else None
+
+    def _answer(self, receiver: Receiver, message_id: str, node: str) -> Envelope:
+        """Return the answer to one request; those to requests that nobody waits for any more are dropped."""
+        box = self.inbox.setdefault(receiver.id, [])
+        while True:
+            self.wait(lambda: box or self.check(receiver), f"the answer of '{node}'")
+            answer = Envelope(box.pop(0).payload or b"")
+            if answer.properties().get("correlation_id") == message_id:
+                return answer
 
     def _open_pair(self, node: str) -> tuple[Sender, Receiver]:
         receiver = self._attach(Receiver, node, wait=False, snd=1)

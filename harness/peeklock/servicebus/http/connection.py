@@ -210,7 +210,8 @@ class HttpConnection(asyncio.Protocol):
         fields = [*reply.headers, ("content-type", reply.kind)] if reply.kind else [*reply.headers]
         if length is not None:
             fields.append(("content-length", str(length)))
-        return self._http.send(h11.Response(status_code=reply.status, headers=[*fields, _SERVER])) or b""
+        written = [(name.encode("ascii"), _field(value)) for name, value in (*fields, _SERVER)]
+        return self._http.send(h11.Response(status_code=reply.status, headers=written)) or b""
 
     async def _stream(self, reply: HttpReply) -> None:
         """Send until the stream ends or its reader hangs up; a slow reader holds up nobody but itself."""
@@ -232,3 +233,8 @@ class HttpConnection(asyncio.Protocol):
     def _close(self) -> None:
         if self._transport is not None:
             self._transport.close()
+
+
+def _field(value: str) -> bytes:
+    """Write the value of a header: what a message says of itself may have any character, a header no control characters."""
+    return "".join(char if char.isprintable() else " " for char in value).strip().encode("utf-8", "replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hmac
 import json
 from collections.abc import AsyncIterator
@@ -31,6 +32,10 @@ MAX_WAIT = 60.0
 DEFAULT_LIMIT = 10_000
 _PATIENCE = 3.0
 """Seconds in which handshakes have to come to an end before the clock is moved."""
+MAX_NAME = 128
+MAX_ADVANCE = 100 * 366 * 86_400.0
+"""A hundred years: later on, times cannot be written any more."""
+_PORT_ERRORS = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
 
 
 class Refused(PeeklockError):
@@ -140,7 +145,9 @@ class ControlApi(HttpService):
         except BrokerError as error:
             return 404, {"error": error.description, "fix": "GET /namespaces/{name}/entities lists what there is"}
         except OSError as error:
-            return 409, {"error": f"the port cannot be had: {error.strerror}", "fix": "leave 'port' out, or use 0"}
+            if error.errno in _PORT_ERRORS:
+                return 409, {"error": f"the port cannot be had: {error.strerror}", "fix": "leave 'port' out, or use 0"}
+            return 500, {"error": f"the machine refused: {error.strerror or error}", "fix": "see the emulator's log"}
 
     async def _route(
         self, method: str, parts: list[str], query: dict[str, list[str]], document: Any
@@ -153,10 +160,13 @@ class ControlApi(HttpService):
                 if isinstance(document, dict) and document.get("hold") is True:
                     return 200, {"quiet": await host.hold(_PATIENCE), "now": host.now()}
                 seconds = document.get("advance") if isinstance(document, dict) else None
-                if not isinstance(seconds, int | float) or isinstance(seconds, bool):
-                    raise Refused(400, "'advance' is missing or no number", 'send {"advance": <seconds>}')
+                if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds <= MAX_ADVANCE:
+                    expected = f"'advance' is {seconds!r}, expected seconds from 0 to {MAX_ADVANCE:.0f}"
+                    raise Refused(400, expected, 'send {"advance": <seconds>}')
                 return 200, {"now": host.advance(float(seconds))}
             case ["PUT", "namespaces", name] if name:
+                if len(name) > MAX_NAME:
+                    raise Refused(400, f"a namespace's name has {len(name)} characters", f"use {MAX_NAME} at most")
                 if name in host.servers:
                     raise Refused(409, f"namespace {name!r} exists", "DELETE it first, or choose another name")
                 server = await host.add(name, Topology.from_json(document))

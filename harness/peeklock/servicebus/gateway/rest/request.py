@@ -8,7 +8,7 @@ import uuid
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from peeklock.servicebus.amqp import Envelope
 from peeklock.servicebus.amqp.json_values import json_safe
@@ -20,7 +20,7 @@ from peeklock.servicebus.gateway.context import NamespaceContext
 from peeklock.servicebus.gateway.tracking import tracked
 from peeklock.servicebus.http import HttpReply, HttpRequest
 
-from .properties import RestRefused, envelope, json_object, property_of
+from .properties import RestRefused, envelope, json_object, property_of, read_json
 
 MAX_WAIT = 60.0
 _BATCH = "application/vnd.microsoft.servicebus.json"
@@ -71,7 +71,8 @@ class RestRequest:
         self._context = context
         self._administration = administration
         self._scheme = "https" if request.secure else "http"
-        self._method = request.method
+        self._method = "GET" if request.method == "HEAD" else request.method
+        self._path = request.path
         self._parts = [unquote(part) for part in request.path.strip("/").split("/")]
         self._query = request.query
         self._headers = request.headers
@@ -153,7 +154,7 @@ class RestRequest:
         if not token:
             raise RestRefused(401, "MissingToken: the authorization header is missing.")
         try:
-            claim = self._context.tokens.verify(token, entity)
+            claim = self._context.tokens.verify(token, entity, self._path)
         except TokenRefused as refused:
             detail = str(refused.description)
             if detail.startswith("InvalidSignature"):
@@ -203,10 +204,7 @@ class RestRequest:
         return HttpReply(201, kind="application/xml; charset=utf-8")
 
     def _batch(self) -> list[tuple[bytes, dict[str, Any], dict[str, Any], str | None]]:
-        try:
-            items = json.loads(self._body)
-        except ValueError as error:
-            raise RestRefused(400, f"The batch is not JSON: {error}") from None
+        items = read_json(self._body, "The batch")
         if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
             raise RestRefused(400, "The batch is not a JSON array of {Body, BrokerProperties, UserProperties}.")
         result = []
@@ -228,6 +226,8 @@ class RestRequest:
         taker = _Taker(principal, peek_lock=peek_lock)
         try:
             seconds = min(max(float(self._query.get("timeout", ["60"])[0]), 0.0), MAX_WAIT)
+            if seconds != seconds:
+                raise ValueError
         except ValueError:
             raise RestRefused(400, "'timeout' is a number of seconds.") from None
         queue.dispatch.add(taker)
@@ -265,7 +265,7 @@ class RestRequest:
             headers.append(
                 (
                     "location",
-                    f"{self._scheme}://{self._headers.get('host', 'localhost')}/{entity}/messages/{message.sequence}/{token}",
+                    f"{self._scheme}://{self._headers.get('host', 'localhost')}/{quote(entity)}/messages/{message.sequence}/{token}",
                 )
             )
         headers += [

@@ -60,7 +60,7 @@ class RestService(HttpService):
         try:
             if tokens.misses_key_of(token):
                 return MAX_BODY
-            tokens.verify(token, unquote(request.path.partition("/messages")[0]))
+            tokens.verify(token, unquote(request.path.partition("/messages")[0]), request.path)
         except TokenRefused:
             return UNAUTHENTICATED_BODY
         return MAX_BODY
