@@ -16,7 +16,7 @@ LAYERS = ["scenario", "scaling", "supervision", "stack", "engine", "verbs", "rep
 """From the inside out. `servicebus` stands alone; what stands outside of it may use it."""
 OUTERMOST = {"cli", "pytest_plugin"}
 FLOORS = [
-    {"settings"},
+    {"settings", "loopback"},
     {"ledger", "amqp", "auth"},
     {"broker", "client"},
     {"topology"},

@@ -70,7 +70,7 @@ class Emulator:
 
     `clock` may be a `ManualClock`; after moving it call `advance`. Everything listens on 127.0.0.1. With a `data_folder` the
     namespace outlives the emulator: one of the same `name` finds it there again. `issuer` is for Entra tokens; a topology whose
-    `identity` names none gets one. Raises `OSError`, `StoreError` and `TopologyError` on entering.
+    `identity` names none gets one. With `any_key` keys are not checked, as in Microsoft's emulator. Raises `OSError`, `StoreError` and `TopologyError` on entering.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class Emulator:
         limits: Limits | None = None,
         data_folder: Path | str | None = None,
         issuer: Issuer | None = None,
+        any_key: bool = False,
     ) -> None:
         self.topology = topology or Topology()
         self.name = name
@@ -90,6 +91,7 @@ class Emulator:
         self.faults = FaultControls(self.call)
         self._limits = limits
         self._issuer = issuer
+        self._any_key = any_key
         self._data_folder = None if data_folder is None else Path(data_folder)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -104,7 +106,15 @@ class Emulator:
             try:
                 store = self._store()
                 issuer = await self._start_issuer()
-                server = Server(self.name, self.topology, self.clock, limits=self._limits, store=store, issuer=issuer)
+                server = Server(
+                    self.name,
+                    self.topology,
+                    self.clock,
+                    limits=self._limits,
+                    store=store,
+                    issuer=issuer,
+                    any_key=self._any_key,
+                )
                 await server.start()
             except BaseException as error:  # noqa: BLE001 -- whoever waits for the start is told, whatever it is
                 if store is not None:

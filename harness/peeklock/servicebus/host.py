@@ -32,6 +32,7 @@ class Host:
         limits: Limits | None = None,
         ledger_cap: int | None = None,
         data_folder: Path | None = None,
+        any_key: bool = False,
         on_failure: Callable[[], None] = lambda: None,
     ) -> None:
         self.address = address
@@ -44,6 +45,7 @@ class Host:
         self._limits = limits
         self._ledger_cap = ledger_cap
         self._data_folder = data_folder
+        self._any_key = any_key
         self._on_failure = on_failure
         self._held: asyncio.TimerHandle | None = None
 
@@ -71,6 +73,7 @@ class Host:
                 store=store,
                 monitor=self.monitor,
                 issuer=self.issuer,
+                any_key=self._any_key,
                 on_failure=self._on_failure,
             )
             await server.start()

@@ -15,18 +15,22 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .loopback import is_loopback
 from .settings import TopologyError
 from .store import StoreError
 from .topology import Topology
 
 if TYPE_CHECKING:
+    from .gateway import Server
     from .host import Host
 
 CONTROL_TOKEN = "PEEKLOCK_CONTROL_TOKEN"  # noqa: S105 -- the name of a variable
 NAMESPACE = "sbemulatorns"
 _UNREAD_LEDGER = 1_000  # entries: without a control API nobody can ask for them
 CONFIG = "PEEKLOCK_SERVICEBUS_CONFIG"
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+OFFICIAL_CONFIG = "/ServiceBus_Emulator/ConfigFiles/Config.json"
+"""Where Microsoft's image has its configuration; compose files mount it there."""
+_OFFICIAL_PORTS = (5672, 5300)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,6 +53,18 @@ def parser() -> argparse.ArgumentParser:
         help="address to listen on; beyond loopback only where you want others to reach it (default: %(default)s)",
     )
     build.add_argument("--port", type=int, default=5672, help="AMQP port; 0 takes a free one (default: %(default)s)")
+    build.add_argument(
+        "--http-port",
+        type=int,
+        default=os.environ.get("EMULATOR_HTTP_PORT"),
+        help="serve the first namespace on this port, too, where Microsoft's emulator has its HTTP; 0 takes a free one (default: "
+        "5300 beside 5672, if it is free)",
+    )
+    build.add_argument(
+        "--control-host",
+        default="127.0.0.1",
+        help="address of the control API, whatever --host is (default: %(default)s)",
+    )
     build.add_argument("--control-port", type=int, default=0, help="port of the control API; 0 takes a free one")
     build.add_argument(
         "--data-dir",
@@ -60,6 +76,11 @@ def parser() -> argparse.ArgumentParser:
         "--issuer-port",
         type=int,
         help="also serve Entra-like tokens for managed identities on this port; 0 takes a free one",
+    )
+    build.add_argument(
+        "--any-key",
+        action="store_true",
+        help="do not check keys, as Microsoft's emulator does not: any name and key is let in",
     )
     build.add_argument(
         "--no-default-namespace", action="store_true", help="no AMQP port until the control API makes a namespace"
@@ -117,7 +138,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.ca:
         return print_authority()
     try:
-        namespaces = _namespaces(arguments)
+        namespaces = namespaces_of(arguments)
     except TopologyError as error:
         return _fail(str(error))
     token = os.environ.pop(CONTROL_TOKEN, "")
@@ -133,9 +154,12 @@ def main(argv: list[str] | None = None) -> int:
         return _fail(f"cannot listen: {error.strerror or error}\n  fix: choose another port, or 0 for a free one")
 
 
-def _namespaces(arguments: argparse.Namespace) -> dict[str, Topology]:
-    """Return the namespaces to start with: those of --config, else of the environment, else an empty one."""
+def namespaces_of(arguments: argparse.Namespace) -> dict[str, Topology]:
+    """Return the namespaces to start with: those of --config, else of the environment, else of the place where
+    Microsoft's image has its configuration, else an empty one."""
     source = arguments.config or os.environ.get(CONFIG, "")
+    if not source and not arguments.no_default_namespace and Path(OFFICIAL_CONFIG).exists():
+        source = OFFICIAL_CONFIG
     if source:
         from .config import load_namespaces
 
@@ -154,6 +178,7 @@ async def _serve(arguments: argparse.Namespace, namespaces: dict[str, Topology],
         log=log,
         ledger_cap=None if token else _UNREAD_LEDGER,
         data_folder=arguments.data_dir,
+        any_key=arguments.any_key,
         on_failure=stopping.set,
     )
     loop = asyncio.get_running_loop()
@@ -166,7 +191,7 @@ async def _serve(arguments: argparse.Namespace, namespaces: dict[str, Topology],
         reloading.add(task)
         task.add_done_callback(reloading.discard)
 
-    amqp_port = control_port = issuer_port = None
+    amqp_port = http_port = control_port = issuer_port = None
     if arguments.issuer_port is not None:
         from .issuer import Issuer
 
@@ -174,14 +199,15 @@ async def _serve(arguments: argparse.Namespace, namespaces: dict[str, Topology],
         issuer_port = await host.issuer.start(arguments.issuer_port)
     for name, topology in namespaces.items():
         server = await host.add(name, topology)
-        amqp_port = amqp_port or server.port
+        if amqp_port is None:
+            amqp_port, http_port = server.port, _listen_for_http(arguments, server)
     await host.restore()
     control = None
     if token:
         from .gateway.control import ControlApi
 
         control = ControlApi(host, token, log)
-        control_port = await control.start(arguments.host, arguments.control_port)
+        control_port = await control.start(arguments.control_host, arguments.control_port)
     loop.add_signal_handler(signal.SIGHUP, reload)
     ready: dict[str, Any] = {
         "event": "servicebus.ready",
@@ -190,9 +216,11 @@ async def _serve(arguments: argparse.Namespace, namespaces: dict[str, Topology],
         "namespaces": {name: server.port for name, server in host.servers.items()},
         "pid": os.getpid(),
     }
+    if http_port is not None:
+        ready["http_port"] = http_port
     if issuer_port is not None:
         ready["issuer_port"] = issuer_port
-    if arguments.host not in _LOOPBACK:
+    if not is_loopback(arguments.host):
         log("servicebus.reachable", level="warning", host=arguments.host, hint="whoever has a key may come in")
     print(json.dumps(ready), flush=True)
     await stopping.wait()
@@ -208,13 +236,28 @@ async def _serve(arguments: argparse.Namespace, namespaces: dict[str, Topology],
     return 0
 
 
+def _listen_for_http(arguments: argparse.Namespace, server: Server) -> int | None:
+    """Serve a namespace where Microsoft's emulator has its HTTP; return that port, or None. Raises `OSError` when a port that
+    was asked for is taken."""
+    if arguments.http_port is not None:
+        return server.listen_beside(arguments.http_port)
+    amqp, http = _OFFICIAL_PORTS
+    if server.port != amqp:
+        return None
+    try:
+        return server.listen_beside(http)
+    except OSError as error:
+        log("http.port_taken", level="warning", port=http, reason=error.strerror)
+        return None
+
+
 async def _reload(arguments: argparse.Namespace, host: Host) -> None:
     """Read the configuration again (SIGHUP): namespaces that are new are made, the others become what it says now; those that
     it does not have stay. What cannot be is logged, and everything stays as it was."""
     from .gateway.control.changes import apply
 
     try:
-        for name, topology in _namespaces(arguments).items():
+        for name, topology in namespaces_of(arguments).items():
             if name in host.servers:
                 changes = apply(host.servers[name].administration, topology)
                 log(

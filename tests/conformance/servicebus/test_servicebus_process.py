@@ -39,7 +39,7 @@ def test_ready_line_and_clean_stop():
         events = [json.loads(line)["event"] for line in logs.splitlines()]
         assert events[0] == "namespace.listening"
         assert events[-1] == "servicebus.stopped"
-        assert "cbs.refused" in events
+        assert "token.refused" in events
         assert not any(secret in logs for secret in ("sig=", "SAS_KEY", "not-the-key", TOKEN))
 
 

@@ -8,12 +8,14 @@ from peeklock.errors import PeeklockError
 
 
 class TokenRefused(PeeklockError):
-    """A put-token that fails: the status code and description of its reply (S-22)."""
+    """A put-token that fails: the status code and description of its reply (S-22). `reason` tells the owner of the emulator
+    more than its clients are told; there are no secrets in it."""
 
-    def __init__(self, status: int, description: str) -> None:
+    def __init__(self, status: int, description: str, reason: str = "") -> None:
         super().__init__(description)
         self.status = status
         self.description = description
+        self.reason = reason or description
 
 
 def path_of(address: str) -> str:

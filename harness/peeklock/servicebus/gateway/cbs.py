@@ -42,7 +42,10 @@ class CbsRequests(RequestLink):
             self._put_token(fields, request)
         except TokenRefused as refused:
             self.connection.context.failures.count(f"cbs:{refused.status}")
-            self.connection.context.log("cbs.refused", status=refused.status, audience=str(fields.get("name")))
+            audience = str(fields.get("name"))[:200]
+            self.connection.context.log(
+                "token.refused", reason=refused.reason, audience=audience, peer=self.connection.name
+            )
             return self.failed(refused.status, refused.description, "")
         return Response({"status-code": Int(200), "status-description": "OK"})
 

@@ -204,6 +204,12 @@ class AmqpConnection:
             self.claims.add(claim)
         if claims:
             self._become_authenticated()
+        else:
+            self.context.log(
+                "token.refused",
+                reason=f"no access rule '{user[:50].decode('utf-8', 'replace')}' with that password",
+                peer="SASL PLAIN",
+            )
         self.amqp.sasl_outcome(bool(claims))
 
     def add_claim(self, claim: Claim) -> bool:

@@ -36,7 +36,9 @@ class NamespaceContext:
         connections: Connections,
         turns: TurnScheduler,
         monitor: LoopMonitor,
+        own_machine: bool = True,
     ) -> None:
+        """`own_machine`: it listens where only this machine's programs can reach it."""
         self.loop = asyncio.get_running_loop()
         self.namespace = namespace
         self.container_id = container_id
@@ -46,6 +48,7 @@ class NamespaceContext:
         self.connections = connections
         self.turns = turns
         self.monitor = monitor
+        self.own_machine = own_machine
         self.failures = Failures(log)
         self.tracker = SettlementTracker(connections)
         self.detacher = LinkDetacher(namespace.name, connections, log)

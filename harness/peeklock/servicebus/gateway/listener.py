@@ -10,14 +10,14 @@ import errno
 import socket
 from collections.abc import Callable
 
+from peeklock.servicebus.loopback import BACKLOG, bind
+
 from .context import NamespaceContext
 
 _TLS_HANDSHAKE = 0x16
-_BACKLOG = 1024
 _ACCEPT_AGAIN = 1.0
 """Seconds without accepting when the process has no more descriptors."""
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_LOOPBACK = {"127.0.0.1": ("127.0.0.1", "::1"), "localhost": ("127.0.0.1", "::1")}
 
 Factory = Callable[[], asyncio.BaseProtocol]
 """Makes the protocol of a connection."""
@@ -34,7 +34,7 @@ class Listener:
 
     def start(self, host: str, port: int) -> None:
         """Listen. Raises `OSError` when the port is taken."""
-        self._sockets = _bind(host, port)
+        self._sockets = bind(host, port)
         self.port = self._sockets[0].getsockname()[1]
         for listening in self._sockets:
             listening.setblocking(False)
@@ -63,7 +63,7 @@ class Listener:
         return bool(self._sockets)
 
     def _accept(self, listening: socket.socket) -> None:
-        for _ in range(_BACKLOG):
+        for _ in range(BACKLOG):
             try:
                 accepted, _ = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -86,27 +86,6 @@ class Listener:
     def _accept_again(self, listening: socket.socket) -> None:
         if listening in self._sockets:
             self._context.loop.add_reader(listening, self._accept, listening)
-
-
-def _bind(host: str, port: int) -> list[socket.socket]:
-    """Bind every address of a host to one port; loopback's second one only if the machine has it."""
-    names = _LOOPBACK.get(host)
-    if names is None:
-        infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, *_, address = infos[0]
-        return [socket.create_server((str(address[0]), port), family=family, backlog=_BACKLOG)]
-    for _ in range(10):
-        first = socket.create_server((names[0], port), backlog=_BACKLOG)
-        chosen = first.getsockname()[1]
-        try:
-            second = socket.create_server((names[1], chosen), family=socket.AF_INET6, backlog=_BACKLOG)
-        except OSError as error:
-            if port == 0 and error.errno == errno.EADDRINUSE:
-                first.close()
-                continue
-            return [first]
-        return [first, second]
-    return [socket.create_server((names[0], port), backlog=_BACKLOG)]
 
 
 class _Arrival:

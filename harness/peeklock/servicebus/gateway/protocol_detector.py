@@ -33,7 +33,9 @@ class ProtocolDetector(asyncio.Protocol):
         """The client has gone without a word; TLS 1.3 tells only here that it distrusts the certificate."""
         self._leave()
         if exc is not None and hasattr(exc, "library"):
-            self._context.log("tls.failed", reason=str(exc))
+            from .tls import why_failed  # here: it was loaded by whoever spoke TLS
+
+            self._context.log("tls.failed", reason=why_failed(exc))
 
     def data_received(self, data: bytes) -> None:
         """Decide, and hand over what has come."""

@@ -13,6 +13,7 @@ from peeklock.servicebus.amqp import AmqpError
 from peeklock.servicebus.amqp.errors import CONNECTION_FORCED
 from peeklock.servicebus.auth import TokenVerifier
 from peeklock.servicebus.broker import Clock, Namespace
+from peeklock.servicebus.loopback import is_loopback
 from peeklock.servicebus.settings import TopologyError
 from peeklock.servicebus.store import StoreError
 from peeklock.servicebus.topology import Topology
@@ -22,6 +23,7 @@ from .connections import Connections
 from .context import NamespaceContext
 from .detaching import LOOKS
 from .failures import errors_only
+from .limited_log import LimitedLog
 from .limits import Limits
 from .listener import Listener
 from .loop_monitor import LoopMonitor
@@ -51,9 +53,10 @@ class Server:
         store: Store | None = None,
         monitor: LoopMonitor | None = None,
         issuer: Issuer | None = None,
+        any_key: bool = False,
         on_failure: Callable[[], None] = lambda: None,
     ) -> None:
-        limits, log = limits or Limits(), log or errors_only
+        limits, log = limits or Limits(), LimitedLog(errors_only if log is None else log)
         queues, topics = (topology.queues, topology.topics) if store is None else store.merged(topology)
         self.namespace = Namespace(
             name,
@@ -68,12 +71,13 @@ class Server:
         self.context = NamespaceContext(
             self.namespace,
             container_id=f"peeklock-{name}-{uuid.uuid4().hex[:8]}",
-            tokens=TokenVerifier(topology.access_rules, clock.now, _identity(topology, issuer)),
+            tokens=TokenVerifier(topology.access_rules, clock.now, _identity(topology, issuer), any_key=any_key),
             limits=limits,
             log=log,
             connections=Connections(name, limits, log),
             turns=TurnScheduler(store, self._fail),
             monitor=monitor or LoopMonitor(),
+            own_machine=is_loopback(host),
         )
         self.administration = Administration(self.context, topology, store)
         self._owns_monitor = monitor is None
@@ -81,6 +85,7 @@ class Server:
         self._host = host
         self._store = store
         self._listener = Listener(self.context, self.protocol)
+        self._beside: list[Listener] = []
         self._looking: asyncio.TimerHandle | None = None
         self.context.checks.append(self._problem)
         if store is not None:
@@ -146,6 +151,13 @@ class Server:
                 return
         self._listener.start(self._host, wanted)
 
+    def listen_beside(self, port: int) -> int:
+        """Serve the same on another port, too; return it. Raises `OSError` when it is taken."""
+        listener = Listener(self.context, self.protocol)
+        listener.start(self._host, port)
+        self._beside.append(listener)
+        return listener.port
+
     async def stop(self) -> None:
         """Close every connection and the port."""
         self.context.turns.commit()
@@ -155,7 +167,7 @@ class Server:
             self.context.monitor.stop()
         if self._looking is not None:
             self._looking.cancel()
-        self._listener.stop()
+        self._close_ports()
         self.context.stop()
         for connection in list(self.context.connections.amqp):
             connection.hang_up(AmqpError(CONNECTION_FORCED, "The server is shutting down."), at_once=True)
@@ -175,9 +187,13 @@ class Server:
     def _fail(self, error: StoreError) -> None:
         """Nothing can be kept any more: hang up without an answer, so that no client takes for done what is not."""
         self.context.log("store.failed", level="error", problem=error.problem, fix=error.fix)
-        self._listener.stop()
+        self._close_ports()
         self.context.connections.abort()
         self._on_failure()
+
+    def _close_ports(self) -> None:
+        for listener in (self._listener, *self._beside):
+            listener.stop()
 
     def _problem(self) -> str | None:
         if self.failure is not None:

@@ -27,6 +27,14 @@ class _Handshake:
             self._socket.close()
 
 
+def why_failed(error: BaseException) -> str:
+    """Tell why a handshake has failed, and what a client lacks that does not trust us."""
+    alert = getattr(error, "reason", None) or ""
+    if "UNKNOWN_CA" in alert or "CERTIFICATE" in alert:
+        return f"a client does not trust the emulator's certificate ({alert}): `peeklock servicebus --ca` tells how it comes to"
+    return str(error)
+
+
 async def handshake(
     context: NamespaceContext, accepted: socket.socket, factory: Callable[[], asyncio.BaseProtocol]
 ) -> None:
@@ -46,7 +54,7 @@ async def handshake(
             ssl_shutdown_timeout=SHUTDOWN,
         )
     except (OSError, ImportError) as error:  # no certificate, no TLS after all, or a client that distrusts us
-        context.log("tls.failed", reason=str(error))
+        context.log("tls.failed", reason=why_failed(error))
         accepted.close()
     finally:
         context.connections.other.discard(here)

@@ -9,6 +9,7 @@ from typing import Any
 
 import h11
 
+from .foreign import why_foreign
 from .messages import HttpReply, HttpRequest
 from .service import HttpService
 
@@ -150,6 +151,9 @@ class HttpConnection(asyncio.Protocol):
     def _begin(self, head: HttpRequest) -> None:
         transport = self._transport
         assert transport is not None
+        if self._service.own_machine and (reason := why_foreign(head)) is not None:
+            self._service.log("request.refused", reason=reason)
+            self._turned_away = self._service.refusal(403, reason)
         if "upgrade" in head.headers and self._turned_away is None:
             rest, _ = self._http.trailing_data
             if self._service.upgrade(head, transport, rest):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from peeklock.servicebus.loopback import bind
+
 from .connection import HttpConnection
 from .service import HttpService
 
@@ -18,18 +20,19 @@ class HttpListener:
         self._service = service
         self._most = connections
         self._open: set[asyncio.Transport] = set()
-        self._listener: asyncio.Server | None = None
+        self._listeners: list[asyncio.Server] = []
 
     async def start(self, address: str, port: int) -> int:
         """Listen on `address`; return the port. Raises `OSError` when it is taken."""
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(lambda: _Counted(self._service, self), address, port, backlog=128)
-        return int(self._listener.sockets[0].getsockname()[1])
+        for listening in bind(address, port):
+            self._listeners.append(await loop.create_server(lambda: _Counted(self._service, self), sock=listening))
+        return int(self._listeners[0].sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Close the port and every connection."""
-        if self._listener is not None:
-            self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         for transport in list(self._open):
             transport.close()
         await asyncio.sleep(0)

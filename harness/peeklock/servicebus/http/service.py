@@ -26,9 +26,11 @@ class HttpService:
     cancels = False
     """True when work for a client that has gone is to be cancelled."""
 
-    def __init__(self, limits: HttpLimits, log: Callable[..., None]) -> None:
+    def __init__(self, limits: HttpLimits, log: Callable[..., None], *, own_machine: bool = True) -> None:
+        """`own_machine`: web pages are refused, as they have no business with what only this machine can reach."""
         self.limits = limits
         self.log = log
+        self.own_machine = own_machine
 
     async def answer(self, request: HttpRequest) -> HttpReply:
         """Answer one request. What it raises is answered with 500 and logged with its traceback."""

@@ -29,7 +29,15 @@ class ServiceBusEmulatorContainer(DockerContainer):
     ) -> None:
         super().__init__(image, **more)
         self.with_env("PEEKLOCK_CONTROL_TOKEN", token)
-        command = ["--no-default-namespace", "--control-port", str(control_port), "--port", "0"]
+        command = [
+            "--no-default-namespace",
+            "--control-host",
+            "0.0.0.0",
+            "--control-port",
+            str(control_port),
+            "--port",
+            "0",
+        ]
         self.with_command([*command, *(["--data-dir", _DATA] if lasting else [])])
         for port in (control_port, *namespace_ports):
             self.with_bind_ports(port, port)

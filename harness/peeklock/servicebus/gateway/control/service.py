@@ -20,6 +20,7 @@ from peeklock.servicebus.gateway.ports import Log
 from peeklock.servicebus.gateway.server import Server
 from peeklock.servicebus.http import HttpLimits, HttpListener, HttpReply, HttpRequest, HttpService
 from peeklock.servicebus.ledger import to_json
+from peeklock.servicebus.loopback import is_loopback
 from peeklock.servicebus.settings import TopologyError
 from peeklock.servicebus.store import StoreError
 from peeklock.servicebus.topology import Topology
@@ -100,6 +101,7 @@ class ControlApi(HttpService):
 
     async def start(self, address: str, port: int) -> int:
         """Listen on `address`; return the port."""
+        self.own_machine = is_loopback(address)
         return await self._listener.start(address, port)
 
     async def stop(self) -> None:

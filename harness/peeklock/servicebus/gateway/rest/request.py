@@ -156,6 +156,7 @@ class RestRequest:
         try:
             claim = self._context.tokens.verify(token, entity, self._path)
         except TokenRefused as refused:
+            self._context.log("token.refused", reason=refused.reason, audience=entity[:200], peer="REST")
             detail = str(refused.description)
             if detail.startswith("InvalidSignature"):
                 detail = "Invalid authorization token signature"

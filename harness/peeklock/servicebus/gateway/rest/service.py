@@ -28,7 +28,11 @@ class RestService(HttpService):
 
     def __init__(self, context: NamespaceContext, administration: Administration) -> None:
         limits = context.limits
-        super().__init__(HttpLimits(limits.request, limits.keep_alive, MAX_HEADERS, MAX_BODY), context.log)
+        super().__init__(
+            HttpLimits(limits.request, limits.keep_alive, MAX_HEADERS, MAX_BODY),
+            context.log,
+            own_machine=context.own_machine,
+        )
         self._context = context
         self._administration = administration
 
@@ -41,7 +45,7 @@ class RestService(HttpService):
             return await RestRequest(context, self._administration, request).answer()
         except RestRefused as refused:
             context.failures.count(f"http:{refused.status}")
-            context.log("rest.refused", status=refused.status, path=request.path)
+            context.log("request.refused", status=refused.status, path=request.path, reason=refused.problem)
             return self.refusal(refused.status, refused.detail)
         except BrokerError as error:
             context.failures.count(error.condition)
