@@ -204,12 +204,14 @@ class Server:
 
     async def hold(self, seconds: float) -> bool:
         """Let nobody begin to come in, and wait until nobody is on the way in, for at most so many seconds; return whether that came."""
-        self._listener.hold()
+        for listener in (self._listener, *self._beside):
+            listener.hold()
         return await self.context.connections.handshakes.finish(seconds)
 
     def release(self) -> None:
         """Let clients in again."""
-        self._listener.release()
+        for listener in (self._listener, *self._beside):
+            listener.release()
 
     def run_due(self) -> None:
         """Do what the clock asks for: call it after the clock was moved."""
