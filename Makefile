@@ -9,7 +9,7 @@ SCENARIOS ?= scenarios
 BACKEND ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup e2e test check fix fuzz bench mutants conformance docker images up down lock schema clean
+.PHONY: help setup e2e test check fix fuzz chaos bench mutants conformance docker images up down lock schema clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,9 @@ fix: $(READY) ## put right what a machine can
 
 fuzz: $(READY) ## a million spoilt frames for the emulator (seven to fifteen minutes)
 	@$(BIN)/python -m tests.fuzz -n $(N)
+
+chaos: $(READY) ## kills, hostile peers, evil services and spoilt files, for ten minutes
+	@$(BIN)/python -m tests.chaos
 
 bench: $(READY) ## how fast it is, as ratios within one run
 	@$(BIN)/python -m tests.bench
