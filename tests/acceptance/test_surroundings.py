@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from peeklock.stack.project.cache import cache_dir
 from tests.acceptance.conftest import PEEKLOCK, Run, environment
 
 PROBE = """\
@@ -93,3 +96,29 @@ def test_a_limit_that_is_too_low_is_an_error_by_name(project: Path, limit: str) 
     assert done.returncode in (1, 3)
     assert "Traceback" not in told
     assert "how to fix" in told
+
+
+@pytest.mark.parametrize("length", [20, 120])
+def test_temporary_folders_may_have_short_and_long_names(peeklock: Run, length: int) -> None:
+    """Sockets have room for 107 bytes of a path."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as base:
+        folder = Path(base, "t" * max(1, length - len(base) - 1))
+        folder.mkdir()
+        named = {name: str(folder) for name in ("TMPDIR", "XDG_RUNTIME_DIR", "PEEKLOCK_DATA")}
+        for arguments in (("run", "."), ("up",), ("run", "."), ("down",)):
+            done = peeklock(*arguments, **named)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("passwd", ["root:x:0:0:root:/root:/bin/sh\n", ""])
+def test_nobody_but_root_needs_a_name(project: Path, passwd: str) -> None:
+    """As in small images: /etc/passwd has a line for root, or none at all."""
+    (project / "passwd").write_text(passwd)
+    allowed = shell(project, "unshare -m mount --bind passwd /etc/passwd")
+    if allowed.returncode != 0:
+        pytest.skip(f"no mount namespace: {allowed.stderr.strip()}")
+    hidden = f"unshare -m sh -c 'mount --bind passwd /etc/passwd && PEEKLOCK_CACHE={project}/cache peeklock run .'"
+    azurite = cache_dir() / "azurite"
+    shutil.copytree(azurite, project / "cache" / "azurite")
+    done = shell(project, hidden)
+    assert done.returncode == 0, done.stdout + done.stderr

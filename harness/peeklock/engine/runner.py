@@ -22,6 +22,7 @@ from peeklock.engine.verb import Verb
 from peeklock.errors import PeeklockError
 from peeklock.scenario.model import Case, Scenario, Step
 from peeklock.stack.backend import Stack
+from peeklock.stack.errors import named_limits
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Runner:
         try:
             self._session.stack()
             workers = max(1, self._options.workers)
-            with ThreadPoolExecutor(workers, thread_name_prefix="file") as pool:
+            with named_limits(), ThreadPoolExecutor(workers, thread_name_prefix="file") as pool:
                 for done in [pool.submit(self._files) for _ in range(workers)]:
                     done.result()
         except BaseException as error:  # noqa: BLE001 - handed to the thread that reads the events

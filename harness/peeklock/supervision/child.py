@@ -166,7 +166,8 @@ def _spawn(request: dict[str, Any]) -> tuple[int, int]:
             user = request.get("user") or {}
             if "map" in user:
                 stage = "user namespace"
-                process_tree.map_user(*user["map"])
+                uid, gid = user["map"]
+                process_tree.map_user(uid, gid, user.get("passwd", ""))
             elif "drop" in user:
                 stage = "changing the user"
                 uid, gid = user["drop"]

@@ -9,12 +9,15 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWIPC = 0x08000000
+CLONE_NEWNS = 0x00020000
+MS_BIND = 0x1000
+MNT_DETACH = 2
 
 PATIENCE = 60.0
 """Seconds for a program that is run at the end."""
@@ -156,22 +159,39 @@ def prctl(option: int, value: int) -> bool:
     return bool(ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) == 0)
 
 
-def map_user(uid: int, gid: int) -> None:
+def map_user(uid: int, gid: int, passwd: str = "") -> None:
     """Enter a user namespace in which the caller is `uid`:`gid`, with System V shared memory of its own.
 
-    A server that is killed then leaves no segment behind. Raises `OSError` where that is not allowed.
+    A server that is killed then leaves no segment behind. `passwd`: the only line of the /etc/passwd that it sees, where it has
+    none of its own. Raises `OSError` where that is not allowed.
     """
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
+
+    def call(name: str, *arguments: Any) -> None:
+        if getattr(libc, name)(*arguments) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, f"user namespaces: {os.strerror(code)}")
+
     outside_uid, outside_gid = os.geteuid(), os.getegid()
-    if libc.unshare(CLONE_NEWUSER | CLONE_NEWIPC) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, f"user namespaces: {os.strerror(code)}")
+    call("unshare", CLONE_NEWUSER | CLONE_NEWIPC | (CLONE_NEWNS if passwd else 0))
     for name, text in (
         ("setgroups", "deny"),
         ("uid_map", f"{uid} {outside_uid} 1"),
         ("gid_map", f"{gid} {outside_gid} 1"),
     ):
-        with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123
-            file.write(text)
+        _write(f"/proc/self/{name}", text)
+    if passwd and os.path.exists("/etc/passwd"):  # noqa: PTH110
+        call("mount", b"tmpfs", b"/tmp", b"tmpfs", 0, None)
+        _write("/tmp/passwd", passwd)  # noqa: S108  a new folder in the memory of this process alone
+        call("mount", b"/tmp/passwd", b"/etc/passwd", None, MS_BIND, None)
+        call("umount2", b"/tmp", MNT_DETACH)
+    elif passwd:
+        call("mount", b"tmpfs", b"/etc", b"tmpfs", 0, None)
+        _write("/etc/passwd", passwd)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as file:  # noqa: PTH123
+        file.write(text)

@@ -45,6 +45,7 @@ def run(arguments: ClockArguments, context: CaseContext) -> Found:
         now = clock.advance(seconds)
     except PeeklockError as error:
         raise VerbFailed(str(error)) from None
+    context.signal.wake()  # from now on things happen because of it: nothing has come to rest yet
     context.note("clock", f"moved by {format_duration(seconds)} to {_iso(now)}")
     context.scaler.run_due()
     context.ledger.refresh()

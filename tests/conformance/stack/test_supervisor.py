@@ -262,7 +262,7 @@ def test_a_bad_line_is_answered_and_the_next_one_is_served() -> None:
     ours, theirs = socket.socketpair()
     server = NdjsonServer(selector := selectors.DefaultSelector(), [], lambda _connection: None)
     server.connect(theirs)
-    with ours, ours.makefile("rb") as replies:
+    with ours, theirs, ours.makefile("rb") as replies:
         for line in (
             b"no json",
             b"[" * 100_000,

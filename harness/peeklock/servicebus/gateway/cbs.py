@@ -70,9 +70,12 @@ class CbsRequests(RequestLink):
                 path = context.namespace.entity(path).name
             except BrokerError as error:
                 raise TokenRefused(error.status, tracked(error.description, context.namespace.name, path)) from None
-        context.connections.handshakes.token_shown(self.connection, path)
+        handshakes = context.connections.handshakes
         if self.connection.add_claim(claim):
             self._tell_renewal(path, claim)
+            handshakes.renewed(self.connection)
+        else:
+            handshakes.token_shown(self.connection, path)
 
     def _tell_renewal(self, path: str, claim: Claim) -> None:
         """Have the ledger tell that a connection goes on with a new token."""

@@ -42,6 +42,10 @@ class Handshakes:
         """A token was taken; a link to the entity is to follow."""
         self._waiting[client, entity.lower()] = self._loop.time()
 
+    def renewed(self, client: Client) -> None:
+        """A client goes on with a new token: nothing is to follow."""
+        self._let_in[client] = self._loop.time()
+
     def attached(self, client: Client, entity: str) -> None:
         """A client was let in, or refused."""
         self._waiting.pop((client, entity.lower()), None)

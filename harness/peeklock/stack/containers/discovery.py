@@ -72,7 +72,7 @@ def _candidates() -> Iterator[tuple[str, str]]:
     if (chosen := _context()) is not None:
         yield "the docker context", chosen
         return
-    home, runtime = Path.home(), os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    home, runtime = _home(), os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
     yield "Docker", "unix:///var/run/docker.sock"
     yield "rootless Docker", f"unix://{runtime}/docker.sock"
     yield "Docker Desktop", f"unix://{home}/.docker/run/docker.sock"
@@ -83,13 +83,20 @@ def _candidates() -> Iterator[tuple[str, str]]:
 
 def _context() -> str | None:
     """The address of the chosen docker context; None for the default one."""
-    folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    folder = Path(os.environ.get("DOCKER_CONFIG") or _home() / ".docker")
     name = os.environ.get("DOCKER_CONTEXT") or _read(folder / "config.json").get("currentContext")
     if not name or name == "default":
         return None
     meta = _read(folder / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json")
     address = meta.get("Endpoints", {}).get("docker", {}).get("Host")
     return str(address) if address else f"context {name}, which names no engine"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # a user without a home
+        return Path("/")
 
 
 def _read(path: Path) -> dict[str, Any]:

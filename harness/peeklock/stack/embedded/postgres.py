@@ -15,6 +15,7 @@ from peeklock.stack.embedded import golden
 from peeklock.stack.embedded.server_user import ServerUser
 from peeklock.stack.errors import full_disk, port_in_use, unwritable
 from peeklock.stack.progress import Progress, silent
+from peeklock.stack.project.folder import LONGEST_SOCKET_PATH, passing_folder
 from peeklock.stack.servers.admin import Connection, statement
 from peeklock.stack.servers.postgres import ROLE, PostgresServer
 from peeklock.stack.servers.postgres_settings import SETTINGS
@@ -24,6 +25,7 @@ from peeklock.supervision.readiness import Watcher
 _TRIES = 5
 _KEPT_TEMPLATES = 10
 _ROOM = 512 * 1024 * 1024
+_SOCKET = len("/.s.PGSQL.65535.lock")
 
 
 def data_home() -> Path:
@@ -56,6 +58,8 @@ class EmbeddedPostgres(PostgresServer):
         source = golden.ensure(supervisor, progress)
         user = ServerUser.find(supervisor)
         data, sockets = directory / "data", directory / "s"
+        if len(os.fsencode(sockets)) > LONGEST_SOCKET_PATH - _SOCKET:
+            sockets = passing_folder(supervisor, Path("/tmp"))  # noqa: S108  a new one, of ours alone
         try:
             for left in (data, sockets):  # by an attempt that failed
                 shutil.rmtree(left, ignore_errors=True)

@@ -14,10 +14,12 @@ from typing import Any
 
 from peeklock.errors import PeeklockError
 from peeklock.stack.embedded.tools import Postgres, postgres
-from peeklock.stack.errors import setup_failed
+from peeklock.stack.errors import StackError, setup_failed
 from peeklock.stack.project.cache import cache_dir, locked
 from peeklock.supervision.client import SupervisorClient
 from peeklock.supervision.process_tree import LINUX
+
+_ORDINARY = 1000
 
 
 class ServerUser:
@@ -33,16 +35,26 @@ class ServerUser:
         """In a user namespace of its own, root as an ordinary user of it; where that is blocked, root becomes `nobody`."""
         root = os.geteuid() == 0
         if namespaces and LINUX:
-            user = _some_user() if root else pwd.getpwuid(os.geteuid())
-            options = {"user": {"map": [user.pw_uid, user.pw_gid]}}
+            uid, gid = _some_user() if root else (os.geteuid(), os.getegid())
+            user: dict[str, Any] = {"map": [uid, gid]}
+            if not _has_name(uid):  # `initdb` looks it up
+                user["passwd"] = f"peeklock:x:{uid}:{gid}::/:/bin/sh\n"
             with contextlib.suppress(PeeklockError):
                 name = f"user-{secrets.token_hex(3)}"
-                code, _ = supervisor.run(name, [shutil.which("true") or "/bin/true"], {}, Path("/"), **options)
+                code, _ = supervisor.run(name, [shutil.which("true") or "/bin/true"], {}, Path("/"), user=user)
                 if code == 0:
-                    return cls(options)
+                    return cls({"user": user})
         if not root:
             return cls({})
-        nobody = pwd.getpwnam("nobody")
+        try:
+            nobody = pwd.getpwnam("nobody")
+        except KeyError:
+            raise StackError(
+                "Postgres refuses to run as root, and there is no other user that it could run as",
+                expected="user namespaces, or a user `nobody`",
+                actual="neither is allowed or there",
+                fix="add `nobody` to /etc/passwd, or run Peeklock as an ordinary user",
+            ) from None
         return cls({"user": {"drop": [nobody.pw_uid, nobody.pw_gid]}}, (nobody.pw_uid, nobody.pw_gid))
 
     def own(self, path: Path) -> None:
@@ -95,9 +107,16 @@ def _readable_by_all(path: Path) -> bool:
     return all(step.stat().st_mode & 0o001 for step in (path, *path.parents))
 
 
+def _has_name(uid: int) -> bool:
+    try:
+        return bool(pwd.getpwuid(uid))
+    except KeyError:
+        return False
+
+
 @functools.cache
-def _some_user() -> pwd.struct_passwd:
-    """Any user but root that has a name: `initdb` looks its own up."""
-    with contextlib.suppress(KeyError):
-        return pwd.getpwuid(1000)
-    return next((user for user in pwd.getpwall() if user.pw_uid != 0), pwd.getpwuid(0))
+def _some_user() -> tuple[int, int]:
+    """Any user but root, one that has a name if there is one."""
+    named = [user for user in pwd.getpwall() if user.pw_uid != 0]
+    found = next((user for user in named if user.pw_uid == _ORDINARY), named[0] if named else None)
+    return (_ORDINARY, _ORDINARY) if found is None else (found.pw_uid, found.pw_gid)

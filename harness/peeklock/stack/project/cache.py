@@ -8,14 +8,17 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from peeklock.stack.errors import unwritable
+from peeklock.stack.errors import StackError, unwritable
 
 
 def cache_dir() -> Path:
     """`$PEEKLOCK_CACHE`, else `$XDG_CACHE_HOME/peeklock`, else `~/.cache/peeklock`; made when absent."""
     named = os.environ.get("PEEKLOCK_CACHE")
     base = os.environ.get("XDG_CACHE_HOME")
-    path = Path(named) if named else (Path(base) if base else Path.home() / ".cache") / "peeklock"
+    try:
+        path = Path(named) if named else (Path(base) if base else Path.home() / ".cache") / "peeklock"
+    except RuntimeError as error:
+        raise StackError("there is no home directory to keep a cache in", fix="set HOME, or PEEKLOCK_CACHE") from error
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
