@@ -116,7 +116,7 @@ def _send_again(client: servicebus.Client, path: str, target: str, chosen: set[i
             if message.sequence_number not in chosen - done:
                 others.append(message)  # held until the end, so that they do not come again
                 continue
-            client.send(target, [message.resubmission()])
+            client.send(target, [servicebus.Resubmission(message)])
             client.complete(message)
             done.add(message.sequence_number)
     for message in others:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,8 +32,7 @@ def build(
 ) -> None:
     """Build what the engine does not have yet, with no network."""
     with exits():
-        from peeklock.stack.containers.images import build as builder
-
+        builder = _builder()
         for kind in _kinds(kinds):
             image = builder.build(kind, base=base, progress=lambda text: typer.echo(f"  {text}"))
             typer.echo(f"  {image.reference:<40} {image.size / 1e6:4.0f} MB{'' if image.built else ', was there'}")
@@ -42,18 +42,15 @@ def build(
 def names(kinds: Kinds = None) -> None:
     """Print the references that this version wants, built or not."""
     with exits():
-        from peeklock.stack.containers.images import reference
-
         for kind in _kinds(kinds):
-            typer.echo(reference(kind))
+            typer.echo(_recipes().reference(kind))
 
 
 @images.command("prune")
 def prune() -> None:
     """Remove the images of other versions of Peeklock that no container uses."""
     with exits():
-        from peeklock.stack.containers.images import build as builder
-
+        builder = _builder()
         removed = builder.prune()
         typer.echo("\n".join(f"  removed {name}" for name in removed) or "  nothing to remove")
 
@@ -65,20 +62,29 @@ def context(
 ) -> None:
     """Write what `docker build - < OUTPUT` needs: for another builder, another base, another machine."""
     with exits():
-        from peeklock.stack.containers.images import build as builder
-
+        builder = _builder()
         builder.write_context(_kinds([kind])[0], output)
 
 
 def _kinds(wanted: list[str] | None) -> list[Kind]:
-    from peeklock.stack.containers.images import KINDS
-    from peeklock.stack.containers.images.recipes import in_a_clone
-
+    recipes = _recipes()
     if not wanted:
-        return [kind for kind in KINDS if kind != "services" or in_a_clone()]
+        return [kind for kind in recipes.KINDS if kind != "services" or recipes.in_a_clone()]
     for name in wanted:
-        if name not in KINDS:
+        if name not in recipes.KINDS:
             raise StackError(
-                f"there is no image {name!r}", expected=f"one of {', '.join(KINDS)}", fix="correct the name"
+                f"there is no image {name!r}", expected=f"one of {', '.join(recipes.KINDS)}", fix="correct the name"
             )
-    return [kind for kind in KINDS if kind in wanted]
+    return [kind for kind in recipes.KINDS if kind in wanted]
+
+
+def _recipes() -> ModuleType:
+    from peeklock.stack.containers.images import recipes  # 25 ms, which other commands need not pay
+
+    return recipes
+
+
+def _builder() -> ModuleType:
+    from peeklock.stack.containers.images import build  # 90 ms, as above
+
+    return build

@@ -36,6 +36,7 @@ from peeklock.stack.choice import choose_backend
 from peeklock.stack.open import open_stack
 from peeklock.stack.project.cache import cache_dir
 from peeklock.stack.project.root import stack_root
+from peeklock.stack.warm import lifecycle as warm
 from peeklock.verbs import VOCABULARY
 
 
@@ -89,8 +90,6 @@ def run(
                 typer.echo("no case matches", err=True)
                 return FAILED
             if keep or watch:
-                from peeklock.stack.warm import lifecycle as warm
-
                 brought_up = warm.up(root, lambda text: typer.echo(f"  {text}"), backend=chosen).took is not None
                 if brought_up and not keep:
                     warm.end_with_this_process(root)
@@ -159,8 +158,6 @@ def _with_artefacts(event: Event, folder: Path, reports: FanOut) -> Event:
 
 
 def _tell_what_stands(root: Path) -> None:
-    from peeklock.stack.warm import lifecycle as warm
-
     for kept in warm.status(root).kept:
         ports = ", ".join(f"{kind} 127.0.0.1:{port}" for kind, port in kept.ports.items())
         typer.echo(f"{kept.name} stands on a stack of its own: {ports}; logs in {kept.log_dir}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .auth import AccessRule, Identity, RoleAssignment
     from .broker import ManualClock, SystemClock
-    from .client import Client, OutgoingMessage, ReceivedMessage, ServiceBusError
+    from .client import Client, OutgoingMessage, ReceivedMessage, Resubmission, ServiceBusError
     from .emulator import Emulator
     from .issuer import Issuer
     from .settings import TopologyError
@@ -28,6 +28,7 @@ _HOMES = {
     "OutgoingMessage": "client",
     "Queue": "topology",
     "ReceivedMessage": "client",
+    "Resubmission": "client",
     "RoleAssignment": "auth",
     "Rule": "topology",
     "ServiceBusError": "client",
@@ -49,6 +50,7 @@ __all__ = [
     "OutgoingMessage",
     "Queue",
     "ReceivedMessage",
+    "Resubmission",
     "RoleAssignment",
     "Rule",
     "ServiceBusError",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .client import Client
 from .errors import ServiceBusError
-from .messages import OutgoingMessage, ReceivedMessage
+from .messages import OutgoingMessage, ReceivedMessage, Resubmission
 from .session import SessionReceiver
 
-__all__ = ["Client", "OutgoingMessage", "ReceivedMessage", "ServiceBusError", "SessionReceiver"]
+__all__ = ["Client", "OutgoingMessage", "ReceivedMessage", "Resubmission", "ServiceBusError", "SessionReceiver"]

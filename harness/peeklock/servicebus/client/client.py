@@ -167,7 +167,7 @@ class Client:
         for event in box:
             token = uuid.UUID(bytes_le=event.tag) if not event.settled and len(event.tag) == 16 else None
             message = ReceivedMessage.decode(queue, event.payload or b"", token)
-            message.delivery_id, message.link = event.id, (channel, link)
+            message.delivery = (event.id, channel, link)
             received.append(message)
         box.clear()
         return received
@@ -231,11 +231,10 @@ class Client:
     ) -> None:
         token = _token(message)
         with self._lock:
-            current = self._channel
-            if current is not None and message.link is not None and message.link[0] is current:
-                link = message.link[1]
-                if current.usable(link):
-                    current.settle(message.delivery_id or 0, link, state)
+            if message.delivery is not None:
+                number, channel, link = message.delivery
+                if channel is self._channel and channel.usable(link):
+                    channel.settle(number, link, state)
                     return
         arguments: dict[str, Any] = {"disposition-status": status, "lock-tokens": Array([token], 0x98)}
         arguments.update({key: value for key, value in (extra or {}).items() if value is not None})

@@ -91,18 +91,10 @@ class ReceivedMessage:
     dead_letter_reason: str | None
     dead_letter_error_description: str | None
     lock_token: uuid.UUID | None = None
-    delivery_id: int | None = None
-    link: Any = None
+    delivery: Any = field(default=None, repr=False)
+    """The client's own note of how it was received."""
     raw: bytes = field(default=b"", repr=False)
     """The whole message, encoded."""
-
-    def resubmission(self) -> Resubmission:
-        """Return the whole message to be sent again: every property, the time to live, the partition key and the body as it is.
-
-        It has a new message id, since duplicate detection would drop the old one, and says the old one in the application
-        property `resubmitted_from`. Why it was dead-lettered it says no more.
-        """
-        return Resubmission(self.raw, uuid.uuid4().hex)
 
     @classmethod
     def decode(cls, queue: str, raw: bytes, lock_token: uuid.UUID | None = None) -> ReceivedMessage:
@@ -144,10 +136,14 @@ class ReceivedMessage:
 
 
 class Resubmission:
-    """A received message that is sent again as it was, but for its id."""
+    """A received message that is sent again whole: every property, the time to live, the partition key, the body as it is.
 
-    def __init__(self, raw: bytes, message_id: str) -> None:
-        self._raw, self.message_id = raw, message_id
+    It has a new message id, since duplicate detection would drop the old one, and says the old one in the application
+    property `resubmitted_from`. Why it was dead-lettered it says no more.
+    """
+
+    def __init__(self, message: ReceivedMessage) -> None:
+        self._raw, self.message_id = message.raw, uuid.uuid4().hex
 
     def encode(self) -> bytes:
         """Encode it. Raises `DecodeError` when the message cannot be read."""
