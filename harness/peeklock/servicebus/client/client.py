@@ -231,10 +231,11 @@ class Client:
     ) -> None:
         token = _token(message)
         with self._lock:
-            if message.delivery is not None:
+            current = self._channel
+            if current is not None and message.delivery is not None:
                 number, channel, link = message.delivery
-                if channel is self._channel and channel.usable(link):
-                    channel.settle(number, link, state)
+                if channel is current and current.usable(link):
+                    current.settle(number, link, state)
                     return
         arguments: dict[str, Any] = {"disposition-status": status, "lock-tokens": Array([token], 0x98)}
         arguments.update({key: value for key, value in (extra or {}).items() if value is not None})
