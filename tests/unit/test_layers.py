@@ -17,7 +17,7 @@ LAYERS = ["scenario", "scaling", "supervision", "stack", "engine", "verbs", "rep
 OUTERMOST = {"cli", "pytest_plugin"}
 FLOORS = [
     {"settings", "loopback"},
-    {"ledger", "amqp", "auth"},
+    {"ledger", "amqp", "auth", "entity_settings"},
     {"broker", "client"},
     {"topology"},
     {"config", "store", "http"},

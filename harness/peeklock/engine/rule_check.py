@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from peeklock import servicebus
-from peeklock.errors import PeeklockError
 from peeklock.scenario.document import DataPath
 from peeklock.scenario.errors import Problem
 from peeklock.scenario.model import Scenario
 from peeklock.scenario.topology import Rule
+from peeklock.servicebus.broker.rules import RuleInvalid
+from peeklock.servicebus.broker.rules.building import build
 
 
 def rule_problems(scenario: Scenario) -> list[Problem]:
@@ -20,8 +21,8 @@ def rule_problems(scenario: Scenario) -> list[Problem]:
     found: list[Problem] = []
     for path, name, rule in rules:
         try:
-            servicebus.Rule(sql=rule.sql, correlation=rule.correlation, action=rule.action).build(name)
-        except PeeklockError as error:
+            build(name, servicebus.Rule(sql=rule.sql, correlation=rule.correlation, action=rule.action))
+        except RuleInvalid as error:
             key = "action" if rule.action is not None and "action" in str(error).lower() else "sql"
             found.append(scenario.document.problem((*path, key), error.problem, fix=error.fix))
     return found

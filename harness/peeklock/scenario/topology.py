@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from peeklock.scenario.durations import Duration
+from peeklock.servicebus.entity_settings import SETTINGS
 
 
 class Model(BaseModel):
@@ -73,16 +74,27 @@ class Effect(Model):
         return self
 
 
+def _setting(name: str, description: str | None = None) -> Any:
+    """Return the field of a setting that the Service Bus has: its default and its limits."""
+    setting = SETTINGS[name]
+    limits: dict[str, Any] = {}
+    if setting.unit == "count":
+        limits = {"ge": int(setting.least)}
+    elif setting.unit == "seconds":
+        limits = {"gt": 0, "le": setting.administered or setting.most}
+    return Field(setting.default, description=description, **limits)
+
+
 class Receivable(Model):
     """What messages are received from; what is not written has Azure's default."""
 
-    max_delivery_count: int = Field(10, ge=1)
-    lock_duration: Duration = Field(60.0, gt=0, le=300)
-    default_time_to_live: Duration | None = Field(None, gt=0)
-    dead_lettering_on_expiration: bool = False
-    requires_session: bool = False
-    forward_to: str | None = Field(None, description="a queue or topic that every message goes on to")
-    forward_dead_lettered_messages_to: str | None = None
+    max_delivery_count: int = _setting("max_delivery_count")
+    lock_duration: Duration = _setting("lock_duration")
+    default_time_to_live: Duration | None = _setting("default_time_to_live")
+    dead_lettering_on_expiration: bool = _setting("dead_lettering_on_expiration")
+    requires_session: bool = _setting("requires_session")
+    forward_to: str | None = _setting("forward_to", "a queue or topic that every message goes on to")
+    forward_dead_lettered_messages_to: str | None = _setting("forward_dead_lettered_messages_to")
     consumers: list[str] | None = Field(
         None, description="the services that may receive from it; absent: not checked; []: only the test reads it"
     )
@@ -95,7 +107,9 @@ class Receivable(Model):
 class Queue(Receivable):
     """A queue."""
 
-    duplicate_detection_window: Duration | None = Field(None, gt=0, description="absent: no duplicate detection")
+    duplicate_detection_window: Duration | None = _setting(
+        "duplicate_detection_window", "absent: no duplicate detection"
+    )
 
 
 class Rule(Model):
@@ -124,8 +138,10 @@ class Subscription(Receivable):
 class Topic(Model):
     """A topic."""
 
-    duplicate_detection_window: Duration | None = Field(None, gt=0, description="absent: no duplicate detection")
-    default_time_to_live: Duration | None = Field(None, gt=0)
+    duplicate_detection_window: Duration | None = _setting(
+        "duplicate_detection_window", "absent: no duplicate detection"
+    )
+    default_time_to_live: Duration | None = _setting("default_time_to_live")
     subscriptions: dict[str, Subscription] = {}
 
     @model_validator(mode="before")

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from .broker import ManualClock, SystemClock
     from .client import Client, OutgoingMessage, ReceivedMessage, Resubmission, ServiceBusError
     from .emulator import Emulator
+    from .entity_settings import Queue, Rule, Subscription, Topic
     from .issuer import Issuer
     from .settings import TopologyError
     from .store import StoreError
-    from .topology import Queue, Rule, Subscription, Topic, Topology
+    from .topology import Topology
 
 _HOMES = {
     "AccessRule": "auth",
@@ -26,16 +27,16 @@ _HOMES = {
     "Issuer": "issuer",
     "ManualClock": "broker",
     "OutgoingMessage": "client",
-    "Queue": "topology",
+    "Queue": "entity_settings",
     "ReceivedMessage": "client",
     "Resubmission": "client",
     "RoleAssignment": "auth",
-    "Rule": "topology",
+    "Rule": "entity_settings",
     "ServiceBusError": "client",
     "StoreError": "store",
-    "Subscription": "topology",
+    "Subscription": "entity_settings",
     "SystemClock": "broker",
-    "Topic": "topology",
+    "Topic": "entity_settings",
     "Topology": "topology",
     "TopologyError": "settings",
 }

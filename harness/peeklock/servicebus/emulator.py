@@ -214,11 +214,7 @@ class Emulator:
         """Move the clock forward and do at once what it brings (locks, schedules, expiries, tokens)."""
 
         def move(server: Server) -> None:
-            clock = self.clock
-            if isinstance(clock, SystemClock):
-                clock.offset += seconds
-            else:
-                clock.advance(seconds)  # type: ignore[attr-defined]
+            self.clock.advance(seconds)  # type: ignore[attr-defined]
             server.run_due()
 
         self.call(move)

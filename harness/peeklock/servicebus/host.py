@@ -137,8 +137,8 @@ class Host:
                 server.release()
 
     def advance(self, seconds: float) -> float:
-        """Move the clock of all namespaces and do at once what it brings; return the new time."""
-        self.clock.offset += seconds
+        """Move the clock of all namespaces and do at once what it brings; return the new time. Raises `ArgumentOutOfRange`."""
+        self.clock.advance(seconds)
         for server in self.servers.values():
             server.run_due()
         self.release()

@@ -163,8 +163,12 @@ def namespaces_of(arguments: argparse.Namespace) -> dict[str, Topology]:
     if source:
         from .config import load_namespaces
 
-        return load_namespaces(source, port=arguments.port, origin=None if arguments.config else CONFIG)
+        return load_namespaces(source, port=arguments.port, origin=None if arguments.config else CONFIG, warn=_warn)
     return {} if arguments.no_default_namespace else {NAMESPACE: Topology(port=arguments.port)}
+
+
+def _warn(problem: str) -> None:
+    log("config.passed_over", level="warning", problem=problem)
 
 
 async def _serve(arguments: argparse.Namespace, namespaces: dict[str, Topology], token: str) -> int:

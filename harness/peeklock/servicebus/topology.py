@@ -3,128 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from .auth.access_rule import RIGHTS, AccessRule
-from .settings import MAX_SECONDS, TopologyError, check_names, read_object, read_settings, read_value
+from .entity_settings import (
+    MAX_SUBSCRIPTIONS,
+    EntitySettings,
+    Queue,
+    Rule,
+    Subscription,
+    Topic,
+    out_of_range,
+    settings_of,
+)
+from .settings import TopologyError, check_names, read_object, read_settings, read_value
 
 if TYPE_CHECKING:
     from .auth.identity import Identity
-    from .broker.rules import Filter
-    from .broker.rules import Rule as BrokerRule
 
-LEAST_IDLE = 300.0
-"""Seconds after which an entity that nobody uses may go, at the earliest (S-87)."""
+_LAST_PORT = 65_535
 SKUS = ("Basic", "Standard", "Premium")
-STATUSES = ("Active", "Disabled", "SendDisabled", "ReceiveDisabled")
-_ENTITY_NAME = re.compile(r"[A-Za-z0-9]|[A-Za-z0-9][\w\-./]*[A-Za-z0-9]")
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """A queue's settings; durations in seconds, None for "none" (S-49, S-50, S-57)."""
-
-    max_delivery_count: int = 10
-    lock_duration: float = 60.0
-    duplicate_detection_window: float | None = None
-    default_time_to_live: float | None = None
-    dead_lettering_on_expiration: bool = False
-    requires_session: bool = False
-    max_size_in_megabytes: int = 1024
-    max_message_size_in_kilobytes: int = 256
-    forward_to: str | None = None
-    forward_dead_lettered_messages_to: str | None = None
-    auto_delete_on_idle: float | None = None
-    partitioned: bool = False
-    status: str = "Active"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule of a subscription: one filter and perhaps an action (S-69 to S-72).
-
-    `sql` is an expression with its `parameters`; `correlation` has some of correlation_id, message_id, to, reply_to,
-    subject, session_id, reply_to_session_id, content_type and properties (a map); `matches` True or False is for every
-    message or none. `action` is SQL: SET and REMOVE.
-    """
-
-    sql: str | None = None
-    correlation: Mapping[str, Any] | None = None
-    matches: bool | None = None
-    action: str | None = None
-    parameters: Mapping[str, Any] | None = None
-
-    def build(self, name: str) -> BrokerRule:
-        """Return the broker's rule. Raises `TopologyError`, or `broker.rules.RuleInvalid` for a wrong expression."""
-        from .broker import rules
-        from .broker.rules.actions import SqlAction
-
-        given = [kind for kind in ("sql", "correlation", "matches") if getattr(self, kind) is not None]
-        if len(given) != 1:
-            raise TopologyError(
-                f"rule {name!r}: has {' and '.join(given) or 'no filter'}", "give one of sql, correlation and matches"
-            )
-        condition: Filter
-        if self.sql is not None:
-            condition = rules.SqlFilter(self.sql, self.parameters)
-        elif self.correlation is not None:
-            system = dict(self.correlation)
-            properties = system.pop("properties", None)
-            condition = rules.CorrelationFilter(system, properties)
-        else:
-            condition = rules.TrueFilter() if self.matches else rules.FalseFilter()
-        action = None if self.action is None else SqlAction(self.action, self.parameters)
-        return rules.Rule(name, condition, action)
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """A subscription's settings; durations in seconds. `rules` None is the one rule $Default, for every message (S-69)."""
-
-    partitioned: ClassVar[bool] = False
-    duplicate_detection_window: ClassVar[float | None] = None
-    max_size_in_megabytes: ClassVar[int] = 1 << 20
-    max_message_size_in_kilobytes: ClassVar[int] = 1 << 20
-
-    max_delivery_count: int = 10
-    lock_duration: float = 60.0
-    default_time_to_live: float | None = None
-    dead_lettering_on_expiration: bool = False
-    dead_lettering_on_filter_evaluation_exceptions: bool = True
-    requires_session: bool = False
-    forward_to: str | None = None
-    forward_dead_lettered_messages_to: str | None = None
-    auto_delete_on_idle: float | None = None
-    status: str = "Active"
-    rules: Mapping[str, Rule] | None = None
-
-    def build_rules(self) -> list[BrokerRule]:
-        """Return the broker's rules. Raises as `Rule.build` does."""
-        given = {"$Default": Rule(matches=True)} if self.rules is None else self.rules
-        return [rule.build(name) for name, rule in given.items()]
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """A topic's settings and its subscriptions by name; durations in seconds, None for "none"."""
-
-    max_delivery_count: ClassVar[int] = 10
-    lock_duration: ClassVar[float] = 60.0
-    dead_lettering_on_expiration: ClassVar[bool] = False
-    requires_session: ClassVar[bool] = False
-    forward_to: ClassVar[str | None] = None
-    forward_dead_lettered_messages_to: ClassVar[str | None] = None
-
-    subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
-    duplicate_detection_window: float | None = None
-    default_time_to_live: float | None = None
-    max_size_in_megabytes: int = 1024
-    max_message_size_in_kilobytes: int = 256
-    auto_delete_on_idle: float | None = None
-    partitioned: bool = False
-    status: str = "Active"
+_NAME = re.compile(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9_\-.~/]*[A-Za-z0-9]")
+_SUBSCRIPTION_NAME = re.compile(r"[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9_\-.]*[A-Za-z0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,33 +90,30 @@ def check(topology: Topology) -> None:
     """Raise `TopologyError` for names and numbers that Service Bus would refuse, and for what is not built yet."""
     if topology.sku not in SKUS:
         raise TopologyError(f"sku is {topology.sku!r}", f"use one of {', '.join(SKUS)}")
-    if not 0 <= topology.port <= 65_535:
-        raise TopologyError(f"port is {topology.port}, expected 0 to 65535", "use 0 for a free one")
+    if not 0 <= topology.port <= _LAST_PORT:
+        raise TopologyError(f"port is {topology.port}, expected 0 to {_LAST_PORT}", "0 is a free one")
     names = [*topology.queues, *topology.topics]
+    known = {name.lower() for name in names}
     for kind, name, queue in _entities(topology):
         last = name.rpartition("/Subscriptions/")[2] if kind == "subscription" else name
-        part = kind == "subscription"
-        if not _ENTITY_NAME.fullmatch(last) or len(last) > (50 if part else 260) or (part and "/" in last):
+        pattern, most = (_SUBSCRIPTION_NAME, 50) if kind == "subscription" else (_NAME, 260)
+        if not pattern.fullmatch(last) or len(last) > most:
             raise TopologyError(
                 f"{kind} {name!r}: the name is not allowed",
                 "use letters, digits, '-', '_' and '.', at most 260 (50 for a subscription), with a letter or digit at both "
-                "ends; '/' may stand in the names of queues and topics",
+                "ends; '/' and '~' may stand in the names of queues and topics",
             )
-        _check_forwards(kind, name, queue, names)
-        for label, value, least in (
-            ("max_delivery_count", queue.max_delivery_count, 1),
-            ("lock_duration", queue.lock_duration, 0.001),
-            ("duplicate_detection_window", queue.duplicate_detection_window, 0.001),
-            ("default_time_to_live", queue.default_time_to_live, 0.001),
-            ("auto_delete_on_idle", queue.auto_delete_on_idle, LEAST_IDLE),
-            ("max_size_in_megabytes", queue.max_size_in_megabytes, 1),
-            ("max_message_size_in_kilobytes", queue.max_message_size_in_kilobytes, 1),
-        ):
-            if value is not None and not value >= least:  # NaN is neither
-                raise TopologyError(f"{kind} {name!r}: {label} is {value}, expected {least} or more", "give it more")
-            if value is not None and value > MAX_SECONDS:
+        _check_forwards(kind, name, queue, known)
+        if isinstance(queue, Topic) and len(queue.subscriptions) > MAX_SUBSCRIPTIONS:
+            raise TopologyError(
+                f"topic {name!r}: {len(queue.subscriptions)} subscriptions, expected {MAX_SUBSCRIPTIONS} at most",
+                "leave some out",
+            )
+        for setting in settings_of(type(queue)):
+            value = getattr(queue, setting.name)
+            if (expected := out_of_range(setting, value)) is not None:
                 raise TopologyError(
-                    f"{kind} {name!r}: {label} is {value}, expected {MAX_SECONDS:.0f} or less", "give it less"
+                    f"{kind} {name!r}: {setting.name} is {value!r}, expected {expected}", "give it another value"
                 )
     lowered = [name.lower() for name in names]
     for topic_name, topic in topology.topics.items():
@@ -236,7 +135,7 @@ def check(topology: Topology) -> None:
             )
 
 
-def _entities(topology: Topology) -> Iterator[tuple[str, str, Queue | Topic | Subscription]]:
+def _entities(topology: Topology) -> Iterator[tuple[str, str, EntitySettings]]:
     for name, queue in topology.queues.items():
         yield "queue", name, queue
     for name, topic in topology.topics.items():
@@ -245,11 +144,9 @@ def _entities(topology: Topology) -> Iterator[tuple[str, str, Queue | Topic | Su
             yield "subscription", f"{name}/Subscriptions/{subscription_name}", subscription
 
 
-def _check_forwards(kind: str, name: str, settings: Queue | Topic | Subscription, names: list[str]) -> None:
-    """Raise `TopologyError` for a status that is none, a forward that leads nowhere, and a rule that cannot be (S-67)."""
-    if settings.status not in STATUSES:
-        raise TopologyError(f"{kind} {name!r}: status is {settings.status!r}", f"use one of {', '.join(STATUSES)}")
-    if (wrong := missing_target(settings, names)) is not None:
+def _check_forwards(kind: str, name: str, settings: EntitySettings, known: Collection[str]) -> None:
+    """Raise `TopologyError` for a forward that leads nowhere, and a rule that cannot be (S-67)."""
+    if (wrong := missing_target(settings, known)) is not None:
         setting, target = wrong
         raise TopologyError(
             f"{kind} {name!r}: {setting} is {target!r}, which is no queue or topic here", "name one, or leave it out"
@@ -258,14 +155,14 @@ def _check_forwards(kind: str, name: str, settings: Queue | Topic | Subscription
         _check_rules(name, settings.rules)
 
 
-def missing_target(settings: Any, names: Iterable[str]) -> tuple[str, str] | None:
-    """Return the setting that forwards to what is none of the queues and topics `names`, and to what; None when all is well.
+def missing_target(settings: Any, known: Collection[str]) -> tuple[str, str] | None:
+    """Return the setting that forwards to what is none of the queues and topics `known`, in lower case, and to what; None
+    when all is well.
 
     The service asks for no more, as the SDK's live tests show (mgmt_tests/test_mgmt_queues.py): it takes an entity that
     forwards to itself, whose messages end in its dead-letter queue by their hops, and one that forwards and requires sessions,
     which keeps its messages (S-67).
     """
-    known = {name.lower() for name in names}
     for setting in ("forward_to", "forward_dead_lettered_messages_to"):
         target: str | None = getattr(settings, setting)
         if target is not None:
@@ -276,15 +173,14 @@ def missing_target(settings: Any, names: Iterable[str]) -> tuple[str, str] | Non
 
 
 def _check_rules(name: str, given: Mapping[str, Rule]) -> None:
-    from .broker.rules import RuleInvalid
+    from .broker.rules import RuleInvalid  # here: a topology without rules loads nothing of them
+    from .broker.rules.building import build
 
     for rule_name, rule in given.items():
         try:
-            rule.build(rule_name)
+            build(rule_name, rule)
         except RuleInvalid as error:
             raise TopologyError(f"subscription {name!r}, rule {rule_name!r}: {error.problem}", error.fix) from None
-        except TopologyError as error:
-            raise TopologyError(f"subscription {name!r}, {error.problem}", error.fix) from None
     lowered = [rule_name.lower() for rule_name in given]
     if len(set(lowered)) < len(lowered):
         raise TopologyError(f"subscription {name!r}: two rules have one name", "names are case-insensitive: rename one")

@@ -23,6 +23,8 @@ from peeklock.servicebus import (
     Topology,
     TopologyError,
 )
+from peeklock.servicebus.broker import BrokerError
+from peeklock.servicebus.gateway import Limits
 from peeklock.servicebus.gateway.control.changes import apply
 from tests.conformance.servicebus.control import call, process, text
 
@@ -35,6 +37,15 @@ BEFORE = Topology(
 def change(bus: Emulator, topology: Topology) -> dict[str, list[str]]:
     changes = bus.call(lambda server: apply(server.administration, topology))
     return {"added": changes.added, "changed": changes.changed, "removed": changes.removed}
+
+
+def test_a_topology_with_too_many_entities_changes_nothing() -> None:
+    """It is refused before anything is made; as many as there may be are taken."""
+    with Emulator(Topology(queues={"kept": Queue(), "gone": Queue()}), limits=Limits(entities=3)) as bus:
+        with pytest.raises(BrokerError, match="can have 3 queues and topics, and no more: 4"):
+            change(bus, Topology(queues={name: Queue() for name in ("kept", "a", "b", "c")}))
+        assert [queue["name"] for queue in bus.entities()] == ["kept", "gone"]
+        assert change(bus, Topology(queues={name: Queue() for name in ("kept", "a", "b")}))["added"] == ["a", "b"]
 
 
 def test_what_is_declared_becomes_what_is_there() -> None:

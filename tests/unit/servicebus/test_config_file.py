@@ -97,12 +97,6 @@ def test_there_may_be_as_many_entities_as_wanted(count: int) -> None:
         ("{", ["config:1:2: is not JSON"]),
         ("[]", ["$", "expected: an object", "actual: list"]),
         ("just text", ["expected: an object", "actual: str"]),
-        ('{"UserConfig": {"Namespaces": [{"Name": "n", "Queue": []}]}}', ["Namespaces[0].Queue", "known:"]),
-        ('{"UserConfig": {"Namespaces": [{}], "Loging": {}}}', ["UserConfig.Loging", "a known property"]),
-        (
-            '{"UserConfig": {"Namespaces": [{"Queues": [{"Name": "q", "Propertys": {}}]}]}}',
-            ["Namespaces[0].Queues[0].Propertys", "known: Name, Properties"],
-        ),
     ],
 )
 def test_errors_say_where_what_and_how(tmp_path: Path, text: str, words: list[str]) -> None:

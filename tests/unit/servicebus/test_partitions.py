@@ -122,6 +122,17 @@ def test_one_key_for_each_batch_and_transaction():
     assert kit.held() == ["a", "b", "c", "d", "g"]
 
 
+def test_where_duplicates_are_detected_the_message_id_is_the_key():
+    """S-57: a batch of several ids and no key goes to several partitions: it is refused, and sent one by one it is taken."""
+    kit = partitioned(duplicate_detection_window=60)
+    with pytest.raises(NotAllowed, match="distinct SessionId, PartitionKey, or MessageId"):
+        kit.queue.send([message("a"), message("b")])
+    kit.queue.send([message("a", key="k"), message("b", key="k")])
+    kit.queue.send([message("c")])
+    kit.queue.send([message("d")])
+    assert kit.held() == ["a", "b", "c", "d"]
+
+
 def test_a_message_stays_in_its_partition_inside_of_an_entity():
     """S-53: copies of a topic, and dead letters, have the partition of the message; another entity has its own."""
     kit = partitioned()

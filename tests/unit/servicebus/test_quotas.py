@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from peeklock.servicebus import ManualClock, OutgoingMessage, Queue, Rule, Subscription, Topic
+from peeklock.servicebus import ManualClock, OutgoingMessage, Queue, Rule, Subscription, SystemClock, Topic, Topology
 from peeklock.servicebus.amqp import Envelope
 from peeklock.servicebus.broker import Namespace
 from peeklock.servicebus.broker import topic as topics_of
-from peeklock.servicebus.broker.errors import ArgumentError, HeaderTooLarge, QuotaExceeded
+from peeklock.servicebus.broker.errors import ArgumentError, ArgumentOutOfRange, HeaderTooLarge, QuotaExceeded
 from peeklock.servicebus.broker.transfer import Transfer
 
 from .kit import Receiver
@@ -95,7 +97,7 @@ def test_a_namespace_has_so_many_entities():
     topic = space.add_topic("t", Topic())
     space.add_subscription(topic, "s", Subscription())
     for add in (lambda: space.add_queue("r", Queue()), lambda: space.add_topic("u", Topic())):
-        with pytest.raises(QuotaExceeded, match="has 2 queues and topics"):
+        with pytest.raises(QuotaExceeded, match="can have 2 queues and topics"):
             add()
     space.remove(space.entity("q"))
     space.add_queue("r", Queue())
@@ -125,3 +127,32 @@ def test_properties_that_cannot_be_read_stop_nobody():
     space.entity("q").send([content])
     (dead,) = space.entity("s/$DeadLetterQueue").peek(0, 9)
     assert dead.content.application_properties()["DeadLetterReason"] == "Session ID is null."
+
+
+def test_a_namespace_begins_with_no_more_than_it_may_have():
+    """1.3 Quotas: it is refused before anything is made."""
+    with pytest.raises(QuotaExceeded, match="can have 2 queues and topics, and no more: 3 are asked for"):
+        namespace({"a": Queue(), "b": Queue()}, topics={"t": Topic()}, max_entities=2)
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), -1, 1e300, 253_402_300_800.0])
+def test_a_clock_moves_forward_and_stays_in_the_calendar(seconds):
+    """No number that is none of seconds leaves a clock behind that tells no time."""
+    for clock in (ManualClock(), SystemClock()):
+        before = clock.now()
+        with pytest.raises(ArgumentOutOfRange, match="cannot be moved"):
+            clock.advance(seconds)
+        assert 0 <= clock.now() - before < 60
+
+
+def test_a_topology_is_checked_in_the_time_that_its_size_takes():
+    """Ten times the queues take about ten times as long, not a hundred times."""
+
+    def seconds(count):
+        queues = {f"q{number}": Queue(forward_to="q0") for number in range(count)}
+        began = time.perf_counter()
+        Topology(queues=queues)
+        return time.perf_counter() - began
+
+    few, many = (min(seconds(count) for _ in range(3)) for count in (200, 2_000))
+    assert many < few * 50

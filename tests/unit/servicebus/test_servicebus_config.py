@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 import pytest
 
-from peeklock.servicebus import AccessRule, Queue, Topology, TopologyError
+from peeklock.servicebus import AccessRule, Queue, Subscription, Topic, Topology, TopologyError
 from peeklock.servicebus.config import parse_config, read_config
+from peeklock.servicebus.entity_settings import SETTINGS, settings_of
+from peeklock.servicebus.gateway.admin.entities import SEQUENCES
 
 CONFIG = """
 { // the official sample, shortened
@@ -70,8 +73,10 @@ PROPERTIES = [*NAMESPACE, "Queues", 0, "Properties"]
         ([*PROPERTIES, "ForwardTo"], "x", ["forward_to is 'x', which is no queue or topic here"]),
         ([*PROPERTIES, "ForwardTo"], 5, ["ForwardTo", "expected: text", "5"]),
         ([*PROPERTIES, "RequiresDuplicateDetection"], "yes", ["true or false", "'yes'"]),
-        ([*PROPERTIES, "Surprise"], 1, ["Properties.Surprise", "known:"]),
-        ([*NAMESPACE, "Queues", 0, "Name"], "a~b", ["'a~b'", "not allowed"]),
+        ([*NAMESPACE, "Queues", 0, "Name"], "a b", ["'a b'", "not allowed"]),
+        ([*PROPERTIES, "LockDuration"], "PT14D", ['write "P14D"']),
+        ([*PROPERTIES, "LockDuration"], "PT2W", ['write "P14D"']),
+        ([*PROPERTIES, "LockDuration"], "P" + "9" * 400 + "D", ["lock_duration is inf, expected at most"]),
         ([*NAMESPACE, "Queues", 0, "Name"], None, ["Queues[0].Name", "queue's name"]),
         (["UserConfig", "Namespaces"], [], ["exactly one namespace"]),
         (["UserConfig"], None, ["UserConfig", "an object", "nothing"]),
@@ -123,6 +128,19 @@ def test_missing_file_is_told(tmp_path):
         ({"access_rules": [{"name": "r", "key": "k", "rights": 5}]}, "access_rules[0].rights: expected a list"),
         ({"access_rules": ["r"]}, "access_rules[0]: expected an object"),
         ({"port": "x"}, "port: expected int"),
+        ({"port": 65536}, "port is 65536, expected 0 to 65535"),
+        ({"port": -1}, "port is -1"),
+        (
+            {"queues": {"q": {"lock_duration": float("nan")}}},
+            "queues.q.lock_duration: expected a number up to 922337203685, got nan",
+        ),
+        ({"queues": {"q": {"default_time_to_live": 1e300}}}, "default_time_to_live: expected a number up to"),
+        ({"queues": {"q": {"lock_duration": 10**400}}}, "lock_duration: expected a number up to"),
+        ({"queues": {"q": {"max_delivery_count": 10**30}}}, "expected at most 2.14748e+09"),
+        (
+            {"topics": {"t": {"subscriptions": {f"s{n}": {} for n in range(2_001)}}}},
+            "2001 subscriptions, expected 2000",
+        ),
     ],
 )
 def test_bad_topologies_are_refused(body, words):
@@ -143,3 +161,74 @@ def test_topology_of_the_contract():
     )
     assert topology.queues == {"q": Queue(3, 5.0), "r": Queue(10, 60.0)}
     assert topology.access_rules == (AccessRule("n", "k", ("Send",), "q"),)
+
+
+@pytest.mark.parametrize("name", ["acme.orders~order-placed", "a/b~c", "UPPER.Case", "x"])
+def test_a_tilde_may_stand_in_the_names_of_queues_and_topics(name):
+    """As the service takes them, whose clients with SAS make such names (Azure/azure-service-bus-emulator-installer#134)."""
+    assert set(Topology(queues={name: Queue()}).queues) == {name}
+    assert set(Topology(topics={name: Topic()}).topics) == {name}
+
+
+@pytest.mark.parametrize("name", ["_acme", "acme_", "~a", "a b", "ä", ""])
+def test_other_names_are_refused(name):
+    """Letters and digits are those of ASCII, and stand at both ends."""
+    with pytest.raises(TopologyError, match="the name is not allowed"):
+        Topology(queues={name: Queue()})
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (["UserConfig", "LoggingConfig"], {"Type": "File"}, "UserConfig.LoggingConfig is not known"),
+        ([*PROPERTIES, "MaxSizeInMegabytes"], 1024, "Queues[0].Properties.MaxSizeInMegabytes is not known"),
+        (
+            [*NAMESPACE, "Topics"],
+            [{"Name": "t", "Properties": {"Status": 1}}],
+            "Topics[0].Properties.Status is not known",
+        ),
+        (
+            [*NAMESPACE, "Topics"],
+            [{"Name": "t", "Subscriptions": [{"Name": "s", "LockDuration": "PT5S"}]}],
+            "Subscriptions[0].LockDuration is not known, and is passed over; known: Name, Properties, Rules",
+        ),
+    ],
+)
+def test_what_the_official_emulator_passes_over_is_told(path, value, told):
+    """Unknown properties, wherever they stand: the rest of the file holds."""
+    heard = []
+    assert set(parse_config(change(path, value), "my.json", warn=heard.append).queues) == {"q"}
+    (sentence,) = heard
+    assert sentence.startswith("my.json: ")
+    assert told in sentence
+
+
+def test_a_comma_behind_the_last_item_is_told():
+    """With its place; commas inside of strings and comments are none of those."""
+    text = '{"UserConfig": {"Namespaces": [{"Queues": [{"Name": "q"},\n /* , */ ],\n }], "Logging": {"a,}": 1 , }}}'
+    heard = []
+    assert set(parse_config(text, "c.json", warn=heard.append).queues) == {"q"}
+    assert [sentence.partition(": ")[0] for sentence in heard] == ["c.json:1:57", "c.json:2:11", "c.json:3:27"]
+
+
+def test_null_is_as_good_as_nothing():
+    """Lists and properties may be null."""
+    queue = {"Name": "q", "Properties": {"LockDuration": None, "RequiresDuplicateDetection": True}}
+    topic = {"Name": "t", "Properties": None, "Subscriptions": [{"Name": "s", "Rules": None}, {"Name": "u"}]}
+    namespace = {"Name": "n", "Queues": [queue], "Topics": [topic, {"Name": "v", "Subscriptions": None}]}
+    read = parse_config(json.dumps({"UserConfig": {"Namespaces": [namespace]}}))
+    assert read.queues == {"q": Queue(3, 60.0, 20.0, 3600.0)}  # a window of 20 s unless the file says another one
+    assert {name: set(topic.subscriptions) for name, topic in read.topics.items()} == {"t": {"s", "u"}, "v": set()}
+    bare = {"UserConfig": {"Namespaces": [{"Name": "n", "Queues": None, "Topics": None}]}}
+    assert parse_config(json.dumps(bare)).queues == {}
+
+
+def test_every_setting_is_one_of_an_entity():
+    """The table of settings has those that entities have, with their defaults, and no others."""
+    kinds = (Queue, Topic, Subscription)
+    assert {setting.name for kind in kinds for setting in settings_of(kind)} == set(SETTINGS)
+    for kind in kinds:
+        assert {item.name for item in fields(kind)} - {"subscriptions", "rules"} <= set(SETTINGS)
+        for setting in settings_of(kind):
+            assert getattr(kind(), setting.name) == setting.default
+            assert setting.official in SEQUENCES[f"{kind.__name__}Description"]

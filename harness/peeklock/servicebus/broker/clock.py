@@ -5,12 +5,28 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+from .errors import ArgumentOutOfRange
+
 
 class Clock(Protocol):
     """Anything that tells the time in seconds since 1970."""
 
     def now(self) -> float:
         """Return the time in epoch seconds."""
+
+
+_LAST = 253_402_300_800.0
+"""The year 10000, which no calendar of Python or .NET knows."""
+
+
+def moved(now: float, seconds: float) -> float:
+    """Return `now` (epoch seconds) moved forward. Raises `ArgumentOutOfRange` for what is no such move: a negative number, NaN, or
+    one that leads out of the calendar."""
+    if not 0 <= seconds < _LAST - now:
+        raise ArgumentOutOfRange(
+            f"The clock cannot be moved by {seconds:g} s: expected 0 or more, and to end before the year 10000."
+        )
+    return now + seconds
 
 
 class SystemClock:
@@ -25,9 +41,14 @@ class SystemClock:
         """Return the shifted time in epoch seconds."""
         return time.time() + self.offset
 
+    def advance(self, seconds: float) -> None:
+        """Move the time forward. Raises `ArgumentOutOfRange`."""
+        moved(self.now(), seconds)
+        self.offset += seconds
+
 
 class ManualClock:
-    """A clock that stands still until it is moved."""
+    """A clock that stands still until it is moved; it begins at `start`, in epoch seconds."""
 
     __slots__ = ("time",)
 
@@ -39,5 +60,5 @@ class ManualClock:
         return self.time
 
     def advance(self, seconds: float) -> None:
-        """Move the time forward."""
-        self.time += seconds
+        """Move the time forward. Raises `ArgumentOutOfRange`."""
+        self.time = moved(self.time, seconds)

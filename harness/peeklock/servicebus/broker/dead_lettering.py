@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from peeklock.servicebus.entity_settings import EntitySettings
 from peeklock.servicebus.ledger import EventKind
 
 from .errors import NotAllowed
 from .log import MessageLog
 from .message import Content, Message
-from .settings import Settings
 
 HEADER_REASON = "HeaderSizeExceeded"
 HEADER_TEXT = "The size quota for this stream has been exceeded."
@@ -29,7 +29,7 @@ class DeadLettering:
 
     __slots__ = ("_log", "queue", "settings")
 
-    def __init__(self, log: MessageLog, settings: Settings, queue: DeadLetterQueue | None) -> None:
+    def __init__(self, log: MessageLog, settings: EntitySettings, queue: DeadLetterQueue | None) -> None:
         self._log = log
         self.settings = settings
         self.queue = queue

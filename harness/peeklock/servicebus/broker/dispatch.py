@@ -6,6 +6,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 
+from peeklock.servicebus.entity_settings import EntitySettings
 from peeklock.servicebus.ledger import EventKind
 
 from .clock import Clock
@@ -17,7 +18,6 @@ from .locks import LockTable
 from .log import MessageLog
 from .message import ACTIVE, DEFERRED, LOCKED, LOCKED_DEFERRED, Message
 from .session import MessageSession, Sessions
-from .settings import Settings
 from .timers import Timer
 
 _random_bits = random.getrandbits
@@ -33,7 +33,7 @@ class Dispatch:
         locks: LockTable[bytes, Message],
         dead_lettering: DeadLettering,
         gate: Gate,
-        settings: Settings,
+        settings: EntitySettings,
         clock: Clock,
         timer: Timer,
     ) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from peeklock.servicebus.entity_settings import STATUSES
+
 from .clock import Clock
 from .errors import ArgumentError, EntityDisabled, NotAllowed
-
-STATUSES = ("Active", "Disabled", "SendDisabled", "ReceiveDisabled")
 
 
 class Gate:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from peeklock.servicebus.entity_settings import EntitySettings
 from peeklock.servicebus.ledger import EventKind
 
 from .dispatch import Dispatch
 from .log import MessageLog
 from .message import Content, Message
-from .settings import Settings
 
 _ENQUEUED = EventKind.ENQUEUED
 _ACTIVATED = EventKind.ACTIVATED  # looked up once: in Python 3.11 that costs as much as recording an entry
@@ -18,7 +18,7 @@ _ACTIVATED = EventKind.ACTIVATED  # looked up once: in Python 3.11 that costs as
 class Inbox(Protocol):
     """Takes messages whose time has come."""
 
-    settings: Settings
+    settings: EntitySettings
 
     def put(
         self,
@@ -40,7 +40,7 @@ class QueueInbox:
 
     __slots__ = ("_dispatch", "_log", "_mortal", "settings")
 
-    def __init__(self, log: MessageLog, dispatch: Dispatch, settings: Settings, *, mortal: bool) -> None:
+    def __init__(self, log: MessageLog, dispatch: Dispatch, settings: EntitySettings, *, mortal: bool) -> None:
         self._log = log
         self._dispatch = dispatch
         self._mortal = mortal

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from peeklock.servicebus.entity_settings import EntitySettings
 from peeklock.servicebus.ledger import EventKind
 
 from .clock import Clock
@@ -17,7 +18,6 @@ from .inbox import Inbox
 from .log import MessageLog
 from .message import ORDER_BITS, SCHEDULED, Content, Message
 from .partitions import COUNT
-from .settings import Settings
 
 
 class Intake:
@@ -40,7 +40,7 @@ class Intake:
         dispatch: Dispatch,
         dead_lettering: DeadLettering,
         history: DuplicateHistory | None,
-        settings: Settings,
+        settings: EntitySettings,
         clock: Clock,
         stored_bytes: Callable[[], int],
     ) -> None:
@@ -55,7 +55,7 @@ class Intake:
         self._stored_bytes = stored_bytes
         self.configure(settings)
 
-    def configure(self, settings: Settings) -> None:
+    def configure(self, settings: EntitySettings) -> None:
         """Take settings, for what comes."""
         self._settings = settings
         partitions = 1 if self._log.partitions is None else COUNT

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from peeklock.servicebus import entity_settings
 from peeklock.servicebus.ledger import EventKind, Ledger
 
 from .clock import Clock
@@ -12,13 +13,12 @@ from .errors import EntityExists, EntityNotFound, QuotaExceeded
 from .forwarding import local_name
 from .journal import Journal
 from .queue import DEAD_LETTER_QUEUE, DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Queue, Surroundings
-from .settings import Settings
 from .timers import Timers
 
 if TYPE_CHECKING:
     from .idleness import Idleness
-    from .subscription import Subscription, SubscriptionSettings
-    from .topic import Topic, TopicSettings
+    from .subscription import Subscription
+    from .topic import Topic
     from .transaction import Transactions
     from .transfer import Transfer
 
@@ -34,10 +34,10 @@ class Namespace:
     def __init__(
         self,
         name: str,
-        queues: Mapping[str, Settings],
+        queues: Mapping[str, entity_settings.EntitySettings],
         clock: Clock,
         *,
-        topics: Mapping[str, TopicSettings] | None = None,
+        topics: Mapping[str, entity_settings.Topic] | None = None,
         ledger_cap: int | None = None,
         max_entities: int = 10_000,
     ) -> None:
@@ -48,6 +48,7 @@ class Namespace:
         self.on_gone: Callable[[list[Queue]], None] | None = None
         """Called with the entities that are no more, their dead-letter queues among them."""
         self._max_entities = max_entities
+        self.admit(len(queues) + len(topics or {}))
         self._journals: Journals | None = None
         self._watched: dict[Queue, Idleness] = {}
         self._transactions: Transactions | None = None
@@ -62,7 +63,7 @@ class Namespace:
         for entity in list(self.entities()):
             self._open(entity)
 
-    def _add_topic(self, name: str, settings: TopicSettings) -> None:
+    def _add_topic(self, name: str, settings: entity_settings.Topic) -> None:
         from .topic import Topic  # here: a namespace without topics loads nothing of rules
 
         topic = Topic(name, settings, self._surroundings)
@@ -108,7 +109,7 @@ class Namespace:
             part.log.journal = part.log.journal or self._journals(part)
             part.log.journal.configured()
 
-    def add_queue(self, name: str, settings: Settings) -> Queue:
+    def add_queue(self, name: str, settings: entity_settings.EntitySettings) -> Queue:
         """Make a queue while the namespace runs. Raises `EntityExists` or `QuotaExceeded`."""
         self._claim(name)
         queue = Queue(name, settings, self._surroundings)
@@ -116,7 +117,7 @@ class Namespace:
         self._open(queue)
         return queue
 
-    def add_topic(self, name: str, settings: TopicSettings) -> Topic:
+    def add_topic(self, name: str, settings: entity_settings.Topic) -> Topic:
         """Make a topic, with the subscriptions of its settings, while the namespace runs. Raises as `add_queue` does."""
         self._claim(name)
         self._add_topic(name, settings)
@@ -125,7 +126,7 @@ class Namespace:
             self._open(entity)
         return topic
 
-    def add_subscription(self, topic: Topic, name: str, settings: SubscriptionSettings) -> Subscription:
+    def add_subscription(self, topic: Topic, name: str, settings: entity_settings.Subscription) -> Subscription:
         """Make a subscription while the namespace runs. Raises `EntityExists` or `QuotaExceeded`."""
         subscription = topic.subscribe(name, settings)
         self._open(subscription)
@@ -153,7 +154,7 @@ class Namespace:
             self.on_gone(parts)
         return parts
 
-    def reconfigure(self, entity: Queue, settings: Settings) -> None:
+    def reconfigure(self, entity: Queue, settings: entity_settings.EntitySettings) -> None:
         """Give an entity new settings, its status and its forwards included (S-67, S-77)."""
         entity.reconfigure(settings)
         entity.gate.touch()
@@ -168,10 +169,13 @@ class Namespace:
     def _claim(self, name: str) -> None:
         if name.lower() in self.queues or name.lower() in self.topics:
             raise EntityExists(f"The messaging entity '{name}' exists already.")
-        if len(self.queues) + len(self.topics) >= self._max_entities:
+        self.admit(len(self.queues) + len(self.topics) + 1)
+
+    def admit(self, entities: int) -> None:
+        """Raise `QuotaExceeded` for more queues and topics than there may be."""
+        if entities > self._max_entities:
             raise QuotaExceeded(
-                f"'{name}' cannot be created: the namespace '{self.name}' has {self._max_entities} queues and topics, which is "
-                "the limit."
+                f"The namespace '{self.name}' can have {self._max_entities} queues and topics, and no more: {entities} are asked for."
             )
 
     def _forward_target(self, name: str) -> Queue:

@@ -31,9 +31,7 @@ class Partitions:
         """Return the sequence number that a message gets, or, with `via`, one that only passes through."""
         partition = content.partition_id if self._inherits else None
         if partition is None:
-            key = _key(content, via=via)
-            if key is None and self._by_message_id:
-                key = content.message_id
+            key = self._decides(content, via=via)
             partition = (order if key is None else zlib.crc32(key.encode("utf-8", "replace"))) % COUNT
         return partition << ORDER_BITS | order & ORDER
 
@@ -43,14 +41,18 @@ class Partitions:
         key = _key(content)
         return content.message_id if key is None else f"{content.message_id}\0{key}"
 
-    @staticmethod
-    def check(contents: Sequence[Content], *, via: bool = False) -> None:
-        """Raise `NotAllowed` for messages of one batch or transaction that go to, or through, different partitions."""
-        if len(contents) > 1 and len({_key(content, via=via) for content in contents}) > 1:
+    def check(self, contents: Sequence[Content], *, via: bool = False) -> None:
+        """Raise `NotAllowed` for messages of one batch or transaction that go to, or through, different partitions. Without a
+        key it is the message-id that decides, where duplicates are detected (S-57)."""
+        if len(contents) > 1 and len({self._decides(content, via=via) for content in contents}) > 1:
             raise NotAllowed(
-                "All messages of a batch or a transaction must have one partition key, or one session id, on an entity that is "
-                "partitioned."
+                "Batching brokered messages with distinct SessionId, PartitionKey, or MessageId is not supported: all messages of "
+                "a batch or a transaction must have one partition key, or one session id, on an entity that is partitioned."
             )
+
+    def _decides(self, content: Content, *, via: bool) -> str | None:
+        key = _key(content, via=via)
+        return content.message_id if key is None and self._by_message_id and not via else key
 
 
 def _key(content: Content, *, via: bool = False) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from peeklock.servicebus.entity_settings import EntitySettings
 from peeklock.servicebus.ledger import EventKind, Ledger
 
 from .clock import Clock
@@ -22,7 +23,6 @@ from .log import MessageLog
 from .message import ACTIVE, DEFERRED, LOCKED, LOCKED_DEFERRED, Content, Message
 from .partitions import Partitions
 from .session import Sessions
-from .settings import Settings
 from .settlement import Settlement
 from .timers import Timers
 
@@ -64,7 +64,7 @@ class Queue:
     def __init__(
         self,
         name: str,
-        settings: Settings,
+        settings: EntitySettings,
         surroundings: Surroundings,
         kind: Kind = QUEUE,
         *,
@@ -123,7 +123,7 @@ class Queue:
             self.stored_bytes,
         )
 
-    def reconfigure(self, settings: Settings) -> None:
+    def reconfigure(self, settings: EntitySettings) -> None:
         """Take new settings, the dead-letter queues too: they hold for what comes, and what is stored keeps its deadlines. Whether
         there are sessions, and a duplicate history, is settled when an entity is made (S-57)."""
         self.settings = settings

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from peeklock.servicebus.entity_settings import EntitySettings
 from peeklock.servicebus.ledger import EventKind
 
 from .clock import Clock
@@ -26,7 +27,6 @@ from .line import ReadyLine
 from .locks import LockTable
 from .log import MessageLog
 from .message import Content, Message
-from .settings import Settings
 from .timers import Timer
 
 DEFAULT_PATIENCE = 65.0
@@ -90,7 +90,7 @@ class Sessions:
     """The sessions of one entity: which are held, which are available, who waits. Costs are O(1) or O(log n)."""
 
     def __init__(
-        self, server: Server, locks: Locks, log: MessageLog, settings: Settings, clock: Clock, timer: Timer
+        self, server: Server, locks: Locks, log: MessageLog, settings: EntitySettings, clock: Clock, timer: Timer
     ) -> None:
         self.settings = settings
         self._server = server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from peeklock.servicebus.entity_settings import EntitySettings
 from peeklock.servicebus.ledger import EventKind
 
 from .clock import Clock
@@ -13,7 +14,6 @@ from .errors import MessageLockLost, NotAllowed, SessionLockLost
 from .locks import LockTable
 from .log import MessageLog
 from .message import DEFERRED, Message
-from .settings import Settings
 
 _COMPLETED = EventKind.COMPLETED  # looked up once: see `inbox`
 
@@ -29,7 +29,7 @@ class Settlement:
         locks: LockTable[bytes, Message],
         dispatch: Dispatch,
         dead_lettering: DeadLettering,
-        settings: Settings,
+        settings: EntitySettings,
         clock: Clock,
     ) -> None:
         self.settings = settings

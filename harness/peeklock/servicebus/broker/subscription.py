@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any
 
+from peeklock.servicebus import entity_settings
 from peeklock.servicebus.ledger import EventKind
 
 from .dead_lettering import HEADER_REASON, HEADER_TEXT, SESSION_NEEDED_REASON, SESSION_NEEDED_TEXT
@@ -12,33 +13,24 @@ from .errors import EntityExists, EntityNotFound
 from .message import Content
 from .queue import Kind, Queue, Surroundings
 from .rules import DEFAULT_RULE_NAME, Facts, FilterException, Rule
-from .settings import Settings
+from .rules.building import build_all
 
 SUBSCRIPTION = Kind("Subscription", "You cannot send to a subscription: '{}'. Send to its topic.")
-
-
-class SubscriptionSettings(Settings, Protocol):
-    """What a subscription needs to know about itself (`topology.Subscription` has it)."""
-
-    @property
-    def dead_lettering_on_filter_evaluation_exceptions(self) -> bool: ...
-    def build_rules(self) -> Sequence[Rule]:
-        """Return the rules that it begins with."""
 
 
 class Subscription(Queue):
     """One subscription of a topic; its name is `topic/Subscriptions/name`."""
 
-    settings: SubscriptionSettings
+    settings: entity_settings.Subscription
 
     def __init__(
-        self, name: str, settings: SubscriptionSettings, surroundings: Surroundings, *, partitioned: bool
+        self, name: str, settings: entity_settings.Subscription, surroundings: Surroundings, *, partitioned: bool
     ) -> None:
         super().__init__(name, settings, surroundings, SUBSCRIPTION, inherits=True if partitioned else None)
         self.rules: dict[str, Rule] = {}
         self.admit_rule: Callable[[Rule], None] | None = None
         """Raises when the topic has no room for one more rule (S-73)."""
-        for rule in settings.build_rules():
+        for rule in build_all(settings):
             rule.created_at = rule.created_at or surroundings.clock.now()
             self.add_rule(rule)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
+from peeklock.servicebus import entity_settings
+from peeklock.servicebus.entity_settings import MAX_SUBSCRIPTIONS
 from peeklock.servicebus.ledger import EventKind
 
 from .errors import EntityExists, EntityNotFound, QuotaExceeded
@@ -12,20 +14,10 @@ from .log import MessageLog
 from .message import Content, Message
 from .queue import Kind, Queue, Surroundings
 from .rules import CorrelationFilter, Facts, Rule, SqlFilter
-from .settings import Settings
-from .subscription import Subscription, SubscriptionSettings
+from .subscription import Subscription
 
-MAX_SUBSCRIPTIONS = 2_000
 MAX_FILTERS: dict[type[Any], int] = {SqlFilter: 2_000, CorrelationFilter: 100_000}
 """How many rules of a kind the subscriptions of one topic may have together (S-73)."""
-
-
-class TopicSettings(Settings, Protocol):
-    """What a topic needs to know about itself (`topology.Topic` has it)."""
-
-    @property
-    def subscriptions(self) -> Mapping[str, Any]:
-        """Settings of the subscriptions that it begins with, by name."""
 
 
 TOPIC = Kind(
@@ -40,7 +32,9 @@ class Publisher:
 
     __slots__ = ("_log", "_subscriptions", "settings")
 
-    def __init__(self, log: MessageLog, subscriptions: Mapping[str, Subscription], settings: Settings) -> None:
+    def __init__(
+        self, log: MessageLog, subscriptions: Mapping[str, Subscription], settings: entity_settings.EntitySettings
+    ) -> None:
         self._log = log
         self._subscriptions = subscriptions
         self.settings = settings
@@ -76,16 +70,16 @@ class Publisher:
 class Topic(Queue):
     """Keeps scheduled messages and the duplicate history; everything else is passed on at once."""
 
-    settings: TopicSettings
+    settings: entity_settings.Topic
 
-    def __init__(self, name: str, settings: TopicSettings, surroundings: Surroundings) -> None:
+    def __init__(self, name: str, settings: entity_settings.Topic, surroundings: Surroundings) -> None:
         self.subscriptions: dict[str, Subscription] = {}
         self._surroundings = surroundings
         super().__init__(
             name, settings, surroundings, TOPIC, inbox=lambda topic: Publisher(topic.log, self.subscriptions, settings)
         )
 
-    def subscribe(self, name: str, settings: SubscriptionSettings) -> Subscription:
+    def subscribe(self, name: str, settings: entity_settings.Subscription) -> Subscription:
         """Add a subscription for messages to come. Raises `EntityExists` or `QuotaExceeded`."""
         if name.lower() in self.subscriptions:
             raise EntityExists(f"The subscription '{name}' of '{self.name}' exists already.")

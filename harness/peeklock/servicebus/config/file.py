@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -9,23 +10,27 @@ from peeklock.servicebus.settings import TopologyError
 from peeklock.servicebus.topology import Topology
 
 from .official import DEFAULT_NAMESPACE, read_official
+from .reader import Warn
 from .text import parse_json, read_text
 
 
-def load_namespaces(source: str, *, port: int, origin: str | None = None) -> dict[str, Topology]:
+def load_namespaces(
+    source: str, *, port: int, origin: str | None = None, warn: Warn = warnings.warn
+) -> dict[str, Topology]:
     """Return the namespaces by name that a configuration describes: `source` is a path, or JSON itself.
 
     The first namespace gets `port` unless it names one, the others a free one. Raises `TopologyError` with the file, the
-    path inside it, what was expected, what was found and how to fix it.
+    path inside it, what was expected, what was found and how to fix it; `warn` gets a sentence for each thing that is passed
+    over.
     """
     inline = source.lstrip().startswith(("{", "//", "/*"))
     where = origin or ("inline configuration" if inline else source)
     text = source if inline else read_text(source)
-    document = _parse(text, where)
+    document = _parse(text, where, warn)
     if not isinstance(document, dict):
         raise _wrong(where, "$", "an object", type(document).__name__)
     if "UserConfig" in document:
-        name, topology = read_official(document, where, port=port)
+        name, topology = read_official(document, where, port=port, warn=warn)
         return {name: topology}
     if "namespaces" not in document:
         return {DEFAULT_NAMESPACE: _topology(document, where, "$", port)}
@@ -60,9 +65,9 @@ def _check_ports(namespaces: dict[str, Topology], origin: str) -> None:
         seen[topology.port] = name
 
 
-def _parse(text: str, origin: str) -> Any:
+def _parse(text: str, origin: str, warn: Warn) -> Any:
     if text.lstrip().startswith(("{", "[", "//", "/*")):
-        return parse_json(text, origin)
+        return parse_json(text, origin, warn)
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 

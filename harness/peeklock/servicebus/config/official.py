@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from peeklock.servicebus.auth import AccessRule
+from peeklock.servicebus.entity_settings import Queue, Topic
 from peeklock.servicebus.settings import TopologyError
-from peeklock.servicebus.topology import Queue, Topic, Topology
+from peeklock.servicebus.topology import Topology
 
-from .reader import QUEUE_DEFAULTS, ConfigReader
+from .reader import ConfigReader, Warn
 from .text import parse_json, read_text
 from .topics import read_topics
 
 DEFAULT_NAMESPACE = "sbemulatorns"
 
 
-def read_config(path: str, *, port: int = 5672) -> Topology:
+def read_config(path: str, *, port: int = 5672, warn: Warn = warnings.warn) -> Topology:
     """Read a Config.json. Raises `TopologyError` that names the file and the path inside it, what was expected, what
-    was found and how to fix it."""
-    return parse_config(read_text(path), path, port=port)
+    was found and how to fix it; `warn` gets a sentence for each thing that is passed over."""
+    return parse_config(read_text(path), path, port=port, warn=warn)
 
 
-def parse_config(text: str, origin: str = "Config.json", *, port: int = 5672) -> Topology:
+def parse_config(text: str, origin: str = "Config.json", *, port: int = 5672, warn: Warn = warnings.warn) -> Topology:
     """Parse the text of a Config.json; see `read_config`."""
-    return read_official(parse_json(text, origin), origin, port=port)[1]
+    return read_official(parse_json(text, origin, warn), origin, port=port, warn=warn)[1]
 
 
-def read_official(document: Any, origin: str, *, port: int = 5672) -> tuple[str, Topology]:
+def read_official(document: Any, origin: str, *, port: int = 5672, warn: Warn = warnings.warn) -> tuple[str, Topology]:
     """Return the name and the topology of the namespace in a Config.json; see `read_config`."""
-    reader = ConfigReader(origin)
+    reader = ConfigReader(origin, warn)
     user = reader.object(reader.object(document, "$").get("UserConfig"), "UserConfig")
-    reader.known(user, {"Namespaces": None, "Logging": None}, "UserConfig")
+    reader.known(user, ("Namespaces", "Logging"), "UserConfig")
     namespaces = reader.list(user.get("Namespaces"), "UserConfig.Namespaces")
     if len(namespaces) != 1:
         raise reader.error(
@@ -41,10 +43,10 @@ def read_official(document: Any, origin: str, *, port: int = 5672) -> tuple[str,
         )
     where = "UserConfig.Namespaces[0]"
     namespace = reader.object(namespaces[0], where)
-    reader.known(namespace, {"Name": None, "Queues": None, "Topics": None}, where)
+    reader.known(namespace, ("Name", "Queues", "Topics"), where)
     name = reader.text({"Name": DEFAULT_NAMESPACE, **namespace}, "Name", where)
     queues = {
-        queue: _queue(reader, reader.properties(entry, at), f"{at}.Properties")
+        queue: Queue(**reader.settings(Queue, reader.properties(entry, at), f"{at}.Properties"))
         for queue, entry, at in reader.named(namespace, "Queues", where, "queue")
     }
     topics: dict[str, Topic] = {}
@@ -54,18 +56,3 @@ def read_official(document: Any, origin: str, *, port: int = 5672) -> tuple[str,
         return name, Topology(queues=queues, topics=topics, access_rules=(AccessRule(),), port=port)
     except TopologyError as error:
         raise TopologyError(f"{origin}: {error.problem}", error.fix) from None
-
-
-def _queue(reader: ConfigReader, properties: dict[str, Any], where: str) -> Queue:
-    values = reader.known(properties, QUEUE_DEFAULTS, where)
-    window = reader.duration(values, "DuplicateDetectionHistoryTimeWindow", where)
-    return Queue(
-        max_delivery_count=reader.count(values, "MaxDeliveryCount", where),
-        lock_duration=reader.duration(values, "LockDuration", where),
-        duplicate_detection_window=window if reader.flag(values, "RequiresDuplicateDetection", where) else None,
-        default_time_to_live=reader.duration(values, "DefaultMessageTimeToLive", where),
-        dead_lettering_on_expiration=reader.flag(values, "DeadLetteringOnMessageExpiration", where),
-        forward_to=reader.target(values, "ForwardTo", where),
-        forward_dead_lettered_messages_to=reader.target(values, "ForwardDeadLetteredMessagesTo", where),
-        requires_session=reader.flag(values, "RequiresSession", where),
-    )

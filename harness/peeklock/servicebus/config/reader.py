@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
+from peeklock.servicebus.entity_settings import EntitySettings, Setting, settings_of
 from peeklock.servicebus.settings import TopologyError
 
 _DURATION = re.compile(
     r"P(?!$)(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<days>\d+)D)?(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
 )
+_DAYS_BEHIND_T = re.compile(r"PT(\d+)([YWD])(.*)")
 _CHILDREN = {"topic": ("Subscriptions",), "subscription": ("Rules",)}
-QUEUE_DEFAULTS: dict[str, Any] = {
-    "DeadLetteringOnMessageExpiration": False,
-    "DefaultMessageTimeToLive": "PT1H",
-    "DuplicateDetectionHistoryTimeWindow": "PT20S",
-    "ForwardDeadLetteredMessagesTo": "",
-    "ForwardTo": "",
-    "LockDuration": "PT1M",
-    "MaxDeliveryCount": 3,
-    "RequiresDuplicateDetection": False,
-    "RequiresSession": False,
-}
+Warn = Callable[[str], None]
 
 
 class ConfigReader:
-    """Checks kinds, and says where in which file something is wrong."""
+    """Checks kinds, and says where in which file something is wrong. `warn` gets what is passed over, as the official emulator
+    passes it over."""
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, warn: Warn) -> None:
         self._origin = origin
+        self._warn = warn
 
     def error(self, where: str, expected: str, actual: str, fix: str) -> TopologyError:
         return TopologyError(f"{self._origin}: {where}\n  expected: {expected}\n  actual: {actual}", fix)
@@ -47,12 +41,13 @@ class ConfigReader:
     def named(
         self, parent: dict[str, Any], key: str, where: str, kind: str
     ) -> Iterator[tuple[str, dict[str, Any], str]]:
-        """Yield name, object and path of the entries of a list; each needs a name of its own."""
+        """Yield name, object and path of the entries of a list, which may be null; each needs a name of its own."""
         seen: set[str] = set()
-        for index, item in enumerate(self.list(parent.get(key, []), f"{where}.{key}")):
+        items = parent.get(key)
+        for index, item in enumerate([] if items is None else self.list(items, f"{where}.{key}")):
             at = f"{where}.{key}[{index}]"
             entry = self.object(item, at)
-            self.known(entry, {"Name": None, "Properties": None, **dict.fromkeys(_CHILDREN.get(kind, ()))}, at)
+            self.known(entry, ("Name", "Properties", *_CHILDREN.get(kind, ())), at)
             name = entry.get("Name")
             if not isinstance(name, str) or not name:
                 raise self.error(f"{at}.Name", f"the {kind}'s name", repr(name), f'add "Name": "my-{kind}"')
@@ -62,16 +57,41 @@ class ConfigReader:
             yield name, entry, at
 
     def properties(self, entry: dict[str, Any], where: str) -> dict[str, Any]:
-        return self.object(entry.get("Properties", {}), f"{where}.Properties")
+        given = entry.get("Properties")
+        return {} if given is None else self.object(given, f"{where}.Properties")
 
-    def known(self, values: dict[str, Any], defaults: dict[str, Any], where: str) -> dict[str, Any]:
-        """Return the values on top of the defaults; refuse others."""
+    def known(self, values: dict[str, Any], names: Collection[str], where: str) -> None:
+        """Warn of names that are none of those known: they are passed over."""
         for key in values:
-            if key not in defaults:
-                raise self.error(
-                    f"{where}.{key}", "a known property", repr(key), f"known: {', '.join(sorted(defaults))}"
-                )
-        return {**defaults, **values}
+            if key not in names:
+                known = ", ".join(sorted(names))
+                self._warn(f"{self._origin}: {where}.{key} is not known, and is passed over; known: {known}")
+
+    def settings(self, kind: type[EntitySettings], properties: dict[str, Any], where: str) -> dict[str, Any]:
+        """Read the settings of an entity of a kind; what is absent or null has the official emulator's default."""
+        settings = [setting for setting in settings_of(kind) if setting.in_config]
+        names = [name for setting in settings for name in (setting.official, setting.switch) if name is not None]
+        self.known(properties, names, where)
+        return {setting.name: self._setting(setting, properties, where) for setting in settings}
+
+    def _setting(self, setting: Setting, values: dict[str, Any], where: str) -> Any:
+        value = setting.config_default
+        if values.get(setting.official) is not None:
+            value = self._value(setting, values, where)
+        if setting.switch is None:
+            return value
+        return value if values.get(setting.switch) is not None and self.flag(values, setting.switch, where) else None
+
+    def _value(self, setting: Setting, values: dict[str, Any], where: str) -> Any:
+        match setting.unit:
+            case "count":
+                return self.count(values, setting.official, where)
+            case "seconds":
+                return self.duration(values, setting.official, where)
+            case "flag":
+                return self.flag(values, setting.official, where)
+            case "text":
+                return self.text(values, setting.official, where) or None  # "" is none
 
     def count(self, values: dict[str, Any], key: str, where: str) -> int:
         count = values[key]
@@ -84,10 +104,6 @@ class ConfigReader:
             actual = repr(values[key]) if key in values else "nothing"
             raise self.error(f"{where}.{key}", "text", actual, "write it in quotes")
         return str(values[key])
-
-    def target(self, values: dict[str, Any], key: str, where: str) -> str | None:
-        """Read the name of an entity to forward to; "" is none."""
-        return self.text(values, key, where) or None
 
     def flag(self, values: dict[str, Any], key: str, where: str) -> bool:
         if not isinstance(values[key], bool):
@@ -106,7 +122,10 @@ class ConfigReader:
                 + parts.get("minutes", 0) * 60
             ) + parts.get("seconds", 0)
         if seconds <= 0:
-            raise self.error(
-                f"{where}.{key}", "an ISO 8601 duration above zero", repr(text), 'write "PT1M" for a minute'
-            )
+            fix = 'write "PT1M" for a minute'
+            if isinstance(text, str) and (behind := _DAYS_BEHIND_T.fullmatch(text)) is not None:
+                number, unit, rest = behind.groups()
+                meant = f"P{int(number) * 7}D" if unit == "W" else f"P{number}{unit}"
+                fix = f'write "{meant}{"T" + rest if rest else ""}": years, months and days stand before the T'
+            raise self.error(f"{where}.{key}", "an ISO 8601 duration above zero", repr(text), fix)
         return seconds

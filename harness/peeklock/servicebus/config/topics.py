@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from peeklock.servicebus.topology import Rule, Subscription, Topic
+from peeklock.servicebus.entity_settings import Rule, Subscription, Topic
 
-from .reader import QUEUE_DEFAULTS, ConfigReader
+from .reader import ConfigReader
 
-_TOPIC_KEYS = ("DefaultMessageTimeToLive", "DuplicateDetectionHistoryTimeWindow", "RequiresDuplicateDetection")
-_TOPIC_DEFAULTS = {key: QUEUE_DEFAULTS[key] for key in _TOPIC_KEYS}
-_SUBSCRIPTION_DEFAULTS = {
-    key: value
-    for key, value in QUEUE_DEFAULTS.items()
-    if key not in ("DuplicateDetectionHistoryTimeWindow", "RequiresDuplicateDetection")
-}
 _CORRELATION = {
     "ContentType": "content_type",
     "CorrelationId": "correlation_id",
@@ -35,66 +28,51 @@ def read_topics(reader: ConfigReader, namespace: dict[str, Any], where: str) -> 
 
 
 def _topic(reader: ConfigReader, entry: dict[str, Any], at: str) -> Topic:
-    where = f"{at}.Properties"
-    values = reader.known(reader.properties(entry, at), _TOPIC_DEFAULTS, where)
-    window = reader.duration(values, "DuplicateDetectionHistoryTimeWindow", where)
-    return Topic(
-        subscriptions={
-            name: _subscription(reader, item, path)
-            for name, item, path in reader.named(entry, "Subscriptions", at, "subscription")
-        },
-        duplicate_detection_window=window if reader.flag(values, "RequiresDuplicateDetection", where) else None,
-        default_time_to_live=reader.duration(values, "DefaultMessageTimeToLive", where),
-    )
+    subscriptions = {
+        name: _subscription(reader, item, path)
+        for name, item, path in reader.named(entry, "Subscriptions", at, "subscription")
+    }
+    settings = reader.settings(Topic, reader.properties(entry, at), f"{at}.Properties")
+    return Topic(subscriptions=subscriptions, **settings)
 
 
 def _subscription(reader: ConfigReader, entry: dict[str, Any], at: str) -> Subscription:
-    where = f"{at}.Properties"
-    values = reader.known(reader.properties(entry, at), _SUBSCRIPTION_DEFAULTS, where)
     rules = {name: _rule(reader, item, path) for name, item, path in reader.named(entry, "Rules", at, "rule")}
-    return Subscription(
-        max_delivery_count=reader.count(values, "MaxDeliveryCount", where),
-        lock_duration=reader.duration(values, "LockDuration", where),
-        default_time_to_live=reader.duration(values, "DefaultMessageTimeToLive", where),
-        dead_lettering_on_expiration=reader.flag(values, "DeadLetteringOnMessageExpiration", where),
-        requires_session=reader.flag(values, "RequiresSession", where),
-        forward_to=reader.target(values, "ForwardTo", where),
-        forward_dead_lettered_messages_to=reader.target(values, "ForwardDeadLetteredMessagesTo", where),
-        # none given: the rule $Default, as everywhere (S-69)
-        rules=rules or None,
-    )
+    settings = reader.settings(Subscription, reader.properties(entry, at), f"{at}.Properties")
+    return Subscription(rules=rules or None, **settings)  # none given: the rule $Default, as everywhere (S-69)
 
 
 def _rule(reader: ConfigReader, entry: dict[str, Any], at: str) -> Rule:
     where = f"{at}.Properties"
-    defaults = {"FilterType": None, "CorrelationFilter": None, "SqlFilter": None, "Action": None}
-    values = reader.known(reader.properties(entry, at), defaults, where)
-    kind = values["FilterType"]
+    values = reader.properties(entry, at)
+    reader.known(values, ("FilterType", "CorrelationFilter", "SqlFilter", "Action"), where)
+    kind = values.get("FilterType")
     if kind not in _TYPES:
         raise reader.error(f"{where}.FilterType", " or ".join(map(repr, _TYPES)), repr(kind), 'write "Sql"')
     action = None
-    if values["Action"] is not None:
+    if values.get("Action") is not None:
         action = _expression(reader, values["Action"], f"{where}.Action")
     if kind == "Sql":
-        return Rule(sql=_expression(reader, values["SqlFilter"], f"{where}.SqlFilter"), action=action)
+        return Rule(sql=_expression(reader, values.get("SqlFilter"), f"{where}.SqlFilter"), action=action)
     return Rule(
-        correlation=_correlation(reader, values["CorrelationFilter"], f"{where}.CorrelationFilter"), action=action
+        correlation=_correlation(reader, values.get("CorrelationFilter"), f"{where}.CorrelationFilter"), action=action
     )
 
 
 def _expression(reader: ConfigReader, value: Any, where: str) -> str:
-    values = reader.known(reader.object(value, where), {"SqlExpression": None}, where)
+    values = reader.object(value, where)
+    reader.known(values, ("SqlExpression",), where)
     return reader.text(values, "SqlExpression", where)
 
 
 def _correlation(reader: ConfigReader, value: Any, where: str) -> dict[str, Any]:
     given = reader.object(value, where)
-    reader.known(given, {**_CORRELATION, "Properties": None}, where)
+    reader.known(given, (*_CORRELATION, "Properties"), where)
     result: dict[str, Any] = {}
     for key, name in _CORRELATION.items():
-        if key in given:
+        if given.get(key) is not None:
             result[name] = reader.text(given, key, where)
-    if "Properties" in given:
+    if given.get("Properties") is not None:
         result["properties"] = reader.object(given["Properties"], f"{where}.Properties")
     if not result:
         raise reader.error(where, "at least one property to compare", "none", 'add "Label": "my-label", or use Sql')

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import Any, assert_never
 
-from peeklock.servicebus import topology
+from peeklock.servicebus import entity_settings
 from peeklock.servicebus.amqp import Envelope, decode
 from peeklock.servicebus.amqp.encode import encode
 from peeklock.servicebus.amqp.reading import Reading
@@ -118,5 +118,5 @@ def load_settings(kind: str, text: str) -> Any:
     """Read the settings of a `Queue`, `Topic` or `Subscription`; a subscription has no rules yet."""
     values = json.loads(text)
     if kind == "Subscription":
-        return topology.Subscription(**values, rules={})
-    return {"Queue": topology.Queue, "Topic": topology.Topic}[kind](**values)
+        return entity_settings.Subscription(**values, rules={})
+    return {"Queue": entity_settings.Queue, "Topic": entity_settings.Topic}[kind](**values)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
-from peeklock.servicebus import topology
+from peeklock.servicebus import entity_settings
 from peeklock.servicebus.auth import RIGHTS, AccessRule
 from peeklock.servicebus.broker import Queue
 from peeklock.servicebus.broker.errors import ArgumentError
+from peeklock.servicebus.entity_settings import SETTINGS, EntitySettings, Setting, settings_of
 
 from .document import COUNTS, add, described, local, read_fields
 from .spans import read_span, write_moment, write_span
@@ -39,12 +39,15 @@ SUBSCRIPTION = (
     "AutoDeleteOnIdle", "EntityAvailabilityStatus", "UserMetadata", "DefaultRuleDescription",
 )  # fmt: skip
 SEQUENCES = {"QueueDescription": QUEUE, "TopicDescription": TOPIC, "SubscriptionDescription": SUBSCRIPTION}
+_MADE: dict[str, type[EntitySettings]] = {
+    "QueueDescription": entity_settings.Queue,
+    "TopicDescription": entity_settings.Topic,
+    "SubscriptionDescription": entity_settings.Subscription,
+}
 
 # properties that are kept and shown, and that change nothing here
 _KEPT: dict[str, Callable[[str, str], str]] = {}
-_IMMUTABLE = ("RequiresDuplicateDetection", "RequiresSession", "EnablePartitioning")
-_MAX_LOCK = 300.0
-_MAX_WINDOW = 7 * 86_400.0
+_WINDOW = SETTINGS["duplicate_detection_window"]
 _MAX_AUTHORIZATION_RULES = 12
 _PREMIUM_KILOBYTES = range(1024, 102_401)
 _DEFAULT_WINDOW = 600.0
@@ -75,27 +78,24 @@ def _number(text: str, name: str) -> int:
     return int(text)
 
 
-def _limited(least: float, most: float) -> Callable[[str, str], float]:
-    def read(text: str, name: str) -> float:
-        seconds = read_span(text, name)
-        if seconds is None or not least <= seconds <= most:
-            raise ArgumentError(f"{name}: '{text[:60]}' is not between {write_span(least)} and {write_span(most)}.")
-        return seconds
-
-    return read
-
-
-def _lifetime(text: str, name: str) -> float | None:
-    seconds = read_span(text, name)
-    if seconds is not None and seconds <= 0:
-        raise ArgumentError(f"{name}: it is above zero.")
-    return seconds
+def _read(setting: Setting, text: str) -> Any:
+    """Read the text of a setting. Raises `ArgumentError` that names it."""
+    name = setting.official
+    if setting.unit == "flag":
+        return _flag(text, name)
+    if setting.unit == "count":
+        return _number(text, name)
+    return _span(setting, text) if setting.unit == "seconds" else text
 
 
-def _idle(text: str, name: str) -> float | None:
-    seconds = read_span(text, name)
-    if seconds is not None and seconds < topology.LEAST_IDLE:
-        raise ArgumentError(f"{name}: it is {write_span(topology.LEAST_IDLE)} or more.")
+def _span(setting: Setting, text: str) -> float | None:
+    seconds = read_span(text, setting.official)
+    if setting.administered is not None:
+        if seconds is None or not setting.least <= seconds <= setting.administered:
+            limits = f"{write_span(setting.least)} and {write_span(setting.administered)}"
+            raise ArgumentError(f"{setting.official}: '{text[:60]}' is not between {limits}.")
+    elif seconds is not None and seconds < setting.least:
+        raise ArgumentError(f"{setting.official}: it is {write_span(setting.least)} or more.")
     return seconds
 
 
@@ -107,21 +107,6 @@ def _as_flag(text: str, name: str) -> str:
     return str(_flag(text, name)).lower()
 
 
-_SETTINGS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
-    "LockDuration": ("lock_duration", _limited(0.001, _MAX_LOCK)),
-    "MaxSizeInMegabytes": ("max_size_in_megabytes", _number),
-    "RequiresSession": ("requires_session", _flag),
-    "DefaultMessageTimeToLive": ("default_time_to_live", _lifetime),
-    "DeadLetteringOnMessageExpiration": ("dead_lettering_on_expiration", _flag),
-    "DeadLetteringOnFilterEvaluationExceptions": ("dead_lettering_on_filter_evaluation_exceptions", _flag),
-    "MaxDeliveryCount": ("max_delivery_count", _number),
-    "ForwardTo": ("forward_to", _as_is),
-    "ForwardDeadLetteredMessagesTo": ("forward_dead_lettered_messages_to", _as_is),
-    "MaxMessageSizeInKilobytes": ("max_message_size_in_kilobytes", _number),
-    "AutoDeleteOnIdle": ("auto_delete_on_idle", _idle),
-    "EnablePartitioning": ("partitioned", _flag),
-    "Status": ("status", _as_is),
-}
 _KEPT |= {
     "EnableBatchedOperations": _as_flag,
     "EnableExpress": _as_flag,
@@ -144,20 +129,17 @@ _KEPT_DEFAULTS = {
 def read_entity(
     kind: str, description: Element, old: tuple[Any, Record] | None, now: float, *, premium: bool
 ) -> tuple[Any, Record, dict[str, Element]]:
-    """Return the settings (of `peeklock.servicebus.topology`), the record and the elements that a description gives to an
+    """Return the settings, the record and the elements that a description gives to an
     entity that is new, or that was `old`. Raises `ArgumentError`."""
     fields = read_fields(description, SEQUENCES[kind])
     texts = {name: element.text or "" for name, element in fields.items() if len(element) == 0}
-    make = {
-        "QueueDescription": topology.Queue,
-        "TopicDescription": topology.Topic,
-        "SubscriptionDescription": topology.Subscription,
-    }[kind]
-    known = {setting.name for setting in dataclasses.fields(make)}
-    values: dict[str, Any] = {}
-    for name, (attribute, read) in _SETTINGS.items():
-        if texts.get(name) and attribute in known:
-            values[attribute] = read(texts[name], name)
+    make = _MADE[kind]
+    settings = settings_of(make)
+    values: dict[str, Any] = {
+        setting.name: _read(setting, text)
+        for setting in settings
+        if setting.switch is None and (text := texts.get(setting.official))
+    }
     if values.get("partitioned") and values.get("max_size_in_megabytes", 0) > _MAX_MEGABYTES:
         # clients send back what they were shown: the size of all partitions together
         values["max_size_in_megabytes"] //= PARTITIONS
@@ -167,41 +149,34 @@ def read_entity(
             raise ArgumentError(
                 "MaxMessageSizeInKilobytes: it can be given in the Premium tier only, from 1024 to 102400."
             )
-    elif premium and "max_message_size_in_kilobytes" in known:
+    elif premium and SETTINGS["max_message_size_in_kilobytes"] in settings:
         values["max_message_size_in_kilobytes"] = _PREMIUM_KILOBYTES[0]
     record = _record(texts, fields.get("AuthorizationRules"), old, now)
-    if "duplicate_detection_window" in known:
-        window = _limited(0.001, _MAX_WINDOW)(
-            record.kept["DuplicateDetectionHistoryTimeWindow"], "DuplicateDetectionHistoryTimeWindow"
-        )
-        detects = _flag(texts.get("RequiresDuplicateDetection") or "false", "RequiresDuplicateDetection")
-        values["duplicate_detection_window"] = window if detects else None
-    settings = make(**values)
+    if _WINDOW in settings:
+        window = _span(_WINDOW, record.kept[_WINDOW.official])
+        assert _WINDOW.switch is not None
+        detects = _flag(texts.get(_WINDOW.switch) or "false", _WINDOW.switch)
+        values[_WINDOW.name] = window if detects else None
+    made = make(**values)
     if old is not None:
-        _check_immutable(settings, old[0])
-    return settings, record, fields
+        _check_immutable(made, old[0])
+    return made, record, fields
 
 
 def _record(
     texts: Mapping[str, str], authorization: Element | None, old: tuple[Any, Record] | None, now: float
 ) -> Record:
     kept = {name: read(texts[name], name) for name, read in _KEPT.items() if texts.get(name)}
-    window = texts.get("DuplicateDetectionHistoryTimeWindow")
-    kept["DuplicateDetectionHistoryTimeWindow"] = window or write_span(_DEFAULT_WINDOW)
+    kept[_WINDOW.official] = texts.get(_WINDOW.official) or write_span(_DEFAULT_WINDOW)
     return Record(
         now if old is None else old[1].created, now, kept, [] if authorization is None else _read_rules(authorization)
     )
 
 
 def _check_immutable(settings: Any, old_settings: Any) -> None:
-    changed = {
-        "RequiresDuplicateDetection": (settings.duplicate_detection_window is None)
-        != (old_settings.duplicate_detection_window is None),
-        "RequiresSession": settings.requires_session != old_settings.requires_session,
-        "EnablePartitioning": settings.partitioned != old_settings.partitioned,
-    }
-    for name in _IMMUTABLE:
-        if changed[name]:
+    for setting in settings_of(type(settings)):
+        if setting.fixed and bool(getattr(settings, setting.name)) != bool(getattr(old_settings, setting.name)):
+            name = setting.switch or setting.official
             raise ArgumentError(f"The value of the property '{name}' of an existing entity cannot be changed.")
 
 
@@ -235,23 +210,23 @@ def write_entity(kind: str, entity: Queue, record: Record, counts: Mapping[str, 
     """Describe an entity; `counts` are texts of its own kind, and `sizes` says that messages have a size limit to show."""
     settings = entity.settings
     shown: dict[str, str | None] = {**_KEPT_DEFAULTS, **record.kept, **counts}
-    for name, (attribute, _) in _SETTINGS.items():
-        value = getattr(settings, attribute, None)
-        if isinstance(value, bool):
-            shown[name] = str(value).lower()
-        elif name in ("LockDuration", "DefaultMessageTimeToLive", "AutoDeleteOnIdle"):
-            shown[name] = write_span(value)
+    for setting in settings_of(type(settings)):
+        value = getattr(settings, setting.name)
+        if setting.switch is not None:
+            shown[setting.switch] = str(value is not None).lower()
+            unused = record.kept.get(setting.official, write_span(_DEFAULT_WINDOW))
+            shown[setting.official] = unused if value is None else write_span(value)
+        elif setting.unit == "seconds":
+            shown[setting.official] = write_span(value)
+        elif setting.unit == "flag":
+            shown[setting.official] = str(value).lower()
         else:
-            shown[name] = None if value is None else str(value)
+            shown[setting.official] = None if value is None else str(value)
     shown["Status"] = entity.gate.status
     if settings.partitioned:
         shown["MaxSizeInMegabytes"] = str(settings.max_size_in_megabytes * PARTITIONS)
     if not sizes:
         shown["MaxMessageSizeInKilobytes"] = None
-    shown["RequiresDuplicateDetection"] = str(settings.duplicate_detection_window is not None).lower()
-    if settings.duplicate_detection_window is not None:
-        shown["DuplicateDetectionHistoryTimeWindow"] = write_span(settings.duplicate_detection_window)
-    shown.setdefault("DuplicateDetectionHistoryTimeWindow", write_span(_DEFAULT_WINDOW))
     shown |= {
         "SizeInBytes": str(entity.stored_bytes()),
         "MessageCount": str(sum(_counted(entity).values())),

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
 
+from peeklock.servicebus import entity_settings
 from peeklock.servicebus.auth import AccessRule
 from peeklock.servicebus.broker import BrokerError, Queue
 from peeklock.servicebus.broker.errors import ArgumentError, EntityNotFound
 from peeklock.servicebus.gateway.administration import Administration
 from peeklock.servicebus.gateway.context import NamespaceContext
 from peeklock.servicebus.settings import TopologyError
-from peeklock.servicebus.topology import Topology
+from peeklock.servicebus.topology import Topology, missing_target
 
 from .document import add, described, entry, feed, read_description, render
 from .entities import Record, access_rules, read_entity, write_entity
@@ -169,11 +171,7 @@ class AdminRequest:
         return settings, record
 
     def _check(self, kind: str, name: str, settings: Any) -> None:
-        from dataclasses import replace
-
-        from peeklock.servicebus import topology as known
-
-        wrong = known.missing_target(settings, [*self._namespace.queues, *self._namespace.topics])
+        wrong = missing_target(settings, {*self._namespace.queues, *self._namespace.topics})
         if wrong is not None:
             raise ArgumentError(f"The forwarding target '{wrong[1]}' could not be found.")
         if kind == "TopicDescription":
@@ -183,7 +181,7 @@ class AdminRequest:
         if kind == "QueueDescription":
             Topology(queues={name: free})
         else:
-            Topology(topics={"t": known.Topic(subscriptions={name.rpartition("/")[2]: free})})
+            Topology(topics={"t": entity_settings.Topic(subscriptions={name.rpartition("/")[2]: free})})
 
     def _change(self, entity: Queue, settings: Any) -> None:
         self._namespace.reconfigure(entity, settings)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from peeklock.servicebus.auth import AccessRule
+from peeklock.servicebus.broker.rules.building import build_all
 from peeklock.servicebus.broker.subscription import Subscription as BrokerSubscription
+from peeklock.servicebus.entity_settings import Subscription, Topic, settings_of
 from peeklock.servicebus.gateway.administration import Administration
 from peeklock.servicebus.settings import TopologyError
-from peeklock.servicebus.topology import Subscription, Topic, Topology
-
-_FIXED: dict[str, Callable[[Any], bool]] = {
-    "requires_session": lambda settings: getattr(settings, "requires_session", False),
-    "duplicate_detection_window": lambda settings: settings.duplicate_detection_window is not None,
-    "partitioned": lambda settings: settings.partitioned,
-}
-"""What an entity is made with, and keeps (S-57)."""
+from peeklock.servicebus.topology import Topology
 
 
 @dataclass(slots=True)
@@ -46,6 +41,9 @@ def apply(administration: Administration, wanted: Topology) -> Changes:
         found = _existing(administration, path)
         if found is not None:
             _check(name, found.settings, settings)
+    namespace = administration.context.namespace
+    there = {*namespace.queues, *namespace.topics} - ({path for path in old if "/subscriptions/" not in path} - {*new})
+    namespace.admit(len(there | {path for path in new if "/subscriptions/" not in path}))
     changes = Changes()
     for path, (name, _) in old.items():
         if path not in new and _existing(administration, path) is not None:
@@ -86,11 +84,11 @@ def _existing(administration: Administration, path: str) -> Any:
 def _check(name: str, found: Any, wanted: Any) -> None:
     if isinstance(wanted, Topic) != hasattr(found, "subscriptions"):
         raise TopologyError(f"{name!r}: a queue cannot become a topic, nor a topic a queue", "take another name")
-    for setting, read in _FIXED.items():
-        if read(found) != read(wanted):
+    for setting in settings_of(type(wanted)):
+        was, wished = getattr(found, setting.name), getattr(wanted, setting.name)
+        if setting.fixed and bool(was) != bool(wished):
             raise TopologyError(
-                f"{name!r}: {setting} is settled when an entity is made: expected {getattr(found, setting)}, "
-                f"got {getattr(wanted, setting)}",
+                f"{name!r}: {setting.name} is settled when an entity is made: expected {was}, got {wished}",
                 "take another name, or delete the entity first",
             )
 
@@ -124,7 +122,7 @@ def _change_rules(subscription: BrokerSubscription, old: Any, new: Subscription)
         return
     for rule in list(subscription.rules.values()):
         subscription.remove_rule(rule.name)
-    for rule in new.build_rules():
+    for rule in build_all(new):
         subscription.add_rule(rule)
 
 

@@ -145,7 +145,9 @@ class ControlApi(HttpService):
         except TopologyError as error:
             return 400, {"error": error.problem, "fix": error.fix}
         except BrokerError as error:
-            return 404, {"error": error.description, "fix": "GET /namespaces/{name}/entities lists what there is"}
+            if error.status == 404:
+                return 404, {"error": error.description, "fix": "GET /namespaces/{name}/entities lists what there is"}
+            return (error.status if error.status < 500 else 400), {"error": error.description, "fix": ""}
         except OSError as error:
             if error.errno in _PORT_ERRORS:
                 return 409, {"error": f"the port cannot be had: {error.strerror}", "fix": "leave 'port' out, or use 0"}
