@@ -82,7 +82,7 @@ def test_the_control_api_sets_statuses(control, namespace):
     assert call(control, "PUT", path, {"status": "Disabled"}) == (200, {"status": "Disabled"})
     assert topic(control)["subscriptions"][0]["status"] == "Disabled"
     status, answer = call(control, "PUT", path, {"status": "Off"})
-    assert (status, "'Off' is not a status" in answer["error"]) == (404, True)
+    assert (status, "'Off' is not a status" in answer["error"]) == (400, True)
     assert call(control, "PUT", "/namespaces/topics/status/nope", {"status": "Active"})[0] == 404
 
 
