@@ -16,7 +16,7 @@ class Bus:
         self.looks = list(looks)
         self.asked: list[tuple[float, list[str]]] = []
 
-    def hands(self, _name: str, wait: float = 0.0, principals: Sequence[str] = ()) -> list[dict[str, Any]]:
+    def deliveries_in_hand(self, _name: str, wait: float = 0.0, principals: Sequence[str] = ()) -> list[dict[str, Any]]:
         self.asked.append((wait, list(principals)))
         return self.looks.pop(0)
 

@@ -38,7 +38,7 @@ class OwnDependencies:
         return told
 
     def stop(self, kind: str) -> None:
-        self._note_hands(kind)
+        self._note_deliveries(kind)
         self._leave(kind)
         self._stack.children.stop(self._server(kind).PROCESS)
 
@@ -48,7 +48,7 @@ class OwnDependencies:
                 "blobs cannot be killed: Azurite would lose what it has not written to its disk yet, which Azure never does",
                 fix="use stop, restart or pause",
             )
-        self._note_hands(kind)
+        self._note_deliveries(kind)
         self._leave(kind)
         self._stack.children.kill(self._server(kind).PROCESS)
 
@@ -91,12 +91,12 @@ class OwnDependencies:
         server: Server = getattr(self._stack.servers, kind)()
         return server
 
-    def _note_hands(self, kind: str) -> None:
+    def _note_deliveries(self, kind: str) -> None:
         feed = self._feed()
         if kind == "servicebus" and kind not in self._away and feed is not None:
             _, self._known = feed.read(0, 0.0)
-            hands = self._stack.servers.servicebus().hands(self._namespace)
-            self._cut_off |= dict.fromkeys((hand["principal"] for hand in hands), time.time())
+            found = self._stack.servers.servicebus().deliveries_in_hand(self._namespace)
+            self._cut_off |= dict.fromkeys((each["principal"] for each in found), time.time())
 
     def _leave(self, kind: str) -> None:
         self._away.add(kind)

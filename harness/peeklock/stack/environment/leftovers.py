@@ -35,7 +35,7 @@ def _at_work(
 ) -> list[str]:
     """The services and replicas that have a message in hand."""
     known, found = services.processes(), []
-    for hand in bus.hands(namespace, wait, [service_rule(name) for name in only]):
+    for hand in bus.deliveries_in_hand(namespace, wait, [service_rule(name) for name in only]):
         name = hand["principal"].removeprefix(SERVICE_RULE)
         if name not in known or name in found:
             continue

@@ -147,7 +147,7 @@ class ServiceBusServer(Server):
         """Empty every queue; the ledger's cursor behind which the new life begins."""
         return int(self._ask("POST", f"/namespaces/{name}/reset")["cursor"])
 
-    def hands(self, name: str, wait: float = 0.0, principals: Sequence[str] = ()) -> list[dict[str, Any]]:
+    def deliveries_in_hand(self, name: str, wait: float = 0.0, principals: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Who has deliveries in hand: `{principal, deliveries, cut_for}`, by rule; those given here, for whom it waits."""
         query = urlencode({"wait": f"{wait:g}", "principal": list(principals)}, doseq=True)
         found: list[dict[str, Any]] = self._ask("GET", f"/namespaces/{name}/hands?{query}", wait=wait)["hands"]

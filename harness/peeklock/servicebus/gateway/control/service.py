@@ -164,8 +164,8 @@ class ControlApi(HttpService):
                 if isinstance(document, dict) and document.get("hold") is True:
                     return 200, {"quiet": await host.hold(_PATIENCE), "now": host.now()}
                 seconds = document.get("advance") if isinstance(document, dict) else None
-                if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds <= MAX_ADVANCE:
-                    expected = f"'advance' is {seconds!r}, expected seconds from 0 to {MAX_ADVANCE:.0f}"
+                if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not abs(seconds) <= MAX_ADVANCE:
+                    expected = f"'advance' is {seconds!r}, expected seconds, at most {MAX_ADVANCE:.0f} either way"
                     raise Refused(400, expected, 'send {"advance": <seconds>}')
                 return 200, {"now": host.advance(float(seconds))}
             case ["PUT", "namespaces", name] if name:
