@@ -40,7 +40,65 @@ cases:
         expect: {count: 2}
       - queue: orders/Subscriptions/all
         expect: {active: 2, dead_letter: 0}
+      - send: {topic: orders, message_id: later, json: {}, scheduled_in: 1h}
+      - name: what the topic took, dropped, and holds until its time
+        messages: {queue: orders}
+        expect:
+          unordered:
+            [
+              {message_id: small, outcome: published},
+              {message_id: large, outcome: published},
+              {message_id: large, outcome: dropped_as_duplicate},
+              {message_id: later, outcome: scheduled},
+            ]
+      - queue: orders
+        expect: {scheduled: 1, active: 0}
 """
+
+SESSIONS = """\
+scenario: Sessions
+stack: {servicebus: {queues: {jobs: {requires_session: true}, plain: }}}
+cases:
+  observed:
+    steps:
+      - session: {queue: jobs, id: s}
+        expect: {exists: false, locked: false}
+      - send: {queue: jobs, session_id: s, json: {}}
+      - session: {queue: jobs, id: s}
+        expect: {exists: true, locked: false, state: $absent}
+      - run: {python: "sessions:work", with: {text: "${servicebus.connection_string}"}}
+      - name: it is not locked by looking
+        session: {queue: jobs, id: s}
+        expect: {state: {step: 2}, locked: false, in_hand: 0}
+      - run: {python: "sessions:hold", with: {text: "${servicebus.connection_string}"}}
+        expect: {locked: true, in_hand: 1}
+"""
+WORK = """\
+import json
+from azure.servicebus import ServiceBusClient
+from peeklock.servicebus import Client
+
+def work(text):
+    with ServiceBusClient.from_connection_string(text) as client:
+        with client.get_queue_receiver("jobs", session_id="s") as receiver:
+            receiver.session.set_state(json.dumps({"step": 2}))
+
+def hold(text):
+    with ServiceBusClient.from_connection_string(text) as client:
+        with client.get_queue_receiver("jobs", session_id="s") as receiver:
+            held = receiver.receive_messages(1, max_wait_time=5)
+            return {"locked": receiver.session.locked_until_utc is not None, "in_hand": len(held)}
+"""
+
+
+def test_a_session_is_looked_at_without_taking_it(peeklock: Run, project: Path) -> None:
+    """Its state and its lock, before and after somebody had it; a queue without sessions is refused at check."""
+    (project / "scenarios" / "sessions.yaml").write_text(SESSIONS, encoding="utf-8")
+    (project / "scenarios" / "sessions.py").write_text(WORK, encoding="utf-8")
+    done = peeklock("run", "scenarios/sessions.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (project / "scenarios" / "sessions.yaml").write_text(SESSIONS.replace("queue: jobs, id", "queue: plain, id"))
+    assert '"plain" has no sessions' in peeklock("check", "scenarios/sessions.yaml").stderr
 
 
 def test_topics_from_the_scenario_to_the_history(peeklock: Run, project: Path) -> None:

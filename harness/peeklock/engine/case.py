@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from peeklock.engine.clients import Clients
 from peeklock.engine.context import CaseContext, slug_of
-from peeklock.engine.diagnosis import likely_cause
+from peeklock.engine.diagnosis import likely_cause, reset_hint
 from peeklock.engine.environments import engine_names, file_variables, secrets_of
 from peeklock.engine.events import CaseFinished, CaseStarted, Durations, Event, Outcome
 from peeklock.engine.failure import Failure, Moment, StepFailed, locate, title
@@ -248,6 +248,9 @@ def _record(context: CaseContext) -> Record:
 def _failure(context: CaseContext, error: StepFailed | None, also: list[str], record: Record) -> Failure:
     rows = tuple(timeline(record.moments, record.entries, record.lines, record.exits))
     cause = likely_cause(record.entries, record.lines, record.exits, context.case.header.allow)
+    told = " ".join([cause, *(line.text for line in record.lines), *(str(error or ""), *also)])
+    if hint := reset_hint(told):
+        cause = f"{cause}; {hint}" if cause else hint
     root = context.scenario.root
     if error is None:
         span = context.scenario.document.key_span(context.case.path)

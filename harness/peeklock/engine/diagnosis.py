@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
@@ -12,7 +13,27 @@ ALARMING_LEVELS = frozenset({"error", "critical", "fatal"})
 _LONGEST_MESSAGE = 300
 _FOREIGN = ("/site-packages/", "/lib/python", "<frozen ")
 """In the path of code that is not the service's own."""
+_GONE_WITH_THE_RESET = (
+    (re.compile("ContainerNotFound|specified container does not exist"), "container", "`stack.blobs.containers`"),
+    (re.compile(r'relation "[^"]+" does not exist|UndefinedTable'), "table", "`stack.postgres.migrations`"),
+    (re.compile("MessagingEntityNotFound|messaging entity .* could not be found"), "queue", "`stack.servicebus`"),
+)
+"""What a service may have made at its start, and where a scenario declares it."""
 _TRACEBACK = "Traceback (most recent call last)"
+
+
+def reset_hint(text: str) -> str:
+    """Return what may be the cause where something is not there that a service makes at its start; else an empty string.
+
+    Each case begins on a fresh database, on empty containers and queues: those that the scenario declares, and no others.
+    """
+    for pattern, thing, place in _GONE_WITH_THE_RESET:
+        if pattern.search(text):
+            return (
+                f"if a service makes this {thing} at its start: it is gone after the reset between cases; declare it in "
+                f"{place}, or say `isolation: fresh`"
+            )
+    return ""
 
 
 def is_error(line: LogLine) -> bool:

@@ -237,6 +237,9 @@ class Environment(Protocol):
     def queues(self) -> list[dict[str, Any]]:
         """Counts and receivers by queue, as the control API's `entities`."""
 
+    def session(self, entity: str, session_id: str) -> dict[str, Any]:
+        """The state and the lock of one message session, as the control API tells of it; takes no lock. Raises `StackError`."""
+
     def hold(self, entity: str, operation: str, message_id: str | None = None) -> Callable[[], None]:
         """Let the next such operation (`send`, `answer`, `complete` …) arrive at an entity and be neither done nor answered; the
         ledger tells that it has arrived. Returns the function that ends it: what was held is never done."""

@@ -18,7 +18,7 @@ from peeklock.verbs.where import check_where, compile_where
 
 
 class MessagesArguments(Model):
-    """Which messages: those of a queue (or `topic/Subscriptions/name`), or of its dead-letter queue, that a matcher takes."""
+    """Which messages: those of a queue, of a topic (`published`, `scheduled`, `dropped_as_duplicate`), of `topic/Subscriptions/name`, or of its dead-letter queue, that a matcher takes."""
 
     queue: str
     dead_letter: bool = Field(False, description="those in the dead-letter queue")
@@ -47,8 +47,9 @@ def _nearest(judged: list[tuple[Message, dict[str, Any], list[Mismatch]]]) -> st
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
-    queues = facts.stack.servicebus.receivable() if facts.stack.servicebus else {}
-    complaints = undeclared("queue", raw.get("queue"), queues, ("queue",))
+    bus = facts.stack.servicebus
+    declared = {**bus.receivable(), **bus.topics} if bus else {}
+    complaints = undeclared("queue", raw.get("queue"), declared, ("queue",))
     where = raw.get("where")
     if isinstance(where, dict):
         complaints += [

@@ -13,7 +13,7 @@ from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 
 
 class QueueArguments(Model):
-    """One queue."""
+    """A queue, a topic, or a subscription by its path."""
 
     name: str
 
@@ -33,8 +33,8 @@ def _receiver(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
-    queues = facts.stack.servicebus.receivable() if facts.stack.servicebus else {}
-    return undeclared("queue", raw.get("name"), queues, ("name",))
+    bus = facts.stack.servicebus
+    return undeclared("queue", raw.get("name"), {**bus.receivable(), **bus.topics} if bus else {}, ("name",))
 
 
 VERB = Verb(

@@ -306,3 +306,17 @@ def test_a_printed_traceback_is_told_by_its_exception(tmp_path: Path) -> None:
     failure = run_one(scenario_of(tmp_path, cases), world).failure
     assert failure is not None
     assert failure.headline == "no_error_logs: worker logged a traceback: KeyError: 'id' at app/worker.py:3"
+
+
+def test_what_is_gone_with_the_reset_is_hinted_at(tmp_path: Path) -> None:
+    """A table that a service makes at its start is not there in the second case."""
+    world = FakeEnvironment("worker")
+    world.services.logs = lambda after=0: (  # type: ignore[method-assign]
+        [LogLine("worker", 0, 0.0, 'psycopg.errors.UndefinedTable: relation "jobs" does not exist', None)],
+        0,
+    )
+    failure = run_one(
+        scenario_of(tmp_path, "cases: {one: {steps: [{messages: {queue: jobs}, expect: {count: 1}}]}}\n"), world
+    ).failure
+    assert failure is not None
+    assert "declare it in `stack.postgres.migrations`" in failure.likely_cause

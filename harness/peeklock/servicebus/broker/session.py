@@ -254,6 +254,10 @@ class Sessions:
         """List the sessions that have a state."""
         return [session for session in self._sessions.values() if session.state is not None]
 
+    def find(self, session_id: str) -> MessageSession | None:
+        """Return a session as it is, without touching it; None when nobody has heard of it."""
+        return self._sessions.get(session_id)
+
     def ids(self, state_set_after: float | None = None) -> list[str]:
         """List the sessions that have messages or a state; with a time (epoch seconds), those whose state was set later."""
         sessions = list(self._sessions.values())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any
 
 from peeklock.servicebus.broker import Queue
+from peeklock.servicebus.broker.errors import NotAllowed
 
 from .context import NamespaceContext
 
@@ -107,6 +109,11 @@ class Administration:
         """Count what every queue holds, and name who receives from it."""
         return [_counts(queue) for queue in self.context.namespace.queues.values()]
 
+    def session(self, path: str, session_id: str) -> dict[str, Any]:
+        """Tell of one message session: its state, and who holds it until when. Takes no lock. Raises `BrokerError`."""
+        namespace = self.context.namespace
+        return _session(namespace.entity(path), session_id, namespace.clock.now())
+
     def topics(self) -> list[dict[str, Any]]:
         """Tell of every topic what is scheduled on it, and of its subscriptions what `queues` tells of queues."""
         return [
@@ -121,6 +128,24 @@ class Administration:
             }
             for topic in self.context.namespace.topics.values()
         ]
+
+
+def _session(queue: Queue, session_id: str, now: float) -> dict[str, Any]:
+    if queue.sessions is None:
+        raise NotAllowed(f"'{queue.name}' has no sessions: it was made without RequiresSession.")
+    session = queue.sessions.find(session_id)
+    if session is None:
+        return {"id": session_id, "exists": False, "locked": False}
+    held = session.holder is not None and session.locked_until > now
+    return {
+        "id": session_id,
+        "exists": True,
+        "state_base64": None if session.state is None else base64.b64encode(session.state).decode(),
+        "locked": held,
+        "locked_until": session.locked_until if held else None,
+        "holder": session.holder.facts() if held and session.holder is not None else None,
+        "in_hand": len(session.locked),
+    }
 
 
 def _counts(queue: Queue) -> dict[str, Any]:

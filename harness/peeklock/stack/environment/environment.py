@@ -292,6 +292,9 @@ class LocalEnvironment:
             return []
         return self._stack.servers.servicebus().entities(self.record.namespace)
 
+    def session(self, entity: str, session_id: str) -> dict[str, Any]:
+        return self._stack.servers.servicebus().session(self.record.namespace, entity, session_id)
+
     def hold(self, entity: str, operation: str, message_id: str | None = None) -> Callable[[], None]:
         return self._stack.servers.servicebus().hold(self.record.namespace, entity, operation, message_id)
 

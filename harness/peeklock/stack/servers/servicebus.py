@@ -190,9 +190,18 @@ class ServiceBusServer(Server):
         return float(self._ask("POST", "/clock", {"advance": seconds})["now"])
 
     def entities(self, name: str) -> list[dict[str, Any]]:
-        """Counts and receivers of every queue and, by its path, every subscription."""
+        """Counts and receivers of every queue and, by its path, every subscription; counts of every topic."""
         found = self._ask("GET", f"/namespaces/{name}/entities")
-        return [*found["queues"], *(each for topic in found.get("topics", ()) for each in topic["subscriptions"])]
+        topics = found.get("topics", ())
+        subscriptions = [each for topic in topics for each in topic["subscriptions"]]
+        return [*found["queues"], *subscriptions, *(_NO_MESSAGES | _bare(topic) for topic in topics)]
+
+    def session(self, name: str, entity: str, session_id: str) -> dict[str, Any]:
+        """The state and the lock of one message session; takes no lock."""
+        found: dict[str, Any] = self._ask(
+            "GET", f"/namespaces/{name}/session?{urlencode({'entity': entity, 'id': session_id})}"
+        )
+        return found
 
     def ledger(self, name: str, after: int, wait: float, control: Control | None = None) -> tuple[list[Entry], int]:
         """Entries after the cursor `after`, waiting at most `wait` seconds for the first, and the new cursor."""
@@ -208,6 +217,14 @@ class ServiceBusServer(Server):
 
     def close(self) -> None:
         self._control.close()
+
+
+_NO_MESSAGES: dict[str, Any] = {"active": 0, "locked": 0, "deferred": 0, "dead_letter": 0, "receivers": []}
+"""Of a topic: its messages are in its subscriptions."""
+
+
+def _bare(topic: dict[str, Any]) -> dict[str, Any]:
+    return {key: topic[key] for key in ("name", "scheduled", "status")}
 
 
 def connection_string(port: int, rule: str, key: str) -> str:

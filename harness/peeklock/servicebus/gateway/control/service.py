@@ -192,6 +192,9 @@ class ControlApi(HttpService):
             case ["GET", "namespaces", name, "entities"]:
                 server = self._server(name)
                 return 200, {"queues": server.administration.queues(), "topics": server.administration.topics()}
+            case ["GET", "namespaces", name, "session"]:
+                entity, session_id = query.get("entity", [""])[0], query.get("id", [""])[0]
+                return 200, self._server(name).administration.session(entity, session_id)
             case ["GET", "namespaces", name, "hands"]:
                 seconds = min(_number(query, "wait", 0.0), MAX_WAIT)
                 tracker = self._server(name).context.tracker
