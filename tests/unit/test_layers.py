@@ -10,13 +10,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "harness" / "peeklock"
-LEAVES = {"errors", "redaction"}
+LEAVES = {"connection_strings", "durations", "errors", "redaction"}
 """What every part may use, and what uses nothing but the others of these."""
 LAYERS = ["scenario", "scaling", "supervision", "stack", "engine", "verbs", "reports", "cli"]
 """From the inside out. `servicebus` stands alone; what stands outside of it may use it."""
 OUTERMOST = {"cli", "pytest_plugin"}
 FLOORS = [
-    {"settings", "loopback"},
+    {"settings", "loopback", "paths"},
     {"ledger", "amqp", "auth", "entity_settings"},
     {"broker", "client"},
     {"topology"},

@@ -18,11 +18,11 @@ from peeklock.cli.exits import FAILED, INVALID, NO_STACK, exits
 from peeklock.engine.ledger import decode_body
 from peeklock.errors import PeeklockError
 from peeklock.redaction import redact
+from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX
 from peeklock.stack.errors import StackError
 
 dlq = typer.Typer(help="Look into dead-letter queues and send messages back.", no_args_is_help=True)
 
-_SUFFIX = "/$deadletterqueue"
 _PAGE = 100
 _DEAD_LETTER_PROPERTIES = frozenset({"DeadLetterReason", "DeadLetterErrorDescription"})
 ConnectionString = Annotated[
@@ -44,7 +44,7 @@ def list_(
 ) -> None:
     """List dead-lettered messages: id, reason, properties and body. Nothing is taken out."""
     with _client(connection_string) as client:
-        found = [_facts(message) for message in client.peek(queue + _SUFFIX, most)]
+        found = [_facts(message) for message in client.peek(queue + DEAD_LETTER_SUFFIX, most)]
     if as_json:
         typer.echo(redact(json.dumps(found, ensure_ascii=False, indent=2)))
         return
@@ -55,7 +55,7 @@ def list_(
             if facts[key]:
                 value = facts[key] if isinstance(facts[key], str) else json.dumps(facts[key], ensure_ascii=False)
                 console.print(Text(f"  {key:<23}{redact(value)}"), soft_wrap=True)
-    typer.echo(f"{len(found)} message{'' if len(found) == 1 else 's'} in {queue}{_SUFFIX}")
+    typer.echo(f"{len(found)} message{'' if len(found) == 1 else 's'} in {queue}{DEAD_LETTER_SUFFIX}")
 
 
 @dlq.command()
@@ -84,10 +84,10 @@ def resubmit(
     with _client(connection_string) as client:
         chosen = {
             message.sequence_number: message.message_id
-            for message in _every(client, queue + _SUFFIX)
+            for message in _every(client, queue + DEAD_LETTER_SUFFIX)
             if everything or message.message_id in (message_id or ())
         }
-        done = _send_again(client, queue + _SUFFIX, target, set(chosen))
+        done = _send_again(client, queue + DEAD_LETTER_SUFFIX, target, set(chosen))
     typer.echo(f"{len(done)} message{'' if len(done) == 1 else 's'} sent to {target} again")
     missing = set(message_id or ()) - {chosen[number] for number in done}
     if missing:

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from peeklock.cli.exits import INVALID, exits
+from peeklock.durations import format_duration, parse_duration
 from peeklock.scaling.forecast import forecast
 from peeklock.scaling.load import LoadError, read
-from peeklock.scenario.durations import format_duration, parse_duration
 from peeklock.scenario.loader import load
 from peeklock.scenario.topology import Scale
 from peeklock.verbs import VOCABULARY

@@ -20,7 +20,7 @@ from azure.storage.blob import (
     generate_container_sas,
 )
 
-from peeklock.engine.environments import connection_facts
+from peeklock.connection_strings import parts_of
 from peeklock.errors import PeeklockError
 
 
@@ -38,8 +38,8 @@ class BlobAccount:
     def __init__(self, connection_string: str, seen: str) -> None:
         """`seen`: the connection string as services have it; the test's own way may be another one, past the faults."""
         self._client = BlobServiceClient.from_connection_string(connection_string, retry_total=0)
-        self._facts = connection_facts(connection_string)
-        self._seen = connection_facts(seen).get("BlobEndpoint", "")
+        self._facts = parts_of(connection_string)
+        self._seen = parts_of(seen).get("BlobEndpoint", "")
 
     def close(self) -> None:
         self._client.close()

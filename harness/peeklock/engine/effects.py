@@ -6,11 +6,12 @@ from collections import Counter
 from typing import Any
 
 from peeklock.engine.context import CaseContext
-from peeklock.engine.ledger import DEAD_LETTER_SUFFIX, HELD, Message
+from peeklock.engine.ledger import HELD, Message
 from peeklock.engine.settling import open_messages, worked_queues
 from peeklock.engine.waiting import Look, wait_until
 from peeklock.scenario.topology import Effect, Receivable
 from peeklock.scenario.values import ValueInvalid, dig
+from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX
 
 PATIENCE = 15.0
 """Seconds that messages in flight, and what comes of them, are given at the end of a case: a lock may have to end first."""

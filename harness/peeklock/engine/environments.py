@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from peeklock.connection_strings import parts_of
 from peeklock.scenario.model import Scenario, walk
 from peeklock.scenario.values import Scope, resolve
 from peeklock.stack.backend import Endpoints, EnvironmentSpec, Ports
@@ -83,7 +84,7 @@ def needs_private_stack(scenario: Scenario) -> bool:
 
 def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Ports, cache: Path) -> dict[str, Any]:
     """Return the names that the engine defines, but `case`."""
-    facts = connection_facts(endpoints.blobs_connection_string or "")
+    facts = parts_of(endpoints.blobs_connection_string or "")
     return {
         "scenario": {"name": scenario.header.scenario, "file": scenario.path.name},
         "project": {"root": str(scenario.root), "cache": str(cache)},
@@ -96,7 +97,7 @@ def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Ports, cache: 
         },
         "servicebus": {
             "connection_string": endpoints.servicebus_connection_string,
-            "url": connection_facts(endpoints.servicebus_connection_string or "")
+            "url": parts_of(endpoints.servicebus_connection_string or "")
             .get("Endpoint", "")
             .replace("sb://", "http://"),
             "rules": dict(endpoints.access_rules),
@@ -154,11 +155,6 @@ def needed_kinds(scenarios: Iterable[Scenario]) -> list[str]:
     return [kind for kind in _KINDS if kind in wanted]
 
 
-def connection_facts(connection_string: str) -> dict[str, str]:
-    """Return the parts of a connection string by name."""
-    return dict(part.split("=", 1) for part in connection_string.split(";") if "=" in part)
-
-
 def secrets_of(endpoints: Endpoints) -> set[str]:
     """Return the keys and passwords inside connection strings."""
     strings = [
@@ -167,7 +163,7 @@ def secrets_of(endpoints: Endpoints) -> set[str]:
         *endpoints.access_rules.values(),
         *endpoints.service_identities.values(),
     ]
-    facts = [connection_facts(string or "") for string in strings]
+    facts = [parts_of(string or "") for string in strings]
     keys = {fact[key] for fact in facts for key in ("AccountKey", "SharedAccessKey") if key in fact}
     password = urlsplit(endpoints.postgres_url or "").password
     return keys | ({password} if password else set())

@@ -9,12 +9,13 @@ from pathlib import Path
 from peeklock.engine.context import CaseContext
 from peeklock.engine.diagnosis import logged_errors
 from peeklock.engine.effects import nothing_doubled, nothing_lost
-from peeklock.engine.ledger import DEAD_LETTER_SUFFIX, body_of
+from peeklock.engine.ledger import body_of
 from peeklock.engine.settling import open_messages
 from peeklock.engine.waiting import Look, wait_until
 from peeklock.errors import PeeklockError
 from peeklock.redaction import RedactedError
 from peeklock.scenario.matchers import show
+from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX
 
 STUCK_AFTER = 10.0
 """Seconds that messages in flight are given at the end of a case."""

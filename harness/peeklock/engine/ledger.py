@@ -11,9 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, assert_never
 
 from peeklock.servicebus.ledger import AboutMessage, Entry, EventKind
-
-DEAD_LETTER_SUFFIX = "/$deadletterqueue"
-_TRANSFER_SUFFIX = "/$transfer"
+from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX
 
 SERVICE_RULE = "service-"
 """What the names of the services' own access rules begin with."""
@@ -182,7 +180,7 @@ class Ledger:
     def _join_dead_letter(self, message: Message, entry: Entry) -> None:
         if not message.queue.endswith(DEAD_LETTER_SUFFIX):
             return
-        source = message.queue.removesuffix(DEAD_LETTER_SUFFIX).removesuffix(_TRANSFER_SUFFIX)
+        source = message.queue.removesuffix(DEAD_LETTER_SUFFIX).removesuffix(TRANSFER_SUFFIX)
         original = self._known.get((source, entry.details.get("dead_letter_source", 0)))
         if original is not None:
             message.original, original.dead_letter = original, message

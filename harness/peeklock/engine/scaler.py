@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from peeklock.durations import format_duration
 from peeklock.engine.waiting import Signal
 from peeklock.errors import PeeklockError
 from peeklock.scaling import State, executions, plan
-from peeklock.scenario.durations import format_duration
 from peeklock.scenario.topology import Scale
 from peeklock.stack.backend import Environment
 

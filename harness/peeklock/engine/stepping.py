@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from peeklock.durations import parse_duration
 from peeklock.engine.bounded import GRACE, Call
 from peeklock.engine.context import CaseContext
 from peeklock.engine.events import Event, StepFinished
@@ -19,7 +20,6 @@ from peeklock.engine.verb import Found, Verb
 from peeklock.engine.waiting import Deadline, Look, Waited, wait_until
 from peeklock.errors import PeeklockError
 from peeklock.redaction import RedactedError
-from peeklock.scenario.durations import parse_duration
 from peeklock.scenario.matchers import Context as MatchContext
 from peeklock.scenario.matchers import Matcher, Mismatch, show
 from peeklock.scenario.model import Eventually, Step

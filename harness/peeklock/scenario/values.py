@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from peeklock.durations import parse_duration
 from peeklock.errors import PeeklockError
-from peeklock.scenario.durations import parse_duration
 from peeklock.scenario.errors import suggestion
 
 _TOKEN = re.compile(r"\$\$|\$\{([^{}]*)\}")

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from peeklock.connection_strings import servicebus_connection_string
+
 from .auth import DEFAULT_RULE, AccessRule
 from .broker import Clock, SystemClock
 from .fault_controls import FaultControls
@@ -234,7 +236,4 @@ class Emulator:
 
 def connection_string(host: str, port: int, rule: AccessRule) -> str:
     """Write a connection string for an access rule of an emulator on a port."""
-    return (
-        f"Endpoint=sb://{host}:{port};SharedAccessKeyName={rule.name};SharedAccessKey={rule.key};"
-        "UseDevelopmentEmulator=true;"
-    )
+    return servicebus_connection_string(f"{host}:{port}", rule.name, rule.key)

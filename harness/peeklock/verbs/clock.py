@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 from pydantic import Field, model_validator
 
+from peeklock.durations import format_duration
 from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.errors import PeeklockError
-from peeklock.scenario.durations import Duration, format_duration
+from peeklock.scenario.durations import Duration
 from peeklock.scenario.moments import Moment
 from peeklock.scenario.topology import Model
 

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, create_model, model_validator
 
+from peeklock.durations import format_duration
 from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.errors import PeeklockError
-from peeklock.scenario.durations import Duration, format_duration
+from peeklock.scenario.durations import Duration
 from peeklock.scenario.topology import Model, ServiceBus
 from peeklock.scenario.values import is_template
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared

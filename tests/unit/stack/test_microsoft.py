@@ -38,11 +38,11 @@ def test_a_queue_says_everything_as_the_defaults_differ_from_azure() -> None:
         "Name": "jobs",
         "Properties": {
             "DeadLetteringOnMessageExpiration": False,
-            "DefaultMessageTimeToLive": "PT3600S",
+            "DefaultMessageTimeToLive": "PT1H",
             "DuplicateDetectionHistoryTimeWindow": "PT20S",
             "ForwardDeadLetteredMessagesTo": "",
             "ForwardTo": "out",
-            "LockDuration": "PT60S",
+            "LockDuration": "PT1M",
             "MaxDeliveryCount": 10,
             "RequiresDuplicateDetection": True,
             "RequiresSession": False,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from peeklock.scenario.durations import format_duration, parse_duration
+from peeklock.durations import format_duration, parse_duration
 from peeklock.scenario.matchers.base import (
     ABSENT,
     Context,

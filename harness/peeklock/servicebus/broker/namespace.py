@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from peeklock.servicebus import entity_settings
 from peeklock.servicebus.ledger import EventKind, Ledger
+from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX
 
 from .clock import Clock
 from .errors import EntityExists, EntityNotFound, QuotaExceeded
 from .forwarding import local_name
 from .journal import Journal
-from .queue import DEAD_LETTER_QUEUE, DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Queue, Surroundings
+from .queue import DEAD_LETTER_QUEUE, Queue, Surroundings
 from .timers import Timers
 
 if TYPE_CHECKING:

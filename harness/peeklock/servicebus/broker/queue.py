@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from peeklock.servicebus.entity_settings import EntitySettings
 from peeklock.servicebus.ledger import EventKind, Ledger
+from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX
 
 from .clock import Clock
 from .dead_lettering import DeadLettering, DeadLetterQueue
@@ -25,9 +26,6 @@ from .partitions import Partitions
 from .session import Sessions
 from .settlement import Settlement
 from .timers import Timers
-
-DEAD_LETTER_SUFFIX = "/$deadletterqueue"
-TRANSFER_SUFFIX = "/$transfer"
 
 
 @dataclass(frozen=True, slots=True)

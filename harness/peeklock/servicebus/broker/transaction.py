@@ -12,11 +12,12 @@ from functools import partial
 from typing import Any
 
 from peeklock.servicebus.ledger import EventKind
+from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX
 
 from .errors import BrokerError, EntityNotFound, MessageLockLost, NotAllowed, QuotaExceeded
 from .intake import Intake
 from .message import Content, Message
-from .queue import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX, Queue, Surroundings
+from .queue import Queue, Surroundings
 from .timers import NEVER
 from .transfer import Transfer
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
+from peeklock.connection_strings import parts_of
 from peeklock.servicebus.amqp import Receiver, Sender, frames
 from peeklock.servicebus.amqp.encode import described, encode
 from peeklock.servicebus.amqp.errors import NOT_ALLOWED, NOT_FOUND, UNAUTHORIZED
@@ -38,7 +39,7 @@ class Client:
     """
 
     def __init__(self, connection_string: str, *, timeout: float = 30.0) -> None:
-        parts = dict(part.split("=", 1) for part in connection_string.split(";") if "=" in part)
+        parts = parts_of(connection_string)
         try:
             endpoint = parts["Endpoint"].split("://", 1)[1].rstrip("/")
             self._rule, self._key = parts["SharedAccessKeyName"], parts["SharedAccessKey"]

@@ -6,12 +6,10 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
+from peeklock.durations import parse_iso
 from peeklock.servicebus.entity_settings import EntitySettings, Setting, settings_of
 from peeklock.servicebus.settings import TopologyError
 
-_DURATION = re.compile(
-    r"P(?!$)(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<days>\d+)D)?(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
-)
 _DAYS_BEHIND_T = re.compile(r"PT(\d+)([YWD])(.*)")
 _CHILDREN = {"topic": ("Subscriptions",), "subscription": ("Rules",)}
 Warn = Callable[[str], None]
@@ -112,15 +110,7 @@ class ConfigReader:
 
     def duration(self, values: dict[str, Any], key: str, where: str) -> float:
         text = values[key]
-        match = _DURATION.fullmatch(text) if isinstance(text, str) else None
-        seconds = 0.0
-        if match is not None:
-            parts = {name: float(part) for name, part in match.groupdict().items() if part}
-            seconds = (
-                (parts.get("years", 0) * 365 + parts.get("months", 0) * 30 + parts.get("days", 0)) * 86_400
-                + parts.get("hours", 0) * 3600
-                + parts.get("minutes", 0) * 60
-            ) + parts.get("seconds", 0)
+        seconds = (parse_iso(text) if isinstance(text, str) else None) or 0.0
         if seconds <= 0:
             fix = 'write "PT1M" for a minute'
             if isinstance(text, str) and (behind := _DAYS_BEHIND_T.fullmatch(text)) is not None:

@@ -11,8 +11,9 @@ from urllib.parse import quote, unquote
 
 from peeklock.servicebus.broker import Namespace
 from peeklock.servicebus.broker.message import Message
-from peeklock.servicebus.broker.queue import TRANSFER_SUFFIX, Queue
+from peeklock.servicebus.broker.queue import Queue
 from peeklock.servicebus.broker.subscription import Subscription
+from peeklock.servicebus.paths import TRANSFER_SUFFIX
 from peeklock.servicebus.topology import Topology
 
 from .codec import Bodies, dump_entry, dump_rules, dump_settings

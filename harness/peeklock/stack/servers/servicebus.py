@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+from peeklock.connection_strings import servicebus_connection_string
 from peeklock.scenario.topology import ServiceBus
 from peeklock.servicebus.ledger import Entry, from_json
 from peeklock.stack.errors import StackError
@@ -229,9 +230,7 @@ def _bare(topic: dict[str, Any]) -> dict[str, Any]:
 
 def connection_string(port: int, rule: str, key: str) -> str:
     """As the SDKs read it: plain AMQP on loopback."""
-    return (
-        f"Endpoint=sb://127.0.0.1:{port};SharedAccessKeyName={rule};SharedAccessKey={key};UseDevelopmentEmulator=true;"
-    )
+    return servicebus_connection_string(f"127.0.0.1:{port}", rule, key)
 
 
 def _full_rule(name: str, key: str) -> dict[str, Any]:

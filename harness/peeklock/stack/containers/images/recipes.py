@@ -24,7 +24,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _PACKAGE = Path(__file__).parents[3]
 _CLONE = _PACKAGE.parents[1]
-_LEAVES = ("__init__.py", "errors.py")
+_LEAVES = ("__init__.py", "connection_strings.py", "durations.py", "errors.py")
 """The modules of the package itself that the emulator imports."""
 _MODEL = "centerface.onnx"
 _PROGRAM = "opt/peeklock"

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from peeklock.durations import format_iso
 from peeklock.scenario.topology import Queue, Receivable, Rule, ServiceBus, Subscription, Topic
 from peeklock.stack.errors import StackError
 
@@ -128,10 +129,10 @@ def _rule_limits(where: str, name: str, rule: Rule | bool) -> Iterator[str]:
 def _common(facts: Receivable) -> dict[str, Any]:
     return {
         "DeadLetteringOnMessageExpiration": facts.dead_lettering_on_expiration,
-        "DefaultMessageTimeToLive": _duration(facts.default_time_to_live or TIME_TO_LIVE[1]),
+        "DefaultMessageTimeToLive": format_iso(facts.default_time_to_live or TIME_TO_LIVE[1]),
         "ForwardDeadLetteredMessagesTo": facts.forward_dead_lettered_messages_to or "",
         "ForwardTo": facts.forward_to or "",
-        "LockDuration": _duration(facts.lock_duration),
+        "LockDuration": format_iso(facts.lock_duration),
         "MaxDeliveryCount": facts.max_delivery_count,  # always said: the default is 3 there and 10 in Azure
         "RequiresSession": facts.requires_session,
     }
@@ -139,7 +140,7 @@ def _common(facts: Receivable) -> dict[str, Any]:
 
 def _duplicates(facts: Queue | Topic) -> dict[str, Any]:
     window = facts.duplicate_detection_window
-    told = {} if window is None else {"DuplicateDetectionHistoryTimeWindow": _duration(window)}
+    told = {} if window is None else {"DuplicateDetectionHistoryTimeWindow": format_iso(window)}
     return {**told, "RequiresDuplicateDetection": window is not None}
 
 
@@ -148,7 +149,7 @@ def _queue(queue: Queue) -> dict[str, Any]:
 
 
 def _topic(name: str, topic: Topic) -> dict[str, Any]:
-    time_to_live = _duration(topic.default_time_to_live or TIME_TO_LIVE[1])
+    time_to_live = format_iso(topic.default_time_to_live or TIME_TO_LIVE[1])
     return {
         "Name": name,
         "Properties": {"DefaultMessageTimeToLive": time_to_live, **_duplicates(topic)},
@@ -175,7 +176,3 @@ def _rule(rule: Rule | bool) -> dict[str, Any]:
         "CorrelationFilter": {_CORRELATION[key]: value for key, value in wanted.items()},
         **action,
     }
-
-
-def _duration(seconds: float) -> str:
-    return f"PT{int(seconds)}S"
