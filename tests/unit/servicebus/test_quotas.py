@@ -135,8 +135,8 @@ def test_a_namespace_begins_with_no_more_than_it_may_have():
         namespace({"a": Queue(), "b": Queue()}, topics={"t": Topic()}, max_entities=2)
 
 
-@pytest.mark.parametrize("seconds", [float("nan"), -1, 1e300, 253_402_300_800.0])
-def test_a_clock_moves_forward_and_stays_in_the_calendar(seconds):
+@pytest.mark.parametrize("seconds", [float("nan"), -1e12, 1e300, 253_402_300_800.0])
+def test_a_clock_stays_in_the_calendar(seconds):
     """No number that is none of seconds leaves a clock behind that tells no time."""
     for clock in (ManualClock(), SystemClock()):
         before = clock.now()

@@ -35,6 +35,9 @@ class World:
     def hold_handshakes(self) -> None:
         self.order.append("hold")
 
+    def release_handshakes(self) -> None:
+        self.order.append("release")
+
     def advance(self, seconds: float) -> float:
         self.bus += seconds
         self.order.append("servicebus")
@@ -104,3 +107,15 @@ def test_a_library_that_does_nothing_is_found_out(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(faketime, "LINUX", True)
     monkeypatch.setattr(faketime, "library", lambda: broken)
     assert faketime.why_not.__wrapped__().startswith("libfaketime does not work here")
+
+
+def test_clients_are_let_in_again_when_the_clock_could_not_be_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+
+    def refuse(_seconds: float) -> float:
+        raise StackError("the emulator refused")
+
+    monkeypatch.setattr(world, "advance", refuse)
+    with pytest.raises(StackError, match="refused"):
+        world.clock.advance(60)
+    assert world.order == ["hold", "file", "release"]

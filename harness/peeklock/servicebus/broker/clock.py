@@ -20,11 +20,11 @@ _LAST = 253_402_300_800.0
 
 
 def moved(now: float, seconds: float) -> float:
-    """Return `now` (epoch seconds) moved forward. Raises `ArgumentOutOfRange` for what is no such move: a negative number, NaN, or
-    one that leads out of the calendar."""
-    if not 0 <= seconds < _LAST - now:
+    """Return `now` (epoch seconds) moved, back too: a new life begins at the machine's time again. Raises `ArgumentOutOfRange` for
+    NaN, and for what leads out of the calendar."""
+    if not 0 <= now + seconds < _LAST:
         raise ArgumentOutOfRange(
-            f"The clock cannot be moved by {seconds:g} s: expected 0 or more, and to end before the year 10000."
+            f"The clock cannot be moved by {seconds:g} s: expected to end after 1970 and before the year 10000."
         )
     return now + seconds
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
+from peeklock.errors import PeeklockError
 from peeklock.stack.clock.offset_file import OffsetFile
 from peeklock.stack.errors import StackError
 
@@ -22,6 +24,9 @@ class Bus(Protocol):
 
     def hold_handshakes(self) -> None:
         """Have no client on its way in until `advance`."""
+
+    def release_handshakes(self) -> None:
+        """Let clients in again."""
 
     def advance(self, seconds: float) -> float:
         """Move its clock; its time then, in seconds since 1970."""
@@ -99,13 +104,22 @@ class MovableClock:
 
     def _move(self, seconds: float) -> None:
         bus = self._bus() if self._bus is not None else None
-        if bus is not None:
-            bus.hold_handshakes()
+        if bus is None:
+            self._write(seconds)
+            return
+        bus.hold_handshakes()
+        try:
+            self._write(seconds)
+            self._check("servicebus", bus.advance(seconds))
+        except BaseException:
+            with contextlib.suppress(PeeklockError):
+                bus.release_handshakes()
+            raise
+
+    def _write(self, seconds: float) -> None:
         self.offset += seconds
         self._file.write(self.offset)
         self._moves.append((time.time() + self.offset, self.offset))
-        if bus is not None:
-            self._check("servicebus", bus.advance(seconds))
 
     def _ask(self) -> None:
         for name, ask in self._members.items():

@@ -186,6 +186,10 @@ class ServiceBusServer(Server):
         """Have no client on its way in until `advance`: those that are come to an end first, new ones wait."""
         self._ask("POST", "/clock", {"hold": True})
 
+    def release_handshakes(self) -> None:
+        """Let clients in again, the clock moved or not."""
+        self._ask("POST", "/clock", {"hold": False})
+
     def advance(self, seconds: float) -> float:
         """Move its clock, and do at once what falls due; its time then, in seconds since 1970. It moves all namespaces."""
         return float(self._ask("POST", "/clock", {"advance": seconds})["now"])

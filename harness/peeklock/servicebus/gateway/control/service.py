@@ -80,6 +80,9 @@ class Host(Protocol):
     def advance(self, seconds: float) -> float:
         """Move the clock; return the new time."""
 
+    def release(self) -> None:
+        """Let clients in again, the clock moved or not."""
+
     async def hold(self, seconds: float) -> bool:
         """Have no handshake under way until the clock was moved; return whether that came within so many seconds."""
 
@@ -163,6 +166,9 @@ class ControlApi(HttpService):
             case ["POST", "clock"]:
                 if isinstance(document, dict) and document.get("hold") is True:
                     return 200, {"quiet": await host.hold(_PATIENCE), "now": host.now()}
+                if isinstance(document, dict) and document.get("hold") is False:
+                    host.release()
+                    return 200, {"now": host.now()}
                 seconds = document.get("advance") if isinstance(document, dict) else None
                 if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not abs(seconds) <= MAX_ADVANCE:
                     expected = f"'advance' is {seconds!r}, expected seconds, at most {MAX_ADVANCE:.0f} either way"
