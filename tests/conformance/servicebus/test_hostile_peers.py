@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import ssl
 import time
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from peeklock.servicebus import AccessRule, Client, Emulator, OutgoingMessage, Queue, ServiceBusError, Topology
-from peeklock.servicebus.amqp import Sender, frames
+from peeklock.servicebus.amqp import Receiver, Sender, frames
 from peeklock.servicebus.amqp.encode import encode
 from peeklock.servicebus.amqp.sections import build
 from peeklock.servicebus.auth import make_token
 from peeklock.servicebus.client.channel import Channel
-from peeklock.servicebus.gateway import Limits
+from peeklock.servicebus.gateway import Limits, certificates
+from peeklock.servicebus.gateway.management import ManagementRequests
 from peeklock.servicebus.http import HttpLimits, HttpListener, HttpReply, HttpRequest, HttpService
 
 ROOT = AccessRule()
@@ -339,3 +344,92 @@ def test_a_stranger_that_does_not_read_is_not_written_for(bus: Emulator) -> None
     with pytest.raises(OSError):
         flood()
     channel.close()
+
+
+# -- answers that nobody reads
+
+
+def ask_for_much(channel: Channel, count: int) -> Receiver:
+    """Ask for all messages of `q`, so many times at once, without reading an answer; return the link on which they come."""
+    if "q/$management" not in channel._pairs:
+        channel.request("q/$management", {"operation": "com.microsoft:peek-message"}, PEEK, codes=CODES)
+    sender, receiver = channel._pairs["q/$management"]
+    all_of_it = encode({"from-sequence-number": 0, "message-count": 100})
+    for number in range(count):
+        ids = [f"r{number}", None, None, None, receiver.target.value[0], *[None] * 8]
+        fields = {"operation": "com.microsoft:peek-message"}
+        sender.credit = max(sender.credit, 10)
+        sender.send(build(properties=ids, application_properties=fields, value=all_of_it), settled=True)
+    channel.flush()
+    return receiver
+
+
+def ask_for_ever(channel: Channel) -> None:
+    for _ in range(200):
+        ask_for_much(channel, 1_000)
+
+
+def test_requests_are_done_as_fast_as_their_answers_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of hundreds whose answers have megabytes each a handful is done until the client reads; then all are, in order."""
+    done: list[str] = []
+    execute = ManagementRequests.execute
+
+    def counted(self: ManagementRequests, request: Any) -> Any:
+        done.append(request.message_id)
+        return execute(self, request)
+
+    with Emulator(TOPOLOGY) as bus, Client(bus.connection_string()) as other:
+        for _ in range(10):
+            other.send("q", [OutgoingMessage(b"x" * 200_000)])
+        channel = authenticated(bus)
+        monkeypatch.setattr(ManagementRequests, "execute", counted)
+        receiver = ask_for_much(channel, 200)
+        until(bus, lambda _: len(done) > 2)
+        other.send("q", [OutgoingMessage(b"y")])
+        assert len(done) < 20
+        box = channel.inbox.setdefault(receiver.id, [])
+        answers = 0
+        while answers < 200:
+            channel.wait(lambda: box, "an answer", 30)
+            answers += len(box)
+            box.clear()
+        assert done[1:] == [f"r{number}" for number in range(200)]
+        channel.close()
+
+
+def test_a_client_that_only_asks_is_hung_up_on() -> None:
+    """Requests wait for their turn up to 16 MB, and not longer than that."""
+    with Emulator(TOPOLOGY) as bus, Client(bus.connection_string()) as other:
+        for _ in range(10):
+            other.send("q", [OutgoingMessage(b"x" * 200_000)])
+        channel = authenticated(bus)
+        with pytest.raises(OSError):
+            ask_for_ever(channel)
+        until(bus, lambda server: len(server.context.connections.amqp) == 1)
+        channel.close()
+
+
+# -- TLS
+
+
+@pytest.mark.parametrize("part", [0.5, 1.0])
+def test_handshakes_that_do_not_end_are_bounded(part: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest has to go for a new one; nothing is kept of it, and who comes to the end of it is let in."""
+    monkeypatch.setenv("PEEKLOCK_CACHE", str(tmp_path))
+    trust = ssl.create_default_context(cafile=str(certificates.authority()))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        trust.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
+    hello = outgoing.read()
+    with emulator(unauthenticated_tls=20) as bus:
+        streams = [connect(bus) for _ in range(100)]
+        for stream in streams:
+            stream.sendall(hello[: int(len(hello) * part)])
+        until(bus, lambda server: len(server.context.connections.other) <= 20)
+        with trust.wrap_socket(connect(bus), server_hostname="localhost") as inside:
+            inside.sendall(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            assert read_all(inside).startswith(b"HTTP/1.1 200")
+        for stream in streams:
+            stream.close()
+        until(bus, lambda server: not server.context.connections.other)
+        assert bus.call(lambda _: sum(isinstance(thing, SSLProtocol) for thing in gc.get_objects())) <= 2

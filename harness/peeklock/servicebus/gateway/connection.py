@@ -13,6 +13,7 @@ from peeklock.servicebus.auth import Claim, Claims
 
 from . import settlement
 from .client_connection import TransactionScope
+from .connections import in_tls
 from .context import NamespaceContext
 from .failures import INTERNAL_TEXT
 from .output_buffer import UNAUTHENTICATED_UNREAD_LIMIT, OutputBuffer
@@ -59,7 +60,7 @@ class AmqpConnection:
         self.output.is_open = True
         transport.set_write_buffer_limits(high=UNAUTHENTICATED_UNREAD_LIMIT)
         self.number = self.context.connections.add(self)
-        self.context.connections.unauthenticated(transport)
+        self.context.connections.unauthenticated(transport, tls=in_tls(transport))
         self._tick()
 
     def lost(self) -> None:
@@ -83,7 +84,7 @@ class AmqpConnection:
     def resume(self) -> None:
         """The client has caught up."""
         self.output.paused = False
-        self._resume_receivers()
+        self._resume_links()
 
     def feed(self, data: bytes) -> None:
         """Act on bytes that the client has sent."""
@@ -108,7 +109,7 @@ class AmqpConnection:
         elif self.amqp.closed:
             self._part(transport)
         elif self.output.stalled and not self.output.paused:
-            self.context.loop.call_soon(self._resume_receivers)
+            self.context.loop.call_soon(self._resume_links)
 
     def _part(self, transport: asyncio.Transport) -> None:
         """Close once the client has closed, too: with words of its unread, the kernel would take back our last ones."""
@@ -120,14 +121,13 @@ class AmqpConnection:
         transport.write_eof()
         self._parting = self.context.loop.call_later(PARTING, transport.abort)
 
-    def _resume_receivers(self) -> None:
-        """Serve the receivers that had to wait for the connection's output."""
+    def _resume_links(self) -> None:
+        """Let those links go on that had to wait for the connection's output."""
         if not self.output.stalled or self._transport is None:
             return
         self.output.stalled = False
         for handler in list(self.handlers.values()):
-            if handler.role == "receiver":
-                handler.on_credit()
+            handler.on_credit()
         self.context.turns.end(self)
 
     # -- events

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -20,6 +21,11 @@ class Abortable(Protocol):
         """Close it without a word."""
 
 
+def in_tls(transport: asyncio.Transport) -> bool:
+    """Tell whether a connection is inside TLS."""
+    return transport.get_extra_info("ssl_object") is not None
+
+
 class Connections:
     """Every connection is in `amqp` or in `other`; those that have not shown a token yet are counted, too."""
 
@@ -31,6 +37,8 @@ class Connections:
         """How many AMQP connections there ever were."""
         self.handshakes = Handshakes()
         self._unauthenticated: dict[Abortable, None] = {}
+        self._in_tls: dict[Abortable, None] = {}
+        """Those of them that are inside TLS, or on the way into it."""
         self._namespace = namespace
         self._limits = limits
         self._log = log
@@ -41,20 +49,28 @@ class Connections:
         self.opened += 1
         return self.opened
 
-    def unauthenticated(self, transport: Abortable) -> None:
+    def unauthenticated(self, transport: Abortable, *, tls: bool = False) -> None:
         """Note a connection that has shown no token yet. When there are too many of these, the oldest is closed: clients with
         a token show it at once, and those without one cannot keep them out."""
         self._unauthenticated[transport] = None
+        if tls:
+            self._in_tls[transport] = None
+            if len(self._in_tls) > self._limits.unauthenticated_tls:
+                self._close_oldest(self._in_tls)
         self.handshakes.arrived(transport)
         if len(self._unauthenticated) > self._limits.unauthenticated_connections:
-            oldest = next(iter(self._unauthenticated))
-            self.authenticated(oldest)
-            self._log("connection.aborted", reason="too many connections without a token")
-            oldest.abort()
+            self._close_oldest(self._unauthenticated)
+
+    def _close_oldest(self, among: dict[Abortable, None]) -> None:
+        oldest = next(iter(among))
+        self.authenticated(oldest)
+        self._log("connection.aborted", reason="too many connections without a token")
+        oldest.abort()
 
     def authenticated(self, transport: Abortable) -> None:
         """A connection has shown a token, or is no more."""
         self._unauthenticated.pop(transport, None)
+        self._in_tls.pop(transport, None)
         self.handshakes.known(transport)
 
     @property

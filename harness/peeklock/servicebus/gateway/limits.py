@@ -15,8 +15,8 @@ class Limits:
     A connection ends when it has had no link for `unauthenticated`, or has done nothing for `connection`; a link when it has
     done nothing for `link`. `heartbeat` is the idle time-out that is advertised. `request` and `keep_alive` are those of
     HTTP: for a request that has begun, and between two. An entity takes so many `receivers`, a namespace so many `entities`
-    and `connections`; of these at most `unauthenticated_connections` may have shown no token: the oldest has to go for a
-    new one.
+    and `connections`; of these at most `unauthenticated_connections` may have shown no token, and at most `unauthenticated_tls`
+    inside TLS, where each takes 0.3 MB: the oldest has to go for a new one.
     """
 
     unauthenticated: float = 60.0
@@ -29,3 +29,4 @@ class Limits:
     keep_alive: float = 120.0
     connections: int = 5_000
     unauthenticated_connections: int = 2_000
+    unauthenticated_tls: int = 512

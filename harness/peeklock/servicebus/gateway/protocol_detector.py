@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from .connection import AmqpConnection, AmqpProtocol
+from .connections import in_tls
 from .context import NamespaceContext
 
 _METHODS = (b"GET ", b"PUT ", b"POST", b"DELE", b"HEAD", b"OPTI", b"PATC")
@@ -26,7 +27,7 @@ class ProtocolDetector(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._context.connections.other.add(transport)
-        self._context.connections.unauthenticated(transport)
+        self._context.connections.unauthenticated(transport, tls=in_tls(transport))
         self._patience = self._context.loop.call_later(self._context.limits.unauthenticated, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -22,7 +22,8 @@ from .failures import INTERNAL_TEXT
 from .ports import LinkHandler
 
 REQUEST_CREDIT = 100
-MAX_WAITING = 1_000
+UNREAD_REPLIES = 8 << 20
+"""Bytes of answers that may wait for the client's credit before no further request is done."""
 MAX_REQUEST_SIZE = 4 << 20
 MAX_TOKEN_SIZE = 128 << 10
 
@@ -48,22 +49,32 @@ class ResponseLink(LinkHandler):
         self.address = address_of(link.target)
         self._connection = connection
         self._waiting: deque[bytes] = deque()
+        self._unread = 0
+        self._blocks = False
 
     def send(self, raw: bytes) -> None:
         """Send a reply now, or when the client gives credit."""
-        if len(self._waiting) < MAX_WAITING:
-            self._waiting.append(raw)
+        self._waiting.append(raw)
+        self._unread += len(raw)
         self.on_credit()
+
+    def has_room(self) -> bool:
+        """True when one more request may be answered; else the links of requests are asked again when there is."""
+        self._blocks = self._unread > UNREAD_REPLIES
+        return not self._blocks
 
     def on_credit(self) -> None:
         """Send what waits."""
-        link = self.link
+        link, output = self.link, self._connection.output
         while self._waiting and link.ready:
             raw = self._waiting.popleft()
+            self._unread -= len(raw)
             link.send(raw, settled=True)
-            self._connection.output.add_reply(len(raw))
+            output.add_reply(len(raw))
         if link.drain:
             link.drained()
+        if self._blocks and self.has_room():
+            output.stalled = True
         self._connection.touch()
 
     def close(self) -> None:
@@ -82,8 +93,39 @@ class RequestLink(LinkHandler):
         self.node = node
         self.transaction: Transaction | None = None
         """That of the request at hand."""
+        self._waiting: deque[ev.Delivery] = deque()
 
     def on_delivery(self, event: ev.Delivery) -> None:
+        """Do a request, in its turn: as many as the client reads the answers of, which may be much longer than requests are."""
+        if not self._waiting and self._has_room():
+            self._answer(event)
+            return
+        self._waiting.append(event)
+        if not self.connection.output.add_waiting(len(event.payload or b"")):
+            self.connection.context.log(
+                "connection.aborted", reason="the client does not read answers", peer=self.connection.name
+            )
+            self.connection.abort()
+
+    def on_credit(self) -> None:
+        """Go on with the requests that wait."""
+        while self._waiting and self._has_room():
+            event = self._waiting.popleft()
+            self.connection.output.remove_waiting(len(event.payload or b""))
+            self._answer(event)
+        self.connection.touch()
+
+    def close(self) -> None:
+        """Forget the requests that wait."""
+        for event in self._waiting:
+            self.connection.output.remove_waiting(len(event.payload or b""))
+        self._waiting.clear()
+
+    def _has_room(self) -> bool:
+        pair = self._reply_link(None)
+        return self.connection.output.has_room() and (pair is None or pair.has_room())
+
+    def _answer(self, event: ev.Delivery) -> None:
         """Accept a request, execute it and send the reply."""
         link = self.link
         try:
@@ -92,7 +134,7 @@ class RequestLink(LinkHandler):
             request = Envelope(event.payload)
             properties = request.properties()
             with suppress(DecodeError):  # a request that cannot be read is answered, whatever the faults are
-                if self.is_held(request, lambda: self.connection.later(lambda: self.on_delivery(event))):
+                if self.is_held(request, lambda: self.connection.later(lambda: self._answer(event))):
                     return
             self.transaction = None if event.state is None else transaction_of(self.connection, event)
         except (DecodeError, BrokerError) as error:

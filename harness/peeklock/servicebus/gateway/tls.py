@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import traceback
 from collections.abc import Callable
 
 from .certificates import known_context, server_context
@@ -35,13 +36,24 @@ def why_failed(error: BaseException) -> str:
     return str(error)
 
 
+def _forget_frames(error: BaseException | None) -> None:
+    """Break the circle of an exception, its frames and what stands in them: 0.3 MB of buffers, which the collector, slow as it
+    is made for queued messages, would leave for long."""
+    while error is not None:
+        if error.__traceback__ is not None:
+            traceback.clear_frames(error.__traceback__)
+            error.__traceback__ = None
+        before, error.__context__ = error.__context__, None
+        error = before
+
+
 async def handshake(
     context: NamespaceContext, accepted: socket.socket, factory: Callable[[], asyncio.BaseProtocol]
 ) -> None:
     """Do the server's side of a handshake; the protocol of `factory` gets what is inside."""
     here = _Handshake(accepted)
     context.connections.other.add(here)
-    context.connections.unauthenticated(here)
+    context.connections.unauthenticated(here, tls=True)
     try:
         tls = known_context()
         if tls is None:
@@ -56,6 +68,7 @@ async def handshake(
     except (OSError, ImportError) as error:  # no certificate, no TLS after all, or a client that distrusts us
         context.log("tls.failed", reason=why_failed(error))
         accepted.close()
+        _forget_frames(error)
     finally:
         context.connections.other.discard(here)
         context.connections.authenticated(here)

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from peeklock.servicebus.auth import TokenRefused
 from peeklock.servicebus.broker import BrokerError
 from peeklock.servicebus.gateway.administration import Administration
+from peeklock.servicebus.gateway.connections import in_tls
 from peeklock.servicebus.gateway.context import NamespaceContext
 from peeklock.servicebus.http import HttpLimits, HttpReply, HttpRequest, HttpService
 
@@ -88,7 +89,7 @@ class RestService(HttpService):
     def opened(self, transport: asyncio.Transport) -> None:
         """Count a connection that has shown no token yet."""
         self._context.connections.other.add(transport)
-        self._context.connections.unauthenticated(transport)
+        self._context.connections.unauthenticated(transport, tls=in_tls(transport))
 
     def answered(self, transport: asyncio.Transport, request: HttpRequest, reply: HttpReply) -> None:
         """Have everything kept before the client is told; who was served has shown a token."""
