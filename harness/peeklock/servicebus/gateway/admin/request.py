@@ -12,6 +12,8 @@ from peeklock.servicebus import entity_settings
 from peeklock.servicebus.auth import AccessRule
 from peeklock.servicebus.broker import BrokerError, Queue
 from peeklock.servicebus.broker.errors import ArgumentError, EntityNotFound
+from peeklock.servicebus.broker.rules import CorrelationFilter, Rule
+from peeklock.servicebus.broker.rules.errors import RuleInvalid
 from peeklock.servicebus.gateway.administration import Administration
 from peeklock.servicebus.gateway.context import NamespaceContext
 from peeklock.servicebus.settings import TopologyError
@@ -19,10 +21,10 @@ from peeklock.servicebus.topology import Topology, missing_target
 
 from .document import add, described, entry, feed, read_description, render
 from .entities import Record, access_rules, read_entity, write_entity
+from .rules import KIND, read_rule, write_rule
 from .spans import write_moment
 
 if TYPE_CHECKING:
-    from peeklock.servicebus.broker.rules import Rule
     from peeklock.servicebus.broker.subscription import Subscription
     from peeklock.servicebus.broker.topic import Topic
 
@@ -69,8 +71,6 @@ class AdminRequest:
 
     def answer(self, body: bytes, *, replaces: bool) -> Reply:
         """Do what is asked for; `replaces` says that an entity has to be there already. Raises `BrokerError`."""
-        from peeklock.servicebus.broker.rules.errors import RuleInvalid
-
         lowered = [part.lower() for part in self._parts]
         try:
             match lowered:
@@ -227,8 +227,6 @@ class AdminRequest:
         return self._entity_entry("QueueDescription", queue, queue.name, {})
 
     def _topic_entry(self, topic: Topic) -> Element:
-        from peeklock.servicebus.broker.rules import CorrelationFilter
-
         counts = {"SubscriptionCount": str(len(topic.subscriptions))}
         if self._query.get("api-version", [""])[0] >= _FILTER_COUNTS_SINCE:
             filters = [rule.filter for known in topic.subscriptions.values() for rule in known.rules.values()]
@@ -270,10 +268,6 @@ class AdminRequest:
     def _subscription(
         self, topic: Topic, name: str, subscription: Subscription | None, body: bytes, *, replaces: bool
     ) -> Reply:
-        from peeklock.servicebus.broker.rules import Rule
-
-        from .rules import read_rule
-
         match self._method:
             case "GET":
                 return (
@@ -287,8 +281,6 @@ class AdminRequest:
         if subscription is not None and replaces:
             self._change(subscription, settings)
         else:
-            from dataclasses import replace
-
             first = read_description(body, kind).find("{*}DefaultRuleDescription")
             rule = Rule("$Default", created_at=self._now)
             if first is not None:
@@ -304,8 +296,6 @@ class AdminRequest:
         return self._entity_entry("SubscriptionDescription", subscription, title, {})
 
     def _rule(self, subscription: Subscription, name: str, body: bytes, *, replaces: bool) -> Reply:
-        from .rules import KIND, read_rule
-
         known = subscription.rules.get(name.lower())
         match self._method:
             case "GET":
@@ -328,7 +318,5 @@ class AdminRequest:
         return (200 if replaces else 201), render(self._rule_entry(subscription, rule))
 
     def _rule_entry(self, subscription: Subscription, rule: Rule) -> Element:
-        from .rules import write_rule
-
         uri = self._uri(f"{subscription.name}/Rules/{rule.name}")
         return entry(uri, rule.name, rule.created_at, rule.created_at, write_rule(rule))

@@ -17,6 +17,8 @@ from peeklock.servicebus.auth import TokenRefused, path_of
 from peeklock.servicebus.broker import Consumer, Message, Queue
 from peeklock.servicebus.gateway.administration import Administration
 from peeklock.servicebus.gateway.context import NamespaceContext
+from peeklock.servicebus.gateway.health import health
+from peeklock.servicebus.gateway.metrics import CONTENT_TYPE, render
 from peeklock.servicebus.gateway.tracking import tracked
 from peeklock.servicebus.http import HttpReply, HttpRequest
 
@@ -110,13 +112,9 @@ class RestRequest:
         if "api-version" in self._query or lowered not in (["health"], ["metrics"]):
             return None
         if lowered == ["metrics"]:
-            from peeklock.servicebus.gateway.metrics import CONTENT_TYPE, render
-
             self._authorize("", "Manage")
             text = render([self._context])
             return HttpReply(200, text.encode(), CONTENT_TYPE)
-        from peeklock.servicebus.gateway.health import health
-
         status, report = health([self._context], self._context.monitor, self._context.namespace.clock.now())
         return HttpReply(status, json.dumps(report).encode())
 
