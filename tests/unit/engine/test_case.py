@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,18 @@ from peeklock.servicebus.ledger import Entry
 from peeklock.stack.backend import Exit, LogLine
 from peeklock.stack.errors import StackError
 from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
+
+
+def at_second_look(world: FakeEnvironment, act: Callable[[], None]) -> None:
+    """Act when a case looks at the ledger for the second time: it has begun then, and waits."""
+    look, looks = world.ledger, iter(range(1_000))
+
+    def looked(after: int, wait: float = 0.0) -> tuple[list[Entry], int]:
+        if next(looks) == 1:
+            act()
+        return look(after, wait)
+
+    world.ledger = looked  # type: ignore[method-assign]
 
 
 def test_a_case_that_passes_tells_of_each_step(tmp_path: Path) -> None:
@@ -129,14 +142,7 @@ def test_never_fails_when_it_comes_true(tmp_path: Path) -> None:
     cases = "cases: {one: {steps: [{never: {messages: {queue: results}, for: 300ms}}]}}\n"
     assert run_one(scenario_of(tmp_path, cases), FakeEnvironment("worker")).outcome == "passed"
     world = FakeEnvironment("worker")
-    look, looks = world.ledger, iter(range(100))
-
-    def looked(after: int, wait: float = 0.0) -> tuple[list[Entry], int]:
-        if next(looks) == 1:  # the case has begun, and watches
-            world.happen("enqueued", queue="results", message_id="m")
-        return look(after, wait)
-
-    world.ledger = looked  # type: ignore[method-assign]
+    at_second_look(world, lambda: world.happen("enqueued", queue="results", message_id="m"))
     failure = run_one(scenario_of(tmp_path, cases), world).failure
     assert failure is not None
     assert failure.headline.startswith("what must never come true did")
@@ -230,10 +236,8 @@ cases:
     steps: [{{messages: {{queue: jobs}}, eventually: {written}, expect: {{count: 1}}}}]
 """
     world = FakeEnvironment("worker")
-    timer = threading.Timer(0.2, lambda: world.happen("enqueued", message_id="m"))
-    timer.start()
+    at_second_look(world, lambda: world.happen("enqueued", message_id="m"))
     finished = run_one(scenario_of(tmp_path, cases), world)
-    timer.join()
     assert finished.outcome == "passed", finished.failure
 
 
