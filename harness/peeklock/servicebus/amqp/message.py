@@ -146,6 +146,27 @@ class Envelope(Reading):
         if application >= 0 and decimals.MARK in self._bare:
             self._write_decimals_as_the_service_does()
 
+    def verify(self) -> None:
+        """Raise `DecodeError` unless this copy, read back from where it was kept, is a message as `__init__` makes it."""
+        made = Envelope(self._bare)
+        kept = (self._bare, self._offsets, self.message_id)
+        pairs, count = self._annotations
+        pos = 0
+        for _ in range(count):
+            pos = scan.skip(pairs, pos)
+        if kept != (made._bare, made._offsets, made.message_id) or pos != len(pairs) or count < 0:
+            raise DecodeError("the sections of the message are not where they were noted")
+        for value, kinds in (
+            (self.size, int),
+            (self.ttl, float | int | None),
+            (self.scheduled_at, float | int | None),
+            (self.sender, str | None),
+            (self._header, bytes),
+            (self._delivery_annotations, bytes),
+        ):
+            if not isinstance(value, kinds):
+                raise DecodeError(f"a field of the message is {value!r:.60}")
+
     # -- reading
 
     def _write_decimals_as_the_service_does(self) -> None:

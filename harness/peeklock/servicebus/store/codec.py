@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 from typing import Any, assert_never
 
-from peeklock.servicebus import entity_settings
 from peeklock.servicebus.amqp import Envelope, decode
 from peeklock.servicebus.amqp.encode import encode
 from peeklock.servicebus.amqp.reading import Reading
 from peeklock.servicebus.broker.rules import CorrelationFilter, FalseFilter, Rule, SqlFilter, TrueFilter
 from peeklock.servicebus.broker.rules.actions import SqlAction
+from peeklock.servicebus.entity_settings import EntitySettings, Queue, Subscription, Topic, out_of_range, settings_of
 from peeklock.servicebus.ledger import AboutEntity, AboutMessage, AboutSession, Entry, EventKind, Subject
+from peeklock.servicebus.settings import TopologyError, read_settings
 
 _SESSION = "session_id"
 
@@ -27,11 +29,26 @@ def _listed(value: Any) -> Any:
 
 
 def load_content(raw: bytes) -> Envelope:
-    """Read what `dump_content` has written."""
+    """Read what `dump_content` has written. Raises `DecodeError`, and others, for what it has not."""
     content = Envelope.__new__(Envelope)
     for name, value in zip(Reading.__slots__, decode.plain(raw)[0], strict=True):
         setattr(content, name, tuple(value) if isinstance(value, list) else value)
     return content
+
+
+class Contents:
+    """Reads contents; one that stands in several places, as a message and its entries in the ledger do, is verified once."""
+
+    def __init__(self) -> None:
+        self._verified: set[int] = set()
+
+    def load(self, raw: bytes) -> Envelope:
+        """Read a content. Raises as `load_content` does."""
+        content, known = load_content(raw), hash(raw)
+        if known not in self._verified:
+            content.verify()
+            self._verified.add(known)
+        return content
 
 
 class Bodies(dict[Any, bytes]):
@@ -59,7 +76,7 @@ def dump_entry(entry: Entry, bodies: Bodies) -> tuple[Any, ...]:
             assert_never(subject)
 
 
-def load_entry(row: tuple[Any, ...]) -> Entry:
+def load_entry(row: tuple[Any, ...], contents: Contents) -> Entry:
     """Read what `dump_entry` has written."""
     number, at, entity, event, sequence, message_id, delivery, consumer, told, body = row
     details = {} if told is None else json.loads(told)
@@ -67,7 +84,7 @@ def load_entry(row: tuple[Any, ...]) -> Entry:
     if (session_id := details.pop(_SESSION, None)) is not None:
         subject = AboutSession(session_id, consumer)
     elif sequence or message_id:
-        content = None if body is None else load_content(body)
+        content = None if body is None else contents.load(body)
         subject = AboutMessage(sequence, message_id, delivery, consumer, content)
     else:
         subject = AboutEntity()
@@ -115,8 +132,11 @@ def dump_settings(settings: Any) -> str:
 
 
 def load_settings(kind: str, text: str) -> Any:
-    """Read the settings of a `Queue`, `Topic` or `Subscription`; a subscription has no rules yet."""
-    values = json.loads(text)
-    if kind == "Subscription":
-        return entity_settings.Subscription(**values, rules={})
-    return {"Queue": entity_settings.Queue, "Topic": entity_settings.Topic}[kind](**values)
+    """Read the settings of a `Queue`, `Topic` or `Subscription`; a subscription has no rules yet. Raises `TopologyError`."""
+    kinds: dict[str, type[EntitySettings]] = {"Queue": Queue, "Topic": Topic, "Subscription": Subscription}
+    settings = read_settings(kinds[kind], json.loads(text), f"the settings of a {kind}")
+    for setting in settings_of(kinds[kind]):
+        value = getattr(settings, setting.name)
+        if (expected := out_of_range(setting, value)) is not None:
+            raise TopologyError(f"{setting.name} is {value!r}, expected {expected}")
+    return replace(settings, rules={}) if kind == "Subscription" else settings

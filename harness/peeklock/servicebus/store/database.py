@@ -6,9 +6,17 @@ import os
 import sqlite3
 from pathlib import Path
 
+from .checking import Damage, check_tables, damaged
 from .errors import StoreError
 
 SCHEMA_VERSION = 1
+_OF_THE_DISK = (
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM,
+)
 _SCHEMA = """
 CREATE TABLE namespace (
   name TEXT NOT NULL, topology TEXT NOT NULL, port INTEGER NOT NULL, started_at REAL NOT NULL, cursor INTEGER NOT NULL
@@ -52,18 +60,21 @@ def connect(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=0.0, isolation_level=None)
     try:
         _prepare(database, path)
-    except sqlite3.OperationalError as error:
+    except Exception as error:
         database.close()
-        if "locked" in str(error):
-            raise StoreError(f"{path} is in use by another emulator", "end that one, or name another folder") from None
-        raise StoreError(f"{path} cannot be opened: {error}", "see to the folder's disk and its rights") from None
-    except sqlite3.DatabaseError as error:
-        database.close()
-        raise StoreError(f"{path} is no store of the emulator: {error}", "name another folder, or delete it") from None
-    except StoreError:
-        database.close()
-        raise
+        raise _told(path, error) from error
     return database
+
+
+def _told(path: Path, error: Exception) -> Exception:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreError(f"{path} is in use by another emulator", "end that one, or name another folder")
+    if code in _OF_THE_DISK:
+        return StoreError(f"{path} cannot be opened: {error}", "see to the folder's disk and its rights")
+    if code == sqlite3.SQLITE_NOTADB:
+        return StoreError(f"{path} is no store of the emulator: {error}", "name another folder, or delete it")
+    return error if isinstance(error, StoreError) else damaged(path, error)
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
@@ -79,3 +90,16 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
             f"{path} was written in format {version}; this version reads format {SCHEMA_VERSION}",
             "name another folder, or delete this one",
         )
+    (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise Damage(str(found))
+    missing = _tables(_SCHEMA) - _tables(*(row[0] for row in database.execute("SELECT sql FROM sqlite_master")))
+    if missing:
+        raise Damage(f"the table {min(missing)} is missing, or another one")
+    check_tables(database)
+
+
+def _tables(*statements: str | None) -> set[str]:
+    """Return the definitions of tables, in one line each."""
+    parts = (part for statement in statements for part in (statement or "").split(";"))
+    return {" ".join(part.split()) for part in parts if "CREATE TABLE" in part}

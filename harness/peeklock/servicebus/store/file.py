@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -16,6 +17,7 @@ from peeklock.servicebus.broker.subscription import Subscription
 from peeklock.servicebus.paths import TRANSFER_SUFFIX
 from peeklock.servicebus.topology import Topology
 
+from .checking import damaged, reading
 from .codec import Bodies, dump_entry, dump_rules, dump_settings
 from .database import connect
 from .errors import StoreError
@@ -59,22 +61,26 @@ class Store:
 
     def definition(self) -> Definition | None:
         """Return how the namespace was made; None when the file is new."""
-        return read_definition(self.database)
+        with reading(self.path):
+            return read_definition(self.database)
 
     def merged(self, given: Topology) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the queues and topics that hold: what is stored goes before what is given, what was removed stays away."""
-        return merge(self.database, given)
+        with reading(self.path):
+            return merge(self.database, given)
 
     def records(self) -> dict[str, dict[str, Any]]:
         """Return what the administration API knew of entities, by path in lower case."""
-        return read_records(self.database)
+        with reading(self.path):
+            return read_records(self.database)
 
     def restore(self, namespace: Namespace, describe: Describe) -> None:
         """Give a namespace that stands as `merged` says what it held, and keep everything that happens in it from now on."""
         self._namespace = namespace
         self._describe = describe
-        self._ids = fill(self.database, namespace)
-        row = self.database.execute("SELECT MAX(n) FROM ledger").fetchone()
+        with reading(self.path):
+            self._ids = fill(self.database, namespace)
+            row = self.database.execute("SELECT MAX(n) FROM ledger").fetchone()
         self._cursor, self._oldest = row[0] or 0, namespace.ledger.dropped
         namespace.keep(self._turn.follow)
         for entity in list(namespace.entities()):
@@ -210,8 +216,7 @@ class _Transaction:
         if error is None:
             self._run("COMMIT")
             return
-        if self._database.in_transaction:
-            self._database.execute("ROLLBACK")
+        self._undo()
         if isinstance(error, sqlite3.Error):
             raise self._failed(error) from error
 
@@ -219,11 +224,17 @@ class _Transaction:
         try:
             self._database.execute(statement)
         except sqlite3.Error as error:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
+            self._undo()
             raise self._failed(error) from error
 
+    def _undo(self) -> None:
+        with suppress(sqlite3.Error):  # nothing can be done to a file that is damaged
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+
     def _failed(self, error: sqlite3.Error) -> StoreError:
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT):
+            return damaged(self._path, error)
         return StoreError(
             f"{self._path} could not be written: {error}",
             "make room on its disk, then start again: everything that a client was answered is there",
