@@ -228,5 +228,5 @@ def test_a_message_without_its_content_is_not_lost_in_silence(sound, tmp_path):
     path = shutil.copy(sound / "ns.sqlite3", tmp_path / "ns.sqlite3")
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("DELETE FROM content WHERE rowid = (SELECT MIN(rowid) FROM content)")
-    with pytest.raises(StoreError, match="message: .* has no content"):
+    with pytest.raises(StoreError, match=r"message: .* has no content"):
         Life(tmp_path)
