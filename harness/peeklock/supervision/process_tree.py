@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import select
 import shutil
@@ -154,8 +155,6 @@ def prctl(option: int, value: int) -> bool:
     """Linux's prctl; False elsewhere, and when the kernel says no."""
     if not LINUX:
         return False
-    import ctypes
-
     return bool(ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) == 0)
 
 
@@ -165,8 +164,6 @@ def map_user(uid: int, gid: int, passwd: str = "") -> None:
     A server that is killed then leaves no segment behind. `passwd`: the only line of the /etc/passwd that it sees, where it has
     none of its own. Raises `OSError` where that is not allowed.
     """
-    import ctypes
-
     libc = ctypes.CDLL(None, use_errno=True)
 
     def call(name: str, *arguments: Any) -> None:

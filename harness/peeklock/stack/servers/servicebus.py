@@ -112,7 +112,7 @@ class ServiceBusServer(Server):
 
     def round_trip(self) -> None:
         """Raise `StackError` unless a message can be sent, received and completed."""
-        from peeklock.servicebus import Client, OutgoingMessage
+        from peeklock.servicebus import Client, OutgoingMessage  # 50 ms, for the process that has started it
 
         key = secrets.token_urlsafe(32)
         rules = [_full_rule(ROOT_RULE, key)]

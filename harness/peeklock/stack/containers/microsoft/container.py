@@ -164,7 +164,7 @@ class _Entities(WaitStrategy):
         self._connection_string = connection_string
 
     def wait_until_ready(self, container: WaitStrategyTarget) -> None:
-        from azure.core.exceptions import AzureError
+        from azure.core.exceptions import AzureError  # not among what this backend needs
         from azure.servicebus import ServiceBusClient
 
         assert isinstance(container, ServiceBusEmulatorContainer)
