@@ -40,7 +40,8 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 print("Emulator Service is Successfully Up!", flush=True)
 go.wait()
 child = subprocess.Popen(
-    [sys.executable, "-m", "peeklock.servicebus", "--host", "0.0.0.0", "--config", CONFIG], cwd="/opt/peeklock"
+    [sys.executable, "-m", "peeklock.servicebus", "--host", "0.0.0.0", "--config", CONFIG, "--http-port", "0"],
+    cwd="/opt/peeklock",
 )
 signal.signal(signal.SIGTERM, lambda *_: child.terminate())
 sys.exit(child.wait())
