@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,6 +25,10 @@ from peeklock.connection_strings import parts_of
 from peeklock.errors import PeeklockError
 
 
+IDLE = 1.0
+"""Seconds after which a connection that nobody has used is not used again."""
+
+
 class BlobFailed(PeeklockError):
     """The blob service refused, or did not answer; `status` is 0 then."""
 
@@ -37,12 +42,25 @@ class BlobAccount:
 
     def __init__(self, connection_string: str, seen: str) -> None:
         """`seen`: the connection string as services have it; the test's own way may be another one, past the faults."""
-        self._client = BlobServiceClient.from_connection_string(connection_string, retry_total=0)
+        self._connection_string = connection_string
+        self._service = BlobServiceClient.from_connection_string(connection_string, retry_total=0)
+        self._used_at = time.monotonic()
         self._facts = parts_of(connection_string)
         self._seen = parts_of(seen).get("BlobEndpoint", "")
 
     def close(self) -> None:
-        self._client.close()
+        self._service.close()
+
+    @property
+    def _client(self) -> BlobServiceClient:
+        """A client whose connections are no older than `IDLE`: whoever sends in the moment in which Azurite closes one, as it
+        does after 5 s, gets no answer."""
+        now = time.monotonic()
+        if now - self._used_at > IDLE:
+            self._service.close()
+            self._service = BlobServiceClient.from_connection_string(self._connection_string, retry_total=0)
+        self._used_at = now
+        return self._service
 
     def url(self, container: str, name: str) -> str:
         """Return a blob's URL as services see it."""

@@ -13,6 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs
 
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
 from .auth import AUDIENCE
 from .http import HttpLimits, HttpListener, HttpReply, HttpRequest, HttpService
 
@@ -112,8 +115,6 @@ class Issuer:
 
     def jwks(self) -> dict[str, Any]:
         """Return its public keys as a JWK set."""
-        import jwt
-
         kind: Any = {"RS256": jwt.algorithms.RSAAlgorithm, "ES256": jwt.algorithms.ECAlgorithm}[self.algorithm]
         public = kind.to_jwk(self._key.public_key(), as_dict=True)
         return {"keys": [{**public, "kid": self._key_id, "use": "sig", "alg": self.algorithm}]}
@@ -128,8 +129,6 @@ class Issuer:
 
     def token(self, client_id: str, audience: str = AUDIENCE, *, lifetime: float = LIFETIME, **claims: Any) -> Token:
         """Sign a token for a client; `audience` may be a scope that ends in `/.default`; `claims` come on top."""
-        import jwt
-
         now = self.now()
         expires = int(now + lifetime)
         payload = {
@@ -235,8 +234,6 @@ def object_id(client_id: str) -> str:
 
 
 def _make_key(algorithm: str) -> Any:
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
     if algorithm == "ES256":
         return ec.generate_private_key(ec.SECP256R1())
     if algorithm != "RS256":

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .auth.access_rule import RIGHTS, AccessRule
+from .auth.identity import Identity, read_identity
+from .broker.rules import RuleInvalid
+from .broker.rules.building import build
 from .entity_settings import (
     MAX_SUBSCRIPTIONS,
     EntitySettings,
@@ -19,9 +22,6 @@ from .entity_settings import (
     settings_of,
 )
 from .settings import TopologyError, check_names, read_object, read_settings, read_value
-
-if TYPE_CHECKING:
-    from .auth.identity import Identity
 
 _LAST_PORT = 65_535
 SKUS = ("Basic", "Standard", "Premium")
@@ -70,8 +70,6 @@ class Topology:
         sku = read_value(document.get("sku", "Standard"), "str", "sku")
         identity = None
         if document.get("identity") is not None:
-            from .auth.identity import read_identity
-
             identity = read_identity(document["identity"])
         if rules is None:
             return cls(queues=queues, topics=topics, port=port, sku=sku, identity=identity)
@@ -173,9 +171,6 @@ def missing_target(settings: Any, known: Collection[str]) -> tuple[str, str] | N
 
 
 def _check_rules(name: str, given: Mapping[str, Rule]) -> None:
-    from .broker.rules import RuleInvalid  # here: a topology without rules loads nothing of them
-    from .broker.rules.building import build
-
     for rule_name, rule in given.items():
         try:
             build(rule_name, rule)

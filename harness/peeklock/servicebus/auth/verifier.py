@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import hmac
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from .access_rule import AccessRule
 from .claims import Claim, TokenRefused, covers, path_of
+from .sas import SasToken
 
 if TYPE_CHECKING:
     from .entra import Entra
     from .identity import Identity
-    from .sas import SasToken
-
 SAS_TOKEN_TYPE = "servicebus.windows.net:sastoken"  # noqa: S105 -- the name of a type
 
 SAS_PREFIX = "SharedAccessSignature "
@@ -86,8 +86,6 @@ class TokenVerifier:
         path = path_of(audience).lower()
         if not token.startswith(SAS_PREFIX):
             return self.entra().verify(bare(token), path.removesuffix("/$management"))
-        from .sas import SasToken  # here, with its hashes: for the first client that shows a token
-
         sas = SasToken(token)
         rules = self._signers(sas)
         if sas.expires is None:
@@ -125,8 +123,6 @@ class TokenVerifier:
 
     def password(self, user: str, password: str) -> list[Claim]:
         """Check SASL PLAIN: a rule's name and key; return the claims, none when they are wrong."""
-        import hmac
-
         if self._any_key:
             rules = self._rules.get(user) or [AccessRule(user or "anybody")]
             return [Claim((rule.entity or "").lower(), rule.rights, float("inf"), rule.name) for rule in rules]

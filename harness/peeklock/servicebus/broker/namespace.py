@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from peeklock.servicebus import entity_settings
 from peeklock.servicebus.ledger import EventKind, Ledger
@@ -12,17 +11,14 @@ from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX
 from .clock import Clock
 from .errors import EntityExists, EntityNotFound, QuotaExceeded
 from .forwarding import local_name
+from .idleness import Idleness
 from .journal import Journal
 from .queue import DEAD_LETTER_QUEUE, Queue, Surroundings
+from .subscription import Subscription
 from .timers import Timers
-
-if TYPE_CHECKING:
-    from .idleness import Idleness
-    from .subscription import Subscription
-    from .topic import Topic
-    from .transaction import Transactions
-    from .transfer import Transfer
-
+from .topic import Topic
+from .transaction import Transactions, top_level
+from .transfer import Transfer
 
 _SUBSCRIPTIONS = "/subscriptions/"
 Journals = Callable[[Queue], Journal]
@@ -65,8 +61,6 @@ class Namespace:
             self._open(entity)
 
     def _add_topic(self, name: str, settings: entity_settings.Topic) -> None:
-        from .topic import Topic  # here: a namespace without topics loads nothing of rules
-
         topic = Topic(name, settings, self._surroundings)
         self.topics[name.lower()] = topic
         for subscription_name, subscription in settings.subscriptions.items():
@@ -88,8 +82,6 @@ class Namespace:
         if (watch := self._watched.pop(entity, None)) is not None:
             watch.cancel()
         if settings.auto_delete_on_idle is not None and entity.dispatch.forward is None:
-            from .idleness import Idleness  # here: few entities go by themselves
-
             limit = settings.auto_delete_on_idle
             self._watched[entity] = Idleness(entity, limit, self._surroundings, self._delete_idle)
 
@@ -239,22 +231,16 @@ class Namespace:
     def transactions(self) -> Transactions:
         """The open transactions (S-74)."""
         if self._transactions is None:
-            from .transaction import Transactions  # here: for the first client that declares one
-
             self._transactions = Transactions(self._surroundings, self.entity)
         return self._transactions
 
     def transfer(self, via: Queue, destination: str) -> Transfer:
         """Return the way of messages through one entity into another. Raises `EntityNotFound`."""
-        from .transfer import Transfer
-
         self.entity(destination)
         return Transfer(via, destination, self.entity, self._transfer, self.clock)
 
     def top_level(self, entity: Queue) -> Queue:
         """Return the queue or topic to which an entity belongs. Raises `EntityNotFound`."""
-        from .transaction import top_level
-
         return self._main(top_level(entity.name), entity.name)
 
     def reset(self) -> int:

@@ -11,7 +11,7 @@ from peeklock.servicebus.amqp.errors import CONNECTION_FORCED, INTERNAL_ERROR, R
 from peeklock.servicebus.amqp.frames import TRANSACTIONAL
 from peeklock.servicebus.auth import Claim, Claims
 
-from . import settlement
+from . import admission, coordinator, settlement
 from .client_connection import TransactionScope
 from .connections import in_tls
 from .context import NamespaceContext
@@ -148,8 +148,6 @@ class AmqpConnection:
                 elif kind is ev.Outcome:
                     assert isinstance(event, ev.Outcome)
                     if event.code == TRANSACTIONAL:
-                        from . import coordinator  # here: for the first client that wants transactions
-
                         coordinator.settle(self, event)
                     else:
                         settlement.settle(self, event)
@@ -167,8 +165,6 @@ class AmqpConnection:
     def _act(self, event: ev.Event) -> None:
         """Act on an event that is none of a message's."""
         if isinstance(event, ev.LinkAttached):
-            from . import admission  # here: the first answer to a client does not wait for it
-
             if (link := self.amqp.links.get(event.link)) is not None:
                 admission.attach(self, link)
         elif isinstance(event, ev.LinkDetached):

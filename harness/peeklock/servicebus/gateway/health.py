@@ -29,10 +29,9 @@ def health(namespaces: Collection[NamespaceContext], monitor: LoopMonitor, now: 
 @cache
 def version() -> str:
     """Return this package's version; "unknown" where it was not installed."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
+    from importlib import metadata  # 10 ms, for the first who asks
 
     try:
-        return installed("peeklock")
-    except PackageNotFoundError:
+        return metadata.version("peeklock")
+    except metadata.PackageNotFoundError:
         return "unknown"

@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from peeklock.servicebus.amqp.encode import encode
 from peeklock.servicebus.amqp.types import Described, Int, Timestamp, ULong
 from peeklock.servicebus.broker import Queue
 from peeklock.servicebus.broker.errors import ArgumentError, NotAllowed
-
-if TYPE_CHECKING:
-    from peeklock.servicebus.broker.rules import Filter, Rule
-    from peeklock.servicebus.broker.subscription import Subscription
+from peeklock.servicebus.broker.rules import CorrelationFilter, FalseFilter, Filter, Rule, SqlFilter, TrueFilter
+from peeklock.servicebus.broker.rules.actions import SqlAction
+from peeklock.servicebus.broker.subscription import Subscription
 
 # filters have one hexadecimal zero fewer than the others: so it is in the service and its clients
 SQL_FILTER, TRUE_FILTER, FALSE_FILTER, CORRELATION_FILTER = 0x1370000006, 0x1370000007, 0x1370000008, 0x1370000009
@@ -51,8 +50,6 @@ class RuleRequests:
         }
 
     def _subscription(self) -> Subscription:
-        from peeklock.servicebus.broker.subscription import Subscription
-
         entity = self._queue
         if not isinstance(entity, Subscription):
             raise NotAllowed(f"'{entity.name}' is no subscription: it has no rules.")
@@ -60,9 +57,6 @@ class RuleRequests:
 
     def _add(self, arguments: dict[Any, Any], consumer: str | None) -> bytes:
         subscription = self._subscription()
-        from peeklock.servicebus.broker.rules import Rule
-        from peeklock.servicebus.broker.rules.actions import SqlAction
-
         description = arguments.get("rule-description")
         if not isinstance(description, dict):
             raise ArgumentError("The request needs 'rule-description', a map.")
@@ -98,8 +92,6 @@ def _name(arguments: dict[Any, Any]) -> str:
 
 
 def _filter(description: dict[Any, Any]) -> Filter:
-    from peeklock.servicebus.broker.rules import CorrelationFilter, FalseFilter, SqlFilter, TrueFilter
-
     sql, correlation = description.get("sql-filter"), description.get("correlation-filter")
     if isinstance(sql, dict):
         return SqlFilter(sql.get("expression") or "")
@@ -124,8 +116,6 @@ def _described(rule: Rule) -> Described:
 
 
 def _described_filter(condition: Filter) -> Described:
-    from peeklock.servicebus.broker.rules import CorrelationFilter, FalseFilter, SqlFilter
-
     if isinstance(condition, SqlFilter):
         return Described(ULong(SQL_FILTER), [condition.expression, COMPATIBILITY])
     if isinstance(condition, CorrelationFilter):

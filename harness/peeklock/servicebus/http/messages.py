@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,15 +30,11 @@ class HttpRequest:
     @property
     def parts(self) -> list[str]:
         """The parts of the path, unquoted."""
-        from urllib.parse import unquote
-
         return [unquote(part) for part in self.path.split("/")[1:]]
 
     @property
     def query(self) -> dict[str, list[str]]:
         """The parameters of the query."""
-        from urllib.parse import parse_qs
-
         return parse_qs(self.target.partition("?")[2])
 
 

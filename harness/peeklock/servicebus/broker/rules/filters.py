@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from .compiler import Compiler
 from .errors import RuleInvalid
 from .facts import Facts
+from .grammar import parse
 from .values import same
 
 _ALWAYS = "1=1"
@@ -94,9 +96,6 @@ class SqlFilter:
         if isinstance(expression, str) and expression.replace(" ", "") == _ALWAYS:
             self._test: Any = lambda _: True  # what SDKs write for "every message": no parser is loaded for it
             return
-        from .compiler import Compiler
-        from .grammar import parse
-
         self._test = Compiler(self.parameters).condition(parse("filter", expression).children[0])  # type: ignore[arg-type]
 
     def matches(self, facts: Facts) -> bool:
