@@ -24,7 +24,6 @@ from azure.storage.blob import (
 from peeklock.connection_strings import parts_of
 from peeklock.errors import PeeklockError
 
-
 IDLE = 1.0
 """Seconds after which a connection that nobody has used is not used again."""
 
