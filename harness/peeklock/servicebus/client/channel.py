@@ -29,9 +29,14 @@ class Channel:
         self._socket = socket.create_connection((host, port), timeout)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
-            import ssl
+            import ssl  # 10 ms, which plain addresses need not pay
 
-            self._socket = ssl.create_default_context().wrap_socket(self._socket, server_hostname=host)
+            plain = self._socket
+            try:
+                self._socket = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+            except BaseException:
+                plain.close()
+                raise
         self.amqp = Connection(
             server=False, container_id=f"peeklock-{uuid.uuid4().hex[:12]}", hostname=host, idle_timeout=0.0
         )
@@ -46,7 +51,11 @@ class Channel:
         self._pairs: dict[str, tuple[Sender, Receiver]] = {}
         self._sasl = False
         self.amqp.start()
-        self.wait(lambda: self._sasl, "the SASL handshake")
+        try:
+            self.wait(lambda: self._sasl, "the SASL handshake")
+        except BaseException:
+            self._socket.close()  # nobody else knows of it
+            raise
         self.amqp.open()
         self.session: Session = self.amqp.begin()
 
