@@ -255,3 +255,19 @@ def test_the_issuer_of_an_emulator_refuses_pages_as_well() -> None:
         return [answer.status_code for answer in answers]
 
     assert asyncio.run(main()) == [200, 403]
+
+
+def test_it_stops_while_a_refused_client_still_reads() -> None:
+    """A client that was refused and has not hung up yet does not break the server's end."""
+    log = Log()
+    clients: list[socket.socket] = []
+
+    def refused(port: int) -> None:
+        client = socket.create_connection(("127.0.0.1", port), 5)
+        clients.append(client)
+        client.sendall(b"AMQP\x00\x00\x09\x01")
+        while client.recv(4096):
+            pass
+
+    serving(log, refused)
+    clients[0].close()

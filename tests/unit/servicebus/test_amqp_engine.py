@@ -504,3 +504,12 @@ def test_short_transfers_say_what_long_ones_say(tag):
     (fields, end), (expected, long_end) = decode.fields(short, 11), decode.fields(long, 11)
     assert fields == expected == [2, 3, tag, 0, True, False, None, None, False, False, False]
     assert short[end:] == long[long_end:] == b"body"
+
+
+def test_nothing_is_said_after_the_end():
+    """A connection that failed before it was open is not opened and closed on the way out: the socket takes no more bytes."""
+    server = Connection(server=True, container_id="s")
+    server.receive(b"GET / HTTP/1.1\r\n")
+    server.take_output()
+    server.close(AmqpError("amqp:connection:forced", "The server is shutting down."))
+    assert server.take_output() == b""

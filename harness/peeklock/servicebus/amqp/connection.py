@@ -125,8 +125,8 @@ class Connection:
         return session
 
     def close(self, failure: AmqpError | None = None) -> None:
-        """Close the connection from our side."""
-        if self.close_sent:
+        """Close the connection from our side; a connection that is over says nothing more."""
+        if self.close_sent or self.closed:
             return
         self.output.flush_dispositions()
         if not self._open_sent:
