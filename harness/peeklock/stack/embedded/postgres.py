@@ -9,6 +9,7 @@ import signal
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from peeklock.errors import PeeklockError
 from peeklock.stack.embedded import golden
@@ -16,11 +17,13 @@ from peeklock.stack.embedded.server_user import ServerUser
 from peeklock.stack.errors import full_disk, port_in_use, unwritable
 from peeklock.stack.progress import Progress, silent
 from peeklock.stack.project.folder import LONGEST_SOCKET_PATH, passing_folder
-from peeklock.stack.servers.admin import Connection, statement
 from peeklock.stack.servers.postgres import ROLE, PostgresServer
 from peeklock.stack.servers.postgres_settings import SETTINGS
 from peeklock.supervision.client import SupervisorClient
 from peeklock.supervision.readiness import Watcher
+
+if TYPE_CHECKING:
+    from peeklock.stack.servers.admin import Administration
 
 _TRIES = 5
 _KEPT_TEMPLATES = 10
@@ -109,7 +112,7 @@ class EmbeddedPostgres(PostgresServer):
         }
         server = cls(supervisor, state)
         with server.admin() as connection:  # ready means that it answers, not that a port is open
-            connection.execute(statement("ALTER ROLE {} PASSWORD {password}", ROLE, password=password))
+            connection.run("ALTER ROLE {} PASSWORD {password}", ROLE, password=password)
         return server
 
     def _host(self) -> str:
@@ -118,7 +121,7 @@ class EmbeddedPostgres(PostgresServer):
     def _room(self) -> tuple[str, int | None]:
         return self._state["data"], shutil.disk_usage(Path(self._state["data"]).parent).free
 
-    def _present(self, own: Connection, name: str, oid: int) -> bool:
+    def _present(self, own: Administration, name: str, oid: int) -> bool:
         """Make sure that the files of a known template are here; False when they are nowhere, and then it is known no more."""
         files = Path(self._state["data"]) / "base" / str(oid)
         kept = Path(self._state["golden"]) / "templates" / str(oid)
@@ -130,8 +133,8 @@ class EmbeddedPostgres(PostgresServer):
             arriving.rename(files)
         if files.exists():
             return True
-        own.execute(statement("ALTER DATABASE {} IS_TEMPLATE false", name))
-        own.execute(statement("DROP DATABASE {}", name))
+        own.run("ALTER DATABASE {} IS_TEMPLATE false", name)
+        own.run("DROP DATABASE {}", name)
         return False
 
     def keep_templates(self) -> None:
@@ -152,9 +155,9 @@ class EmbeddedPostgres(PostgresServer):
                 return
             for name, *_ in rows:
                 if name not in kept:
-                    connection.execute(statement("ALTER DATABASE {} IS_TEMPLATE false", name))
-                    connection.execute(statement("DROP DATABASE {} WITH (FORCE)", name))
-            connection.execute(statement("ALTER ROLE {} PASSWORD NULL", ROLE))
+                    connection.run("ALTER DATABASE {} IS_TEMPLATE false", name)
+                    connection.run("DROP DATABASE {} WITH (FORCE)", name)
+            connection.run("ALTER ROLE {} PASSWORD NULL", ROLE)
         self.close()
         self._supervisor.call("stop", name=self.PROCESS)
         golden.publish(self._supervisor, Path(self._state["data"]), Path(self._state["golden"]), kept)

@@ -9,6 +9,10 @@ from peeklock.stack.errors import StackError
 from peeklock.supervision.errors import exit_text
 
 
+class AdministrationError(Exception):
+    """Postgres refused an administrative statement, or its connection was lost; the text is Postgres' own."""
+
+
 def dead_dependency(name: str, code: int | None, log: Sequence[str], log_file: Path) -> StackError:
     """Postgres, Azurite or Service Bus ended while scenarios ran on it."""
     return StackError(
