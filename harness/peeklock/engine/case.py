@@ -202,6 +202,7 @@ def _steps(context: CaseContext, emit: Callable[[Event], None]) -> tuple[StepFai
     also += context.scaler.end()
     _let_recover(context)
     also += context.crashes.unmet()
+    also += context.unanswered()
     if context.scenario.finally_:
         context.deadline = Deadline(max(context.deadline.left, 10.0))
     for step in context.scenario.finally_:
@@ -234,9 +235,14 @@ def _record(context: CaseContext) -> Record:
     lines, _ = context.environment.services.logs(context.log_cursor)
     exits, _ = context.environment.services.exits(context.exit_cursor)
     struck = [Moment(event.at, event.target, event.text) for event in context.environment.faults.events()]
+    asked = [
+        Moment(entry.at, name, entry.summary, bool(entry.problem))
+        for name, standin in context.environment.standins.items()
+        for entry in standin.journal.entries()
+    ]
     real = context.environment.clock.real  # the ledger goes by the clock of the stack, everything else by the machine's
     return Record(
-        (*context.moments, *struck),
+        (*context.moments, *struck, *asked),
         tuple(replace(entry, at=real(entry.at)) for entry in context.ledger.entries),
         tuple(lines),
         tuple(exits),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,10 +13,13 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from peeklock.connection_strings import parts_of
+from peeklock.engine.functions import Functions
 from peeklock.scenario.model import Scenario, walk
 from peeklock.scenario.values import Scope, resolve
 from peeklock.stack.backend import Endpoints, EnvironmentSpec, Ports
 from peeklock.stack.faults import KINDS
+from peeklock.standins import Surroundings
+from peeklock.supervision.commands import Commands
 
 _KINDS = ("postgres", "blobs", "servicebus")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -31,6 +35,7 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
         names |= file_variables(scenario, names) | {"service": own}
         identity = endpoints.service_identities.get(service, endpoints.servicebus_connection_string)
         names["servicebus"] = {**names["servicebus"], "connection_string": identity}
+        names["openai"] = {**names["openai"], "key": endpoints.openai_keys.get(service)}
         return Scope(names, scenario.path.parent)
 
     def variables(endpoints: Endpoints, ports: Ports) -> dict[str, dict[str, str]]:
@@ -41,6 +46,16 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
 
     def command(service: str, endpoints: Endpoints, ports: Ports) -> list[str]:
         return [_text(resolve(part, scope(service, endpoints, ports))) for part in header.services[service].run or ()]
+
+    def surroundings(endpoints: Endpoints, ports: Ports, commands: Commands, log_dir: Path) -> Surroundings:
+        looked_up = scope("", endpoints, ports)
+        return Surroundings(
+            lambda value: resolve(value, looked_up),
+            lambda path: f"{scenario.path.relative_to(scenario.root)}:{scenario.document.span(path).line}",
+            scenario.path.parent,
+            Functions(commands, scenario.root, log_dir / "answers.log"),
+            time.time,
+        )
 
     definition = {key: scenario.document.data.get(key) for key in ("stack", "services", "vars", "secrets")}
     definition["folder"] = str(scenario.path.parent)
@@ -56,6 +71,7 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
         scenario.root,
         variables,
         command,
+        surroundings,
         key,
         movable_clock=movable,
         relayed=relayed,
@@ -71,7 +87,7 @@ def moves_clock(scenario: Scenario) -> bool:
 
 def needs_relay(scenario: Scenario) -> bool:
     """Tell whether a file has faults that strike between its services and what they reach."""
-    kinds = {kind for kind, fault in KINDS.items() if fault.layer != "broker"}
+    kinds = {kind for kind, fault in KINDS.items() if fault.layer in ("network", "http")}
     steps = (step for case in scenario.cases for step in case.steps)
     every = walk((*scenario.background, *steps, *scenario.finally_))
     return any(step.verb.name == "fault" and not kinds.isdisjoint(step.arguments) for step in every)
@@ -102,6 +118,7 @@ def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Ports, cache: 
             .replace("sb://", "http://"),
             "rules": dict(endpoints.access_rules),
         },
+        "openai": {"endpoint": endpoints.openai_url, "key": endpoints.openai_keys.get("")},
     }
 
 
@@ -166,7 +183,7 @@ def secrets_of(endpoints: Endpoints) -> set[str]:
     facts = [parts_of(string or "") for string in strings]
     keys = {fact[key] for fact in facts for key in ("AccountKey", "SharedAccessKey") if key in fact}
     password = urlsplit(endpoints.postgres_url or "").password
-    return keys | ({password} if password else set())
+    return keys | {*endpoints.openai_keys.values()} | ({password} if password else set())
 
 
 def _text(value: Any) -> str:

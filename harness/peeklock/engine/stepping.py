@@ -206,6 +206,8 @@ class Stepper:
         self._context.environment.check()
         if "no_service_exit" not in self._context.case.header.allow and (gone := self._context.unexpected_exit()):
             return gone
+        if unanswered := self._context.unanswered():
+            return unanswered[0]
         if step.verb.name in ("messages", "queue") and settled(self._context):
             return "the case has settled, no further message can come"
         return ""

@@ -14,6 +14,7 @@ from peeklock.scenario.errors import Problem, ScenarioInvalid, suggestion
 from peeklock.scenario.files import is_scenario_file
 from peeklock.scenario.model import Case, CaseHeader, FragmentHeader, Header, Scenario, Step
 from peeklock.scenario.names import check_fragment, check_scenario
+from peeklock.scenario.standins import standin_problems
 from peeklock.scenario.steps import StepReader
 from peeklock.scenario.topology import Receivable, Stack, process_names
 from peeklock.scenario.validation import validate
@@ -57,6 +58,7 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
         for name, row in _spread(key, case, document, problems)
     ]
     problems += _service_problems(header, document)
+    problems += standin_problems(header.stack, document)
     scenario = Scenario(
         document.path, document, header, background, tuple(cases), finally_, project_root(document.path)
     )

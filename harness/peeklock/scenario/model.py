@@ -14,7 +14,7 @@ from peeklock.scenario.document import DataPath, Document
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.matchers import Matcher
 from peeklock.scenario.moments import Moment
-from peeklock.scenario.topology import Model, Service, Stack
+from peeklock.scenario.topology import DEPENDENCIES, Model, Service, Stack
 from peeklock.scenario.vocabulary import VerbSpec
 
 Ability = Literal["clock", "faults", "exact_ledger", "docker"]
@@ -213,7 +213,7 @@ class Scenario:
         steps = walk((*self.background, *(step for case in self.cases for step in case.steps), *self.finally_))
         acts = [step.arguments for step in steps if step.verb.name == "service" and isinstance(step.arguments, dict)]
         targets = {str(target) for arguments in acts for target in arguments.values()}
-        return not targets.isdisjoint({*Stack.model_fields} - {*self.header.services})
+        return not targets.isdisjoint({*DEPENDENCIES} - {*self.header.services})
 
     def tags(self, case: Case) -> list[str]:
         """Return the tags of a case and its file."""

@@ -18,6 +18,7 @@ ENGINE_NAMES: Mapping[str, tuple[str, ...]] = {
     "postgres": ("url", "host", "port", "user", "password", "database"),
     "blobs": ("connection_string", "account", "url"),
     "servicebus": ("connection_string", "url", "rules"),
+    "openai": ("endpoint", "key"),
     "services": (),
     "service": ("name", "port"),
 }
@@ -39,6 +40,8 @@ def check_scenario(scenario: Scenario) -> list[Problem]:
     for name in header.services:
         if isinstance(written := data.get("services"), dict):
             walk.value(document, ("services", name), written.get(name), {*given, "service"})
+    if isinstance(data.get("stack"), dict):
+        walk.value(document, ("stack", "openai"), data["stack"].get("openai"), given)
     for case in scenario.cases:
         defined = {*given, *case.row, *case.header.vars}
         walk.own |= {*case.row, *case.header.vars}

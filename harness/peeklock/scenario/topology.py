@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from peeklock.scenario.durations import Duration
 from peeklock.servicebus.entity_settings import SETTINGS
@@ -184,12 +185,114 @@ def _filled(data: Any, key: str) -> Any:
     return data
 
 
+def _function(value: str, info: ValidationInfo) -> str:
+    module, _, function = value.rpartition(":")
+    folder = (info.context or {}).get("folder")
+    if folder is None:
+        return value
+    name = module if module.endswith(".py") else f"{module.replace('.', '/')}.py"
+    file = (Path(folder) / name).resolve()
+    if not file.is_file():
+        raise ValueError(f"no such file or folder: {file}")
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"{file.name} cannot be loaded: {error}") from None
+    defined = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    imported = {
+        (each.asname or each.name) for node in tree.body if isinstance(node, ast.ImportFrom) for each in node.names
+    }
+    assigned = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    if function not in {*defined, *imported, *assigned, *({function} if "*" in imported else ())}:
+        raise ValueError(f"{file.name} has no function {function}; it has {', '.join(defined) or 'none'}")
+    return f"{file}:{function}"
+
+
+FunctionName = Annotated[str, Field(pattern=r"^[\w./-]+:\w+$"), AfterValidator(_function)]
+"""`answers:look` is look() in answers.py beside the file that names it; becomes the whole path of the file, `:` and the name."""
+
+
+class Answer(Model):
+    """What a stand-in says: exactly one of the four."""
+
+    text: str | None = None
+    json_: Any = Field(None, alias="json")
+    python: FunctionName | None = Field(
+        None, description="`answers:look` is look(request) in answers.py beside the file; pictures are bytes there"
+    )
+    file: FilePath | None = Field(
+        None, description="a text, or a .json file: the JSON to say, or a whole recorded answer with its `choices`"
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Answer:
+        said = self.model_fields_set - {"when"}
+        if len(said) != 1:
+            words = [field.alias or name for name, field in type(self).model_fields.items() if name != "when"]
+            raise ValueError(f"say exactly one of {', '.join(words)}")
+        return self
+
+
+class AnswerRule(Answer):
+    """An answer, and the requests that get it."""
+
+    when: dict[str, Any] | None = Field(
+        None, description="matchers for the request, as in `where` of `requests`; absent: every request"
+    )
+    sequence: list[Answer] | None = Field(
+        None, min_length=1, description="the first request gets the first; after the last the rule answers no more"
+    )
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
+class Embeddings(Model):
+    """Vectors that depend on the text alone."""
+
+    dimensions: int = Field(1536, ge=1, le=8192)
+
+
+class Deployment(Model):
+    """A model under a name of one's own: it answers, or it embeds."""
+
+    model: str | None = Field(None, description="what answers call the model; default: the deployment's name")
+    answers: Annotated[
+        list[AnswerRule], BeforeValidator(_listed, json_schema_input_type=AnswerRule | list[AnswerRule])
+    ] = Field([], description="the first rule that fits answers; a request that none fits fails the case")
+    embeddings: Embeddings | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Deployment:
+        if bool(self.answers) == (self.embeddings is not None):
+            raise ValueError("say answers, at least one, or embeddings")
+        return self
+
+
+class OpenAI(Model):
+    """A stand-in for an Azure OpenAI resource."""
+
+    deployments: dict[str, Deployment] = Field(min_length=1)
+
+
+DEPENDENCIES = ("postgres", "blobs", "servicebus")
+"""The parts of a stack that are processes of their own."""
+
+
 class Stack(Model):
     """The dependencies that a scenario file needs; what is absent is not started for it."""
 
     postgres: Postgres | None = None
     blobs: Blobs | None = None
     servicebus: ServiceBus | None = None
+    openai: OpenAI | None = None
 
 
 class Ready(Model):

@@ -12,6 +12,7 @@ from peeklock.scenario.topology import Service
 from peeklock.scenario.topology import Stack as StackSpec
 from peeklock.servicebus.ledger import Entry
 from peeklock.stack.faults import Fault
+from peeklock.standins import StandIn, Surroundings
 from peeklock.supervision.commands import Commands
 
 Ports = Mapping[str, Sequence[int]]
@@ -29,6 +30,9 @@ class Endpoints:
     """Connection string by the name of an access rule of the scenario."""
     service_identities: Mapping[str, str] = field(default_factory=dict)
     """Service Bus connection string by service: each has a rule of its own, so that the ledger tells who did what."""
+    openai_url: str | None = None
+    openai_keys: Mapping[str, str] = field(default_factory=dict)
+    """By service: each has its own, so that the journal tells who asked; that of nobody (`""`) is the test's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class EnvironmentSpec:
     """`(endpoints, ports) -> env by service`, the scenario's `env:` with every `${…}` resolved."""
     command: Callable[[str, Endpoints, Ports], Sequence[str]]
     """`(service, endpoints, ports) -> argv` with every `${…}` resolved."""
+    surroundings: Callable[[Endpoints, Ports, Commands, Path], Surroundings] | None = None
+    """`(endpoints, ports, commands, log_dir) ->` what its stand-ins have of the scenario; present when it has any."""
     key: str = ""
     """A digest of the definition."""
     movable_clock: bool = False
@@ -220,6 +226,9 @@ class Environment(Protocol):
 
     @property
     def dependencies(self) -> Dependencies: ...
+    @property
+    def standins(self) -> Mapping[str, StandIn]:
+        """What answers in the place of others: `openai`."""
 
     log_dir: Path
     """Where `<service>.log` files are written (redacted)."""

@@ -24,7 +24,9 @@ ALL = "all"
 class _Words(Model):
     """What goes with every fault."""
 
-    on: str | None = Field(None, description="postgres, blobs, servicebus, a service, or one replica of it (api.1)")
+    on: str | None = Field(
+        None, description="postgres, blobs, servicebus, openai, a service, or one replica of it (api.1)"
+    )
     clear: str | None = Field(None, description="end the faults at a target, or `all`")
     for_: Duration | None = Field(
         None, alias="for", gt=0, description="how long; absent: until cleared, or its case ends"
@@ -115,7 +117,7 @@ def _limits(arguments: _Words) -> str:
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
     stack = facts.stack
-    declared = [kind for kind in ("postgres", "blobs", "servicebus") if getattr(stack, kind) is not None]
+    declared = [kind for kind in ("postgres", "blobs", "servicebus", "openai") if getattr(stack, kind) is not None]
     targets = [*declared, *facts.processes]
     if "clear" in raw:
         return undeclared("target", raw["clear"], [*targets, ALL], ("clear",))
@@ -124,11 +126,20 @@ def _check(raw: Any, facts: Facts) -> list[Complaint]:
     kind = next(kind for kind in KINDS if kind in raw)
     fault, target = KINDS[kind], raw["on"]
     if not is_template(target):
-        where = {"broker": ["servicebus"], "http": [name for name in targets if name not in ("postgres", "servicebus")]}
+        where = {
+            "broker": ["servicebus"],
+            "openai": ["openai"],
+            "http": [name for name in targets if name not in ("postgres", "servicebus")],
+        }
         possible = where.get(fault.layer, targets)
         if target not in possible:
             what = f"{kind} is a fault of {_OF[fault.layer]}"
             return [Complaint(("on",), what, "one of " + ", ".join(possible), "choose another target or another fault")]
+    if fault.layer == "openai":
+        deployment = raw[kind].get("deployment") if isinstance(raw[kind], dict) else None
+        return undeclared(
+            "deployment", deployment, stack.openai.deployments if stack.openai else {}, (kind, "deployment")
+        )
     if fault.layer == "broker":
         queue = raw[kind].get("queue") if isinstance(raw[kind], dict) else raw[kind]
         entities = {**(stack.servicebus or ServiceBus()).receivable(), **(stack.servicebus or ServiceBus()).topics}
@@ -136,7 +147,7 @@ def _check(raw: Any, facts: Facts) -> list[Complaint]:
     return []
 
 
-_OF = {"broker": "the Service Bus", "http": "what speaks HTTP", "network": "any connection"}
+_OF = {"broker": "the Service Bus", "openai": "Azure OpenAI", "http": "what speaks HTTP", "network": "any connection"}
 
 VERB = Verb(
     "fault",

@@ -10,7 +10,7 @@ from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.errors import PeeklockError
-from peeklock.scenario.topology import Model, Stack, process_names
+from peeklock.scenario.topology import DEPENDENCIES, Model, process_names
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 from peeklock.stack.backend import Dependencies, Services
 
@@ -58,7 +58,7 @@ def run(arguments: ServiceArguments, context: CaseContext) -> Found:
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
-    known = [*facts.processes, *(kind for kind in Stack.model_fields if getattr(facts.stack, kind) is not None)]
+    known = [*facts.processes, *(kind for kind in DEPENDENCIES if getattr(facts.stack, kind) is not None)]
     return [
         complaint
         for action in _ACTIONS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
@@ -31,7 +32,7 @@ class Functions:
         """Return what `function(**inputs)` of a file returns, as JSON holds it. Raises `VerbFailed`."""
         request = {"file": str(file), "function": function, "inputs": inputs}
         try:
-            line = json.dumps(request, default=str).encode()
+            line = json.dumps(request, default=_plain).encode()
         except (ValueError, RecursionError) as error:
             raise VerbFailed(f"{function}: its inputs are not JSON: {error}", path=("with",)) from None
         with self._lock:
@@ -67,6 +68,11 @@ class Functions:
         if self._host is not None:
             self._host.close()
             self._host = None
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON holds for a value that it does not know; bytes arrive as bytes."""
+    return {"$bytes": base64.b64encode(value).decode()} if isinstance(value, bytes) else str(value)
 
 
 def _sentence(kind: str, text: str, file: Path, function: str) -> str:

@@ -6,6 +6,7 @@ Reads a request a line on descriptor 3: `{"file", "function", "inputs"}`. Answer
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import decimal
 import importlib.util
@@ -82,6 +83,10 @@ def _told(error: BaseException, path: Path) -> str:
     return f"{told} ({path.name}:{lines[-1]})" if lines and lines[-1] else told
 
 
+def _with_bytes(value: dict[str, Any]) -> Any:
+    return base64.b64decode(value["$bytes"]) if value.keys() == {"$bytes"} else value
+
+
 def _encoded(answer: dict[str, Any]) -> bytes:
     try:
         return json.dumps(answer, default=_plain).encode() + b"\n"
@@ -96,7 +101,7 @@ def main() -> None:
     sys.path[:0] = sys.argv[1:2]
     with open(_REQUESTS, "rb") as requests:
         for line in requests:
-            answer = memoryview(_encoded(_answer(json.loads(line))))
+            answer = memoryview(_encoded(_answer(json.loads(line, object_hook=_with_bytes))))
             sys.stdout.flush()
             while answer:
                 answer = answer[os.write(_ANSWERS, answer) :]

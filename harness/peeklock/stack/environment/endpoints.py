@@ -12,6 +12,7 @@ _PORT = {
     "postgres": re.compile(r"(?<=@127\.0\.0\.1:)\d+"),
     "blobs": re.compile(r"(?<=BlobEndpoint=http://127\.0\.0\.1:)\d+"),
     "servicebus": re.compile(r"(?<=Endpoint=sb://127\.0\.0\.1:)\d+"),
+    "openai": re.compile(r"(?<=http://127\.0\.0\.1:)\d+"),
 }
 _SECRET = re.compile(r"(?:(?<=AccountKey=)|(?<=SharedAccessKey=))[^;]+|(?<=:)[^:/@]+(?=@127\.0\.0\.1:)")
 
@@ -35,6 +36,7 @@ def through(endpoints: Endpoints, ports: Mapping[str, int]) -> Endpoints:
         postgres_url=replaced["postgres"],
         blobs_connection_string=replaced["blobs"],
         servicebus_connection_string=replaced["servicebus"],
+        openai_url=replaced["openai"],
         access_rules={name: seen("servicebus", text) for name, text in endpoints.access_rules.items()},
         service_identities={name: seen("servicebus", text) for name, text in endpoints.service_identities.items()},
     )
@@ -43,7 +45,7 @@ def through(endpoints: Endpoints, ports: Mapping[str, int]) -> Endpoints:
 def secrets(endpoints: Endpoints) -> set[str]:
     """Return every key and password in the endpoints."""
     texts = [*_texts(endpoints).values(), *endpoints.access_rules.values(), *endpoints.service_identities.values()]
-    return {found for text in texts if text for found in _SECRET.findall(text)}
+    return {found for text in texts if text for found in _SECRET.findall(text)} | {*endpoints.openai_keys.values()}
 
 
 def _texts(endpoints: Endpoints) -> dict[str, str | None]:
@@ -51,4 +53,5 @@ def _texts(endpoints: Endpoints) -> dict[str, str | None]:
         "postgres": endpoints.postgres_url,
         "blobs": endpoints.blobs_connection_string,
         "servicebus": endpoints.servicebus_connection_string,
+        "openai": endpoints.openai_url,
     }

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, wait
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ from peeklock.stack.servers.servicebus import (
     control_topology,
     service_rule,
 )
+from peeklock.standins import StandIn
+from peeklock.standins.openai.stand_in import OpenAIStandIn
 from peeklock.supervision.client import SupervisorClient
 from peeklock.supervision.commands import Commands
 
@@ -67,6 +70,7 @@ class LocalEnvironment:
         self._faults: EnvironmentFaults | None = None
         self._relay: RelayServer | None = None
         self._services: LocalServices | None = None
+        self.standins: dict[str, StandIn] = {}
         self._clock = self._movable_clock() if spec.movable_clock else None
         self.commands = Commands(supervisor)
 
@@ -117,7 +121,9 @@ class LocalEnvironment:
             if part in tasks:
                 tasks[part].result()
         # Azurite is the slowest to start and the last that a service turns to: services begin to load meanwhile.
+        self._make_standin_keys()
         self._set_endpoints(planned=True)
+        self._open_standins()
         self._open_relay()
         services = self._make_services()
         blobs = tasks.get("blobs")
@@ -146,7 +152,7 @@ class LocalEnvironment:
         self.timings["services"] = time.monotonic() - began
         bus = self._stack.servers.servicebus() if stack.servicebus is not None else None
         self.faults = self._faults = EnvironmentFaults(
-            bus, self.record.namespace, self._relay, list(self.record.relay_ports)
+            bus, self.record.namespace, self._relay, list(self.record.relay_ports), self.standins
         )
         self._faults.forget()
 
@@ -173,6 +179,19 @@ class LocalEnvironment:
         }
         self._relay = RelayServer.start(self._supervisor, self.record.relay_process, self.log_dir, listeners)
         self.record.relay = self._relay.state
+
+    def _make_standin_keys(self) -> None:
+        if self._spec.stack.openai is not None:
+            for service in ("", *self._spec.services):
+                self.record.standin_keys.setdefault(service, secrets.token_hex(32))
+
+    def _open_standins(self) -> None:
+        openai = self._spec.stack.openai
+        if openai is not None and self._spec.surroundings is not None:
+            surroundings = self._spec.surroundings(self.endpoints, self.record.ports, self.commands, self.log_dir)
+            surroundings = replace(surroundings, now=lambda: self.clock.now().timestamp())
+            port, keys = self.record.standin_ports["openai"], self.record.standin_keys
+            self.standins["openai"] = OpenAIStandIn(openai, port, keys, surroundings)
 
     def _make_services(self) -> LocalServices:
         self.services = self._services = LocalServices(
@@ -203,7 +222,9 @@ class LocalEnvironment:
                 if (rule := service_rule(service)) in record.keys
             }
         postgres = self._stack.servers.postgres().url(record.database) if stack.postgres is not None else None
-        return Endpoints(postgres, blobs, bus, rules, identities)
+        standin = record.standin_ports.get("openai")
+        openai = None if standin is None else f"http://127.0.0.1:{standin}"
+        return Endpoints(postgres, blobs, bus, rules, identities, openai, dict(record.standin_keys))
 
     def _reset_database(self, progress: Callable[[str], None]) -> None:
         postgres = self._spec.stack.postgres
@@ -257,6 +278,8 @@ class LocalEnvironment:
             cut_off = self._dependencies.cut_off()
             if end_leftovers(self._stack.servers.servicebus(), self.record.namespace, self._services, cut_off):
                 self._reset_namespace()  # of what they have sent meanwhile
+        for standin in self.standins.values():
+            standin.reset()
         work = [self._reset_containers]
         if self.record.template is not None:
             template = self.record.template
@@ -305,6 +328,7 @@ class LocalEnvironment:
         ends = [self._services.on_change(wake)] if self._services is not None else []
         if self._feed is not None:
             ends.append(self._feed.on_change(wake))
+        ends += [standin.journal.on_change(wake) for standin in self.standins.values()]
 
         def end() -> None:
             for each in ends:
@@ -331,6 +355,8 @@ class LocalEnvironment:
         self._idle.set()
         if self._feed is not None:
             self._feed.close()
+        for standin in self.standins.values():
+            standin.close()
         if self._services is not None:
             self._services.close()
         if self._faults is not None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from peeklock.stack.backend import FaultEvent
 from peeklock.stack.errors import StackError
-from peeklock.stack.faults import Fault
+from peeklock.stack.faults import Fault, OpenAIWords
 from peeklock.stack.servers.relay import RelayServer
 from peeklock.stack.servers.servicebus import ControlError, ServiceBusServer
+from peeklock.standins import StandIn
 
 
 class EnvironmentFaults:
@@ -17,9 +18,15 @@ class EnvironmentFaults:
     `targets` are those behind it."""
 
     def __init__(
-        self, servicebus: ServiceBusServer | None, namespace: str, relay: RelayServer | None, targets: Sequence[str]
+        self,
+        servicebus: ServiceBusServer | None,
+        namespace: str,
+        relay: RelayServer | None,
+        targets: Sequence[str],
+        standins: Mapping[str, StandIn],
     ) -> None:
         self._servicebus, self._namespace, self._relay, self._targets = servicebus, namespace, relay, targets
+        self._standins = standins
 
     def _at(self, target: str) -> list[str]:
         """The target itself, or the replicas of a service that has several."""
@@ -32,6 +39,9 @@ class EnvironmentFaults:
     def begin(self, target: str, fault: Fault, times: int | None = None, seconds: float | None = None) -> int:
         if fault.layer == "broker" and self._servicebus is not None:
             return self._begin_in_broker(self._servicebus, fault, times)
+        if isinstance(fault, OpenAIWords):
+            self._standins[target].faults.begin(fault.behaviour(), times, seconds)
+            return 0
         if self._relay is None:
             raise StackError(
                 f"nothing stands between the services and {target}, where {fault.kind} could strike",
@@ -61,12 +71,16 @@ class EnvironmentFaults:
             struck = sum(int(self._relay.ask("end", target=each)) for each in targets)
         if self._servicebus is not None and target in (None, "servicebus"):
             struck += self._servicebus.end_faults(self._namespace)
-        return struck
+        return struck + sum(each.faults.end() for name, each in self._standins.items() if target in (None, name))
 
     def events(self) -> list[FaultEvent]:
-        if self._relay is None:
-            return []
-        return [FaultEvent(target, at, text) for target, at, text in self._relay.ask("listing")]
+        own = [
+            FaultEvent(name, at, text)
+            for name, standin in self._standins.items()
+            for at, text in standin.faults.events()
+        ]
+        relayed = self._relay.ask("listing") if self._relay is not None else []
+        return own + [FaultEvent(target, at, text) for target, at, text in relayed]
 
     def forget(self) -> None:
         """Begin a new life: no fault of the relay is on (the emulator's own reset ends its faults), nothing has happened."""

@@ -66,7 +66,11 @@ class Leases:
 
     def free(self, record: Record) -> None:
         """Give the ports and the slot of an environment back."""
-        ports = [*record.relay_ports.values(), *(port for found in record.ports.values() for port in found)]
+        ports = [
+            *record.relay_ports.values(),
+            *record.standin_ports.values(),
+            *(port for found in record.ports.values() for port in found),
+        ]
         self._supervisor.call("release_ports", ports=ports)
         self._supervisor.call("unclaim", pool="slots", number=record.slot)
 
@@ -90,12 +94,21 @@ class Leases:
                 if error.kind != "pool_exhausted" or attempt == 2 or not self.evict():
                     raise _no_room(self._room) from error
         replicas_of = (name for service, facts in spec.services.items() for name in replica_names(service, facts.most))
-        targets = [*kinds_of(spec), *replicas_of] if spec.relayed else []
-        ports = iter(self._supervisor.reserve_ports(replicas(spec.services) + len(targets)))
+        standins = ["openai"] if spec.stack.openai is not None else []
+        targets = [*kinds_of(spec), *standins, *replicas_of] if spec.relayed else []
+        ports = iter(self._supervisor.reserve_ports(replicas(spec.services) + len(standins) + len(targets)))
         by_service = {name: [next(ports) for _ in range(max(1, s.most))] for name, s in spec.services.items()}
         log_dir = new_folder(self._log_dir, spec.name)
+        standin_ports = {name: next(ports) for name in standins}
         relay_ports = dict(zip(targets, ports, strict=True))
-        return Record(slot=slot, name=spec.name, ports=by_service, log_dir=str(log_dir), relay_ports=relay_ports)
+        return Record(
+            slot=slot,
+            name=spec.name,
+            ports=by_service,
+            log_dir=str(log_dir),
+            standin_ports=standin_ports,
+            relay_ports=relay_ports,
+        )
 
 
 def kinds_of(spec: EnvironmentSpec) -> list[str]:

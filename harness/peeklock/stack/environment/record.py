@@ -18,6 +18,10 @@ class Record:
     namespace_port: int | None = None
     log_dir: str = ""
     complete: bool = False
+    standin_ports: dict[str, int] = field(default_factory=dict)
+    """Ports of the stand-ins, at which whoever runs cases in the environment listens."""
+    standin_keys: dict[str, str] = field(default_factory=dict)
+    """Keys of Azure OpenAI by service."""
     relay_ports: dict[str, int] = field(default_factory=dict)
     """Ports of the relay by target."""
     relay: dict[str, Any] | None = None

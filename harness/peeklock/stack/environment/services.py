@@ -284,6 +284,8 @@ class LocalServices:
             "DATABASE_URL": self._endpoints.postgres_url,
             "AZURE_STORAGE_CONNECTION_STRING": self._endpoints.blobs_connection_string,
             "AZURE_SERVICEBUS_CONNECTION_STRING": identities.get(f"{service}.{replica}", of_all),
+            "AZURE_OPENAI_ENDPOINT": self._endpoints.openai_url,
+            "AZURE_OPENAI_API_KEY": self._endpoints.openai_keys.get(service),
         }
 
     # -- stop, kill, pause ---------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from peeklock.stack.faults.fault import Fault, HttpFault, NetworkFault
 from peeklock.stack.faults.http import Answer, Request, Response
 from peeklock.stack.faults.latency import Latency
 from peeklock.stack.faults.limit_data import LimitData
+from peeklock.stack.faults.openai import OPENAI, OpenAIWords
 from peeklock.stack.faults.ports import Way
 from peeklock.stack.faults.reset_peer import ResetPeer
 from peeklock.stack.faults.slow_body import SlowBody
@@ -21,6 +22,17 @@ from peeklock.stack.faults.truncate import Truncate
 NETWORK: tuple[type[Fault], ...] = (Latency, Bandwidth, Timeout, ResetPeer, LimitData, Down)
 HTTP: tuple[type[Fault], ...] = (Status, Truncate, ContentLength, SlowBody)
 
-KINDS: dict[str, type[Fault]] = {fault.kind: fault for kinds in (NETWORK, HTTP, BROKER) for fault in kinds}
+KINDS: dict[str, type[Fault]] = {fault.kind: fault for kinds in (NETWORK, HTTP, BROKER, OPENAI) for fault in kinds}
 
-__all__ = ["KINDS", "Answer", "Fault", "HttpFault", "NetworkFault", "Request", "Response", "Strikes", "Way"]
+__all__ = [
+    "KINDS",
+    "Answer",
+    "Fault",
+    "HttpFault",
+    "NetworkFault",
+    "OpenAIWords",
+    "Request",
+    "Response",
+    "Strikes",
+    "Way",
+]

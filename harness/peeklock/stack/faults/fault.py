@@ -12,8 +12,9 @@ from peeklock.stack.faults.http import Answer, Request, Response
 from peeklock.stack.faults.ports import Connection, Listener, Way
 from peeklock.stack.faults.strikes import Strikes
 
-Layer = Literal["network", "http", "broker"]
-"""Where a fault strikes: between a service and anything, between a service and what speaks HTTP, inside the emulator."""
+Layer = Literal["network", "http", "broker", "openai"]
+"""Where a fault strikes: between a service and anything, between a service and what speaks HTTP, inside the emulator, inside the
+Azure OpenAI stand-in."""
 
 
 class Fault(Model):

@@ -1,0 +1,9 @@
+"""Stand-ins for what a system calls over HTTP and does not own: they answer by the rules of a scenario, and keep a journal."""
+
+from __future__ import annotations
+
+from peeklock.standins.functions import Functions
+from peeklock.standins.journal import Entry, Journal
+from peeklock.standins.stand_in import StandIn, Surroundings
+
+__all__ = ["Entry", "Functions", "Journal", "StandIn", "Surroundings"]

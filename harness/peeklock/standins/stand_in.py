@@ -1,0 +1,41 @@
+"""What every stand-in has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from peeklock.standins.active_faults import ActiveFaults
+from peeklock.standins.functions import Functions
+from peeklock.standins.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a stand-in has of the scenario that it answers for."""
+
+    resolve: Callable[[Any], Any]
+    """Looks up `${…}` as the file's top level does."""
+    where: Callable[[tuple[str | int, ...]], str]
+    """Returns `file:line` of a place in the scenario file."""
+    folder: Path
+    """That of the scenario file."""
+    functions: Functions
+    now: Callable[[], float]
+    """The clock of the case, in Unix seconds."""
+
+
+class StandIn(Protocol):
+    """A server that answers in the place of somebody else's."""
+
+    @property
+    def journal(self) -> Journal: ...
+    @property
+    def faults(self) -> ActiveFaults[Any]: ...
+    def reset(self) -> None:
+        """Begin the next case: no requests, no faults, sequences from their start."""
+
+    def close(self) -> None:
+        """Close the port."""

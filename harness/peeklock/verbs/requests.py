@@ -1,0 +1,78 @@
+"""`requests: {to: openai, where: {…}}` — what a stand-in was asked, from its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from peeklock.engine.context import CaseContext
+from peeklock.engine.verb import Found, Verb
+from peeklock.scenario.errors import suggestion
+from peeklock.scenario.matchers import Context as MatchContext
+from peeklock.scenario.matchers import Mismatch, show
+from peeklock.scenario.standins import JOURNAL_KEYS
+from peeklock.scenario.topology import Model
+from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
+from peeklock.verbs.where import check_where, compile_where
+
+
+class RequestsArguments(Model):
+    """Which requests: those to a stand-in that a matcher takes."""
+
+    to: Literal["openai"]
+    where: dict[str, Any] = Field({}, description="matchers; keys as in the result: deployment, text, images, status …")
+
+
+def run(arguments: RequestsArguments, context: CaseContext) -> Found:
+    """Return the requests of this case that match, in the order in which they were answered."""
+    views = [entry.view for entry in context.environment.standins[arguments.to].journal.entries()]
+    matcher = compile_where(arguments.where)
+    matching = MatchContext(folder=context.folder)
+    judged = [(view, matcher.match(view, matching, "")) for view in views]
+    hits = [dict(view) for view, mismatches in judged if not mismatches]
+    return Found(hits, nearest=_nearest(judged) if not hits else "")
+
+
+def _nearest(judged: list[tuple[Mapping[str, Any], list[Mismatch]]]) -> str:
+    """Tell of the request with the fewest mismatches what keeps it from being a hit."""
+    if not judged:
+        return "no request came at all"
+    view, mismatches = min(judged, key=lambda one: len(one[1]))
+    wrong = "; ".join(f"{found.path} is {found.actual}, not {found.expected}" for found in mismatches[:3])
+    return f"{len(judged)} others; {show(view.get('text', view['path']))}: {wrong}"
+
+
+def _check(raw: Any, facts: Facts) -> list[Complaint]:
+    openai = facts.stack.openai
+    if openai is None:
+        declared = undeclared("stand-in", raw.get("to"), (), ("to",))
+        return declared + check_where(raw)
+    where = raw.get("where")
+    complaints: list[Complaint] = []
+    if isinstance(where, dict):
+        complaints = [
+            Complaint(
+                ("where", key),
+                f'a request has no "{key}"',
+                "one of " + ", ".join(JOURNAL_KEYS),
+                suggestion(key, JOURNAL_KEYS) or "write body: {…} for a part of the body",
+            )
+            for key in where
+            if not key.startswith("$") and key.removesuffix("?") not in JOURNAL_KEYS
+        ]
+        if isinstance(where.get("deployment"), str) and not where["deployment"].startswith("$"):
+            complaints += undeclared("deployment", where["deployment"], openai.deployments, ("where", "deployment"))
+    return complaints + check_where(raw)
+
+
+VERB = Verb(
+    "requests",
+    RequestsArguments,
+    "what a stand-in was asked",
+    observes=lambda _: True,
+    shape="collection",
+    check=_check,
+    run=run,
+)
