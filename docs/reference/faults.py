@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from peeklock.servicebus.gateway.faults import KINDS, Fault
+from peeklock.standins.openai import KINDS as OPENAI
 
 DOCS = Path(__file__).parents[1]
 _REGION = re.compile(r"(<!-- faults:[^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
@@ -17,7 +18,11 @@ _REGION = re.compile(r"(<!-- faults:[^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
 
 def pages() -> dict[Path, str]:
     """Return the pages as they shall be."""
-    tables = {DOCS / "servicebus.md": _settings_table(), DOCS / "scenarios.md": _words_table()}
+    tables = {
+        DOCS / "servicebus.md": _settings_table(),
+        DOCS / "scenarios.md": _words_table(),
+        DOCS / "openai.md": _openai_table(),
+    }
     return {path: _with_table(path.read_text(encoding="utf-8"), table) for path, table in tables.items()}
 
 
@@ -38,6 +43,16 @@ def _words_table() -> Iterator[str]:
     for name, kind in sorted(KINDS.items()):
         settings = ", ".join(["queue", *(field.name for field in _own(kind) if field.name != "times")])
         yield f"| `{name}: {{{settings}}}` | {kind.summary}{'; `times`' if kind.counted else ''} |"
+
+
+def _openai_table() -> Iterator[str]:
+    yield "| kind, on `openai` | does |"
+    yield "|---|---|"
+    for name, kind in OPENAI.items():
+        settings = ", ".join(
+            [*(field.name for field in dataclasses.fields(kind) if field.name != "deployment"), "deployment"]
+        )
+        yield f"| `{name}: {{{settings}}}` | {kind.summary}; `times`, `for` |"
 
 
 def _own(kind: type[Fault]) -> list[dataclasses.Field[Any]]:

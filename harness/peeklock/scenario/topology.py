@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from peeklock.scenario.durations import Duration
 from peeklock.servicebus.entity_settings import SETTINGS
@@ -185,11 +185,13 @@ def _filled(data: Any, key: str) -> Any:
     return data
 
 
-def _function(value: str, info: ValidationInfo) -> str:
-    module, _, function = value.rpartition(":")
-    folder = (info.context or {}).get("folder")
-    if folder is None:
+def _function(value: Any, info: ValidationInfo) -> Any:
+    folder = getattr(value, "folder", None) or (info.context or {}).get("folder")
+    if not isinstance(value, str) or folder is None:
         return value
+    if not re.fullmatch(r"[\w./-]+:\w+", value):
+        raise ValueError(f"which function? {value!r} is not file:function, as in answers:look")
+    module, _, function = value.rpartition(":")
     name = module if module.endswith(".py") else f"{module.replace('.', '/')}.py"
     file = (Path(folder) / name).resolve()
     if not file.is_file():
@@ -214,7 +216,7 @@ def _function(value: str, info: ValidationInfo) -> str:
     return f"{file}:{function}"
 
 
-FunctionName = Annotated[str, Field(pattern=r"^[\w./-]+:\w+$"), AfterValidator(_function)]
+FunctionName = Annotated[str, BeforeValidator(_function, json_schema_input_type=str)]
 """`answers:look` is look() in answers.py beside the file that names it; becomes the whole path of the file, `:` and the name."""
 
 

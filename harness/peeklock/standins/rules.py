@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,8 +44,8 @@ class Rules:
 
     def nearest(self, view: Mapping[str, Any]) -> tuple[int, str]:
         """Return the rule that came nearest, and what kept it from answering."""
-        judged = [(len(found), index, found) for index, found in enumerate(self._judge(view))]
-        _, index, mismatches = min(judged)
+        judged = list(enumerate(self._judge(view)))
+        index, mismatches = min(judged, key=lambda each: (len(each[1]), -_likeness(each[1])))
         if not mismatches:
             sequence = self._rules[index][0].sequence or []
             return index, f"its sequence of {len(sequence)} answers is used up"
@@ -57,3 +58,8 @@ class Rules:
         """Begin every sequence again."""
         with self._lock:
             self._used = [0] * len(self._rules)
+
+
+def _likeness(mismatches: Sequence[Mismatch]) -> float:
+    """Return how alike what was expected and what came are, so that of two rules the one with a slip of the pen is named."""
+    return sum(difflib.SequenceMatcher(None, each.expected, each.actual).ratio() for each in mismatches)

@@ -19,6 +19,7 @@ from peeklock.scenario.model import Scenario
 from peeklock.servicebus.ledger import AboutEntity, AboutMessage, AboutSession, Entry, EventKind, Subject, Told
 from peeklock.stack.backend import Endpoints, Exit, FaultEvent, LogLine
 from peeklock.stack.faults import Fault
+from peeklock.standins import StandIn
 from peeklock.supervision.client import SupervisorClient
 from peeklock.supervision.commands import Commands
 from peeklock.verbs import VOCABULARY
@@ -117,6 +118,7 @@ class FakeEnvironment:
         self.endpoints = self.seen = Endpoints()
         self.clock = FakeClock()
         self.faults = FakeFaults()
+        self.standins: dict[str, StandIn] = {}
         self.entries: list[Entry] = []
         self.receivers: dict[str, list[str]] = {}
         self._wakes: list[Callable[[], None]] = []

@@ -36,7 +36,12 @@ class Reply:
         """Return the body of an answer that is not streamed."""
         if self.recorded is not None:
             return dict(self.recorded)
-        message: dict[str, Any] = {"role": "assistant", "content": self.content, "refusal": self.refusal, "annotations": []}
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": self.content,
+            "refusal": self.refusal,
+            "annotations": [],
+        }
         return {
             "id": self.id,
             "object": "chat.completion",
