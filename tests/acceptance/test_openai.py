@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from peeklock.stack.containers.services import reference
 from tests.acceptance.conftest import Run
+from tests.conformance.stack.engine import engine_or_skip
 
 WORKER = '''\
 """Asks Azure OpenAI about what is posted. Repeats nothing by itself."""
@@ -111,6 +113,49 @@ UNFORESEEN = """\
 """
 
 
+IN_A_CONTAINER = """\
+scenario: In a container
+stack:
+  openai: {deployments: {gpt: {answers: {text: good day}}}}
+services:
+  worker:
+    image: peeklock/services
+    ready: {http: /}
+    run:
+      - python
+      - -c
+      - |
+        import http.server, json, os, urllib.error, urllib.request
+        PATH = "/openai/deployments/gpt/chat/completions?api-version=2025-04-01-preview"
+        class Worker(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = json.dumps({"messages": [{"role": "user", "content": "hello"}]}).encode()
+                key = {"api-key": os.environ["AZURE_OPENAI_API_KEY"]}
+                asked = urllib.request.Request(os.environ["AZURE_OPENAI_ENDPOINT"] + PATH, body, key)
+                said = b"{}"
+                if self.path != "/":
+                    try:
+                        said = urllib.request.urlopen(asked, timeout=5).read()
+                    except urllib.error.HTTPError as error:
+                        said = json.dumps({"status": error.code}).encode()
+                self.send_response(200)
+                self.send_header("content-type", "application/json")
+                self.end_headers()
+                self.wfile.write(said)
+        http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Worker).serve_forever()
+cases:
+  asks:
+    steps:
+      - http: {get: /ask}
+        expect: {json: {choices: [{message: {content: good day}}]}}
+      - fault: {on: openai, FAULT, times: 1}
+      - http: {get: /ask}
+        expect: {json: {status: 503}}
+      - requests: {to: openai, where: {status: 200}}
+        expect: {count: 1, each: {caller: worker}}
+"""
+
+
 @pytest.fixture
 def looking(project: Path) -> Path:
     """A scenario file without cases."""
@@ -149,3 +194,14 @@ def test_a_warm_service_keeps_its_endpoint(peeklock: Run, looking: Path) -> None
         assert "3 passed" in peeklock("run", str(looking)).stdout
     finally:
         peeklock("down")
+
+
+@pytest.mark.parametrize("fault", ["server_error: 503", "status: 503"])
+def test_a_container_is_answered_too(peeklock: Run, looking: Path, fault: str) -> None:
+    """Directly, and through the relay that faults of connections need."""
+    engine = engine_or_skip()
+    if not engine.has_image(reference("peeklock/services")):
+        pytest.skip("the engine has no image of the services; make images")
+    looking.write_text(IN_A_CONTAINER.replace("FAULT", fault), encoding="utf-8")
+    done = peeklock("run", str(looking), "--backend", "containers")
+    assert "1 passed" in done.stdout, done.stdout + done.stderr

@@ -63,6 +63,8 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
     definition["clock"] = movable = moves_clock(scenario)
     definition["relayed"] = relayed = needs_relay(scenario)
     definition["lasting"] = lasting = scenario.ends_dependencies()
+    if header.stack.openai is not None:
+        definition["answers"] = str(scenario.path)  # they tell where in the file they stand
     key = hashlib.sha256(json.dumps(definition, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return EnvironmentSpec(
         scenario.path.stem,

@@ -112,15 +112,17 @@ _MOST_REPAIRS = 10
 """How often a header is tried again without what is wrong in it: what remains may lack something, and so on upwards."""
 
 
+_NAMED: Mapping[str | int, Any] = {"services": {"run": ["python"]}, "deployments": {"embeddings": {}}}
+"""What stands in the place of one that is wrong, since others may name it."""
+
+
 def _without(data: Any, path: DataPath) -> Any:
     """Return `data` without what stands at `path`, or without what should hold it."""
     if not path:
         return {}
     first, *rest = path
-    if (
-        first == "services" and len(rest) == 1 and isinstance(data, dict) and isinstance(data.get(first), dict)
-    ):  # others may name it
-        return {**data, first: {**data[first], rest[0]: {"run": ["python"]}}}
+    if first in _NAMED and len(rest) == 1 and isinstance(data, dict) and isinstance(data.get(first), dict):
+        return {**data, first: {**data[first], rest[0]: _NAMED[first]}}
     if isinstance(data, dict) and first in data:
         if rest and isinstance(data[first], dict | list):
             return {**data, first: _without(data[first], tuple(rest))}

@@ -41,7 +41,7 @@ def check_scenario(scenario: Scenario) -> list[Problem]:
         if isinstance(written := data.get("services"), dict):
             walk.value(document, ("services", name), written.get(name), {*given, "service"})
     if isinstance(data.get("stack"), dict):
-        walk.value(document, ("stack", "openai"), data["stack"].get("openai"), given)
+        walk.value(document, ("stack", "openai"), data["stack"].get("openai"), given - {"case"})
     for case in scenario.cases:
         defined = {*given, *case.row, *case.header.vars}
         walk.own |= {*case.row, *case.header.vars}

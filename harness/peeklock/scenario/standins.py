@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from peeklock.scenario.document import DataPath, Document
 from peeklock.scenario.errors import Problem, suggestion
 from peeklock.scenario.matchers import MatcherInvalid, compile_matcher
@@ -29,6 +31,9 @@ def standin_problems(stack: Stack, document: Document) -> list[Problem]:
 def _of_rules(rules: list[AnswerRule], path: DataPath, document: Document) -> list[Problem]:
     problems: list[Problem] = []
     for_all: int | None = None
+    written = _written(document, path) if rules else []
+    if isinstance(written, list) and len(written) != len(rules):
+        return []  # one of them is wrong and was left out: the others no longer stand where they are counted
     for index, rule in enumerate(rules):
         if for_all is not None:
             text = f"answers[{index}] is never reached: answers[{for_all}] has no `when`, so it answers every request"
@@ -37,8 +42,8 @@ def _of_rules(rules: list[AnswerRule], path: DataPath, document: Document) -> li
             )
         elif not rule.when and rule.sequence is None:
             for_all = index
-        written = (*path, index) if _is_list(document, path) else path
-        problems += _of_when(rule, (*written, "when"), document)
+        place = (*path, index) if isinstance(written, list) else path
+        problems += _of_when(rule, (*place, "when"), document)
     return problems
 
 
@@ -62,8 +67,8 @@ def _of_when(rule: AnswerRule, path: DataPath, document: Document) -> list[Probl
     ]
 
 
-def _is_list(document: Document, path: DataPath) -> bool:
+def _written(document: Document, path: DataPath) -> Any:
     value = document.data
     for part in path:
         value = value[part]
-    return isinstance(value, list)
+    return value

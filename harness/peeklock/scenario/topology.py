@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -238,6 +239,11 @@ class Answer(Model):
         if len(said) != 1:
             words = [field.alias or name for name, field in type(self).model_fields.items() if name != "when"]
             raise ValueError(f"say exactly one of {', '.join(words)}")
+        if self.file is not None and self.file.suffix == ".json" and self.file.is_file():
+            try:
+                json.loads(self.file.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise ValueError(f"{self.file.name} is not JSON: {error}") from None
         return self
 
 

@@ -293,6 +293,12 @@ def test_a_fault_strikes_its_deployment_only(client: AzureOpenAI, standin: OpenA
     assert standin.faults.end() == 0
 
 
+def test_an_embedding_does_not_use_up_what_spoils_a_completion(client: AzureOpenAI, standin: OpenAIStandIn) -> None:
+    begin(standin, "refusal")
+    assert client.embeddings.create(model="vectors", input="x").data
+    assert ask(client).choices[0].message.refusal
+
+
 def test_no_key_is_in_the_journal(client: AzureOpenAI, standin: OpenAIStandIn) -> None:
     ask(client)
     with pytest.raises(openai.AuthenticationError):

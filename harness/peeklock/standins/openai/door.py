@@ -101,7 +101,10 @@ class OpenAIDoor(HttpService):
         if (request.operation == "embeddings") != (deployment.spec.embeddings is not None):
             raise _Refused(errors.operation_not_supported(_CALLED[request.operation], deployment.model))
         fault = self._faults.strike(
-            lambda each: each.deployment in (None, request.deployment),
+            lambda each: (
+                each.deployment in (None, request.deployment)
+                and (deployment.spec.embeddings is None or each.refusal() is not None)
+            ),
             lambda each: f"{each.kind} struck a request to {request.deployment}",
         )
         if fault is not None:

@@ -1,0 +1,5 @@
+"""A function that openai_answers.yaml misspells."""
+
+
+def look(request: object) -> str:
+    return "a blade"
