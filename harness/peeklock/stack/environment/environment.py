@@ -355,15 +355,19 @@ class LocalEnvironment:
         self._idle.set()
         if self._feed is not None:
             self._feed.close()
-        for standin in self.standins.values():
-            standin.close()
+        self._close_standins()
         if self._services is not None:
             self._services.close()
         if self._faults is not None:
             self._faults.close()
 
+    def _close_standins(self) -> None:
+        for standin in self.standins.values():
+            standin.close()
+
     def dismantle(self) -> None:
         """Remove everything that the environment is made of; as much as still can be."""
+        self._close_standins()
         with contextlib.suppress(PeeklockError):
             if self._services is not None:
                 self._services.end_all()
