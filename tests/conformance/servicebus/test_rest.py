@@ -187,3 +187,20 @@ def test_garbage_is_neither_amqp_nor_http(bus: Emulator) -> None:
                 pass
     with Client(bus.connection_string()) as client:
         client.send("jobs", [OutgoingMessage(body=b"x")])
+
+
+class Spoilt(OutgoingMessage):
+    """A message with a correlation id of a type that AMQP does not have."""
+
+    def encode(self) -> bytes:
+        return super().encode().replace(b"\xa1\x05wrong", b"\xff\x05wrong")
+
+
+@pytest.mark.parametrize("peek_lock", [True, False])
+def test_a_message_with_a_spoilt_section_is_delivered(bus: Emulator, http: httpx.Client, peek_lock: bool) -> None:
+    """Over AMQP it goes through as it came; here its properties are left out, and nothing is lost."""
+    with Client(bus.connection_string()) as client:
+        client.send("jobs", [Spoilt(b"body", message_id="m1", correlation_id="wrong")])
+    answer = http.request("POST" if peek_lock else "DELETE", "/jobs/messages/head", headers=auth())
+    assert (answer.status_code, answer.content) == (201 if peek_lock else 200, b"body")
+    assert "CorrelationId" not in json.loads(answer.headers["BrokerProperties"])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
-from peeklock.servicebus.amqp import Envelope
+from peeklock.servicebus.amqp import DecodeError, Envelope
 from peeklock.servicebus.amqp.json_values import json_safe
 from peeklock.servicebus.amqp.sections import text_of
 from peeklock.servicebus.auth import TokenRefused, path_of
@@ -242,7 +243,7 @@ class RestRequest:
 
     def _rendered(self, message: Message, entity: str, *, peek_lock: bool) -> HttpReply:
         content: Envelope = message.content
-        properties = content.properties()
+        properties = _readable(content.properties)
         facts: dict[str, Any] = {
             "DeliveryCount": message.delivery_count + 1,
             "EnqueuedSequenceNumber": message.origin or 0,
@@ -269,7 +270,7 @@ class RestRequest:
             )
         headers += [
             (name, json.dumps(json_safe(value)))
-            for name, value in content.application_properties().items()
+            for name, value in _readable(content.application_properties).items()
             if _is_token(name)
         ]
         headers.append(("BrokerProperties", json.dumps(facts)))
@@ -301,6 +302,14 @@ class RestRequest:
         ](token)
         self._context.turns.end()
         return HttpReply(200, kind="")
+
+
+def _readable(section: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return a section's values; none when its sender has spoilt it: the message is delivered, as it is over AMQP."""
+    try:
+        return section()
+    except DecodeError:
+        return {}
 
 
 def _is_token(name: str) -> bool:
