@@ -13,24 +13,24 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from .certificate_names import CertificateNames
+
 _CA_DAYS, _SERVER_DAYS = 3650, 730
-_NAMES = ("localhost",)
-_ADDRESSES = ("127.0.0.1", "::1")
 
 
-def make_authority() -> tuple[bytes, bytes, bytes]:
+def make_authority(names: CertificateNames) -> tuple[bytes, bytes, bytes]:
     """Return, in PEM, the authority's key, its certificate, and key and certificate of a server."""
     key = _new_key()
-    certificate = _sign_authority(key)
-    return _private_pem(key), _pem(certificate), _server_chain(certificate, key)
+    certificate = _sign_authority(key, names)
+    return _private_pem(key), _pem(certificate), _server_chain(certificate, key, names)
 
 
-def make_server(authority_key: bytes, authority: bytes) -> bytes:
+def make_server(authority_key: bytes, authority: bytes, names: CertificateNames) -> bytes:
     """Return key and certificate of a server, signed by an authority. Raises `ValueError` for a key that it cannot have."""
     key = load_pem_private_key(authority_key, None)
     if not isinstance(key, EllipticCurvePrivateKey):
         raise ValueError("the authority's key is no elliptic curve's")
-    return _server_chain(x509.load_pem_x509_certificate(authority), key)
+    return _server_chain(x509.load_pem_x509_certificate(authority), key, names)
 
 
 def _new_key() -> EllipticCurvePrivateKey:
@@ -77,12 +77,11 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _sign_authority(key: EllipticCurvePrivateKey) -> x509.Certificate:
-    common = "Peeklock local CA (loopback only)"
-    allowed: list[x509.GeneralName] = [x509.DNSName(name) for name in _NAMES]
-    allowed += [x509.IPAddress(ip_network(address)) for address in _ADDRESSES]
+def _sign_authority(key: EllipticCurvePrivateKey, names: CertificateNames) -> x509.Certificate:
+    allowed: list[x509.GeneralName] = [x509.DNSName(name) for name in names.permitted]
+    allowed += [x509.IPAddress(ip_network(network)) for network in names.networks]
     return (
-        _builder(common, _name(common), key, _CA_DAYS)
+        _builder(names.common, _name(names.common), key, _CA_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
         .add_extension(x509.NameConstraints(permitted_subtrees=allowed, excluded_subtrees=None), critical=True)
@@ -90,17 +89,17 @@ def _sign_authority(key: EllipticCurvePrivateKey) -> x509.Certificate:
     )
 
 
-def _server_chain(ca: x509.Certificate, ca_key: EllipticCurvePrivateKey) -> bytes:
+def _server_chain(ca: x509.Certificate, ca_key: EllipticCurvePrivateKey, names: CertificateNames) -> bytes:
     key = _new_key()
-    names: list[x509.GeneralName] = [x509.DNSName(name) for name in _NAMES]
-    names += [x509.IPAddress(ip_address(address)) for address in _ADDRESSES]
+    subjects: list[x509.GeneralName] = [x509.DNSName(name) for name in names.names]
+    subjects += [x509.IPAddress(ip_address(address)) for address in names.addresses]
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
     certificate = (
-        _builder("localhost", ca.subject, key, _SERVER_DAYS)
+        _builder(names.names[0], ca.subject, key, _SERVER_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.SubjectAlternativeName(subjects), critical=False)
         .add_extension(issuer, critical=False)
         .sign(ca_key, SHA256())
     )

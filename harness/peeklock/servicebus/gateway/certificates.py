@@ -1,7 +1,8 @@
-"""The emulator's certificate authority: made once, kept in the cache folder, good for this machine's loopback only.
+"""The emulator's certificate authorities: made once, kept in the cache folder.
 
-A CA of one's own is what clients can be told to trust; it may sign nothing but `localhost`, 127.0.0.1 and ::1, so that
-nobody can do harm elsewhere with its key.
+One signs this machine's loopback and nothing else, so that nobody can do harm elsewhere with its key: people may trust it.
+The other signs Azure's names, for services that Peeklock starts with it in their environment. Clients say in TLS which
+name they expect, and get the certificate for it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import threading
 import time
 from pathlib import Path
 
-_FOLDER = "servicebus-tls"
+from .certificate_names import LOOPBACK, CertificateNames, chosen_by
+
 _CA, _CA_KEY, _SERVER = "ca.pem", "ca.key", "localhost.pem"
 _RENEW_AFTER = 365 * 86_400.0
 
@@ -22,19 +24,19 @@ _lock = threading.Lock()
 _contexts: dict[Path, ssl.SSLContext] = {}
 
 
-def folder() -> Path:
-    """Return where the certificates are: in `$PEEKLOCK_CACHE`, `$XDG_CACHE_HOME/peeklock` or `~/.cache/peeklock`."""
+def folder(names: CertificateNames = LOOPBACK) -> Path:
+    """Return where an authority's certificates are: in `$PEEKLOCK_CACHE`, `$XDG_CACHE_HOME/peeklock` or `~/.cache/peeklock`."""
     named, base = os.environ.get("PEEKLOCK_CACHE"), os.environ.get("XDG_CACHE_HOME")
     cache = Path(named) if named else (Path(base) if base else Path.home() / ".cache") / "peeklock"
-    return cache / _FOLDER
+    return cache / names.folder
 
 
-def authority() -> Path:
-    """Return the CA's certificate, made now if it was not there. Raises `OSError` when the folder cannot be written."""
-    where = folder()
+def authority(names: CertificateNames = LOOPBACK) -> Path:
+    """Return an authority's certificate, made now if it was not there. Raises `OSError` when the folder cannot be written."""
+    where = folder(names)
     with _lock:
         if not (where / _CA).exists():
-            _create(where)
+            _create(where, names)
     return where / _CA
 
 
@@ -43,33 +45,39 @@ def known_context() -> ssl.SSLContext | None:
     return _contexts.get(folder())
 
 
-def server_context() -> ssl.SSLContext:
+def server_context(names: CertificateNames = LOOPBACK) -> ssl.SSLContext:
     """Return what a TLS server needs; reads or makes the certificates, so it may take a tenth of a second. Raises
     `OSError` (`ssl.SSLError` too) when they can be neither read nor made."""
-    authority()
-    where = folder()
+    authority(names)
+    where = folder(names)
     with _lock:
         if (context := _contexts.get(where)) is not None:
             return context
         chain = where / _SERVER
         # the file's age stands for the certificate's: reading the date itself would load `cryptography` every time
         if not chain.exists() or time.time() - chain.stat().st_mtime > _RENEW_AFTER:
-            _renew(where)
+            _renew(where, names)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(chain)
+        context.sni_callback = _choose
         _contexts[where] = context
         return context
 
 
-def _create(where: Path) -> None:
+def _choose(connection: ssl.SSLObject, server_name: str | None, _: ssl.SSLContext) -> None:
+    """Show the certificate for the name that the client expects."""
+    connection.context = server_context(chosen_by(server_name))
+
+
+def _create(where: Path, names: CertificateNames) -> None:
     """Make CA and certificate beside the folder and move them in whole: another process may be doing the same."""
     from .certificate_signing import make_authority  # here: with its library, 0.1 s, once a machine
 
     where.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}-", dir=where.parent))
+    made = Path(tempfile.mkdtemp(prefix=f"{names.folder}-", dir=where.parent))
     try:
-        key, certificate, server = make_authority()
+        key, certificate, server = make_authority(names)
         _write(made / _CA_KEY, key)
         _write(made / _CA, certificate, mode=0o644)
         _write(made / _SERVER, server)
@@ -82,11 +90,11 @@ def _create(where: Path) -> None:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def _renew(where: Path) -> None:
+def _renew(where: Path, names: CertificateNames) -> None:
     from .certificate_signing import make_server  # here: with its library, 0.1 s, once a year
 
     try:
-        chain = make_server((where / _CA_KEY).read_bytes(), (where / _CA).read_bytes())
+        chain = make_server((where / _CA_KEY).read_bytes(), (where / _CA).read_bytes(), names)
     except ValueError:
         raise OSError(f"{where / _CA_KEY} is not the key that was made there: remove the folder") from None
     handle, made = tempfile.mkstemp(dir=where)
