@@ -159,9 +159,25 @@ class AccessRule(Model):
     queue: str | None = Field(None, description="absent: the rule holds for the whole namespace")
 
 
+def _namespace(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"(?=.{6,50}$)[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]", value):
+        raise ValueError(
+            f"not a namespace's name: {value!r} (6 to 50 letters, digits and hyphens; a letter first, no hyphen last; "
+            "without .servicebus.windows.net)"
+        )
+    return value
+
+
+NamespaceName = Annotated[str, BeforeValidator(_namespace, json_schema_input_type=str)]
+"""As Azure allows it."""
+
+
 class ServiceBus(Model):
     """A Service Bus namespace of its own for each scenario file."""
 
+    name: NamespaceName | None = Field(
+        None, description="its name in production: for services, NAME.servicebus.windows.net leads here, over TLS"
+    )
     queues: dict[str, Queue] = {}
     topics: dict[str, Topic] = {}
     access_rules: dict[str, AccessRule] = {}

@@ -19,6 +19,9 @@ from peeklock.stack.containers.images import KINDS
 from peeklock.stack.containers.images import reference as own
 from peeklock.stack.environment.launcher import Launch, Launcher
 from peeklock.stack.errors import StackError
+from peeklock.stack.names import Names
+from peeklock.stack.names.bundle import BUNDLES, write_bundle
+from peeklock.stack.names.variables import HOOK, name_variables
 from peeklock.supervision.children import Children
 from peeklock.supervision.client import SupervisorClient
 from peeklock.supervision.readiness import Watcher, announces
@@ -66,6 +69,8 @@ class ServiceContainers:
         container = DockerContainer(reference(launch.service.image), **options)
         told = {name: value for name, value in launch.told.items() if value is not None}
         container.with_envs(**told, **launch.own)
+        if launch.names is not None:
+            self._lead(container, launch, launch.names)
         if launch.argv:
             container.with_command(list(launch.argv))
         placement = Placement(
@@ -73,6 +78,17 @@ class ServiceContainers:
             grace=launch.service.stop_grace,
         )  # fmt: skip
         self._deployment.start(container, placement, inside=network)
+
+    def _lead(self, container: DockerContainer, launch: Launch, names: Names) -> None:
+        """Let names lead to ports of this machine, which the tunnel offers to the container on its own loopback."""
+        env = {**self._deployment.engine.image_environment(container.image), **launch.own}
+        trusted = {
+            name: value for name, value in env.items() if name not in BUNDLES
+        }  # files of the image, out of reach here
+        bundle = write_bundle(launch.log.with_suffix(".pem"), names.authority, trusted)
+        container.with_envs(**name_variables(names.ports, bundle, env))
+        for path in (HOOK, bundle):
+            container.with_volume_mapping(str(path), str(path), "ro")
 
     # -- the tunnel ---------------------------------------------------------------------------------------------------
 

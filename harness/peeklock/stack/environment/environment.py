@@ -27,6 +27,7 @@ from peeklock.stack.environment.leftovers import end_leftovers
 from peeklock.stack.environment.record import Record
 from peeklock.stack.environment.services import LocalServices
 from peeklock.stack.errors import StackError
+from peeklock.stack.names import Names
 from peeklock.stack.servers.ledger_feed import LedgerFeed
 from peeklock.stack.servers.relay import RelayServer
 from peeklock.stack.servers.servicebus import (
@@ -196,9 +197,16 @@ class LocalEnvironment:
     def _make_services(self) -> LocalServices:
         self.services = self._services = LocalServices(
             self._supervisor, self._stack.children, self._stack.launcher(self._spec, self.record, self.endpoints), self.record.prefix,
-            self._spec, self.seen, self.record.ports, self.log_dir, self.record.relay_ports,
+            self._spec, self.seen, self.record.ports, self.log_dir, self.record.relay_ports, self._names,
         )  # fmt: skip
         return self._services
+
+    def _names(self) -> Names | None:
+        bus, port = self._spec.stack.servicebus, addresses(self.seen).get("servicebus")
+        if bus is None or bus.name is None or port is None:
+            return None
+        authority = self._stack.servers.servicebus().authority()
+        return Names({f"{bus.name}.servicebus.windows.net": port}, authority)
 
     def _endpoints(self, planned: bool) -> Endpoints:
         stack, record = self._spec.stack, self.record

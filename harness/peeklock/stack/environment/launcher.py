@@ -15,6 +15,9 @@ from peeklock.stack.clock.offset_file import OffsetFile
 from peeklock.stack.environment.fingerprint import fingerprint
 from peeklock.stack.errors import StackError
 from peeklock.stack.loopback import undiverted
+from peeklock.stack.names import Names
+from peeklock.stack.names.bundle import write_bundle
+from peeklock.stack.names.variables import name_variables
 from peeklock.supervision.client import SupervisorClient
 
 _LAYER = 1
@@ -34,6 +37,8 @@ class Launch:
     """Variables that tell it where things are; None: there is no such thing, whatever the caller's own environment says."""
     own: Mapping[str, str]
     """The scenario's `env`."""
+    names: Names | None
+    """Production names by which it reaches its environment."""
     log: Path
     secrets: Sequence[str]
     meta: Mapping[str, Any]
@@ -79,7 +84,11 @@ class ProcessLauncher:
             env.pop(name, None)  # never the caller's own, which may be production's
             if value is not None:
                 env[name] = value
-        return {**env, **launch.own, **(self._preloaded.variables if self._preloaded is not None else {})}
+        env |= launch.own
+        if launch.names:
+            bundle = write_bundle(launch.log.with_suffix(".pem"), launch.names.authority, env)
+            env |= name_variables(launch.names.ports, bundle, env)
+        return {**env, **(self._preloaded.variables if self._preloaded is not None else {})}
 
 
 def resolve(command: str, wanted_by: str, cwd: Path) -> str:

@@ -17,6 +17,7 @@ from peeklock.stack.environment.endpoints import secrets
 from peeklock.stack.environment.launcher import Launch, Launcher
 from peeklock.stack.environment.log_lines import LogLines
 from peeklock.stack.errors import StackError
+from peeklock.stack.names import Names
 from peeklock.supervision.children import Children
 from peeklock.supervision.client import Push, SupervisorClient
 from peeklock.supervision.readiness import Watcher, announces, json_record
@@ -37,7 +38,8 @@ class LocalServices:
         endpoints: Endpoints,
         ports: Mapping[str, Sequence[int]],
         log_dir: Path,
-        relay_ports: Mapping[str, int] | None = None,
+        relay_ports: Mapping[str, int],
+        names: Callable[[], Names | None],
     ) -> None:
         self._supervisor = supervisor
         self._children = children
@@ -46,7 +48,8 @@ class LocalServices:
         self._spec = spec
         self._endpoints = endpoints
         self._ports = {name: list(found) for name, found in ports.items()}
-        self._relay_ports = relay_ports or {}
+        self._names = names
+        self._relay_ports = relay_ports
         """Ports at which services find each other, where these are not their own."""
         self._log_dir = log_dir
         self._secrets = sorted(secrets(endpoints))
@@ -252,7 +255,9 @@ class LocalServices:
             self._supervisor, name, title=title, log_file=log_file, secrets=known, longer="raise `ready.within`"
         )
         try:
-            self._launcher.launch(Launch(name, title, definition, argv, port, told, own, log_file, known, meta))
+            self._launcher.launch(
+                Launch(name, title, definition, argv, port, told, own, self._names(), log_file, known, meta)
+            )
             ready = definition.ready
             if ready is None:
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +11,15 @@ BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_
 """Variables that name a file of certificates. All but the last replace what a client trusts, so none may lack anything."""
 
 
-def write_bundle(path: Path, authority: Path, own: Mapping[str, str]) -> Path:
-    """Write to `path` what the variables in `own` name, else what this interpreter trusts, and the certificate in `authority`."""
+def write_bundle(path: Path, authority: str, own: Mapping[str, str]) -> Path:
+    """Write to `path` what the variables in `own` name, else what this interpreter trusts; and a certificate in PEM."""
     named = list(dict.fromkeys(own[name] for name in BUNDLES if own.get(name)))
     files = [Path(name) for name in named] or _trusted()
     parts = [file.read_bytes().rstrip() for file in files if file.is_file()]
-    path.write_bytes(b"\n".join([*parts, authority.read_bytes().rstrip()]) + b"\n")
+    content = b"\n".join([*parts, authority.encode().rstrip()]) + b"\n"
+    whole = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    whole.write_bytes(content)
+    whole.replace(path)  # in one step: another replica may be reading it
     return path
 
 

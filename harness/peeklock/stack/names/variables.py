@@ -9,29 +9,28 @@ from pathlib import Path
 
 from peeklock.stack.names.bundle import BUNDLES
 
-_HOOK = Path(__file__).parent / "hook"
+HOOK = Path(__file__).parent / "hook"
+"""The folder of what programs load. A container sees it at the same path."""
 _WARNINGS = "ignore::peeklock_names.LoadsNames"
 _VIRTUAL = "127.99.{}.{}"
 
 
-def name_variables(
-    targets: Mapping[str, tuple[str, int]], bundle: Path, own: Mapping[str, str], hook: Path = _HOOK
-) -> dict[str, str]:
-    """Return what a Python or Node.js program needs for `targets` (host and port by name) and for the certificates in `bundle`.
+def name_variables(ports: Mapping[str, int], bundle: Path, own: Mapping[str, str]) -> dict[str, str]:
+    """Return what a Python or Node.js program needs so that names lead to `ports` of its loopback, and to trust `bundle`.
 
-    `own`: the environment that the program has else; what it says of the same variables is kept, and joined. `hook`: the
-    folder of the two hooks, where the program sees it.
+    `own`: the environment that the program has else. What it says in the same variables is kept, and joined.
     """
     table = {
-        name.lower(): {"address": _VIRTUAL.format(number // 254, number % 254 + 1), "to": list(target)}
-        for number, (name, target) in enumerate(sorted(targets.items()))
+        name.lower(): {"address": _VIRTUAL.format(number // 254, number % 254 + 1), "to": ["127.0.0.1", port]}
+        for number, (name, port) in enumerate(sorted(ports.items()))
     }
     return {
         "PEEKLOCK_NAMES": json.dumps(table),
         "PEEKLOCK_NAMES_CA": str(bundle),
-        "PYTHONPATH": _joined(os.pathsep, str(hook), own.get("PYTHONPATH")),
+        "PYTHONPATH": _joined(os.pathsep, str(HOOK), own.get("PYTHONPATH")),
         "PYTHONWARNINGS": _joined(",", _WARNINGS, own.get("PYTHONWARNINGS")),
-        "NODE_OPTIONS": _joined(" ", own.get("NODE_OPTIONS"), f'--require "{hook / "peeklock_names.cjs"}"'),
+        "NODE_OPTIONS": _joined(" ", own.get("NODE_OPTIONS"), f'--require "{HOOK / "peeklock_names.cjs"}"'),
+        **{name: _joined(",", own.get(name), *table) for name in ("NO_PROXY", "no_proxy")},
         **dict.fromkeys(BUNDLES, str(bundle)),
     }
 

@@ -144,6 +144,10 @@ class ServiceBusServer(Server):
             if error.status != 404:
                 raise
 
+    def authority(self) -> str:
+        """The certificate, in PEM, of whoever signs its certificate for Azure's names."""
+        return str(self._ask("GET", "/authorities/azure")["certificate"])
+
     def reset(self, name: str) -> int:
         """Empty every queue; the ledger's cursor behind which the new life begins."""
         return int(self._ask("POST", f"/namespaces/{name}/reset")["cursor"])

@@ -8,10 +8,13 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from peeklock.errors import PeeklockError
 from peeklock.servicebus.broker import BrokerError
+from peeklock.servicebus.gateway.certificate_names import AZURE
+from peeklock.servicebus.gateway.certificates import authority, folder
 from peeklock.servicebus.gateway.context import NamespaceContext
 from peeklock.servicebus.gateway.health import health
 from peeklock.servicebus.gateway.loop_monitor import LoopMonitor
@@ -156,6 +159,13 @@ class ControlApi(HttpService):
                 return 409, {"error": f"the port cannot be had: {error.strerror}", "fix": "leave 'port' out, or use 0"}
             return 500, {"error": f"the machine refused: {error.strerror or error}", "fix": "see the emulator's log"}
 
+    async def _authority(self) -> Path:
+        try:
+            return await asyncio.to_thread(authority, AZURE)
+        except OSError as error:
+            problem = f"no certificates can be made: {error.strerror or error} ({error.filename or folder(AZURE)})"
+            raise Refused(500, problem, "name a folder that can be written in PEEKLOCK_CACHE") from error
+
     async def _route(
         self, method: str, parts: list[str], query: dict[str, list[str]], document: Any
     ) -> tuple[int, Any]:
@@ -163,6 +173,9 @@ class ControlApi(HttpService):
         match [method, *parts]:
             case ["GET", "metrics"]:
                 return 200, render(self._contexts())
+            case ["GET", "authorities", "azure"]:
+                path = await self._authority()
+                return 200, {"certificate": path.read_text(encoding="ascii")}
             case ["POST", "clock"]:
                 if isinstance(document, dict) and document.get("hold") is True:
                     return 200, {"quiet": await host.hold(_PATIENCE), "now": host.now()}

@@ -181,6 +181,7 @@ def _servicebus() -> Recipe:
         layer.files(_PACKAGE, _LEAVES, f"{_PROGRAM}/peeklock")
         layer.tree(source, f"{_PROGRAM}/peeklock/servicebus")
         layer.folder("home/peeklock/data", mode=0o700, owner=USER)  # a volume that is mounted there gets its owner
+        layer.folder("home/peeklock/.cache", mode=0o700, owner=USER)  # certificates: without them there is no TLS
         # /health tells the version
         own = distribution("peeklock")
         layer.text(f"{_PROGRAM}/peeklock-{own.version}.dist-info/METADATA", own.read_text("METADATA") or "")
