@@ -13,7 +13,9 @@ from azure.servicebus.management import ServiceBusAdministrationClient
 given = os.environ["AZURE_SERVICEBUS_CONNECTION_STRING"]
 connection = re.sub(r"Endpoint=[^;]+", f"Endpoint=sb://{sys.argv[1]}.servicebus.windows.net", given)
 connection = connection.replace("UseDevelopmentEmulator=true", "")
-ways = [way for way in TransportType if not {"Amqp", "AmqpOverWebsocket"}.intersection(sys.argv) or way.name in sys.argv]
+ways = [
+    way for way in TransportType if not {"Amqp", "AmqpOverWebsocket"}.intersection(sys.argv) or way.name in sys.argv
+]
 
 
 async def send(way):
