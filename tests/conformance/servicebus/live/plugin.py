@@ -83,6 +83,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         Preparer.forget()
 
 
+@pytest.fixture(autouse=True)
+def _sdk_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take back what a test replaces in the SDK's transport, a class that all of them share: one forgets to."""
+    from azure.servicebus._transport._pyamqp_transport import PyamqpTransport
+
+    monkeypatch.setattr(PyamqpTransport, "parse_received_message", PyamqpTransport.__dict__["parse_received_message"])
+
+
 @pytest.fixture(scope="session")
 def test_proxy() -> None:
     """The recorder of HTTP requests, which there is none of."""
