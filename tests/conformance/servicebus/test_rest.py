@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from peeklock.servicebus import AccessRule, Client, Emulator, OutgoingMessage, Queue, Topology
+from peeklock.servicebus.amqp.sections import build
 from peeklock.servicebus.auth import make_token
 
 ROOT = AccessRule("RootManageSharedAccessKey", "root-key", ("Manage", "Send", "Listen"))
@@ -204,3 +205,17 @@ def test_a_message_with_a_spoilt_section_is_delivered(bus: Emulator, http: httpx
     answer = http.request("POST" if peek_lock else "DELETE", "/jobs/messages/head", headers=auth())
     assert (answer.status_code, answer.content) == (201 if peek_lock else 200, b"body")
     assert "CorrelationId" not in json.loads(answer.headers["BrokerProperties"])
+
+
+class SpoiltBody(OutgoingMessage):
+    """A message whose body is a list of a type that AMQP does not have."""
+
+    def encode(self) -> bytes:
+        return build(value=b"\xc0\x03\x01\xff\x00")
+
+
+def test_a_spoilt_body_is_delivered_as_it_came(bus: Emulator, http: httpx.Client) -> None:
+    with Client(bus.connection_string()) as client:
+        client.send("jobs", [SpoiltBody()])
+    answer = http.delete("/jobs/messages/head", headers=auth())
+    assert (answer.status_code, answer.content[-5:]) == (200, b"\xc0\x03\x01\xff\x00")

@@ -274,7 +274,10 @@ class RestRequest:
             if _is_token(name)
         ]
         headers.append(("BrokerProperties", json.dumps(facts)))
-        form, parts = content.body()
+        try:
+            form, parts = content.body()
+        except DecodeError:
+            form, parts = "data", [content.raw_body()]
         body = b"".join(part for part in parts if isinstance(part, bytes))
         if form == "value" and isinstance(parts[0], str):
             body = parts[0].encode()
