@@ -21,6 +21,7 @@ FLOORS = [
     {"broker", "client"},
     {"topology"},
     {"config", "store", "http"},
+    {"managed_identity"},
     {"issuer"},
     {"gateway"},
     {"host", "fault_controls"},

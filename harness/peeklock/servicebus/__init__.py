@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .emulator import Emulator
     from .entity_settings import Queue, Rule, Subscription, Topic
     from .issuer import Issuer
+    from .managed_identity import IdentityEndpoint, ManagedIdentity
     from .settings import TopologyError
     from .store import StoreError
     from .topology import Topology
@@ -24,7 +25,9 @@ _HOMES = {
     "Client": "client",
     "Emulator": "emulator",
     "Identity": "auth",
+    "IdentityEndpoint": "managed_identity",
     "Issuer": "issuer",
+    "ManagedIdentity": "managed_identity",
     "ManualClock": "broker",
     "OutgoingMessage": "client",
     "Queue": "entity_settings",
@@ -46,7 +49,9 @@ __all__ = [
     "Client",
     "Emulator",
     "Identity",
+    "IdentityEndpoint",
     "Issuer",
+    "ManagedIdentity",
     "ManualClock",
     "OutgoingMessage",
     "Queue",

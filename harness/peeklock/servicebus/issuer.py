@@ -1,7 +1,7 @@
 """A token issuer on loopback, in the place of Entra: for tests, and for who develops with managed identities.
 
-It gives a token to whoever asks and can name a client: it says who somebody is, and a namespace's role assignments say what
-that is worth.
+It gives a token to an application that names its client id, and to a service at the endpoint of that service's managed
+identities. A token says who somebody is; a namespace's role assignments say what that is worth.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from .auth import AUDIENCE
 from .http import HttpLimits, HttpListener, HttpReply, HttpRequest, HttpService
+from .managed_identity import Asked, Form, Grant, IdentityEndpoint, object_id, read_request
 
 LIFETIME = 3600.0
 TENANT = "00000000-0000-0000-0000-00000000e2e0"
-MANAGED = "managed-identity"
-"""The client that the managed identity endpoints mean when none is named."""
-_OIDS = uuid.UUID("7b1f9c0e-52f5-4a38-9d0e-3b0f6a5c1f01")
 
 
 class Token(NamedTuple):
@@ -93,6 +91,7 @@ class Issuer:
         """`http://127.0.0.1:<port>`, once it listens."""
         self.now = now
         self._secrets = dict(secrets or {})
+        self._endpoints: dict[str, IdentityEndpoint] = {}
         self.algorithm = algorithm
         self._key: Any = _make_key(algorithm)
         self._key_id = uuid.uuid4().hex
@@ -152,9 +151,22 @@ class Issuer:
         """Tell whether a client's secret is right, if it has one."""
         return self._secrets.get(client_id, secret) == secret
 
-    def environment(self) -> dict[str, str]:
-        """Return what makes Azure's SDKs take their managed identity from here."""
-        return {"AZURE_POD_IDENTITY_AUTHORITY_HOST": self.address}
+    def serve(self, endpoint: IdentityEndpoint) -> IdentityEndpoint:
+        """Answer at a service's endpoint, in the place of an earlier one of its name; return it."""
+        self._endpoints[endpoint.name.lower()] = endpoint
+        return endpoint
+
+    def withdraw(self, name: str) -> None:
+        """Answer at a service's endpoint no more; the tokens that it has given stay good."""
+        self._endpoints.pop(name.lower(), None)
+
+    def endpoint(self, name: str) -> IdentityEndpoint | None:
+        """Return the endpoint of a service; None where there is none."""
+        return self._endpoints.get(name.lower())
+
+    def environment(self, name: str, form: Form = Form.CONTAINER_APPS) -> dict[str, str]:
+        """Return what makes Azure's SDKs ask at the endpoint of this name. Raises `KeyError`."""
+        return self._endpoints[name.lower()].variables(self.address, form)
 
 
 class _Endpoints(HttpService):
@@ -172,8 +184,10 @@ class _Endpoints(HttpService):
 
     async def answer(self, request: HttpRequest) -> HttpReply:
         """Answer one request."""
+        asked = read_request(request)
+        if asked is not None:
+            return self._managed(asked)
         path = request.path.lower().removeprefix(f"/{self._issuer.tenant}")
-        query = {name: values[0] for name, values in request.query.items()}
         match request.method, path:
             case "GET", "/v2.0/.well-known/openid-configuration" | "/.well-known/openid-configuration":
                 return _json(200, self._configuration())
@@ -182,10 +196,6 @@ class _Endpoints(HttpService):
             case "POST", "/oauth2/v2.0/token" | "/oauth2/token" | "/token":
                 form = {name: values[0] for name, values in parse_qs(request.body.decode("latin-1")).items()}
                 return self._client_credentials(form)
-            case "GET", "/metadata/identity/oauth2/token" if request.headers.get("metadata", "").lower() == "true":
-                return self._managed(query)
-            case "GET", "/msi/token" if request.headers.get("x-identity-header"):
-                return self._managed(query)
         return _json(404, {"error": "not_found", "error_description": f"There is no {request.method} {path}."})
 
     def _configuration(self) -> dict[str, Any]:
@@ -210,27 +220,17 @@ class _Endpoints(HttpService):
         lifetime = made.expires_on - int(self._issuer.now())
         return _json(200, {"token_type": "Bearer", "expires_in": lifetime, "access_token": made.token})
 
-    def _managed(self, query: Mapping[str, str]) -> HttpReply:
-        resource = query.get("resource")
-        if not resource:
-            return _json(400, {"error": "invalid_request", "error_description": "'resource' is missing."})
-        client_id = query.get("client_id") or query.get("object_id") or query.get("principal_id") or MANAGED
-        made = self._issuer.token(client_id, resource)
-        expires_in = str(made.expires_on - int(self._issuer.now()))
-        facts = {
-            "expires_in": expires_in,
-            "expires_on": str(made.expires_on),
-            "not_before": str(int(self._issuer.now())),
-        }
-        return _json(
-            200,
-            {"access_token": made.token, "client_id": client_id, "resource": resource, "token_type": "Bearer", **facts},
-        )
-
-
-def object_id(client_id: str) -> str:
-    """Return the object id of a client's principal: the same for the same client, always."""
-    return str(uuid.uuid5(_OIDS, client_id))
+    def _managed(self, asked: Asked) -> HttpReply:
+        found = asked.find(self._issuer.endpoint(asked.endpoint))
+        if not isinstance(found, Grant):
+            status, body = found
+            return _json(status, body)
+        client_id, resource, now = found.identity.application, asked.query["resource"], int(self._issuer.now())
+        made = self._issuer.token(client_id, resource, xms_mirid=found.resource_id)
+        body = {"access_token": made.token, "expires_on": str(made.expires_on), "resource": resource}
+        if asked.form is Form.IMDS:
+            body |= {"expires_in": str(made.expires_on - now), "not_before": str(now)}
+        return _json(200, {**body, "client_id": client_id, "token_type": "Bearer"})
 
 
 def _make_key(algorithm: str) -> Any:

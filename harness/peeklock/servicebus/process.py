@@ -75,7 +75,15 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument(
         "--issuer-port",
         type=int,
-        help="also serve Entra-like tokens for managed identities on this port; 0 takes a free one",
+        help="also serve Entra-like tokens on this port; 0 takes a free one",
+    )
+    build.add_argument(
+        "--identity",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="serve a managed identity of this client id at http://127.0.0.1:<issuer port>/NAME, the address for "
+        "AZURE_POD_IDENTITY_AUTHORITY_HOST; may be repeated",
     )
     build.add_argument(
         "--any-key",
@@ -137,6 +145,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     if arguments.ca:
         return print_authority()
+    if arguments.identity and arguments.issuer_port is None:
+        return _fail("--identity without an issuer: nobody would sign its tokens\n  fix: add --issuer-port 0")
     try:
         namespaces = namespaces_of(arguments)
     except TopologyError as error:
@@ -198,8 +208,11 @@ async def _serve(arguments: argparse.Namespace, namespaces: dict[str, Topology],
     amqp_port = http_port = control_port = issuer_port = None
     if arguments.issuer_port is not None:
         from .issuer import Issuer
+        from .managed_identity import IdentityEndpoint, ManagedIdentity
 
         host.issuer = Issuer(now=host.clock.now, log=log)
+        for name in arguments.identity:
+            host.issuer.serve(IdentityEndpoint(name, ManagedIdentity(name)))
         issuer_port = await host.issuer.start(arguments.issuer_port)
     for name, topology in namespaces.items():
         server = await host.add(name, topology)

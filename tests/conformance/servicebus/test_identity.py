@@ -22,7 +22,9 @@ from peeklock.servicebus import (
     Client,
     Emulator,
     Identity,
+    IdentityEndpoint,
     Issuer,
+    ManagedIdentity,
     ManualClock,
     OutgoingMessage,
     Queue,
@@ -36,13 +38,13 @@ from peeklock.servicebus import (
 from peeklock.servicebus.amqp.encode import encode
 from peeklock.servicebus.client.channel import Channel
 from peeklock.servicebus.gateway import certificates
-from peeklock.servicebus.issuer import MANAGED, object_id
+from peeklock.servicebus.issuer import object_id
 
 ROLES = (
     RoleAssignment("owner", "Azure Service Bus Data Owner"),
     RoleAssignment(object_id("sender"), "Azure Service Bus Data Sender", "q"),
     RoleAssignment("receiver", "Receiver", "/subscriptions/0/resourceGroups/g/providers/Microsoft.ServiceBus/namespaces/n/queues/q"),
-    RoleAssignment(MANAGED, "Sender", "q"),
+    RoleAssignment("managed", "Sender", "q"),
     RoleAssignment("reader", "Receiver", "t/Subscriptions/s"),
 )  # fmt: skip
 TOPOLOGY = Topology(
@@ -97,8 +99,9 @@ def test_the_sdk_works_with_a_credential(bus: Emulator, ca: str) -> None:
 
 
 def test_the_async_sdk_works_with_a_managed_identity(bus: Emulator, ca: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """azure-identity's own ManagedIdentityCredential asks the issuer's IMDS; its role is Sender: it cannot receive (S-23)."""
-    for name, value in bus.issuer.environment().items():
+    """azure-identity's own ManagedIdentityCredential asks at its service's endpoint; its role is Sender: it cannot receive (S-23)."""
+    bus.issuer.serve(IdentityEndpoint("service", ManagedIdentity("managed")))
+    for name, value in bus.issuer.environment("service").items():
         monkeypatch.setenv(name, value)
     credential = ManagedIdentityCredential()
 
@@ -265,19 +268,12 @@ def test_the_issuer_speaks_openid_and_client_credentials() -> None:
         given = http.post(facts["token_endpoint"], data={**form, "client_secret": "s3cret"}).json()
         payload = jwt.decode(given["access_token"], keys.keys[0], ["RS256"], audience="https://servicebus.azure.net/")
         assert (payload["appid"], payload["oid"]) == ("guarded", object_id("guarded"))
-        imds = f"{bus.issuer.address}/metadata/identity/oauth2/token?resource=https://x/"
-        assert http.get(imds).status_code == 404
-        assert http.get(imds, headers={"Metadata": "true"}).json()["client_id"] == MANAGED
-        assert put(bus, given["access_token"], "") == (
-            "",
-            "OK",
-        )  # no identity of its own: whoever its issuer knows is owner
 
 
 def test_a_namespace_without_identity_takes_sas_alone() -> None:
-    """The text says what is taken."""
-    with Emulator(Topology(queues={"q": Queue()})) as bus:
-        condition, text = put(bus, Issuer().token("app").token)
+    """An issuer of the emulator's own changes nothing: who has no role is nobody. The text says what is taken."""
+    with Emulator(Topology(queues={"q": Queue()}), issuer=Issuer()) as bus:
+        condition, text = put(bus, bus.issuer.token("app").token)
         assert (condition, "Only SAS tokens" in text) == ("status:401", True)
         with Client(bus.connection_string()) as client:
             client.send("q", [OutgoingMessage(b"x")])

@@ -194,23 +194,27 @@ def test_control_errors_say_how_to_fix(control, method, path, body, status):
     assert answer[1]["fix"]
 
 
-def test_the_process_can_be_an_issuer_too():
-    """--issuer-port: its tokens open the namespaces of the process, with the rights of an owner where no roles are set."""
-    with process("--port", "0", "--issuer-port", "0") as (_, ready):
-        imds = f"http://127.0.0.1:{ready['issuer_port']}/metadata/identity/oauth2/token?resource=https://servicebus.azure.net/"
-        token = httpx.get(imds, headers={"Metadata": "true"}).json()["access_token"]
-        queue = f"http://127.0.0.1:{ready['amqp_port']}/q"
-        headers = {"Authorization": f"Bearer {token}", "content-type": "application/atom+xml"}
-        body = (
-            '<entry xmlns="http://www.w3.org/2005/Atom"><content type="application/xml"><QueueDescription '
-            'xmlns="http://schemas.microsoft.com/netservices/2010/10/servicebus/connect"/></content></entry>'
-        )
-        assert httpx.put(queue, headers=headers, content=body).status_code == 201
-        assert (
-            httpx.post(f"{queue}/messages", headers={"Authorization": f"Bearer {token}"}, content=b"x").status_code
-            == 201
-        )
-        assert httpx.post(f"{queue}/messages", headers={"Authorization": f"Bearer {token}x"}).status_code == 401
+def test_the_process_can_be_an_issuer_too(tmp_path):
+    """--issuer-port and --identity: a token of that identity is worth what the namespace's roles say."""
+    config = tmp_path / "config.json"
+    roles = [{"principal": "api", "role": "Sender", "scope": "q"}]
+    config.write_text(json.dumps({"namespaces": {"n": {"queues": {"q": {}}, "identity": {"roles": roles}}}}))
+    with process("--config", str(config), "--port", "0", "--issuer-port", "0", "--identity", "api") as (_, ready):
+        imds = f"http://127.0.0.1:{ready['issuer_port']}/api/metadata/identity/oauth2/token"
+        query = {"api-version": "2018-02-01", "resource": "https://servicebus.azure.net/"}
+        token = httpx.get(imds, params=query, headers={"Metadata": "true"}).json()["access_token"]
+        queue = f"http://127.0.0.1:{ready['amqp_port']}/q/messages"
+        headers = {"Authorization": f"Bearer {token}"}
+        assert httpx.post(queue, headers=headers, content=b"x").status_code == 201
+        assert httpx.delete(f"{queue}/head", headers=headers).status_code == 401
+        assert httpx.post(queue, headers={"Authorization": f"Bearer {token}x"}).status_code == 401
+
+
+def test_identities_need_an_issuer():
+    """--identity alone is refused with the remedy."""
+    command = [sys.executable, "-m", "peeklock.servicebus", "--identity", "api"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "fix: add --issuer-port 0" in done.stderr) == (2, True)
 
 
 def test_faults_are_begun_listed_and_cleared(control):

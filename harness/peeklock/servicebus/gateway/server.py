@@ -228,14 +228,10 @@ class Server:
 
 
 def _identity(topology: Topology, issuer: Issuer | None) -> Identity | None:
-    """Return whose Entra tokens are taken. Raises `TopologyError` when nobody signs them."""
+    """Return whose Entra tokens are taken: nobody's without an identity. Raises `TopologyError` when nobody signs them."""
     identity = topology.identity
-    if issuer is None:
-        if identity is not None and not identity.issuer:
-            raise TopologyError("identity has no issuer", "give one with its jwks, or start the emulator's own")
+    if identity is None or identity.issuer:
         return identity
-    from peeklock.servicebus.auth import ANYBODY, Identity, RoleAssignment
-
-    if identity is None:
-        identity = Identity((RoleAssignment(ANYBODY, "Owner"),))
+    if issuer is None:
+        raise TopologyError("identity has no issuer", "give one with its jwks, or start the emulator's own")
     return identity.issued_by(issuer.name, issuer.jwks())
