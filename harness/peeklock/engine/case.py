@@ -23,6 +23,7 @@ from peeklock.engine.names import Names
 from peeklock.engine.record import Record
 from peeklock.engine.stepping import Stepper
 from peeklock.engine.timeline import timeline
+from peeklock.engine.unanswered import unanswered
 from peeklock.engine.waiting import Deadline, Signal
 from peeklock.errors import PeeklockError
 from peeklock.redaction import RedactedError, Redactor
@@ -202,7 +203,7 @@ def _steps(context: CaseContext, emit: Callable[[Event], None]) -> tuple[StepFai
     also += context.scaler.end()
     _let_recover(context)
     also += context.crashes.unmet()
-    also += context.unanswered()
+    also += unanswered(context.environment)
     if context.scenario.finally_:
         context.deadline = Deadline(max(context.deadline.left, 10.0))
     for step in context.scenario.finally_:

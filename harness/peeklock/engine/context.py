@@ -89,11 +89,6 @@ class CaseContext:
                 return f"{found.service} exited with {how}"
         return ""
 
-    def unanswered(self) -> list[str]:
-        """Return a text for each request to a stand-in that nothing in the scenario answers, each once."""
-        standins = self.environment.standins.values()
-        return list(dict.fromkeys(each.problem for s in standins for each in s.journal.entries() if each.problem))
-
     def _is_job(self, service: str) -> bool:
         rule = self.scenario.header.services[service].scale
         return rule is not None and rule.job is not None

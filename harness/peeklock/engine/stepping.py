@@ -16,6 +16,7 @@ from peeklock.engine.context import CaseContext
 from peeklock.engine.events import Event, StepFinished
 from peeklock.engine.failure import StepFailed, Unforeseen, VerbFailed, title
 from peeklock.engine.settling import settled
+from peeklock.engine.unanswered import unanswered
 from peeklock.engine.verb import Found, Verb
 from peeklock.engine.waiting import Deadline, Look, Waited, wait_until
 from peeklock.errors import PeeklockError
@@ -206,8 +207,8 @@ class Stepper:
         self._context.environment.check()
         if "no_service_exit" not in self._context.case.header.allow and (gone := self._context.unexpected_exit()):
             return gone
-        if unanswered := self._context.unanswered():
-            return unanswered[0]
+        if problems := unanswered(self._context.environment):
+            return problems[0]
         if step.verb.name in ("messages", "queue") and settled(self._context):
             return "the case has settled, no further message can come"
         return ""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from peeklock.errors import PeeklockError
 from peeklock.stack.errors import StackError
 from peeklock.supervision.errors import exit_text
 
 
-class AdministrationError(Exception):
+class AdministrationError(PeeklockError):
     """Postgres refused an administrative statement, or its connection was lost; the text is Postgres' own."""
 
 
