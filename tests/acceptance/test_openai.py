@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from peeklock.stack.containers.services import reference
 from tests.acceptance.conftest import Run
 from tests.conformance.stack.engine import engine_or_skip
 
@@ -199,9 +198,7 @@ def test_a_warm_service_keeps_its_endpoint(peeklock: Run, looking: Path) -> None
 @pytest.mark.parametrize("fault", ["server_error: 503", "status: 503"])
 def test_a_container_is_answered_too(peeklock: Run, looking: Path, fault: str) -> None:
     """Directly, and through the relay that faults of connections need."""
-    engine = engine_or_skip()
-    if not engine.has_image(reference("peeklock/services")):
-        pytest.skip("the engine has no image of the services; make images")
+    engine_or_skip("peeklock/services")
     looking.write_text(IN_A_CONTAINER.replace("FAULT", fault), encoding="utf-8")
     done = peeklock("run", str(looking), "--backend", "containers")
     assert "1 passed" in done.stdout, done.stdout + done.stderr

@@ -16,14 +16,15 @@ from peeklock.stack.containers.discovery import find_engine
 from peeklock.stack.containers.engine import STACK_LABEL, Engine
 from peeklock.stack.containers.errors import image_missing
 from peeklock.stack.containers.images import wanted_images
+from peeklock.stack.containers.services import reference
 from peeklock.stack.errors import StackError
 
 
-def engine_or_skip() -> Engine:
-    """The engine, with the images that this version wants. PEEKLOCK_ENGINE=required makes their absence a failure."""
+def engine_or_skip(*more: str) -> Engine:
+    """The engine, with the images that this version wants, and `more`. PEEKLOCK_ENGINE=required makes their absence a failure."""
     try:
         engine = find_engine()
-        for image in wanted_images().values():
+        for image in (*wanted_images().values(), *map(reference, more)):
             if not engine.has_image(image):
                 raise image_missing(image, engine.address)
     except StackError as error:

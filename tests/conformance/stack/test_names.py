@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,10 @@ import pytest
 from peeklock.scenario.topology import Ready, ServiceBus
 from peeklock.servicebus import Client
 from peeklock.stack.backend import Environment
-from peeklock.stack.containers.services import reference
 from peeklock.stack.containers.stack import ContainersStack
 from peeklock.stack.embedded.stack import EmbeddedStack
 from peeklock.stack.embedded.tools import node
+from peeklock.stack.errors import StackError
 from peeklock.stack.names.bundle import write_bundle
 from peeklock.stack.names.variables import name_variables
 from tests.conformance.servicebus.js.test_parity import modules
@@ -65,14 +67,36 @@ def test_node_s_clients_reach_it(project: Project, nothing_left: Callable[[], No
 
 def test_a_container_s_clients_reach_it(project: Project, nothing_left: Callable[[], None]) -> None:
     """The emulator and the service are containers, each with certificates of its own."""
-    if not engine_or_skip().has_image(reference("peeklock/services")):
-        pytest.skip("the engine has no image peeklock/services; make images")
+    engine_or_skip("peeklock/services")
     code = (CLIENTS / "by_name.py").read_text()
     with ContainersStack.start(project.root, room=1) as stack:
         named = spec(project, "python", "-c", code, NAME, "hello", "Amqp")
         named.services["sender"] = named.services["sender"].model_copy(update={"image": "peeklock/services"})
         environment = stack.environment(named)
         assert bodies(environment) == {"hello sync Amqp", "hello async Amqp"}
+        environment.close()
+
+
+def test_an_image_that_is_nowhere_is_named(project: Project, nothing_left: Callable[[], None]) -> None:
+    engine_or_skip()
+    with ContainersStack.start(project.root, room=1) as stack:
+        named = spec(project, "true")
+        named.services["sender"] = named.services["sender"].model_copy(update={"image": "localhost:9/no/such:image"})
+        with pytest.raises(StackError, match="service sender"):
+            stack.environment(named)
+
+
+def test_services_start_again_while_the_emulator_is_away(project: Project, nothing_left: Callable[[], None]) -> None:
+    with EmbeddedStack.start(project.root, room=1) as stack:
+        made = project.spec(postgres=False, blobs=False, private=True, lasting=True, key="away")
+        environment = stack.environment(
+            dataclasses.replace(made, stack=made.stack.model_copy(update={"servicebus": NAMED}))
+        )
+        environment.dependencies.kill("servicebus")
+        environment.services.kill("api")
+        environment.services.start("api")
+        told = json.loads(urllib.request.urlopen(environment.services.url("api")).read())
+        assert list(json.loads(told["PEEKLOCK_NAMES"])) == [f"{NAME}.servicebus.windows.net"]
         environment.close()
 
 

@@ -16,7 +16,6 @@ from peeklock.errors import PeeklockError
 from peeklock.scenario.topology import Service
 from peeklock.stack.backend import Environment
 from peeklock.stack.containers.engine import STACK_LABEL, Engine
-from peeklock.stack.containers.services import reference
 from peeklock.stack.containers.stack import ContainersStack
 from peeklock.stack.faults import KINDS
 from tests.conformance.stack.conftest import SERVICE, Project
@@ -45,10 +44,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
 
 @pytest.fixture
 def engine() -> Engine:
-    engine = engine_or_skip()
-    if not engine.has_image(reference(IMAGE)):
-        pytest.skip(f"the engine has no image {reference(IMAGE)}; make images")
-    return engine
+    return engine_or_skip(IMAGE)
 
 
 @pytest.fixture

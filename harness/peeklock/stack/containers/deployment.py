@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,9 +129,26 @@ class Deployment:
         except EngineError as error:
             raise engine_refused(self.engine, "look for an image", error) from error
 
+    def image_environment(self, container: DockerContainer, title: str) -> dict[str, str]:
+        """The variables that a container's image sets; pulls the image where it is not here. Raises `PeeklockError`."""
+        self._demand(container.image)
+        with self._asking(container, title):
+            images = container.get_docker_client().client.images
+            try:
+                found = images.get(container.image)
+            except docker.errors.ImageNotFound:
+                found = images.pull(container.image)
+        return dict(each.split("=", 1) for each in found.attrs["Config"].get("Env") or () if "=" in each)
+
     def _start(self, container: DockerContainer, title: str) -> None:
-        try:
+        with self._asking(container, title):
             container.start()
+
+    @contextlib.contextmanager
+    def _asking(self, container: DockerContainer, title: str) -> Iterator[None]:
+        """Tell in our words why a container could not be started."""
+        try:
+            yield
         except docker.errors.APIError as error:
             self._discard(container)
             text = str(error.explanation or error)

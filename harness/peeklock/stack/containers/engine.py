@@ -131,11 +131,6 @@ class Engine:
         """What an image is, by content. Raises `EngineError` with status 404 when it is not here."""
         return str(self.request("GET", f"/images/{quote(reference, safe='/:@')}/json")["Id"])
 
-    def image_environment(self, reference: str) -> dict[str, str]:
-        """The variables that an image sets. Raises `EngineError`."""
-        found = self.request("GET", f"/images/{quote(reference, safe='/:@')}/json")
-        return dict(each.split("=", 1) for each in found["Config"].get("Env") or () if "=" in each)
-
     def inspect(self, container: str) -> dict[str, Any]:
         """All that is known of a container."""
         found: dict[str, Any] = self.request("GET", f"/containers/{container}/json")

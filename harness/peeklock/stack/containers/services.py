@@ -81,7 +81,7 @@ class ServiceContainers:
 
     def _lead(self, container: DockerContainer, launch: Launch, names: Names) -> None:
         """Let names lead to ports of this machine, which the tunnel offers to the container on its own loopback."""
-        env = {**self._deployment.engine.image_environment(container.image), **launch.own}
+        env = {**self._deployment.image_environment(container, launch.title), **launch.own}
         trusted = {
             name: value for name, value in env.items() if name not in BUNDLES
         }  # files of the image, out of reach here

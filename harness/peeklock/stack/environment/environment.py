@@ -52,7 +52,7 @@ class LocalEnvironment:
         self, supervisor: SupervisorClient, stack: HostStack, pool: Executor, spec: EnvironmentSpec, record: Record,
         on_close: Callable[[LocalEnvironment], None],
     ) -> None:  # fmt: skip
-        self.name, self.root = spec.name, spec.root
+        self.name = spec.name
         self.record = record
         self.log_dir = Path(record.log_dir)
         self.timings: dict[str, float] = {}
@@ -63,6 +63,7 @@ class LocalEnvironment:
         self._dependencies = OwnDependencies(supervisor, stack, record.namespace, lambda: self._feed)
         self.condemned = False
         self._idle = threading.Event()
+        self._authority = ""
         self._closed = False
         self.endpoints = Endpoints()
         self.services: Services
@@ -205,8 +206,9 @@ class LocalEnvironment:
         bus, port = self._spec.stack.servicebus, addresses(self.seen).get("servicebus")
         if bus is None or bus.name is None or port is None:
             return None
-        authority = self._stack.servers.servicebus().authority()
-        return Names({f"{bus.name}.servicebus.windows.net": port}, authority)
+        if not self._authority:  # asked once: services may be started again while the emulator is away
+            self._authority = self._stack.servers.servicebus().authority()
+        return Names({f"{bus.name}.servicebus.windows.net": port}, self._authority)
 
     def _endpoints(self, planned: bool) -> Endpoints:
         stack, record = self._spec.stack, self.record

@@ -7,6 +7,8 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
+import certifi
+
 BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 """Variables that name a file of certificates. All but the last replace what a client trusts, so none may lack anything."""
 
@@ -24,8 +26,5 @@ def write_bundle(path: Path, authority: str, own: Mapping[str, str]) -> Path:
 
 
 def _trusted() -> list[Path]:
-    # here: a service may run without names, and then nobody needs its 300 kB
-    import certifi
-
     found = ssl.get_default_verify_paths().cafile
     return [Path(certifi.where()), *([Path(found)] if found else [])]
