@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .loopback import is_loopback
+from .managed_identity import IdentityEndpoint, ManagedIdentity
 from .settings import TopologyError
 from .store import StoreError
 from .topology import Topology
@@ -208,7 +209,6 @@ async def _serve(arguments: argparse.Namespace, namespaces: dict[str, Topology],
     amqp_port = http_port = control_port = issuer_port = None
     if arguments.issuer_port is not None:
         from .issuer import Issuer
-        from .managed_identity import IdentityEndpoint, ManagedIdentity
 
         host.issuer = Issuer(now=host.clock.now, log=log)
         for name in arguments.identity:

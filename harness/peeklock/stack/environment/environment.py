@@ -37,7 +37,6 @@ from peeklock.stack.servers.servicebus import (
     service_rule,
 )
 from peeklock.standins import StandIn
-from peeklock.standins.openai.stand_in import OpenAIStandIn
 from peeklock.supervision.client import SupervisorClient
 from peeklock.supervision.commands import Commands
 
@@ -190,6 +189,8 @@ class LocalEnvironment:
     def _open_standins(self) -> None:
         openai = self._spec.stack.openai
         if openai is not None and self._spec.surroundings is not None:
+            from peeklock.standins.openai.stand_in import OpenAIStandIn  # 14 ms, for files that have one
+
             surroundings = self._spec.surroundings(self.endpoints, self.record.ports, self.commands, self.log_dir)
             surroundings = replace(surroundings, now=lambda: self.clock.now().timestamp())
             port, keys = self.record.standin_ports["openai"], self.record.standin_keys
