@@ -14,7 +14,7 @@ from peeklock.durations import format_duration, parse_duration
 from peeklock.scaling.forecast import forecast
 from peeklock.scaling.load import LoadError, read
 from peeklock.scenario.loader import load
-from peeklock.scenario.topology import Scale
+from peeklock.scenario.services import Scale
 from peeklock.verbs import VOCABULARY
 
 

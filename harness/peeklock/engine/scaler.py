@@ -13,7 +13,7 @@ from peeklock.durations import format_duration
 from peeklock.engine.waiting import Signal
 from peeklock.errors import PeeklockError
 from peeklock.scaling import State, executions, plan
-from peeklock.scenario.topology import Scale
+from peeklock.scenario.services import Scale
 from peeklock.stack.backend import Environment
 
 _LONGEST = 60.0

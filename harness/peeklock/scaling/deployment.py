@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from peeklock.scenario.topology import Scale
+from peeklock.scenario.services import Scale
 
 TOLERANCE = 0.1
 """By how much the load may be off what the replicas are for until their number is changed (HPA's default)."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from peeklock.scaling.deployment import State, plan
 from peeklock.scaling.job import executions
 from peeklock.scaling.load import Load
-from peeklock.scenario.topology import Scale
+from peeklock.scenario.services import Scale
 
 
 @dataclass(frozen=True, slots=True)

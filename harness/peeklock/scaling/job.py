@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from peeklock.scenario.topology import Job, Scale
+from peeklock.scenario.services import Job, Scale
 
 
 def executions(rule: Scale, count: int, running: int, pending: int = 0) -> int:

@@ -14,9 +14,10 @@ from peeklock.scenario.errors import Problem, ScenarioInvalid, suggestion
 from peeklock.scenario.files import is_scenario_file
 from peeklock.scenario.model import Case, CaseHeader, FragmentHeader, Header, Scenario, Step
 from peeklock.scenario.names import check_fragment, check_scenario
+from peeklock.scenario.services import process_names
 from peeklock.scenario.standins import standin_problems
 from peeklock.scenario.steps import StepReader
-from peeklock.scenario.topology import Receivable, Stack, process_names
+from peeklock.scenario.topology import Receivable, Stack
 from peeklock.scenario.validation import validate
 from peeklock.scenario.vocabulary import Facts, Vocabulary, undeclared
 

@@ -14,7 +14,8 @@ from peeklock.scenario.document import DataPath, Document
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.matchers import Matcher
 from peeklock.scenario.moments import Moment
-from peeklock.scenario.topology import DEPENDENCIES, Model, Service, Stack
+from peeklock.scenario.services import Service
+from peeklock.scenario.topology import DEPENDENCIES, Model, Stack
 from peeklock.scenario.vocabulary import VerbSpec
 
 Ability = Literal["clock", "faults", "exact_ledger", "docker"]

@@ -1,11 +1,10 @@
-"""What a scenario stands on: the `stack` and `services` keys of a scenario file."""
+"""What a scenario stands on: the `stack` key of a scenario file."""
 
 from __future__ import annotations
 
 import ast
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -317,108 +316,3 @@ class Stack(Model):
     blobs: Blobs | None = None
     servicebus: ServiceBus | None = None
     openai: OpenAI | None = None
-
-
-class Ready(Model):
-    """How one knows that a service is ready: exactly one of the two."""
-
-    http: str | None = Field(None, description="a path that answers 2xx", pattern="^/")
-    log: str | None = Field(None, description="the `event` of a JSON log line, or a text that a line contains")
-    within: Duration = 30.0
-
-    @model_validator(mode="after")
-    def _one(self) -> Ready:
-        if (self.http is None) == (self.log is None):
-            raise ValueError("say exactly one of http or log")
-        return self
-
-
-class Job(Model):
-    """Executions of a Container Apps job: each is a process that ends by itself when its work is done."""
-
-    strategy: Literal["default", "custom", "accurate", "eager"] = Field(
-        "default", description="how the executions that run already count"
-    )
-    timeout: Duration = Field(1800.0, gt=0, description="an execution that takes longer is ended, and has failed")
-    retries: int = Field(0, ge=0, description="how often one that failed is begun again")
-    queue_length_deduction: int = Field(0, ge=0, description="of the strategy custom")
-    running_percentage: float = Field(0.0, ge=0, le=1, description="of the strategy custom")
-
-
-class Scale(Model):
-    """How a service is scaled: KEDA's `azure-servicebus` rule on one queue, for replicas of a deployment or executions of a job. What it does not say is KEDA's default, or that of Container Apps."""
-
-    queue: str = Field(description="a queue, or a subscription by its path")
-    messages: int = Field(5, ge=1, description="how many messages one replica is for (`messageCount`)")
-    activation: int = Field(0, ge=0, description="there is work when there are more (`activationMessageCount`)")
-    min: int = Field(0, ge=0, le=50)
-    max: int = Field(10, ge=1, le=50)
-    polling: Duration = Field(30.0, gt=0, description="how often the queue is looked at")
-    cooldown: Duration = Field(300.0, ge=0, description="how long after the last work until there are no replicas")
-    job: Job | None = None
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Scale:
-        if self.min > self.max:
-            raise ValueError(f"min ({self.min}) is above max ({self.max})")
-        return self
-
-
-class Service(Model):
-    """A process or container under test. It is told where its dependencies are by environment variables, and nothing else."""
-
-    run: list[str] | None = Field(
-        None, min_length=1, description="the command; `python` is the interpreter that runs peeklock, or the image's"
-    )
-    image: str | None = Field(
-        None,
-        description="on the containers backend it runs in a container of this image, by `run` or by the image's own command; "
-        "without a `run` it runs there only",
-    )
-    env: dict[str, str | int | float | bool] = {}
-    cwd: FilePath | None = Field(
-        None, description="default: the project's root, the nearest parent with a pyproject.toml or .git"
-    )
-    replicas: int = Field(1, ge=0, le=50, description="of several, each can be named: worker.0, worker.1 …")
-    ready: Ready | None = None
-    depends_on: list[str] = []
-    stop_grace: Duration = Field(10.0, description="from SIGTERM to SIGKILL")
-    watch: list[FilePath] = Field(
-        [], description="files and folders whose change restarts a warm service; default: cwd"
-    )
-    scale: Scale | None = Field(None, description="how many replicas there are is up to this rule, within a case")
-
-    @model_validator(mode="after")
-    def _one_count(self) -> Service:
-        if self.scale is not None and "replicas" in self.model_fields_set:
-            raise ValueError("say replicas or scale: a rule decides how many there are")
-        return self
-
-    @property
-    def initial(self) -> int:
-        """How many replicas there are when a case begins."""
-        if self.scale is None:
-            return self.replicas
-        return 0 if self.scale.job is not None else self.scale.min
-
-    @property
-    def most(self) -> int:
-        """How many replicas there may ever be."""
-        return self.replicas if self.scale is None else self.scale.max
-
-    @model_validator(mode="after")
-    def _something(self) -> Service:
-        if self.run is None and self.image is None:
-            raise ValueError("say how it is started: run, image or both")
-        return self
-
-
-def replica_names(service: str, replicas: int) -> list[str]:
-    """Return what the replicas of a service are called: `worker.0`, `worker.1`; the only one is called as its service."""
-    return [service] if replicas <= 1 else [f"{service}.{number}" for number in range(replicas)]
-
-
-def process_names(services: Mapping[str, Service]) -> list[str]:
-    """Return every name of something that runs: services, and replicas of those that have several."""
-    each = (name for service, facts in services.items() for name in replica_names(service, facts.most))
-    return list(dict.fromkeys([*services, *each]))

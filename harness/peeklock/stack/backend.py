@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from peeklock.scenario.topology import Service
+from peeklock.scenario.services import Service
 from peeklock.scenario.topology import Stack as StackSpec
 from peeklock.servicebus.ledger import Entry
 from peeklock.stack.faults import Fault

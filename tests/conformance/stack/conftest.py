@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from peeklock.scenario.topology import Blobs, Postgres, Service, ServiceBus, Stack
+from peeklock.scenario.services import Service
+from peeklock.scenario.topology import Blobs, Postgres, ServiceBus, Stack
 from peeklock.stack.backend import Endpoints, EnvironmentSpec, Ports
 from peeklock.stack.containers.deployment import Deployment
 from peeklock.stack.containers.engine import STACK_LABEL

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from peeklock.scenario.topology import Ready
+from peeklock.scenario.services import Ready
 from peeklock.servicebus import Client, OutgoingMessage
 from peeklock.stack.backend import Environment
 from peeklock.stack.clock import faketime

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from peeklock.scenario.topology import Ready, ServiceBus
+from peeklock.scenario.services import Ready
+from peeklock.scenario.topology import ServiceBus
 from peeklock.servicebus import Client
 from peeklock.stack.backend import Environment
 from peeklock.stack.containers.stack import ContainersStack

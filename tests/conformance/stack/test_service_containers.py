@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from peeklock.errors import PeeklockError
-from peeklock.scenario.topology import Service
+from peeklock.scenario.services import Service
 from peeklock.stack.backend import Environment
 from peeklock.stack.containers.engine import STACK_LABEL, Engine
 from peeklock.stack.containers.stack import ContainersStack

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from peeklock.errors import PeeklockError
-from peeklock.scenario.topology import OpenAI, Service
+from peeklock.scenario.services import Service
+from peeklock.scenario.topology import OpenAI
 from peeklock.stack.backend import EnvironmentSpec
 from peeklock.stack.embedded.stack import EmbeddedStack
 from peeklock.standins import Surroundings

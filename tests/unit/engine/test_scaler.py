@@ -8,7 +8,7 @@ import pytest
 
 from peeklock.engine.scaler import Scaler
 from peeklock.engine.waiting import Signal
-from peeklock.scenario.topology import Job, Scale
+from peeklock.scenario.services import Job, Scale
 from peeklock.stack.backend import Exit
 from peeklock.stack.errors import StackError
 from tests.unit.engine.fake import FakeEnvironment, FakeServices

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peeklock.scaling import State, plan
-from peeklock.scenario.topology import Scale
+from peeklock.scenario.services import Scale
 
 RULE = Scale(queue="jobs")
 

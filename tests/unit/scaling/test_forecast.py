@@ -8,7 +8,7 @@ import pytest
 
 from peeklock.scaling.forecast import forecast
 from peeklock.scaling.load import Load, LoadError, of_ledger, read
-from peeklock.scenario.topology import Job, Scale
+from peeklock.scenario.services import Job, Scale
 from peeklock.servicebus.ledger import AboutMessage, Entry, EventKind, to_json
 
 BURST = Load((0.0, 40.0, 100.0), (0, 100, 0))

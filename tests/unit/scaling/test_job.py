@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peeklock.scaling import executions
-from peeklock.scenario.topology import Job, Scale
+from peeklock.scenario.services import Job, Scale
 
 
 def rule(strategy: Any = "default", messages: int = 1, **more: Any) -> Scale:

@@ -11,7 +11,7 @@ from typing import Any
 
 from testcontainers.core.container import DockerContainer
 
-from peeklock.scenario.topology import Service
+from peeklock.scenario.services import Service
 from peeklock.stack.containers import tunnel
 from peeklock.stack.containers.deployment import Deployment, Placement
 from peeklock.stack.containers.engine import EngineError

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from peeklock.errors import PeeklockError
-from peeklock.scenario.topology import process_names, replica_names
+from peeklock.scenario.services import process_names, replica_names
 from peeklock.servicebus.ledger import Entry
 from peeklock.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Services
 from peeklock.stack.clock.movable import Member, MovableClock, RealClock

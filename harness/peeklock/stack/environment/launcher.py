@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from peeklock.scenario.topology import Service
+from peeklock.scenario.services import Service
 from peeklock.stack.clock.offset_file import OffsetFile
 from peeklock.stack.environment.fingerprint import fingerprint
 from peeklock.stack.errors import StackError

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from peeklock.scenario.topology import replica_names
+from peeklock.scenario.services import replica_names
 from peeklock.stack.backend import EnvironmentSpec
 from peeklock.stack.environment.record import Record
 from peeklock.stack.environment.services import replicas

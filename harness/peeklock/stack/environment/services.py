@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from peeklock.errors import PeeklockError
-from peeklock.scenario.topology import Service, process_names, replica_names
+from peeklock.scenario.services import Service, process_names, replica_names
 from peeklock.stack.backend import Endpoints, EnvironmentSpec, Exit, LogLine
 from peeklock.stack.environment.endpoints import secrets
 from peeklock.stack.environment.launcher import Launch, Launcher
