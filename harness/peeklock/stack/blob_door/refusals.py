@@ -1,0 +1,71 @@
+"""Refusals, in the words of Azure Storage."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from xml.sax.saxutils import escape
+
+from peeklock.errors import PeeklockError
+
+_AUTHENTICATE = (
+    "Server failed to authenticate the request. Please refer to the information in the www-authenticate header."
+)
+_SIGNATURE = (
+    "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly "
+    "including the signature."
+)
+_PERMISSION = "This request is not authorized to perform this operation using this permission."
+
+
+class Refused(PeeklockError):
+    """A request that the door answers itself. `detail` says more to the client; no secret is in it."""
+
+    def __init__(self, status: int, code: str, message: str, *, detail: str = "", challenge: bool = False) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message, self.detail = status, code, message, detail
+        self.challenge = challenge
+
+    def body(self, at: float) -> bytes:
+        """Return Azure's error document; `at` is the time that it tells, in epoch seconds."""
+        when = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
+        detail = f"<AuthenticationErrorDetail>{escape(self.detail)}</AuthenticationErrorDetail>" if self.detail else ""
+        message = f"{escape(self.message)}\nRequestId:{uuid.uuid4()}\nTime:{when}"
+        return (
+            f'<?xml version="1.0" encoding="utf-8"?>\n<Error><Code>{self.code}</Code>'
+            f"<Message>{message}</Message>{detail}</Error>"
+        ).encode()
+
+    def headers(self, tenant: str) -> Mapping[str, str]:
+        """Return what goes with it, the challenge of an authentication that failed included."""
+        told = {"Content-Type": "application/xml", "x-ms-error-code": self.code}
+        if self.challenge:
+            uri = f"https://login.microsoftonline.com/{tenant}/oauth2/authorize"
+            told["WWW-Authenticate"] = f"Bearer authorization_uri={uri} resource_id=https://storage.azure.com"
+        return told
+
+
+def anonymous() -> Refused:
+    """Nothing says who is asking."""
+    return Refused(401, "NoAuthenticationInformation", _AUTHENTICATE, challenge=True)
+
+
+def bad_token(detail: str) -> Refused:
+    """A bearer token is not good."""
+    return Refused(401, "InvalidAuthenticationInfo", _AUTHENTICATE, detail=detail, challenge=True)
+
+
+def bad_signature(detail: str) -> Refused:
+    """A shared key or a SAS is not good."""
+    return Refused(403, "AuthenticationFailed", _SIGNATURE, detail=detail)
+
+
+def no_permission() -> Refused:
+    """Whoever is asking is known, and may not do this."""
+    return Refused(403, "AuthorizationPermissionMismatch", _PERMISSION)
+
+
+def bad_request(code: str, message: str, status: int = 400) -> Refused:
+    """The request itself is wrong."""
+    return Refused(status, code, message)

@@ -1,0 +1,102 @@
+"""SAS that are signed with a user delegation key."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from peeklock.stack.blob_door.delegation import DelegationKeys, read_time
+from peeklock.stack.blob_door.refusals import Refused, bad_signature, no_permission
+from peeklock.stack.blob_door.request import BlobRequest
+from peeklock.stack.blob_door.shared_key import signature
+from peeklock.stack.blob_door.tokens import Principal
+
+OVERRIDES = ("rscc", "rscd", "rsce", "rscl", "rsct")
+"""Response headers that a SAS sets."""
+PARAMETERS = ("sv", "sr", "sig", "sp", "st", "se", "si", "sip", "spr", "ses", "sdd", "ss", "srt", "srh", "srq",
+              "skoid", "sktid", "skt", "ske", "sks", "skv", "saoid", "suoid", "scid", "skdutid", "sduoid")  # fmt: skip
+"""Everything else of a SAS that may stand in a query."""
+_NO_MATCH = "Signature did not match."
+
+
+def string_to_sign(request: BlobRequest, account: str) -> str:
+    """Return what the SAS of a request must have signed, by its version (`sv`)."""
+    sas = request.query
+    version = sas.get("sv", "")
+
+    def each(*names: str) -> list[str]:
+        return [sas.get(name, "") for name in names]
+
+    fields = each("sp", "st", "se")
+    fields.append(_resource(request, account))
+    fields += each("skoid", "sktid", "skt", "ske", "sks", "skv")
+    if version >= "2020-02-10":
+        fields += each("saoid", "suoid", "scid")
+    if version >= "2025-07-05":
+        fields += each("skdutid", "sduoid")
+    fields += each("sip", "spr", "sv", "sr")
+    fields.append({"bs": sas.get("snapshot", ""), "bv": sas.get("versionid", "")}.get(sas.get("sr", ""), ""))
+    if version >= "2020-12-06":
+        fields += each("ses")
+    if version >= "2026-04-06":
+        headers = [name for name in sas.get("srh", "").split(",") if name]
+        queries = [name for name in sas.get("srq", "").split(",") if name]
+        fields.append("".join(f"{name}:{request.header(name.lower())}\n" for name in headers))
+        fields.append("".join(f"\n{name}:{sas.get(name.lower(), '')}" for name in queries))
+    return "\n".join([*fields, *each(*OVERRIDES)])
+
+
+def _resource(request: BlobRequest, account: str) -> str:
+    container, blob, kind = request.container, request.blob, request.query.get("sr", "")
+    if kind == "c":
+        return f"/blob/{account}/{container}"
+    if kind == "d":
+        depth = request.query.get("sdd", "")
+        blob = "/".join(blob.split("/")[: int(depth)]) if depth.isdecimal() else blob
+    return f"/blob/{account}/{container}/{blob}"
+
+
+def check(
+    request: BlobRequest, account: str, keys: DelegationKeys, *, now: float, address: str, secure: bool = True
+) -> Principal:
+    """Return for whom a SAS speaks. Raises `Refused` unless it was signed with that principal's key and holds now, for a
+    client at `address`."""
+    sas = request.query
+    made = signature(keys.value(sas), string_to_sign(request, account))
+    if not hmac.compare_digest(made.encode(), sas.get("sig", "").encode()):
+        raise bad_signature(_NO_MATCH)
+    _check_times(sas, datetime.fromtimestamp(now, UTC))
+    if not secure and sas.get("spr") == "https":
+        raise Refused(403, "AuthorizationProtocolMismatch", "This request is not authorized using this protocol.")
+    if sas.get("sip") and not _within(address, sas["sip"]):
+        text = "This request is not authorized to perform this operation using this source IP."
+        raise Refused(403, "AuthorizationSourceIPMismatch", text)
+    return Principal(sas["skoid"], sas.get("sktid", ""))
+
+
+def check_letters(request: BlobRequest, letters: str) -> None:
+    """Raises `Refused` unless a SAS has one of the letters."""
+    if not set(letters) & set(request.query.get("sp", "")):
+        raise no_permission()
+
+
+def _check_times(sas: Mapping[str, str], now: datetime) -> None:
+    try:
+        begins = [read_time(sas[name]) for name in ("st", "skt") if sas.get(name)]
+        ends = [read_time(sas[name]) for name in ("se", "ske")]
+    except (KeyError, ValueError):
+        raise bad_signature("A time of the SAS is missing or not well formed.") from None
+    if now >= min(ends) or any(now < start for start in begins):
+        text = f"Start [{sas.get('st', '')}] - Expiry [{sas['se']}] - Current [{now:%a, %d %b %Y %H:%M:%S} GMT]"
+        raise bad_signature(f"Signature not valid in the specified time frame: {text}")
+
+
+def _within(address: str, given: str) -> bool:
+    first, _, last = given.partition("-")
+    try:
+        client = ipaddress.ip_address(address)
+        return int(ipaddress.ip_address(first)) <= int(client) <= int(ipaddress.ip_address(last or first))
+    except ValueError:
+        return False

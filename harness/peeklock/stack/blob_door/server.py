@@ -1,0 +1,240 @@
+"""The door itself: HTTPS outside, Azurite inside, bodies passed on piece by piece both ways."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from http import HTTPStatus
+from typing import NamedTuple
+
+import h11
+
+from peeklock.servicebus.gateway.certificates import server_context
+from peeklock.stack.blob_door import batch
+from peeklock.stack.blob_door.access import Access
+from peeklock.stack.blob_door.refusals import Refused, bad_request
+from peeklock.stack.blob_door.request import BlobRequest
+from peeklock.stack.relay.http_end import HttpEnd
+
+HOST = "127.0.0.1"
+_LONGEST_KEY_REQUEST = 1 << 16
+_READ_AHEAD = 1 << 18
+_NOT_OURS = ("connection", "keep-alive", "transfer-encoding")
+
+
+class _Client(NamedTuple):
+    end: HttpEnd
+    writer: asyncio.StreamWriter
+    address: str
+
+    async def send(self, *events: h11.Event) -> None:
+        self.writer.write(b"".join(self.end.http.send(event) or b"" for event in events))
+        await self.writer.drain()
+
+
+class BlobDoor:
+    """Serves one account over TLS on loopback, before the Azurite on a port. Stop it with `stop`."""
+
+    def __init__(self, access: Access, azurite: int, tenant: str = "common") -> None:
+        """`tenant` is told to clients whose token is missing or not good."""
+        self.port = 0
+        self._access, self._azurite, self._tenant = access, azurite, tenant
+        self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    @property
+    def url(self) -> str:
+        """The endpoint of the account."""
+        return f"https://{HOST}:{self.port}/{self._access.account.name}"
+
+    async def start(self, port: int = 0) -> int:
+        """Listen; return the port. Raises `OSError` when it is taken or no certificate can be made."""
+        tls = await asyncio.to_thread(server_context)
+        self._server = await asyncio.start_server(self._come_in, HOST, port, ssl=tls, limit=_READ_AHEAD)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+        return self.port
+
+    async def stop(self) -> None:
+        """Close the port and every connection."""
+        if self._server is not None:
+            self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()  # clients that keep connections would make a polite good-bye wait for them
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    def _come_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        client = _Client(HttpEnd(reader, h11.SERVER), writer, writer.get_extra_info("peername")[0])
+        self._writers.add(writer)
+        try:
+            while await self._one(client):
+                client.end.http.start_next_cycle()
+        except (OSError, EOFError, h11.ProtocolError):
+            pass  # one end hung up, or spoke no HTTP: the connection is over, and nobody is left to be told
+        finally:
+            self._writers.discard(writer)
+            if client.end.http.our_state is h11.SEND_BODY:
+                writer.transport.abort()  # an answer that was cut must not look whole
+            writer.close()
+
+    async def _one(self, client: _Client) -> bool:
+        """Answer one request; return whether another may follow."""
+        head = await client.end.event()
+        if not isinstance(head, h11.Request):
+            return False
+        try:
+            headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers]
+            request = BlobRequest.read(head.method.decode("latin-1"), head.target.decode("latin-1"), headers)
+            if request.header("transfer-encoding"):
+                text = "You must provide the Content-Length HTTP header."
+                raise bad_request("MissingContentLengthHeader", text, 411)
+            await self._answer(client, request)
+        except Refused as refused:
+            await self._refuse(client, head.method, refused)
+        return {client.end.http.our_state, client.end.http.their_state} == {h11.DONE}
+
+    async def _answer(self, client: _Client, request: BlobRequest) -> None:
+        comp = request.query.get("comp", "").lower()
+        if request.method == "POST" and comp == "userdelegationkey":
+            await self._make_key(client, request)
+        elif request.method == "POST" and comp == "batch":
+            await self._batch(client, request)
+        else:
+            await self._pass_on(client, self._access.admit(request, client.address))
+
+    async def _refuse(self, client: _Client, method: bytes, refused: Refused) -> None:
+        http = client.end.http
+        if http.their_state is h11.SEND_BODY and not http.they_are_waiting_for_100_continue:
+            async for _ in client.end.body():
+                pass  # a client that still sends would lose the answer with the connection
+        headers = {**refused.headers(self._tenant), "x-ms-version": "2021-12-02"}
+        await self._tell(client, method, refused.status, headers, refused.body(self._access.now()), refused.message)
+
+    async def _tell(
+        self, client: _Client, method: bytes, status: int, headers: dict[str, str], body: bytes, reason: str = ""
+    ) -> None:
+        told = [*headers.items(), ("Content-Length", str(len(body)))]
+        phrase = reason or HTTPStatus(status).phrase
+        events: list[h11.Event] = [h11.Response(status_code=status, headers=told, reason=phrase)]
+        if method != b"HEAD":
+            events.append(h11.Data(data=body))
+        await client.send(*events, h11.EndOfMessage())
+
+    async def _body(self, client: _Client, longest: int) -> bytes:
+        await _go_ahead(client)
+        whole = bytearray()
+        async for piece in client.end.body():
+            whole += piece
+            if len(whole) > longest:
+                text = "The request body is too large and exceeds the maximum permissible limit."
+                raise bad_request("RequestBodyTooLarge", text, 413)
+        return bytes(whole)
+
+    async def _make_key(self, client: _Client, request: BlobRequest) -> None:
+        principal = self._access.may_delegate(request)
+        body = await self._body(client, _LONGEST_KEY_REQUEST)
+        version = request.header("x-ms-version")
+        document = self._access.keys.document(principal, body, version, self._access.now())
+        headers = {"Content-Type": "application/xml", "x-ms-version": version}
+        await self._tell(client, b"POST", 200, headers, document)
+
+    async def _batch(self, client: _Client, request: BlobRequest) -> None:
+        self._access.authenticate(request)
+        body = await self._body(client, batch.LONGEST)
+        read = batch.read(
+            request.header("content-type"), body, request.header("host"),
+            lambda part: self._access.admit(_versioned(part, request), client.address), self._access.now(),
+        )  # fmt: skip
+        headers = {"x-ms-version": request.header("x-ms-version")}
+        kind, content = "", b""
+        if read.passed:
+            inward = request.with_headers(content_type=read.kind, content_length=str(len(read.body)))
+            kind, content = await self._ask(self._access.sign(inward), read.body)
+        whole, told = batch.answer(read, kind, content)
+        await self._tell(client, b"POST", 202, {**headers, "Content-Type": told}, whole)
+
+    async def _ask(self, request: BlobRequest, body: bytes) -> tuple[str, bytes]:
+        """Return the type and the body of Azurite's answer to a whole request. Raises `Refused` for none of 2xx."""
+        reader, writer = await asyncio.open_connection(HOST, self._azurite, limit=_READ_AHEAD)
+        try:
+            end = HttpEnd(reader, h11.CLIENT)
+            for event in (_head(request), h11.Data(data=body), h11.EndOfMessage()):
+                writer.write(end.http.send(event) or b"")
+            await writer.drain()
+            head = await end.event()
+            if not isinstance(head, h11.Response):
+                raise ConnectionResetError("Azurite does not answer")
+            told = {name.decode(): value.decode("latin-1") for name, value in head.headers}
+            content = b"".join([piece async for piece in end.body()])
+            if head.status_code >= 300:
+                raise bad_request(told.get("x-ms-error-code", "InternalError"), "Azurite refused.", head.status_code)
+            return told.get("content-type", ""), content
+        finally:
+            writer.close()
+
+    async def _pass_on(self, client: _Client, request: BlobRequest) -> None:
+        try:
+            reader, writer = await asyncio.open_connection(HOST, self._azurite, limit=_READ_AHEAD)
+        except OSError:
+            raise bad_request("ServerBusy", "The server is currently unable to receive requests.", 503) from None
+        sending: asyncio.Task[None] | None = None
+        try:
+            end = HttpEnd(reader, h11.CLIENT)
+            await _go_ahead(client)
+            writer.write(end.http.send(_head(request)) or b"")
+            sending = asyncio.create_task(_send_body(client.end, end, writer))
+            head = await end.event()
+            while isinstance(head, h11.InformationalResponse):
+                head = await end.event()
+            if not isinstance(head, h11.Response):
+                raise ConnectionResetError("Azurite does not answer")
+            headers = [
+                (name, value) for name, value in head.headers.raw_items() if name.lower().decode() not in _NOT_OURS
+            ]
+            await client.send(h11.Response(status_code=head.status_code, headers=headers, reason=head.reason))
+            async for piece in end.body():
+                await client.send(h11.Data(data=piece))
+            await sending
+            await client.send(h11.EndOfMessage())
+        finally:
+            if sending is not None:
+                sending.cancel()
+            writer.close()
+
+
+def _head(request: BlobRequest) -> h11.Request:
+    # a connection for each request: Azurite closes idle ones, and a body that was streamed cannot be sent again
+    headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers]
+    return h11.Request(method=request.method, target=request.target, headers=[*headers, (b"connection", b"close")])
+
+
+def _versioned(part: BlobRequest, outer: BlobRequest) -> BlobRequest:
+    return part if part.header("x-ms-version") else part.with_headers(x_ms_version=outer.header("x-ms-version"))
+
+
+async def _go_ahead(client: _Client) -> None:
+    if client.end.http.they_are_waiting_for_100_continue:
+        await client.send(h11.InformationalResponse(status_code=100, headers=[]))
+
+
+async def _send_body(client: HttpEnd, azurite: HttpEnd, writer: asyncio.StreamWriter) -> None:
+    """Send a request's body on; when Azurite has answered without it, only take it from the client."""
+    gone = False
+    async for piece in client.body():
+        if not gone:
+            try:
+                writer.write(azurite.http.send(h11.Data(data=piece)) or b"")
+                await writer.drain()
+            except (OSError, h11.LocalProtocolError):
+                gone = True
+    if not gone:
+        with contextlib.suppress(OSError, h11.LocalProtocolError):
+            writer.write(azurite.http.send(h11.EndOfMessage()) or b"")
+            await writer.drain()

@@ -1,0 +1,50 @@
+"""Bearer tokens for storage: who is asking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from peeklock.servicebus.auth import ANYBODY, Identity, RoleAssignment, TokenRefused
+from peeklock.servicebus.auth.entra import Entra
+from peeklock.stack.blob_door.refusals import bad_token
+
+AUDIENCE = "https://storage.azure.com"
+_DETAILS = {
+    "ExpiredToken": "Lifetime validation failed. The token is expired.",
+    "TokenNotYetValid": "Lifetime validation failed. The token is not yet valid.",
+    "InvalidAudience": "Audience validation failed. Audience did not match.",
+    "InvalidIssuer": "Issuer validation failed. Issuer did not match.",
+    "InvalidSignature": "Signature validation failed. Signature verification failed.",
+    "MalformedToken": "The token is malformed.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whose token it is: object id and tenant, as the token spells them."""
+
+    object_id: str
+    tenant: str
+
+
+class BearerTokens:
+    """Takes the tokens for storage of one issuer. `jwks` are its public keys, `now` tells epoch seconds."""
+
+    def __init__(self, issuer: str, jwks: Mapping[str, Any], now: Callable[[], float]) -> None:
+        # what a token is worth on blobs is not the verifier's affair: it is to take whoever is who they say
+        anybody = (RoleAssignment(ANYBODY, "receiver"),)
+        self._verifier = Entra(Identity(anybody, issuer, jwks, AUDIENCE), now)
+
+    def principal(self, token: str) -> Principal:
+        """Return whose token this is. Raises `Refused`."""
+        try:
+            self._verifier.verify(token, "")
+        except TokenRefused as refused:
+            code = refused.description.partition(":")[0]
+            raise bad_token(_DETAILS.get(code, "The token is not valid.")) from None
+        claims = jwt.decode(token, options={"verify_signature": False})
+        return Principal(str(claims.get("oid", "")), str(claims.get("tid", "")))
