@@ -216,7 +216,10 @@ def _head(request: BlobRequest) -> h11.Request:
 
 
 def _versioned(part: BlobRequest, outer: BlobRequest) -> BlobRequest:
-    return part if part.header("x-ms-version") else part.with_headers(x_ms_version=outer.header("x-ms-version"))
+    """A part that is signed with a key has signed the headers that it has; a token's needs to tell the version."""
+    if part.header("x-ms-version") or not part.header("authorization").lower().startswith("bearer "):
+        return part
+    return part.with_headers(x_ms_version=outer.header("x-ms-version"))
 
 
 async def _go_ahead(client: _Client) -> None:
