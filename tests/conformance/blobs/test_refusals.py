@@ -175,6 +175,23 @@ def test_a_client_that_asks_first_is_told(door: Any, photos: ContainerClient, go
     connection.close()
 
 
+@pytest.mark.parametrize(
+    ("query", "source", "code"),
+    [("?comp=tags&comp=list", "", "InvalidQueryParameterValue"), ("", "http://[", "InvalidHeaderValue")],
+)
+def test_what_cannot_be_read_is_400(door: Any, query: str, source: str, code: str) -> None:
+    """A parameter that stands there twice, a copy source that is no URL."""
+    token = door.issuer.token("owner", "https://storage.azure.com").token
+    context = ssl.create_default_context(cafile=str(authority()))
+    connection = http.client.HTTPSConnection("127.0.0.1", door.door.port, context=context, timeout=10)
+    headers = {"Authorization": f"Bearer {token}", "x-ms-version": "2021-12-02"}
+    headers |= {"x-ms-copy-source": source} if source else {}
+    connection.request("PUT", f"/{door.account.name}/c/b{query}", headers=headers)
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["x-ms-error-code"]) == (400, code)
+    connection.close()
+
+
 def test_a_role_that_is_none_is_told() -> None:
     with pytest.raises(PeeklockError, match="no role on blobs"):
         BlobRole("worker", "Blob Reader")

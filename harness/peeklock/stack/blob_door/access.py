@@ -122,7 +122,10 @@ class Access:
         url = request.header("x-ms-copy-source")
         if not url:
             return inward
-        split = urlsplit(url)
+        try:
+            split = urlsplit(url)
+        except ValueError:
+            raise bad_request("InvalidHeaderValue", "The value for one of the HTTP headers is not valid.") from None
         target = f"{split.path}?{split.query}" if split.query else split.path
         source = BlobRequest.read("GET", target, [("host", split.netloc)])
         if source.account != self.account.name:

@@ -13,7 +13,7 @@ _DOMAIN = ".blob.core.windows.net"
 
 @dataclass(frozen=True, slots=True)
 class BlobRequest:
-    """A request's head. `path` is what follows the account in the URL, encoded as it was sent, and begins with a slash;
+    """A request's head. `path` is what follows the account in the URL, encoded as it was sent: empty, or with a slash in front;
     `headers` are in lower case, in their order."""
 
     method: str
@@ -28,7 +28,10 @@ class BlobRequest:
 
     def __post_init__(self) -> None:
         pairs = parse_qsl(self.raw_query, keep_blank_values=True)
-        object.__setattr__(self, "query", {name.lower(): value for name, value in pairs})
+        query = {name.lower(): value for name, value in pairs}
+        if len(query) < len(pairs):  # Azurite might look at another one of them than the door
+            raise bad_request("InvalidQueryParameterValue", "A query parameter is specified more than once.")
+        object.__setattr__(self, "query", query)
 
     @classmethod
     def read(cls, method: str, target: str, headers: Iterable[tuple[str, str]]) -> BlobRequest:
@@ -41,7 +44,7 @@ class BlobRequest:
         if host.endswith(_DOMAIN):
             return cls(method, host.removesuffix(_DOMAIN), path, query, kept, in_path=False)
         account, slash, rest = path[1:].partition("/")
-        return cls(method, account, slash + rest or "/", query, kept, in_path=True)
+        return cls(method, account, slash + rest, query, kept, in_path=True)
 
     @property
     def at_container(self) -> bool:
