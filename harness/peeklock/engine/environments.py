@@ -111,6 +111,8 @@ def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Ports, cache: 
         "blobs": {
             "connection_string": endpoints.blobs_connection_string,
             "account": facts.get("AccountName"),
+            "key": facts.get("AccountKey"),
+            "https_url": endpoints.blobs_https_url,
             "url": facts.get("BlobEndpoint"),
         },
         "servicebus": {

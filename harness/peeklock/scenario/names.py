@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from peeklock.scenario.document import DataPath, Document
@@ -16,7 +17,7 @@ ENGINE_NAMES: Mapping[str, tuple[str, ...]] = {
     "scenario": ("name", "file"),
     "project": ("root", "cache"),
     "postgres": ("url", "host", "port", "user", "password", "database"),
-    "blobs": ("connection_string", "account", "url"),
+    "blobs": ("connection_string", "account", "key", "url", "https_url"),
     "servicebus": ("connection_string", "url", "rules"),
     "openai": ("endpoint", "key"),
     "services": (),
@@ -32,7 +33,8 @@ def check_scenario(scenario: Scenario) -> list[Problem]:
     """Return a problem for each name that nobody defined, and each function whose file is missing."""
     header, document, data = scenario.header, scenario.document, scenario.document.data
     rules = header.stack.servicebus.access_rules if header.stack.servicebus else {}
-    walk = _Walk({"services": frozenset(header.services), "servicebus.rules": frozenset(rules)})
+    absent = {} if header.stack.has_blob_door else {"blobs.https_url": "give `stack.blobs` a `name`"}
+    walk = _Walk({"services": frozenset(header.services), "servicebus.rules": frozenset(rules)}, absent)
     given = {*ALWAYS_DEFINED, *header.vars, *header.secrets}
     walk.own |= {*header.vars, *header.secrets}
     for section in ("vars", "secrets", "defaults"):
@@ -68,12 +70,15 @@ def check_fragment(document: Document, header: FragmentHeader, steps: Iterable[S
 class _Walk:
     """Goes through steps in the order in which they run; each adds to the names that are defined."""
 
-    def __init__(self, declared: Mapping[str, frozenset[str]]) -> None:
-        """`declared`: the parts of names whose parts are the file's own, by the path of the name."""
+    def __init__(
+        self, declared: Mapping[str, frozenset[str]], absent: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`declared`: the parts of names whose parts are the file's own, by the path of the name. `absent`: names that this file
+        does not have, and what would change that."""
         self.problems: list[Problem] = []
         self.own: set[str] = set()
         """What the file itself defines, whatever the engine has under such a name."""
-        self._declared = declared
+        self._declared, self._absent = declared, absent
 
     def step(self, step: Step, defined: set[str]) -> None:
         raw = _raw(step)
@@ -129,6 +134,9 @@ class _Walk:
     def _part(self, document: Document, path: DataPath, reference: Reference) -> None:
         """Check the parts of a name that the engine defines."""
         parts = reference.parts
+        if (fix := self._absent.get(reference.name)) is not None:
+            self.problems.append(document.problem(path, f'"{reference.name}" is not there', fix=fix))
+            return
         known: Iterable[str] = ENGINE_NAMES[parts[0]]
         for depth, part in enumerate(parts[1:], 1):
             above = ".".join(parts[:depth])

@@ -55,9 +55,24 @@ ContainerName = Annotated[str, BeforeValidator(_container, json_schema_input_typ
 """As Azure allows it: the blob service refuses others."""
 
 
+def _account(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"[a-z0-9]{3,24}", value):
+        raise ValueError(
+            f"not a storage account's name: {value!r} (3 to 24 lower-case letters and digits; without .blob.core.windows.net)"
+        )
+    return value
+
+
+AccountName = Annotated[str, BeforeValidator(_account, json_schema_input_type=str)]
+"""As Azure allows it."""
+
+
 class Blobs(Model):
     """A storage account of its own for each scenario file."""
 
+    name: AccountName | None = Field(
+        None, description="its name in production: for services, NAME.blob.core.windows.net leads here, over TLS"
+    )
     containers: list[ContainerName] = Field([], description="containers that exist, empty, when a case begins")
 
 
@@ -299,9 +314,27 @@ class Deployment(Model):
         return self
 
 
+def _resource(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"(?=.{2,64}$)[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9]", value):
+        raise ValueError(
+            f"not an Azure OpenAI resource's name: {value!r} (2 to 64 letters, digits and hyphens, none first or last; "
+            "without .openai.azure.com)"
+        )
+    return value
+
+
+ResourceName = Annotated[str, BeforeValidator(_resource, json_schema_input_type=str)]
+"""As Azure allows it."""
+
+
 class OpenAI(Model):
     """A stand-in for an Azure OpenAI resource."""
 
+    name: ResourceName | None = Field(
+        None,
+        description="its name in production: for services, NAME.openai.azure.com, NAME.cognitiveservices.azure.com and "
+        "NAME.services.ai.azure.com lead here, over TLS",
+    )
     deployments: dict[str, Deployment] = Field(min_length=1)
 
 
@@ -316,3 +349,8 @@ class Stack(Model):
     blobs: Blobs | None = None
     servicebus: ServiceBus | None = None
     openai: OpenAI | None = None
+
+    @property
+    def has_blob_door(self) -> bool:
+        """Whether its blobs are reached over TLS as well."""
+        return self.blobs is not None and self.blobs.name is not None

@@ -30,6 +30,8 @@ class Endpoints:
     """Connection string by the name of an access rule of the scenario."""
     service_identities: Mapping[str, str] = field(default_factory=dict)
     """Service Bus connection string by service: each has a rule of its own, so that the ledger tells who did what."""
+    blobs_https_url: str | None = None
+    """The account at the blob door, which takes tokens; clients call the account by its production name there."""
     openai_url: str | None = None
     openai_keys: Mapping[str, str] = field(default_factory=dict)
     """By service: each has its own, so that the journal tells who asked; that of nobody (`""`) is the test's."""

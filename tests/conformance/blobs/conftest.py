@@ -33,19 +33,22 @@ class Door:
 
     def __init__(self, azurite: int, account: Account) -> None:
         self.moved = 0.0
-        self.roles: list[BlobRole] = []
+        self.roles: dict[str, list[BlobRole]] = {}
         self.issuer = Issuer(now=self.now)
         self.account = account
         tokens = BearerTokens(self.issuer.name, self.issuer.jwks(), self.now)
-        access = Access(account, f"127.0.0.1:{azurite}", tokens, lambda: self.roles, self.now)
-        self.door = BlobDoor(access, azurite, self.issuer.tenant)
+        access = Access(account, lambda: azurite, self.now, tokens, lambda principal: self.roles.get(principal, []))
+        self.door = BlobDoor(access, self.issuer.tenant)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         self._run(self.door.start())
 
     def grant(self, name: str, role: str, container: str = "") -> None:
-        self.roles.append(BlobRole(object_id(name), role, container))
+        self.roles.setdefault(object_id(name), []).append(BlobRole(role, container))
+
+    def revoke(self, name: str) -> None:
+        del self.roles[object_id(name)]
 
     def now(self) -> float:
         return time.time() + self.moved

@@ -125,7 +125,7 @@ def test_letters_that_only_create_overwrite_nothing(signed: Signer) -> None:
 def test_a_sas_is_worth_no_more_than_its_principal(signed: Signer, door: Any) -> None:
     """A role that is taken away takes the SAS with it."""
     assert signed.blob().exists()
-    door.roles.pop()
+    door.revoke("worker")
     with pytest.raises(HttpResponseError) as caught:
         signed.blob().download_blob()
     assert caught.value.error_code == "AuthorizationPermissionMismatch"

@@ -17,6 +17,9 @@ _NOT_FOR_SALE = (
     ".servicebus.windows.net",
     ".servicebus.usgovcloudapi.net",
     ".servicebus.chinacloudapi.cn",
+    ".openai.azure.com",
+    ".cognitiveservices.azure.com",
+    ".services.ai.azure.com",
 )
 """The ends of names with a dot that no stranger can point at this machine: containers and clients call it so."""
 

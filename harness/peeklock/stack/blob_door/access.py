@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from email.utils import formatdate
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from peeklock.stack.blob_door import sas, shared_key
+from peeklock.stack.blob_door import key_sas, sas, shared_key
 from peeklock.stack.blob_door.delegation import DelegationKeys
 from peeklock.stack.blob_door.operations import Need, needs, of_source
-from peeklock.stack.blob_door.refusals import Refused, anonymous, bad_request, bad_signature, bad_token, no_permission
+from peeklock.stack.blob_door.principal import Principal, TokenVerifier
+from peeklock.stack.blob_door.refusals import (
+    Refused,
+    anonymous,
+    bad_request,
+    bad_token,
+    no_permission,
+    no_public_access,
+)  # fmt: skip
 from peeklock.stack.blob_door.request import BlobRequest
 from peeklock.stack.blob_door.roles import BlobRole, allowed
-from peeklock.stack.blob_door.tokens import BearerTokens, Principal
 
-_HOP = ("authorization", "host", "date", "x-ms-date", "expect", "connection", "keep-alive", "te", "upgrade",
-        "transfer-encoding", "proxy-connection", "x-ms-copy-source-authorization")  # fmt: skip
+_NOT_PASSED_ON = (
+    "authorization", "host", "date", "x-ms-date", "expect", "connection", "keep-alive", "te", "upgrade",
+    "transfer-encoding", "proxy-connection", "x-ms-copy-source-authorization",
+    "x-http-method",  # Azurite would do that instead of the method that was let in
+)  # fmt: skip
 _OLDEST = "2017-11-09"
 """The version of the service that took bearer tokens first."""
+
+
+HOST = "127.0.0.1"
+"""Where Azurite and the door are."""
 
 
 class Account(NamedTuple):
@@ -35,30 +50,33 @@ class Account(NamedTuple):
         return self.behind or self.name
 
 
+class Admitted(NamedTuple):
+    """A request as it goes on. `source`: what Azurite has to let be read before, as it does not look at that itself."""
+
+    request: BlobRequest
+    source: BlobRequest | None = None
+
+
 class Access:
     """Decides for one account. `roles` is asked for each request, so a role that is taken away is gone at once."""
 
     def __init__(
-        self, account: Account, azurite: str, tokens: BearerTokens, roles: Callable[[], Iterable[BlobRole]],
-        now: Callable[[], float], secret: bytes = b"",
+        self, account: Account, azurite: Callable[[], int], now: Callable[[], float], tokens: TokenVerifier | None = None,
+        roles: Callable[[str], Iterable[BlobRole]] = lambda _: (), secret: bytes = b"",
     ) -> None:  # fmt: skip
-        """`azurite`: its host and port. `secret`: what delegation keys are derived from; keep it, and they stay good."""
-        self.account = account
-        self.now = now
+        """`azurite` tells its port. `tokens`: absent, no bearer token is good; `roles` tells those of an object id.
+        `secret`: what delegation keys are derived from; keep it, and they stay good."""
+        self.account, self.azurite, self.now = account, azurite, now
         self.keys = DelegationKeys(secret or secrets.token_bytes(32))
-        self._azurite = azurite
-        self._tokens = tokens
-        self._roles = roles
+        self._tokens, self._roles = tokens, roles
 
-    def authenticate(self, request: BlobRequest) -> Principal | None:
-        """Return who signs with a bearer token; None for the holder of the account's key. Raises `Refused`."""
+    def authenticate(self, request: BlobRequest, address: str) -> Principal | None:
+        """Return for whom a request speaks; None for the holder of the account's key. Raises `Refused`."""
         if request.account != self.account.name:
             raise bad_request("ResourceNotFound", "The specified resource does not exist.", 404)
         scheme, _, value = request.header("authorization").partition(" ")
         if scheme.lower() == "bearer":
-            if request.header("x-ms-version") < _OLDEST:
-                raise bad_token("Authentication scheme Bearer is not supported in this version.")
-            return self._tokens.principal(value.strip())
+            return self._by_token(request, value.strip())
         if scheme == "SharedKey":
             shared_key.check(request, self.account.key)
             return None
@@ -66,85 +84,117 @@ class Access:
             raise bad_request(
                 "InvalidAuthenticationInfo", "Authentication information is not given in the correct format."
             )
+        if "skoid" in request.query:
+            return sas.check(request, self.account.name, self.keys, now=self.now(), address=address)
+        if "sig" in request.query:
+            key_sas.check(request, self.account.name, self.account.key, address)
+            return None
         raise anonymous()
 
-    def admit(self, request: BlobRequest, address: str) -> BlobRequest:
-        """Return a request as it goes on, signed with the account's key. Raises `Refused`."""
-        if not request.header("authorization") and "sig" in request.query:
-            if "skoid" not in request.query:
-                return self._unsigned(request)
-            self._by_sas(request, address, needs(request))
+    def admit(self, request: BlobRequest, address: str) -> Admitted:
+        """Return a request as it goes on. Raises `Refused`."""
+        if request.method == "OPTIONS":  # a browser asks so before it asks, without any authorization
+            return Admitted(self._plain(request))
+        caller = self.authenticate(request, address)
+        if request.header("x-ms-blob-public-access"):
+            raise no_public_access()
+        by_sas = not request.header("authorization")
+        if caller is not None:
+            self._permit(request, caller, needs(request), by_sas=by_sas)
+        inward, source = self._with_source(request, address, caller, by_sas=by_sas)
+        if by_sas and caller is None:
+            signed = key_sas.translated(inward, self.account.inner, self.account.key)
+            return Admitted(self._plain(signed), source)
+        if by_sas:
             version = request.header("x-ms-version") or request.query["sv"]
-            caller: Principal | None = None
-            inward = request.without(query=sas.PARAMETERS).with_headers(x_ms_version=version)
+            inward = inward.with_headers(x_ms_version=version)
             if "w" not in request.query["sp"] and _makes_blob(request):
                 inward = inward.with_headers(if_none_match="*")  # `c` makes blobs and overwrites none
-        else:
-            caller = self.authenticate(request)
-            if caller is not None and not allowed(self._roles(), caller, needs(request), request.container):
-                raise no_permission()
-            inward = request
-        return self.sign(self._with_source(inward, request, caller, address))
+        return Admitted(self.sign(inward), source)
 
-    def may_delegate(self, request: BlobRequest) -> Principal:
+    def may_delegate(self, request: BlobRequest, address: str) -> Principal:
         """Return for whom a user delegation key is made. Raises `Refused`."""
-        principal = self.authenticate(request)
-        if principal is None or not allowed(self._roles(), principal, needs(request), request.container):
+        principal = self.authenticate(request, address)
+        if principal is None or not request.header("authorization"):
             raise no_permission()
+        self._permit(request, principal, needs(request), by_sas=False)
         return principal
 
     def sign(self, request: BlobRequest) -> BlobRequest:
         """Return a request that was let in as Azurite takes it."""
-        inward = request.without(headers=_HOP).to(self.account.inner)
-        inward = inward.with_headers(host=self._azurite, x_ms_date=formatdate(self.now(), usegmt=True))
+        inward = self._plain(request.without(query=sas.PARAMETERS)).with_headers(
+            x_ms_date=formatdate(self.now(), usegmt=True)
+        )
         return inward.with_headers(authorization=shared_key.authorization(inward, self.account.key))
 
-    def _unsigned(self, request: BlobRequest) -> BlobRequest:
-        """Azurite itself checks a SAS that is signed with the account's key; its signature holds the account's name."""
-        if request.account != self.account.name or self.account.inner != self.account.name:
-            raise bad_signature("Signature did not match.")
-        return request.without(headers=_HOP).to(self.account.inner).with_headers(host=self._azurite)
+    def _plain(self, request: BlobRequest) -> BlobRequest:
+        inward = request.without(headers=_NOT_PASSED_ON).to(self.account.inner)
+        return inward.with_headers(host=f"{HOST}:{self.azurite()}")
 
-    def _by_sas(self, request: BlobRequest, address: str, needed: Sequence[Need]) -> None:
-        if request.account != self.account.name:
-            raise bad_signature("Signature did not match.")
-        principal = sas.check(request, self.account.name, self.keys, now=self.now(), address=address)
-        for need in needed:
+    def _by_token(self, request: BlobRequest, token: str) -> Principal:
+        if request.header("x-ms-version") < _OLDEST:
+            raise bad_token("Authentication scheme Bearer is not supported in this version.")
+        return self._verified(token)
+
+    def _verified(self, token: str) -> Principal:
+        if self._tokens is None:
+            raise bad_token("Issuer validation failed. Issuer did not match.")
+        return self._tokens.principal(token)
+
+    def _permit(self, request: BlobRequest, caller: Principal, needed: Sequence[Need], *, by_sas: bool) -> None:
+        """A SAS is worth no more than what its principal still has."""
+        for need in needed if by_sas else ():
             sas.check_letters(request, need.letters)
-        # a SAS is worth no more than its principal still has
-        if not allowed(self._roles(), principal, needed, request.container):
+        if not self._allowed(caller, needed, request.container):
             raise no_permission()
 
+    def _allowed(self, caller: Principal, needed: Sequence[Need], container: str) -> bool:
+        return allowed(self._roles(caller.object_id), needed, container)
+
     def _with_source(
-        self, inward: BlobRequest, request: BlobRequest, caller: Principal | None, address: str
-    ) -> BlobRequest:
+        self, request: BlobRequest, address: str, caller: Principal | None, *, by_sas: bool
+    ) -> tuple[BlobRequest, BlobRequest | None]:
         """Look at what a copy reads; Azurite gets its URL without secrets."""
-        url = request.header("x-ms-copy-source")
-        if not url:
-            return inward
+        if not request.header("x-ms-copy-source"):
+            return request, None
+        source = self._source(request)
+        probe = None
+        if "skoid" in source.query:
+            reader = sas.check(source, self.account.name, self.keys, now=self.now(), address=address)
+            self._permit(source, reader, [of_source()], by_sas=True)
+        elif "sig" in source.query:
+            key_sas.check(source, self.account.name, self.account.key, address)
+            signed = key_sas.translated(source, self.account.inner, self.account.key)
+            probe = replace(self._plain(signed), method="HEAD")
+        else:
+            self._check_reader(request, source, caller, by_sas=by_sas)
+        plain = source.without(query=sas.PARAMETERS).to(self.account.inner)
+        return request.with_headers(x_ms_copy_source=f"http://{HOST}:{self.azurite()}{plain.target}"), probe
+
+    def _source(self, request: BlobRequest) -> BlobRequest:
         try:
-            split = urlsplit(url)
+            split = urlsplit(request.header("x-ms-copy-source"))
         except ValueError:
             raise bad_request("InvalidHeaderValue", "The value for one of the HTTP headers is not valid.") from None
         target = f"{split.path}?{split.query}" if split.query else split.path
         source = BlobRequest.read("GET", target, [("host", split.netloc)])
-        if source.account != self.account.name:
+        if source.account != self.account.name or not source.blob or source.query.keys() & {"comp", "restype"}:
             text = "The copy source is in another account, or is no blob: only copies within an account are there."
             raise bad_request("CannotVerifyCopySource", text, 404)
+        return source
+
+    def _check_reader(
+        self, request: BlobRequest, source: BlobRequest, caller: Principal | None, *, by_sas: bool
+    ) -> None:
+        """A source without a SAS is read by whoever the request names, else by its caller; never by a SAS for the target."""
         own = request.header("x-ms-copy-source-authorization")
-        if "skoid" in source.query:
-            self._by_sas(source, address, [of_source()])
-        elif "sig" not in source.query:
-            if own:
-                scheme, _, value = own.partition(" ")
-                if scheme.lower() != "bearer":
-                    raise bad_request("InvalidHeaderValue", "The value for one of the HTTP headers is not valid.")
-                caller = self._tokens.principal(value.strip())
-            by_sas = caller is None and "sig" in request.query
-            if by_sas or (caller is not None and not allowed(self._roles(), caller, [of_source()], source.container)):
-                raise Refused(403, "CannotVerifyCopySource", no_permission().message)
-        plain = source.without(query=sas.PARAMETERS if "skoid" in source.query else ()).to(self.account.inner)
-        return inward.with_headers(x_ms_copy_source=f"http://{self._azurite}{plain.target}")
+        if own:
+            scheme, _, value = own.partition(" ")
+            if scheme.lower() != "bearer":
+                raise bad_request("InvalidHeaderValue", "The value for one of the HTTP headers is not valid.")
+            caller, by_sas = self._verified(value.strip()), False
+        if by_sas or (caller is not None and not self._allowed(caller, [of_source()], source.container)):
+            raise Refused(403, "CannotVerifyCopySource", no_permission().message)
 
 
 def _makes_blob(request: BlobRequest) -> bool:

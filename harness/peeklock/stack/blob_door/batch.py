@@ -12,6 +12,8 @@ from peeklock.stack.blob_door.request import BlobRequest
 LONGEST = 4 << 20
 _MOST = 256
 _BOUNDARY = re.compile(r'boundary="?([^";]+)"?')
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""Characters that Azurite may take for the end of a line."""
 
 
 class Batch(NamedTuple):
@@ -41,6 +43,8 @@ def read(kind: str, body: bytes, host: str, admit: Callable[[BlobRequest], BlobR
     for number, part in enumerate(parts):
         _, _, inner = part.partition(b"\r\n\r\n")
         lines = inner.decode("latin-1").split("\r\n\r\n", 1)[0].split("\r\n")
+        if any(_CONTROL.search(line) for line in lines):
+            raise bad_request("InvalidInput", "One of the request inputs is not valid.")
         try:
             method, target, _ = lines[0].split(" ")
             pairs = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines[1:] if line)]

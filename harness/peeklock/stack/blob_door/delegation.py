@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from xml.sax.saxutils import escape
 
+from peeklock.stack.blob_door.principal import Principal
 from peeklock.stack.blob_door.refusals import bad_request
-from peeklock.stack.blob_door.tokens import Principal
 
 _FIELDS = ("skoid", "sktid", "skt", "ske", "sks", "skv", "skdutid")
 _LONGEST = timedelta(days=7)

@@ -22,6 +22,7 @@ class Need(NamedTuple):
 
 _READ = Need((f"{BLOBS}/read",), "r")
 _WRITE = Need((f"{BLOBS}/write",), "w")
+_DELETE = Need((f"{BLOBS}/delete",), "d")
 _CREATE = Need((f"{BLOBS}/write", f"{BLOBS}/add/action"), "wc")
 _APPEND = Need((f"{BLOBS}/write", f"{BLOBS}/add/action"), "wa")
 _LIST = Need((f"{BLOBS}/read",), "l")
@@ -76,15 +77,21 @@ _OF_BLOB = {
     ("PUT", "immutabilitypolicies"): _IMMUTABLE,
     ("PUT", "legalhold"): _IMMUTABLE,
     ("DELETE", "immutabilitypolicies"): _IMMUTABLE,
-    ("DELETE", ""): Need((f"{BLOBS}/delete",), "d"),
+    ("DELETE", ""): _DELETE,
 }
 
 
+_FROM_URL = ("", "block", "page", "appendblock", "incrementalcopy")
+
+
 def needs(request: BlobRequest) -> list[Need]:
-    """Return everything that a request needs; its copy source and the parts of a batch are looked at by themselves."""
+    """Return everything that a request needs; its copy source and the parts of a batch are looked at by themselves.
+
+    Where Azurite could take a request for another operation (it chooses by headers, too), that one's need is added.
+    """
     method = "GET" if request.method == "HEAD" else request.method
-    comp = request.query.get("comp", "").lower()
-    if request.query.get("restype") == "account":
+    comp, kind = request.query.get("comp", ""), request.query.get("restype", "")
+    if (method, kind, comp) == ("GET", "account", "properties"):
         return [_READ_CONTAINER]
     if not request.container:
         return [_OF_ACCOUNT.get((method, comp), Need((UNKNOWN,)))]
@@ -92,11 +99,14 @@ def needs(request: BlobRequest) -> list[Need]:
         return [_OF_CONTAINER.get((method, comp), Need((UNKNOWN,)))]
     needed = [_OF_BLOB.get((method, comp), Need((UNKNOWN,)))]
     if method == "DELETE" and "versionid" in request.query:
-        needed = [Need((f"{BLOBS}/deleteBlobVersion/action",), "x")]
+        needed.append(Need((f"{BLOBS}/deleteBlobVersion/action",), "x"))
     if method == "DELETE" and request.query.get("deletetype") == "permanent":
-        needed = [Need((f"{BLOBS}/permanentDelete/action",), "y")]
+        needed.append(Need((f"{BLOBS}/permanentDelete/action",), "y"))
     if method == "PUT" and request.header("x-ms-tags"):
         needed.append(_WRITE_TAGS)
+    copied = bool(request.header("x-ms-copy-source")) and comp not in _FROM_URL
+    if method == "PUT" and (copied or (comp and request.header("x-ms-blob-type"))):
+        needed.append(_CREATE)
     return needed
 
 

@@ -66,6 +66,11 @@ def no_permission() -> Refused:
     return Refused(403, "AuthorizationPermissionMismatch", _PERMISSION)
 
 
+def no_public_access() -> Refused:
+    """A container was to be open to everybody."""
+    return Refused(409, "PublicAccessNotPermitted", "Public access is not permitted on this storage account.")
+
+
 def bad_request(code: str, message: str, status: int = 400) -> Refused:
     """The request itself is wrong."""
     return Refused(status, code, message)

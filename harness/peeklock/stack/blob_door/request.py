@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 
-from peeklock.stack.blob_door.refusals import bad_request
+from peeklock.stack.blob_door.refusals import Refused, bad_request
 
-_DOMAIN = ".blob.core.windows.net"
+DOMAIN = "blob.core.windows.net"
+_CONTAINER = re.compile(r"\$root|\$web|\$logs|[a-z0-9]+(-[a-z0-9]+)*")
+_TARGET = re.compile(r"/[!-\"$-\[\]-~]*")
+"""Visible ASCII but `#` and `\\`, which Node.js reads as the end of a path, and as a slash."""
+_SPOILT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_ONCE = ("authorization", "host", "content-length", "content-type", "content-encoding", "content-md5", "range", "date",
+         "if-match", "if-none-match", "if-modified-since", "if-unmodified-since")  # fmt: skip
+_DECIDING = ("comp", "restype", "snapshot", "versionid", "deletetype")
+_MOST_PARAMETERS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class BlobRequest:
     """A request's head. `path` is what follows the account in the URL, encoded as it was sent: empty, or with a slash in front;
-    `headers` are in lower case, in their order."""
+    `headers` are in lower case, in their order.
+
+    What the door and Azurite could read differently is refused: repeated parameters and headers, parameters in other case,
+    slashes that are encoded where a container's name ends.
+    """
 
     method: str
     account: str
@@ -29,22 +43,44 @@ class BlobRequest:
     def __post_init__(self) -> None:
         pairs = parse_qsl(self.raw_query, keep_blank_values=True)
         query = {name.lower(): value for name, value in pairs}
-        if len(query) < len(pairs):  # Azurite might look at another one of them than the door
-            raise bad_request("InvalidQueryParameterValue", "A query parameter is specified more than once.")
+        if len(query) < len(pairs):
+            raise _bad_parameter("A query parameter is specified more than once.")
+        if len(pairs) > _MOST_PARAMETERS or any(_ambiguous(name) for name, _ in pairs):
+            raise _bad_parameter("A query parameter specified in the request URI is invalid.")
         object.__setattr__(self, "query", query)
 
     @classmethod
     def read(cls, method: str, target: str, headers: Iterable[tuple[str, str]]) -> BlobRequest:
-        """Read a request line and headers. Raises `Refused` for a target that is no path."""
+        """Read a request line and headers. Raises `Refused` for what is none, or could be read differently."""
         kept = tuple((name.lower(), value.strip()) for name, value in headers)
+        repeated = [name for name, count in Counter(name for name, _ in kept).items() if count > 1]
+        if any(name.startswith("x-ms-") or name in _ONCE for name in repeated):
+            raise bad_request("InvalidHeaderValue", "One of the HTTP headers is specified more than once.")
         path, _, query = target.partition("?")
-        if not path.startswith("/"):
-            raise bad_request("InvalidUri", "The requested URI does not represent any resource on the server.")
+        if not _TARGET.fullmatch(target) or _SPOILT.search(path):
+            raise _bad_uri()
         host = dict(kept).get("host", "").partition(":")[0].lower()
-        if host.endswith(_DOMAIN):
-            return cls(method, host.removesuffix(_DOMAIN), path, query, kept, in_path=False)
-        account, slash, rest = path[1:].partition("/")
-        return cls(method, account, slash + rest, query, kept, in_path=True)
+        if host.endswith(f".{DOMAIN}"):
+            request = cls(method, host.removesuffix(f".{DOMAIN}"), path, query, kept, in_path=False)
+        else:
+            account, slash, rest = path[1:].partition("/")
+            request = cls(method, account, slash + rest, query, kept, in_path=True)
+        request._check_path()
+        return request
+
+    def _check_path(self) -> None:
+        try:
+            unquote_to_bytes(self.path).decode()
+        except UnicodeDecodeError:
+            raise _bad_uri() from None
+        first, slash, rest = self.path[1:].partition("/")
+        if not first and (slash or rest):
+            raise _bad_uri()
+        in_root = not (slash or self.at_container)
+        name = unquote(first)
+        if (in_root and ("/" in name or "\\" in name)) or (first and not in_root and not _CONTAINER.fullmatch(name)):
+            text = "The specified resource name contains invalid characters."
+            raise bad_request("InvalidResourceName", text)
 
     @property
     def at_container(self) -> bool:
@@ -60,11 +96,11 @@ class BlobRequest:
 
     @property
     def blob(self) -> str:
-        """The blob's name, decoded, "" for the container itself."""
+        """The blob's name, decoded, "" for the container itself. A backslash is a slash, as in Azure."""
         first, slash, rest = self.path[1:].partition("/")
         if not first or self.at_container:
             return ""
-        return unquote(rest) if slash and rest else unquote(first)
+        return unquote(rest if slash and rest else first).replace("\\", "/")
 
     def header(self, name: str) -> str:
         """Return a header by its name in lower case, "" when there is none."""
@@ -83,6 +119,10 @@ class BlobRequest:
         kept = tuple(pair for pair in self.headers if pair[0] not in named)
         return replace(self, headers=(*kept, *named.items()))
 
+    def with_query(self, pair: str) -> BlobRequest:
+        """Return the same with one more parameter, encoded as it is to be sent."""
+        return replace(self, raw_query="&".join(filter(None, (self.raw_query, pair))))
+
     def to(self, account: str) -> BlobRequest:
         """Return the same for an account in the path."""
         return replace(self, account=account, in_path=True)
@@ -96,3 +136,15 @@ class BlobRequest:
     def target(self) -> str:
         """What stands in the request line."""
         return f"{self.url_path}?{self.raw_query}" if self.raw_query else self.url_path
+
+
+def _ambiguous(name: str) -> bool:
+    return "[" in name or (name != name.lower() and name.lower() in _DECIDING)
+
+
+def _bad_parameter(text: str) -> Refused:
+    return bad_request("InvalidQueryParameterValue", text)
+
+
+def _bad_uri() -> Refused:
+    return bad_request("InvalidUri", "The requested URI does not represent any resource on the server.")

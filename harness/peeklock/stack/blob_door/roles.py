@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from peeklock.errors import PeeklockError
 from peeklock.stack.blob_door.operations import BLOBS, CONTAINERS, DELEGATE, Need
-from peeklock.stack.blob_door.tokens import Principal
 
 _READER = (f"{CONTAINERS}/read", DELEGATE, f"{BLOBS}/read")
 _CONTRIBUTOR = (
@@ -25,9 +24,8 @@ ROLES = {
 
 @dataclass(frozen=True, slots=True)
 class BlobRole:
-    """A principal, by its object id, has a role on a container; "" is the whole account."""
+    """A role on a container; "" is the whole account."""
 
-    principal: str
     role: str
     container: str = ""
 
@@ -46,9 +44,9 @@ class BlobRole:
         return any(_covers(allowed, action) for allowed in ROLES[self.role] for action in need.actions)
 
 
-def allowed(roles: Iterable[BlobRole], principal: Principal, needs: Iterable[Need], container: str) -> bool:
-    """Tell whether a principal's roles give it everything that is needed."""
-    own = [role for role in roles if role.principal.lower() == principal.object_id.lower()]
+def allowed(roles: Iterable[BlobRole], needs: Iterable[Need], container: str) -> bool:
+    """Tell whether roles give everything that is needed."""
+    own = list(roles)
     return all(any(role.allows(need, container) for role in own) for need in needs)
 
 

@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from peeklock.stack.blob_door.delegation import DelegationKeys, read_time
+from peeklock.stack.blob_door.principal import Principal
 from peeklock.stack.blob_door.refusals import Refused, bad_signature, no_permission
 from peeklock.stack.blob_door.request import BlobRequest
 from peeklock.stack.blob_door.shared_key import signature
-from peeklock.stack.blob_door.tokens import Principal
 
 OVERRIDES = ("rscc", "rscd", "rsce", "rscl", "rsct")
 """Response headers that a SAS sets."""
 PARAMETERS = ("sv", "sr", "sig", "sp", "st", "se", "si", "sip", "spr", "ses", "sdd", "ss", "srt", "srh", "srq",
               "skoid", "sktid", "skt", "ske", "sks", "skv", "saoid", "suoid", "scid", "skdutid", "sduoid")  # fmt: skip
 """Everything else of a SAS that may stand in a query."""
-_NO_MATCH = "Signature did not match."
+NO_MATCH = "Signature did not match."
 
 
 def string_to_sign(request: BlobRequest, account: str) -> str:
@@ -30,7 +30,7 @@ def string_to_sign(request: BlobRequest, account: str) -> str:
         return [sas.get(name, "") for name in names]
 
     fields = each("sp", "st", "se")
-    fields.append(_resource(request, account))
+    fields.append(resource(request, account))
     fields += each("skoid", "sktid", "skt", "ske", "sks", "skv")
     if version >= "2020-02-10":
         fields += each("saoid", "suoid", "scid")
@@ -48,7 +48,8 @@ def string_to_sign(request: BlobRequest, account: str) -> str:
     return "\n".join([*fields, *each(*OVERRIDES)])
 
 
-def _resource(request: BlobRequest, account: str) -> str:
+def resource(request: BlobRequest, account: str) -> str:
+    """Return what a SAS is for, as it is signed."""
     container, blob, kind = request.container, request.blob, request.query.get("sr", "")
     if kind == "c":
         return f"/blob/{account}/{container}"
@@ -58,22 +59,23 @@ def _resource(request: BlobRequest, account: str) -> str:
     return f"/blob/{account}/{container}/{blob}"
 
 
-def check(
-    request: BlobRequest, account: str, keys: DelegationKeys, *, now: float, address: str, secure: bool = True
-) -> Principal:
+def check(request: BlobRequest, account: str, keys: DelegationKeys, *, now: float, address: str) -> Principal:
     """Return for whom a SAS speaks. Raises `Refused` unless it was signed with that principal's key and holds now, for a
     client at `address`."""
     sas = request.query
     made = signature(keys.value(sas), string_to_sign(request, account))
     if not hmac.compare_digest(made.encode(), sas.get("sig", "").encode()):
-        raise bad_signature(_NO_MATCH)
+        raise bad_signature(NO_MATCH)
     _check_times(sas, datetime.fromtimestamp(now, UTC))
-    if not secure and sas.get("spr") == "https":
-        raise Refused(403, "AuthorizationProtocolMismatch", "This request is not authorized using this protocol.")
+    check_address(sas, address)
+    return Principal(sas["skoid"], sas.get("sktid", ""))
+
+
+def check_address(sas: Mapping[str, str], address: str) -> None:
+    """Raises `Refused` unless a SAS is for clients at an address."""
     if sas.get("sip") and not _within(address, sas["sip"]):
         text = "This request is not authorized to perform this operation using this source IP."
         raise Refused(403, "AuthorizationSourceIPMismatch", text)
-    return Principal(sas["skoid"], sas.get("sktid", ""))
 
 
 def check_letters(request: BlobRequest, letters: str) -> None:

@@ -11,12 +11,11 @@ import h11
 
 from peeklock.servicebus.gateway.certificates import server_context
 from peeklock.stack.blob_door import batch
-from peeklock.stack.blob_door.access import Access
+from peeklock.stack.blob_door.access import HOST, Access
 from peeklock.stack.blob_door.refusals import Refused, bad_request
 from peeklock.stack.blob_door.request import BlobRequest
 from peeklock.stack.relay.http_end import HttpEnd
 
-HOST = "127.0.0.1"
 _LONGEST_KEY_REQUEST = 1 << 16
 _READ_AHEAD = 1 << 18
 _NOT_OURS = ("connection", "keep-alive", "transfer-encoding")
@@ -33,12 +32,12 @@ class _Client(NamedTuple):
 
 
 class BlobDoor:
-    """Serves one account over TLS on loopback, before the Azurite on a port. Stop it with `stop`."""
+    """Serves one account over TLS on loopback. Stop it with `stop`."""
 
-    def __init__(self, access: Access, azurite: int, tenant: str = "common") -> None:
+    def __init__(self, access: Access, tenant: str = "common") -> None:
         """`tenant` is told to clients whose token is missing or not good."""
         self.port = 0
-        self._access, self._azurite, self._tenant = access, azurite, tenant
+        self._access, self._tenant = access, tenant
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -77,11 +76,11 @@ class BlobDoor:
             while await self._one(client):
                 client.end.http.start_next_cycle()
         except (OSError, EOFError, h11.ProtocolError):
-            pass  # one end hung up, or spoke no HTTP: the connection is over, and nobody is left to be told
+            # Either end hung up, or Azurite does not answer: clients are to see no more of it than they would without the
+            # door, and no answer that was cut may look whole.
+            writer.transport.abort()
         finally:
             self._writers.discard(writer)
-            if client.end.http.our_state is h11.SEND_BODY:
-                writer.transport.abort()  # an answer that was cut must not look whole
             writer.close()
 
     async def _one(self, client: _Client) -> bool:
@@ -101,13 +100,16 @@ class BlobDoor:
         return {client.end.http.our_state, client.end.http.their_state} == {h11.DONE}
 
     async def _answer(self, client: _Client, request: BlobRequest) -> None:
-        comp = request.query.get("comp", "").lower()
-        if request.method == "POST" and comp == "userdelegationkey":
+        comp = request.query.get("comp", "") if request.method == "POST" and not request.blob else ""
+        if comp == "userdelegationkey" and not request.container:
             await self._make_key(client, request)
-        elif request.method == "POST" and comp == "batch":
+        elif comp == "batch":
             await self._batch(client, request)
         else:
-            await self._pass_on(client, self._access.admit(request, client.address))
+            admitted = self._access.admit(request, client.address)
+            if admitted.source is not None:
+                await self._check_source(admitted.source)
+            await self._pass_on(client, request, admitted.request)
 
     async def _refuse(self, client: _Client, method: bytes, refused: Refused) -> None:
         http = client.end.http
@@ -138,7 +140,7 @@ class BlobDoor:
         return bytes(whole)
 
     async def _make_key(self, client: _Client, request: BlobRequest) -> None:
-        principal = self._access.may_delegate(request)
+        principal = self._access.may_delegate(request, client.address)
         body = await self._body(client, _LONGEST_KEY_REQUEST)
         version = request.header("x-ms-version")
         document = self._access.keys.document(principal, body, version, self._access.now())
@@ -146,11 +148,11 @@ class BlobDoor:
         await self._tell(client, b"POST", 200, headers, document)
 
     async def _batch(self, client: _Client, request: BlobRequest) -> None:
-        self._access.authenticate(request)
+        self._access.authenticate(request, client.address)
         body = await self._body(client, batch.LONGEST)
         read = batch.read(
             request.header("content-type"), body, request.header("host"),
-            lambda part: self._access.admit(_versioned(part, request), client.address), self._access.now(),
+            lambda part: self._part(_versioned(part, request), client.address), self._access.now(),
         )  # fmt: skip
         headers = {"x-ms-version": request.header("x-ms-version")}
         kind, content = "", b""
@@ -160,12 +162,27 @@ class BlobDoor:
         whole, told = batch.answer(read, kind, content)
         await self._tell(client, b"POST", 202, {**headers, "Content-Type": told}, whole)
 
+    def _part(self, part: BlobRequest, address: str) -> BlobRequest:
+        if part.header("x-ms-copy-source"):
+            raise bad_request("InvalidInput", "One of the request inputs is not valid.")
+        return self._access.admit(part, address).request
+
+    async def _check_source(self, source: BlobRequest) -> None:
+        try:
+            await self._ask(source, b"")
+        except Refused as refused:
+            code, text = "CannotVerifyCopySource", "Could not verify the copy source within the specified time."
+            raise Refused(refused.status, code, text) from None
+
+    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(HOST, self._access.azurite(), limit=_READ_AHEAD)
+
     async def _ask(self, request: BlobRequest, body: bytes) -> tuple[str, bytes]:
         """Return the type and the body of Azurite's answer to a whole request. Raises `Refused` for none of 2xx."""
-        reader, writer = await asyncio.open_connection(HOST, self._azurite, limit=_READ_AHEAD)
+        reader, writer = await self._reach()
         try:
             end = HttpEnd(reader, h11.CLIENT)
-            for event in (_head(request), h11.Data(data=body), h11.EndOfMessage()):
+            for event in (_head(request), *([h11.Data(data=body)] if body else ()), h11.EndOfMessage()):
                 writer.write(end.http.send(event) or b"")
             await writer.drain()
             head = await end.event()
@@ -179,11 +196,8 @@ class BlobDoor:
         finally:
             writer.close()
 
-    async def _pass_on(self, client: _Client, request: BlobRequest) -> None:
-        try:
-            reader, writer = await asyncio.open_connection(HOST, self._azurite, limit=_READ_AHEAD)
-        except OSError:
-            raise bad_request("ServerBusy", "The server is currently unable to receive requests.", 503) from None
+    async def _pass_on(self, client: _Client, asked: BlobRequest, request: BlobRequest) -> None:
+        reader, writer = await self._reach()
         sending: asyncio.Task[None] | None = None
         try:
             end = HttpEnd(reader, h11.CLIENT)
@@ -195,8 +209,11 @@ class BlobDoor:
                 head = await end.event()
             if not isinstance(head, h11.Response):
                 raise ConnectionResetError("Azurite does not answer")
+            inner, outer = f"http://{HOST}:{self._access.azurite()}/{request.account}/".encode(), _called(asked)
             headers = [
-                (name, value) for name, value in head.headers.raw_items() if name.lower().decode() not in _NOT_OURS
+                (name, value.replace(inner, outer, 1) if name.lower() == b"x-ms-copy-source" else value)
+                for name, value in head.headers.raw_items()
+                if name.lower().decode() not in _NOT_OURS
             ]
             await client.send(h11.Response(status_code=head.status_code, headers=headers, reason=head.reason))
             async for piece in end.body():
@@ -207,6 +224,12 @@ class BlobDoor:
             if sending is not None:
                 sending.cancel()
             writer.close()
+
+
+def _called(request: BlobRequest) -> bytes:
+    """Return the account's URL as the client calls it."""
+    account = f"{request.account}/" if request.in_path else ""
+    return f"https://{request.header('host')}/{account}".encode("latin-1")
 
 
 def _head(request: BlobRequest) -> h11.Request:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jwt
 
 from peeklock.servicebus.auth import ANYBODY, Identity, RoleAssignment, TokenRefused
 from peeklock.servicebus.auth.entra import Entra
+from peeklock.stack.blob_door.principal import Principal
 from peeklock.stack.blob_door.refusals import bad_token
 
 AUDIENCE = "https://storage.azure.com"
@@ -23,16 +23,8 @@ _DETAILS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Whose token it is: object id and tenant, as the token spells them."""
-
-    object_id: str
-    tenant: str
-
-
 class BearerTokens:
-    """Takes the tokens for storage of one issuer. `jwks` are its public keys, `now` tells epoch seconds."""
+    """Implements `TokenVerifier` for the tokens of one issuer. `jwks` are its public keys, `now` tells epoch seconds."""
 
     def __init__(self, issuer: str, jwks: Mapping[str, Any], now: Callable[[], float]) -> None:
         # what a token is worth on blobs is not the verifier's affair: it is to take whoever is who they say

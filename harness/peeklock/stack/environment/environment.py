@@ -6,19 +6,21 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, wait
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from peeklock.connection_strings import parts_of
 from peeklock.errors import PeeklockError
 from peeklock.scenario.services import process_names, replica_names
 from peeklock.servicebus.ledger import Entry
 from peeklock.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Services
 from peeklock.stack.clock.movable import Member, MovableClock, RealClock
 from peeklock.stack.environment.dependencies import OwnDependencies
+from peeklock.stack.environment.doors import BLOBS, azure_names
 from peeklock.stack.environment.endpoints import addresses, through
 from peeklock.stack.environment.faults import EnvironmentFaults
 from peeklock.stack.environment.host_stack import HostStack
@@ -39,6 +41,9 @@ from peeklock.stack.servers.servicebus import (
 from peeklock.standins import StandIn
 from peeklock.supervision.client import SupervisorClient
 from peeklock.supervision.commands import Commands
+
+if TYPE_CHECKING:
+    from peeklock.stack.environment.listeners import Listeners
 
 FORGIVEN = 60.0
 """Seconds that a service may have been ahead or behind and go on: no token or cache lasts so short that it would matter."""
@@ -71,9 +76,13 @@ class LocalEnvironment:
         self._faults: EnvironmentFaults | None = None
         self._relay: RelayServer | None = None
         self._services: LocalServices | None = None
-        self.standins: dict[str, StandIn] = {}
+        self._listeners: Listeners | None = None
         self._clock = self._movable_clock() if spec.movable_clock else None
         self.commands = Commands(supervisor)
+
+    @property
+    def standins(self) -> Mapping[str, StandIn]:
+        return self._listeners.standins if self._listeners is not None else {}
 
     @property
     def clock(self) -> Clock:
@@ -124,8 +133,8 @@ class LocalEnvironment:
         # Azurite is the slowest to start and the last that a service turns to: services begin to load meanwhile.
         self._make_standin_keys()
         self._set_endpoints(planned=True)
-        self._open_standins()
         self._open_relay()
+        self._open_listeners()
         services = self._make_services()
         blobs = tasks.get("blobs")
         if not fresh:
@@ -186,15 +195,20 @@ class LocalEnvironment:
             for service in ("", *self._spec.services):
                 self.record.standin_keys.setdefault(service, secrets.token_hex(32))
 
-    def _open_standins(self) -> None:
-        openai = self._spec.stack.openai
-        if openai is not None and self._spec.surroundings is not None:
-            from peeklock.standins.openai.stand_in import OpenAIStandIn  # 14 ms, for files that have one
+    def _open_listeners(self) -> None:
+        spec = self._spec
+        if spec.stack.openai is None and not self.record.door_ports:
+            return
+        from peeklock.stack.environment.listeners import Listeners  # 50 ms, for files that have any
 
-            surroundings = self._spec.surroundings(self.endpoints, self.record.ports, self.commands, self.log_dir)
-            surroundings = replace(surroundings, now=lambda: self.clock.now().timestamp())
-            port, keys = self.record.standin_ports["openai"], self.record.standin_keys
-            self.standins["openai"] = OpenAIStandIn(openai, port, keys, surroundings)
+        surroundings = None
+        if spec.surroundings is not None:
+            surroundings = spec.surroundings(self.endpoints, self.record.ports, self.commands, self.log_dir)
+            surroundings = replace(surroundings, now=self._now)
+        self._listeners = Listeners(spec, self.record, lambda: self.seen, self._now, surroundings)
+
+    def _now(self) -> float:
+        return self.clock.now().timestamp()
 
     def _make_services(self) -> LocalServices:
         self.services = self._services = LocalServices(
@@ -204,12 +218,16 @@ class LocalEnvironment:
         return self._services
 
     def _names(self) -> Names | None:
-        bus, port = self._spec.stack.servicebus, addresses(self.seen).get("servicebus")
-        if bus is None or bus.name is None or port is None:
+        places = {**addresses(self.seen), **self.record.door_ports}
+        names = {name: places[place] for name, place in azure_names(self._spec.stack).items()}
+        if not names and not self.record.door_ports:
             return None
         if not self._authority:  # asked once: services may be started again while the emulator is away
-            self._authority = self._stack.servers.servicebus().authority()
-        return Names({f"{bus.name}.servicebus.windows.net": port}, self._authority)
+            ours = self._listeners.authorities() if self._listeners is not None else ""
+            bus = self._spec.stack.servicebus
+            theirs = self._stack.servers.servicebus().authority() if bus is not None and bus.name is not None else ""
+            self._authority = ours if theirs in ours else ours + theirs
+        return Names(names, self._authority)
 
     def _endpoints(self, planned: bool) -> Endpoints:
         stack, record = self._spec.stack, self.record
@@ -233,9 +251,13 @@ class LocalEnvironment:
                 if (rule := service_rule(service)) in record.keys
             }
         postgres = self._stack.servers.postgres().url(record.database) if stack.postgres is not None else None
+        named = stack.blobs.name if stack.blobs is not None else None
+        account = named or parts_of(blobs or "").get("AccountName")
+        door = record.door_ports.get(BLOBS)
+        https = None if door is None else f"https://127.0.0.1:{door}/{account}"
         standin = record.standin_ports.get("openai")
         openai = None if standin is None else f"http://127.0.0.1:{standin}"
-        return Endpoints(postgres, blobs, bus, rules, identities, openai, dict(record.standin_keys))
+        return Endpoints(postgres, blobs, bus, rules, identities, https, openai, dict(record.standin_keys))
 
     def _reset_database(self, progress: Callable[[str], None]) -> None:
         postgres = self._spec.stack.postgres
@@ -366,19 +388,19 @@ class LocalEnvironment:
         self._idle.set()
         if self._feed is not None:
             self._feed.close()
-        self._close_standins()
+        self._close_listeners()
         if self._services is not None:
             self._services.close()
         if self._faults is not None:
             self._faults.close()
 
-    def _close_standins(self) -> None:
-        for standin in self.standins.values():
-            standin.close()
+    def _close_listeners(self) -> None:
+        if self._listeners is not None:
+            self._listeners.close()
 
     def dismantle(self) -> None:
         """Remove everything that the environment is made of; as much as still can be."""
-        self._close_standins()
+        self._close_listeners()
         with contextlib.suppress(PeeklockError):
             if self._services is not None:
                 self._services.end_all()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 from peeklock.scenario.services import replica_names
 from peeklock.stack.backend import EnvironmentSpec
+from peeklock.stack.environment.doors import wanted_doors
 from peeklock.stack.environment.record import Record
 from peeklock.stack.environment.services import replicas
 from peeklock.stack.errors import StackError
@@ -69,6 +71,7 @@ class Leases:
         ports = [
             *record.relay_ports.values(),
             *record.standin_ports.values(),
+            *record.door_ports.values(),
             *(port for found in record.ports.values() for port in found),
         ]
         self._supervisor.call("release_ports", ports=ports)
@@ -95,11 +98,14 @@ class Leases:
                     raise _no_room(self._room) from error
         replicas_of = (name for service, facts in spec.services.items() for name in replica_names(service, facts.most))
         standins = ["openai"] if spec.stack.openai is not None else []
+        doors = wanted_doors(spec.stack)
         targets = [*kinds_of(spec), *standins, *replicas_of] if spec.relayed else []
-        ports = iter(self._supervisor.reserve_ports(replicas(spec.services) + len(standins) + len(targets)))
+        own = len(standins) + len(doors) + len(targets)
+        ports = iter(self._supervisor.reserve_ports(replicas(spec.services) + own))
         by_service = {name: [next(ports) for _ in range(max(1, s.most))] for name, s in spec.services.items()}
         log_dir = new_folder(self._log_dir, spec.name)
         standin_ports = {name: next(ports) for name in standins}
+        door_ports = {name: next(ports) for name in doors}
         relay_ports = dict(zip(targets, ports, strict=True))
         return Record(
             slot=slot,
@@ -107,6 +113,8 @@ class Leases:
             ports=by_service,
             log_dir=str(log_dir),
             standin_ports=standin_ports,
+            door_ports=door_ports,
+            door_secret=secrets.token_hex(32),
             relay_ports=relay_ports,
         )
 

@@ -22,6 +22,10 @@ class Record:
     """Ports of the stand-ins, at which whoever runs cases in the environment listens."""
     standin_keys: dict[str, str] = field(default_factory=dict)
     """Keys of Azure OpenAI by service."""
+    door_ports: dict[str, int] = field(default_factory=dict)
+    """Ports of what stands before dependencies with TLS, in the same process."""
+    door_secret: str = ""
+    """In hexadecimal: what the blob door derives user delegation keys from."""
     relay_ports: dict[str, int] = field(default_factory=dict)
     """Ports of the relay by target."""
     relay: dict[str, Any] | None = None

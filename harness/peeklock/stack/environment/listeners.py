@@ -1,0 +1,94 @@
+"""What listens for an environment in the process that runs its cases: stand-ins, and doors. Costs 50 ms to import."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from peeklock.connection_strings import parts_of
+from peeklock.errors import PeeklockError
+from peeklock.servicebus.gateway.certificate_names import AZURE, LOOPBACK
+from peeklock.servicebus.gateway.certificates import authority
+from peeklock.stack.backend import Endpoints, EnvironmentSpec
+from peeklock.stack.blob_door.access import Access, Account
+from peeklock.stack.blob_door.principal import TokenVerifier
+from peeklock.stack.blob_door.roles import BlobRole
+from peeklock.stack.blob_door.server import BlobDoor
+from peeklock.stack.environment.doors import BLOBS, OPENAI
+from peeklock.stack.environment.endpoints import addresses
+from peeklock.stack.environment.record import Record
+from peeklock.stack.names.tls_front import TlsFront
+from peeklock.standins import StandIn, Surroundings
+from peeklock.standins.openai.stand_in import OpenAIStandIn
+
+
+class Listeners:
+    """Listen from their making until `close`."""
+
+    def __init__(
+        self, spec: EnvironmentSpec, record: Record, seen: Callable[[], Endpoints], now: Callable[[], float],
+        surroundings: Surroundings | None, tokens: TokenVerifier | None = None,
+        roles: Callable[[str], Iterable[BlobRole]] = lambda _: (),
+    ) -> None:  # fmt: skip
+        """`seen`: where services find the dependencies, so that faults strike behind the doors. `tokens`: whose bearer tokens for
+        storage are good; `roles`: those of an object id, asked for each request. Raises `PeeklockError`."""
+        self.standins: dict[str, StandIn] = {}
+        self._doors: list[BlobDoor | TlsFront] = []
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="doors", daemon=True)
+        self._thread.start()
+        try:
+            if spec.stack.openai is not None and surroundings is not None:
+                port, keys = record.standin_ports["openai"], record.standin_keys
+                self.standins["openai"] = OpenAIStandIn(spec.stack.openai, port, keys, surroundings)
+            if (port := record.door_ports.get(OPENAI, 0)) and self.standins:
+                self._open(TlsFront(lambda: addresses(seen())["openai"]), port, "the door of Azure OpenAI")
+            if port := record.door_ports.get(BLOBS, 0):
+                access = _access(spec, record, seen, now, tokens, roles)
+                self._open(BlobDoor(access), port, "the blob door")
+        except BaseException:
+            self.close()
+            raise
+
+    def authorities(self) -> str:
+        """Return, in PEM, who has signed what doors show: for Azure's names, and for loopback. Raises `OSError`."""
+        return "".join(authority(names).read_text(encoding="ascii") for names in (AZURE, LOOPBACK))
+
+    def close(self) -> None:
+        """Close every port and connection. Idempotent."""
+        for standin in self.standins.values():
+            standin.close()
+        if self._thread.is_alive():
+            for door in self._doors:
+                self._do(door.stop())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def _open(self, door: BlobDoor | TlsFront, port: int, title: str) -> None:
+        try:
+            self._do(door.start(port))
+        except OSError as error:
+            raise PeeklockError(
+                f"{title} cannot listen on port {port}",
+                actual=str(error),
+                fix="end whatever took the port, or run again: another port is chosen",
+            ) from error
+        self._doors.append(door)
+
+    def _do(self, work: Coroutine[Any, Any, Any]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def _access(
+    spec: EnvironmentSpec, record: Record, seen: Callable[[], Endpoints], now: Callable[[], float],
+    tokens: TokenVerifier | None, roles: Callable[[str], Iterable[BlobRole]],
+) -> Access:  # fmt: skip
+    facts = parts_of(seen().blobs_connection_string or "")
+    name = spec.stack.blobs.name if spec.stack.blobs is not None else None
+    account = Account(name or facts["AccountName"], facts["AccountKey"], facts["AccountName"])
+    return Access(
+        account, lambda: addresses(seen())["blobs"], now, tokens, roles, bytes.fromhex(record.door_secret)
+    )  # fmt: skip

@@ -1,0 +1,68 @@
+"""TLS before something on this machine that speaks none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from peeklock.servicebus.gateway.certificates import server_context
+
+_HOST = "127.0.0.1"
+_CHUNK = 64 * 1024
+
+
+class TlsFront:
+    """Carries the bytes of TLS connections to a port and back. Shows the certificate of Azure's names, or of loopback, as clients
+    ask. What breaks on one side breaks on the other."""
+
+    def __init__(self, target: Callable[[], int]) -> None:
+        """`target` tells the port, for each connection."""
+        self._target = target
+        self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
+
+    async def start(self, port: int) -> None:
+        """Listen. Raises `OSError` when the port is taken or no certificate can be made."""
+        tls = await asyncio.to_thread(server_context)
+        self._server = await asyncio.start_server(self._come_in, _HOST, port, ssl=tls)
+
+    async def stop(self) -> None:
+        """Close the port and every connection."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    def _come_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers = [writer]
+        try:
+            target = await asyncio.open_connection(_HOST, self._target())
+            writers.append(target[1])
+            ways = [asyncio.create_task(_carry(*way)) for way in ((reader, target[1]), (target[0], writer))]
+            try:
+                # TLS has no half-closed connections: whichever side ends, what it has sent still arrives
+                done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                for way in done:
+                    way.result()
+            finally:
+                for way in ways:
+                    way.cancel()
+                await asyncio.gather(*ways, return_exceptions=True)
+        except OSError:
+            for each in writers:
+                each.transport.abort()
+        finally:
+            for each in writers:
+                each.close()
+
+
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(_CHUNK):
+        writer.write(data)
+        await writer.drain()
