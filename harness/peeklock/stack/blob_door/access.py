@@ -87,7 +87,7 @@ class Access:
         if "skoid" in request.query:
             return sas.check(request, self.account.name, self.keys, now=self.now(), address=address)
         if "sig" in request.query:
-            key_sas.check(request, self.account.name, self.account.key, address)
+            key_sas.check(request, self.account.name, self.account.key, now=self.now(), address=address)
             return None
         raise anonymous()
 
@@ -163,7 +163,7 @@ class Access:
             reader = sas.check(source, self.account.name, self.keys, now=self.now(), address=address)
             self._permit(source, reader, [of_source()], by_sas=True)
         elif "sig" in source.query:
-            key_sas.check(source, self.account.name, self.account.key, address)
+            key_sas.check(source, self.account.name, self.account.key, now=self.now(), address=address)
             signed = key_sas.translated(source, self.account.inner, self.account.key)
             probe = replace(self._plain(signed), method="HEAD")
         else:

@@ -32,16 +32,17 @@ def string_to_sign(request: BlobRequest, account: str) -> str:
     return "\n".join([*fields, *each(*sas.OVERRIDES)])
 
 
-def check(request: BlobRequest, account: str, key: str, address: str) -> None:
-    """Raises `Refused` unless a SAS was signed with the account's key, for a client at `address`."""
+def check(request: BlobRequest, account: str, key: str, *, now: float, address: str) -> None:
+    """Raises `Refused` unless a SAS was signed with the account's key and holds now, for a client at `address`."""
     made = signature(key, string_to_sign(request, account))
     if not hmac.compare_digest(made.encode(), request.query.get("sig", "").encode()):
         raise bad_signature(sas.NO_MATCH)
+    sas.check_times(request.query, now)
     sas.check_address(request.query, address)
 
 
 def translated(request: BlobRequest, account: str, key: str) -> BlobRequest:
-    """Return a request whose SAS was checked, signed for an account as Azurite calls it. Azurite looks at the rest: times,
+    """Return a request whose SAS was checked, signed for an account as Azurite calls it. Azurite looks at the rest:
     letters, and the stored access policies, which only it knows."""
     inward = request.without(query=_CHECKED_HERE).to(account)
     sig = quote(signature(key, string_to_sign(inward, account)), safe="")

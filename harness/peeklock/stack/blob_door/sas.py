@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from peeklock.stack.blob_door.delegation import DelegationKeys, read_time
@@ -66,7 +66,7 @@ def check(request: BlobRequest, account: str, keys: DelegationKeys, *, now: floa
     made = signature(keys.value(sas), string_to_sign(request, account))
     if not hmac.compare_digest(made.encode(), sas.get("sig", "").encode()):
         raise bad_signature(NO_MATCH)
-    _check_times(sas, datetime.fromtimestamp(now, UTC))
+    check_times(sas, now, needed=("se", "ske"))
     check_address(sas, address)
     return Principal(sas["skoid"], sas.get("sktid", ""))
 
@@ -84,14 +84,18 @@ def check_letters(request: BlobRequest, letters: str) -> None:
         raise no_permission()
 
 
-def _check_times(sas: Mapping[str, str], now: datetime) -> None:
+def check_times(sas: Mapping[str, str], now: float, needed: Sequence[str] = ()) -> None:
+    """Raises `Refused` unless a SAS, and the key that signed it, hold at `now`. `needed`: times that must be there."""
+    moment = datetime.fromtimestamp(now, UTC)
     try:
         begins = [read_time(sas[name]) for name in ("st", "skt") if sas.get(name)]
-        ends = [read_time(sas[name]) for name in ("se", "ske")]
+        ends = [read_time(sas[name]) for name in ("se", "ske") if name in needed or sas.get(name)]
     except (KeyError, ValueError):
         raise bad_signature("A time of the SAS is missing or not well formed.") from None
-    if now >= min(ends) or any(now < start for start in begins):
-        text = f"Start [{sas.get('st', '')}] - Expiry [{sas['se']}] - Current [{now:%a, %d %b %Y %H:%M:%S} GMT]"
+    if any(moment >= end for end in ends) or any(moment < start for start in begins):
+        text = (
+            f"Start [{sas.get('st', '')}] - Expiry [{sas.get('se', '')}] - Current [{moment:%a, %d %b %Y %H:%M:%S} GMT]"
+        )
         raise bad_signature(f"Signature not valid in the specified time frame: {text}")
 
 
