@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["Names", "bundle", "variables"]
+__all__ = ["Names", "bundle", "tls_front", "variables"]
 
 
 @dataclass(frozen=True, slots=True)
