@@ -4,7 +4,8 @@ The policy, the same for every queue:
 
 - the handler returns         -> complete (its effect is committed by then: a crash before this line means a redelivery)
 - ``PermanentFailure``        -> dead-letter at once, with reason and description
-- ``TransientFailure``, or an exception that nobody foresaw -> abandon, until the queue's delivery count is spent
+- ``TransientFailure``, or an exception that nobody foresaw -> abandon, until ``max_attempts`` or the queue's delivery
+  count is spent
 - stopping takes too long     -> abandon what is still in hand
 """
 
@@ -61,6 +62,9 @@ class Consumer:
     is how often a lock is renewed; without it, whenever half of it is gone.
     ``abandon_delay`` (seconds, doubled with each delivery up to 5 s) keeps a short outage from spending the delivery
     count. ``grace`` is how long (seconds) a stop waits for what is in hand.
+    ``max_attempts`` dead-letters (``AttemptsSpent``) what has been tried so often, if that is less than the queue's own
+    count; and what has been delivered more often than that, unopened, for it may be what ends the process.
+    ``until_idle`` (seconds) has :meth:`run` return once no lane has been given a message for so long.
     """
 
     def __init__(
@@ -77,6 +81,8 @@ class Consumer:
         max_lock_renewal: float = 300.0,
         renew_every: float | None = None,
         poll: float | None = None,
+        max_attempts: int | None = None,
+        until_idle: float | None = None,
     ) -> None:
         self.queue = queue
         self._client = client
@@ -89,6 +95,8 @@ class Consumer:
         self._max_lock_renewal = max_lock_renewal
         self._renew_every = renew_every
         self._poll = poll
+        self._max_attempts = max_attempts
+        self._until_idle = until_idle
         self._open_lanes: set[int] = set()
         self._stopping = asyncio.Event()
         self._deadline = asyncio.Event()
@@ -103,11 +111,14 @@ class Consumer:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Handle messages until :meth:`stop`. Survives lost connections, and queues that are not there yet."""
-        async with asyncio.TaskGroup() as lanes:
-            lanes.create_task(self._watch_grace())
-            for number in range(self._concurrency):
-                lanes.create_task(self._lane(number))
+        """Handle messages until :meth:`stop`, or until idle. Survives lost connections, and queues not there yet."""
+        watching = asyncio.create_task(self._watch_grace())
+        try:
+            async with asyncio.TaskGroup() as lanes:
+                for number in range(self._concurrency):
+                    lanes.create_task(self._lane(number))
+        finally:
+            watching.cancel()
 
     def _event(self, what: str) -> str:
         return f"{self._name}.{what}"
@@ -126,6 +137,7 @@ class Consumer:
                     if len(self._open_lanes) == self._concurrency:
                         self._all_open.set()
                     await self.drain(receiver)
+                return
             except (ServiceBusError, OSError, TimeoutError, ValueError) as error:
                 if self._stopping.is_set():
                     return
@@ -153,13 +165,13 @@ class Consumer:
                     await receiver.close()
 
     async def drain(self, receiver: Receiver) -> None:
-        """Handle the messages that ``receiver`` yields, one after the other, until :meth:`stop`."""
+        """Handle the messages that ``receiver`` yields, one after the other, until :meth:`stop`, or until idle."""
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             while not self._stopping.is_set():
                 if self._poll is not None:
                     log.info(self._event("poll"), queue=self.queue)
-                wait = self._poll or 60.0
+                wait = self._until_idle or self._poll or 60.0
                 receiving = asyncio.create_task(receiver.receive_messages(max_message_count=1, max_wait_time=wait))
                 await asyncio.wait({receiving, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if not receiving.done():
@@ -168,27 +180,30 @@ class Consumer:
                     await asyncio.wait({receiving})
                     if receiving.cancelled():
                         return
-                for message in receiving.result():
+                messages = receiving.result()
+                if not messages and self._until_idle is not None:
+                    return
+                for message in messages:
                     with correlated(correlation_id_of(message)):
                         await self._process(receiver, message)
         finally:
             stopping.cancel()
 
     async def _process(self, receiver: Receiver, message: ServiceBusReceivedMessage) -> None:
-        facts = {"queue": self.queue, "message_id": message.message_id, "delivery": (message.delivery_count or 0) + 1}
+        delivery = (message.delivery_count or 0) + 1
+        facts: dict[str, object] = {"queue": self.queue, "message_id": message.message_id, "delivery": delivery}
         log.info(self._event("received"), **facts)
         started = asyncio.get_running_loop().time()
         try:
             try:
+                self._refuse_what_keeps_coming(message)
                 await self._handled(receiver, message)
             except PermanentFailure as failure:
-                reason, description = failure.reason[:_MAX_DETAIL], failure.description[:_MAX_DETAIL]
-                await receiver.dead_letter_message(message, reason=reason, error_description=description)
-                log.warning(self._event("dead_lettered"), **facts, reason=reason, description=description)
+                await self._dead_letter(receiver, message, facts, failure)
             except TransientFailure as failure:
                 await self._abandon(receiver, message, {**facts, "reason": str(failure)})
             except _GraceSpentError:
-                await self._abandon(receiver, message, {**facts, "reason": "stopping"})
+                await self._abandon(receiver, message, {**facts, "reason": "stopping"}, counts=False)
             except Exception:  # whatever a handler raises, its message goes back and the lane lives on
                 log.exception(self._event("handler_failed"), **facts)
                 await self._abandon(receiver, message, {**facts, "reason": "unexpected error"})
@@ -240,8 +255,31 @@ class Consumer:
                 )
                 return
 
-    async def _abandon(self, receiver: Receiver, message: ServiceBusReceivedMessage, facts: dict[str, object]) -> None:
+    def _refuse_what_keeps_coming(self, message: ServiceBusReceivedMessage) -> None:
+        before = message.delivery_count or 0
+        if self._max_attempts is not None and before >= self._max_attempts:
+            raise PermanentFailure("AttemptsSpent", f"delivered {before} times before, and never settled")
+
+    async def _dead_letter(
+        self,
+        receiver: Receiver,
+        message: ServiceBusReceivedMessage,
+        facts: dict[str, object],
+        failure: PermanentFailure,
+    ) -> None:
+        reason, description = failure.reason[:_MAX_DETAIL], failure.description[:_MAX_DETAIL]
+        await receiver.dead_letter_message(message, reason=reason, error_description=description)
+        log.warning(self._event("dead_lettered"), **facts, reason=reason, description=description)
+
+    async def _abandon(
+        self, receiver: Receiver, message: ServiceBusReceivedMessage, facts: dict[str, object], counts: bool = True
+    ) -> None:
         delivery = (message.delivery_count or 0) + 1
+        if counts and self._max_attempts is not None and delivery >= self._max_attempts:
+            last = facts.pop("reason")
+            failure = PermanentFailure("AttemptsSpent", f"{delivery} attempts, last: {last}")
+            await self._dead_letter(receiver, message, facts, failure)
+            return
         await _set_within(self._stopping, min(self._abandon_delay * 2 ** min(delivery - 1, 10), 5.0))
         await receiver.abandon_message(message)
         log.warning(self._event("abandoned"), **facts)

@@ -68,7 +68,7 @@ class BearerToken:
             given = f"{scheme.capitalize()} {token.strip()}".encode()
             if not hmac.compare_digest(given, self._expected):
                 problem = "the bearer token is wrong" if token else "a bearer token is required"
-                await _answer(send, 401, problem, {"www-authenticate": "Bearer"})
+                await answer(send, 401, problem, {"www-authenticate": "Bearer"})
                 return
         await self._app(scope, receive, send)
 
@@ -76,18 +76,20 @@ class BearerToken:
 class BodyLimit:
     """Answers 413 to a request whose body exceeds ``max_bytes``, announced or streamed, before it is parsed."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, field: str | None = None) -> None:
+        """``field``, where given, is named as what is too large."""
         self._app = app
         self._max_bytes = max_bytes
+        problem = f"the request is larger than {max_bytes} bytes"
+        self._detail = problem if field is None else [{"field": field, "problem": problem}]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        problem = f"the request is larger than {self._max_bytes} bytes"
         announced = Headers(scope=scope).get("content-length", "")
         if announced.isdecimal() and int(announced) > self._max_bytes:
-            await _answer(send, 413, problem, {"connection": "close"})
+            await answer(send, 413, self._detail, {"connection": "close"})
             return
         seen = 0
         refused = False
@@ -108,7 +110,7 @@ class BodyLimit:
         with suppress(_TooLargeError):
             await self._app(scope, counted, send_unless_refused)
         if refused:
-            await _answer(send, 413, problem, {"connection": "close"})
+            await answer(send, 413, self._detail, {"connection": "close"})
 
 
 def answer_when_database_is_away(app: Starlette) -> None:
@@ -129,7 +131,8 @@ class _TooLargeError(Exception):
     """More of the body arrived than is allowed."""
 
 
-async def _answer(send: Send, status: int, detail: str, headers: dict[str, str]) -> None:
+async def answer(send: Send, status: int, detail: object, headers: dict[str, str]) -> None:
+    """Answer with the status and the JSON ``{"detail": …}``."""
     body = json.dumps({"detail": detail}).encode()
     all_headers = {"content-type": "application/json", "content-length": str(len(body)), **headers}
     await send(

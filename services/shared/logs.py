@@ -13,7 +13,7 @@ from structlog.typing import EventDict, Processor
 from services.shared.redaction import redactor
 
 # These print full request URLs, and with them SAS signatures, at INFO.
-_CHATTY = ("httpx", "httpcore", "azure", "uamqp", "multipart", "python_multipart", "asyncio")
+_CHATTY = ("httpx", "httpx2", "httpcore", "httpcore2", "azure", "uamqp", "multipart", "python_multipart", "asyncio")
 
 Logger = structlog.typing.FilteringBoundLogger
 

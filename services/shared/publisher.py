@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
@@ -13,18 +13,29 @@ from azure.servicebus.exceptions import ServiceBusError
 
 from services.shared.correlation import PROPERTY, current_correlation_id
 
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
 
 class PublishError(Exception):
     """The queue did not confirm the message: it may or may not hold it. Sending it again with its id is safe."""
 
 
-def servicebus_client(connection_string: str) -> ServiceBusClient:
-    """Return a client that gives up within seconds: our callers retry, or tell their own callers to.
+def servicebus_client(
+    connection_string: str | None = None, *, namespace: str = "", credential: AsyncTokenCredential | None = None
+) -> ServiceBusClient:
+    """Return a client of the namespace in ``connection_string``, else of the ``namespace`` by name, as ``credential``.
 
-    It holds no connection itself: each sender and receiver has its own, and is closed by its owner.
+    It gives up within seconds: our callers retry, or tell their own callers to. It holds no connection itself: each
+    sender and receiver has its own, and is closed by its owner.
     """
-    return ServiceBusClient.from_connection_string(
-        connection_string, retry_total=1, retry_backoff_factor=0.1, retry_backoff_max=1
+    if connection_string is not None:
+        return ServiceBusClient.from_connection_string(
+            connection_string, retry_total=1, retry_backoff_factor=0.1, retry_backoff_max=1
+        )
+    assert credential is not None
+    return ServiceBusClient(
+        f"{namespace}.servicebus.windows.net", credential, retry_total=1, retry_backoff_factor=0.1, retry_backoff_max=1
     )
 
 

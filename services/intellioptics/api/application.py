@@ -99,7 +99,8 @@ async def _open(app: FastAPI, settings: ApiSettings, stack: AsyncExitStack, chec
     stack.push_async_callback(_cancelled, opening)
     # Opening a link takes the SDK half a second, nearly all of it asleep: time to load the storage SDK, which takes as long.
     storage = await asyncio.to_thread(importlib.import_module, "services.shared.blobs")
-    blobs: Blobs = storage.Blobs(settings.azure_storage_connection_string.get_secret_value(), settings.blob_container)
+    service = storage.blob_service(settings.azure_storage_connection_string.get_secret_value())
+    blobs: Blobs = storage.Blobs(service, settings.blob_container)
     await stack.enter_async_context(blobs)
     app.state.detectors = detectors.DetectorStore(pool)
     app.state.desk = image_queries.ImageQueryDesk(

@@ -16,11 +16,11 @@ from services.intellioptics.contracts import IMAGE_QUERY, INFERENCE_RESULT
 from services.intellioptics.identifiers import accepts_legacy_ids, is_legacy_detector_id
 from services.intellioptics.worker.answers import Answer, answer
 from services.intellioptics.worker.detector_directory import Detector, DetectorDirectory, DetectorNotFoundError
-from services.intellioptics.worker.image import NoImageError, open_image
 from services.intellioptics.worker.model import Detection, LoadedModel
 from services.intellioptics.worker.question import understand
 from services.shared.contracts import ContractViolationError
 from services.shared.download import Downloader, DownloadRefusedError
+from services.shared.image import NoImageError, open_image
 from services.shared.logs import get_logger
 from services.shared.message_body import body_of
 from services.shared.outcomes import PermanentFailure, TransientFailure

@@ -9,7 +9,7 @@ from datetime import timedelta
 from azure.servicebus.exceptions import ServiceBusError
 from fastapi import FastAPI
 
-from services.shared.blobs import Blobs
+from services.shared.blobs import Blobs, blob_service
 from services.shared.database import check_database, connection_pool, database_name
 from services.shared.health import Check, health_routes
 from services.shared.http import BodyLimit, RequestLog, answer_when_database_is_away
@@ -78,7 +78,9 @@ async def _open(app: FastAPI, settings: ApiSettings, stack: AsyncExitStack, chec
     except (ServiceBusError, OSError) as error:
         log.warning("api.queue_unreachable", queue=settings.sitefit_queue, error=type(error).__name__)
     publisher = await stack.enter_async_context(Publisher(client, settings.sitefit_queue))
-    blobs = Blobs(settings.azure_storage_connection_string.get_secret_value(), settings.artifacts_container)
+    blobs = Blobs(
+        blob_service(settings.azure_storage_connection_string.get_secret_value()), settings.artifacts_container
+    )
     await stack.enter_async_context(blobs)
     app.state.desk = jobs.JobDesk(
         store=JobStore(pool),

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from azure.servicebus.aio import ServiceBusClient
 from azure.servicebus.exceptions import ServiceBusError
 
-from services.shared.blobs import Blobs
+from services.shared.blobs import Blobs, blob_service
 from services.shared.consumer import Consumer
 from services.shared.database import connection_pool, database_name
 from services.shared.http_client import http_client
@@ -36,7 +36,9 @@ async def run(settings: WorkerSettings) -> None:
     async with AsyncExitStack() as stack:
         pool = connection_pool(settings.database_url.get_secret_value(), ROLE)
         await stack.enter_async_context(pool)
-        blobs = Blobs(settings.azure_storage_connection_string.get_secret_value(), settings.artifacts_container)
+        blobs = Blobs(
+            blob_service(settings.azure_storage_connection_string.get_secret_value()), settings.artifacts_container
+        )
         await stack.enter_async_context(blobs)
         http = http_client(settings.job_timeout_sec, str(settings.app_server_url))
         await stack.enter_async_context(http)

@@ -5,7 +5,7 @@ import base64
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
-from services.shared.blobs import Blobs
+from services.shared.blobs import Blobs, blob_service
 
 KEY = base64.b64encode(b"k" * 64).decode()
 CONNECTION = f"DefaultEndpointsProtocol=http;AccountName=acc;AccountKey={KEY};BlobEndpoint=http://127.0.0.1:1/acc;"
@@ -13,7 +13,7 @@ CONNECTION = f"DefaultEndpointsProtocol=http;AccountName=acc;AccountKey={KEY};Bl
 
 def _signed(lifetime: timedelta = timedelta(hours=1)) -> str:
     async def sign() -> str:
-        async with Blobs(CONNECTION, "images") as blobs:
+        async with Blobs(blob_service(CONNECTION), "images") as blobs:
             return blobs.read_url("image-queries/iq_1.jpg", lifetime)
 
     return asyncio.run(sign())

@@ -66,7 +66,7 @@ class FakeReceiver:
 Handler = Callable[[ServiceBusReceivedMessage], Awaitable[None]]
 
 
-def _consume(receiver: FakeReceiver, handler: Handler, grace: float = 5.0) -> None:
+def _consume(receiver: FakeReceiver, handler: Handler, grace: float = 5.0, max_attempts: int | None = None) -> None:
     """Run one lane until every message has been handled."""
 
     async def run() -> None:
@@ -75,7 +75,7 @@ def _consume(receiver: FakeReceiver, handler: Handler, grace: float = 5.0) -> No
                 consumer.stop()
             await handler(message)
 
-        consumer = _consumer(handle, grace)
+        consumer = _consumer(handle, grace, max_attempts=max_attempts)
         watching = asyncio.create_task(consumer._watch_grace())
         await consumer.drain(cast("Any", receiver))
         watching.cancel()
@@ -83,9 +83,11 @@ def _consume(receiver: FakeReceiver, handler: Handler, grace: float = 5.0) -> No
     asyncio.run(run())
 
 
-def _consumer(handler: Handler, grace: float = 5.0) -> Consumer:
+def _consumer(handler: Handler, grace: float = 5.0, **more: Any) -> Consumer:
     client = cast("ServiceBusClient", None)
-    return Consumer(client, "q", handler, service="svc", name="worker", concurrency=1, abandon_delay=0.001, grace=grace)
+    return Consumer(
+        client, "q", handler, service="svc", name="worker", concurrency=1, abandon_delay=0.001, grace=grace, **more
+    )
 
 
 def _names(events: Events) -> list[object]:
@@ -225,3 +227,46 @@ def test_an_idle_lane_stops_at_once() -> None:
             await draining
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("error", [TransientFailure("503"), RuntimeError("a bug")])
+def test_the_last_attempt_dead_letters_with_what_went_wrong(error: Exception) -> None:
+    receiver = FakeReceiver(FakeMessage("second", delivery_count=1), FakeMessage("third", delivery_count=2))
+
+    async def handle(_message: ServiceBusReceivedMessage) -> None:
+        raise error
+
+    _consume(receiver, handle, max_attempts=3)
+    assert receiver.done[0] == ("abandoned", "second")
+    what, _, reason, description = receiver.done[1]
+    assert (what, reason) == ("dead_lettered", "AttemptsSpent")
+    assert description in ("3 attempts, last: 503", "3 attempts, last: unexpected error")
+
+
+def test_what_came_more_often_than_it_may_is_not_even_begun() -> None:
+    """Its earlier attempts never ended: it may be what kills the process."""
+    receiver = FakeReceiver(FakeMessage("deadly", delivery_count=3), FakeMessage("good"))
+    begun = []
+
+    async def handle(message: ServiceBusReceivedMessage) -> None:
+        begun.append(message.message_id)
+
+    _consume(receiver, handle, max_attempts=3)
+    assert begun == ["good"]
+    assert [done[0] for done in receiver.done] == ["dead_lettered", "completed"]
+
+
+def test_a_lane_ends_when_it_has_been_idle_for_long_enough() -> None:
+    class Emptied(FakeReceiver):
+        async def receive_messages(
+            self, max_message_count: int | None = None, max_wait_time: float | None = None
+        ) -> Any:
+            assert max_wait_time == 0.01
+            return [self.waiting.pop(0)] if self.waiting else []
+
+    async def handle(_message: ServiceBusReceivedMessage) -> None:
+        pass
+
+    receiver = Emptied(FakeMessage("one"), FakeMessage("two"))
+    asyncio.run(_consumer(handle, until_idle=0.01).drain(cast("Any", receiver)))
+    assert receiver.done == [("completed", "one"), ("completed", "two")]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from fixtures.factories import BROKEN_IMAGES, PHOTOS, Factory, decompression_bomb
-from services.intellioptics.worker.image import NoImageError, open_image
+from services.shared.image import ImageFacts, NoImageError, image_facts, open_image
 
 LIMIT = 25_000_000
 
@@ -69,3 +69,18 @@ def test_a_large_photo_comes_back_small_and_upright() -> None:
     buffer = io.BytesIO()
     source.save(buffer, "JPEG", exif=exif)
     assert _open(buffer.getvalue()).size == (160, 320)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content_type"), [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("WEBP", "image/webp")]
+)
+def test_the_facts_tell_what_an_image_is_whatever_it_is_called(kind: str, content_type: str) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 48)).save(buffer, kind)
+    assert image_facts(buffer.getvalue(), max_pixels=LIMIT) == ImageFacts(content_type, 64, 48)
+
+
+@pytest.mark.parametrize("name", sorted(BROKEN_IMAGES))
+def test_there_are_no_facts_about_what_is_no_image(name: str) -> None:
+    with pytest.raises(NoImageError):
+        image_facts(BROKEN_IMAGES[name](), max_pixels=LIMIT)

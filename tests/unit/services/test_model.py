@@ -9,9 +9,9 @@ from PIL import Image
 from fixtures.factories import PHOTOS
 from services.intellioptics.worker.answers import Answer, answer
 from services.intellioptics.worker.boxes import keep_best
-from services.intellioptics.worker.image import open_image
 from services.intellioptics.worker.model import LoadedModel, UnsupportedModelError, load_model
 from services.intellioptics.worker.question import understand
+from services.shared.image import open_image
 from tests.unit.services.tiny_onnx import constant_output_model
 
 PRESENCE, COUNT = "Is there a person in the image?", "How many people are there?"

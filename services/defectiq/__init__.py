@@ -1,0 +1,1 @@
+"""DefectIQ: looks at pictures of blades for defects, and leaves one artifact for each."""

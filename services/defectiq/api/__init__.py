@@ -1,0 +1,1 @@
+"""The API of DefectIQ: takes pictures in, and hands artifacts out."""
