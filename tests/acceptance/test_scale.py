@@ -60,7 +60,7 @@ cases:
       - settle: 20s
       - scale: chore
         eventually: 10s
-        expect: {running: 0, begun: 2}
+        expect: {running: 0, begun: 1, executions: [{status: succeeded, attempts: 2}]}
   ended_when_it_hangs:
     steps:
       - send: {queue: chores, text: hang}

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from peeklock.cli.exits import exits
+from peeklock.cli.plan import warnings
 from peeklock.engine.plan import load_all
 from peeklock.verbs import VOCABULARY
 
@@ -20,5 +21,8 @@ def check(
     """Check scenario files without starting anything."""
     with exits():
         scenarios = load_all(paths or [DEFAULT], VOCABULARY)
+    for scenario in scenarios:
+        for warning in warnings(scenario):
+            typer.echo(warning + "\n", err=True)
     cases = sum(len(scenario.cases) for scenario in scenarios)
     typer.echo(f"{len(scenarios)} files with {cases} cases are well written")

@@ -254,7 +254,11 @@ def _record(context: CaseContext) -> Record:
 
 def _failure(context: CaseContext, error: StepFailed | None, also: list[str], record: Record) -> Failure:
     rows = tuple(timeline(record.moments, record.entries, record.lines, record.exits))
-    cause = likely_cause(record.entries, record.lines, record.exits, context.case.header.allow)
+    services = context.scenario.header.services
+    jobs = {name for name, each in services.items() if each.scale is not None and each.scale.job is not None}
+    exits = [each for each in record.exits if each.code != 0 or each.service not in jobs]
+    found = likely_cause(record.entries, record.lines, exits, context.case.header.allow)
+    cause = "; ".join([*context.scaler.blind, *([found] if found else [])])
     told = " ".join([cause, *(line.text for line in record.lines), *(str(error or ""), *also)])
     if hint := reset_hint(told):
         cause = f"{cause}; {hint}" if cause else hint

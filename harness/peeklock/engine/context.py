@@ -60,7 +60,8 @@ class CaseContext:
     def scaler(self) -> Scaler:
         """What starts and ends replicas during this case."""
         rules = {name: each.scale for name, each in self.scenario.header.services.items() if each.scale is not None}
-        return Scaler(self.environment, rules, self.signal, self.note, self.stopped)
+        bus = self.scenario.header.stack.servicebus
+        return Scaler(self.environment, rules, self.signal, self.note, self.stopped, bus)
 
     @cached_property
     def crashes(self) -> CrashPoints:

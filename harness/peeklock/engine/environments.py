@@ -40,12 +40,14 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
 
     def variables(endpoints: Endpoints, ports: Ports) -> dict[str, dict[str, str]]:
         return {
-            name: {key: _text(resolve(value, scope(name, endpoints, ports))) for key, value in service.env.items()}
+            name: {key: env_text(resolve(value, scope(name, endpoints, ports))) for key, value in service.env.items()}
             for name, service in header.services.items()
         }
 
     def command(service: str, endpoints: Endpoints, ports: Ports) -> list[str]:
-        return [_text(resolve(part, scope(service, endpoints, ports))) for part in header.services[service].run or ()]
+        return [
+            env_text(resolve(part, scope(service, endpoints, ports))) for part in header.services[service].run or ()
+        ]
 
     def surroundings(endpoints: Endpoints, ports: Ports, commands: Commands, log_dir: Path) -> Surroundings:
         looked_up = scope("", endpoints, ports)
@@ -190,7 +192,8 @@ def secrets_of(endpoints: Endpoints) -> set[str]:
     return keys | {*endpoints.openai_keys.values()} | ({password} if password else set())
 
 
-def _text(value: Any) -> str:
+def env_text(value: Any) -> str:
+    """Return a value as an environment variable or an argument of a command."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)

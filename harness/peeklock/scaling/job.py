@@ -1,22 +1,32 @@
-"""Executions of a Container Apps job: how many more to begin at a look (documentation of KEDA, "Scaling Jobs")."""
+"""Container Apps jobs: how many more executions to begin at a look (documentation of KEDA, "Scaling Jobs"), and what has become
+of one (documentation of Container Apps, "Jobs")."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Literal
 
 from peeklock.scenario.services import Job, Scale
 
+Status = Literal["running", "succeeded", "failed"]
 
-def executions(rule: Scale, count: int, running: int, pending: int = 0) -> int:
-    """Return how many executions to begin.
 
-    `count`: messages in the queue, as for `deployment.plan`. `running`: executions that have not ended; `pending`: those of
+def executions(rule: Scale, counts: Sequence[int | None], running: int, pending: int = 0) -> int:
+    """Return how many executions to begin: as many as the busiest queue asks for.
+
+    `counts`: messages of each queue, as for `deployment.plan`. `running`: executions that have not ended; `pending`: those of
     them that have not begun to work yet.
     """
     job = rule.job or Job()
-    if count <= rule.activation:
+    asked = [
+        math.ceil(count / queue.messages)
+        for queue, count in zip(rule.queues, counts, strict=True)
+        if count is not None and count > queue.activation
+    ]
+    if not asked:
         return 0
-    most = min(math.ceil(count / rule.messages), rule.max)
+    most = min(max(asked), rule.max)
     match job.strategy:
         case "default":
             more = most - running
@@ -28,3 +38,13 @@ def executions(rule: Scale, count: int, running: int, pending: int = 0) -> int:
         case "eager":
             more = min(rule.max - running - pending, most)
     return max(0, more)
+
+
+def status(job: Job, succeeded: int, failed: int) -> Status:
+    """Return what an execution is by how many of its replicas have succeeded, and failed for good.
+
+    It has succeeded with the last replica that it needs, and failed as soon as too few are left.
+    """
+    if succeeded >= job.completion_count:
+        return "succeeded"
+    return "failed" if job.parallelism - failed < job.completion_count else "running"

@@ -73,13 +73,16 @@ def of_ledger(entries: Iterable[Entry], queue: str) -> Load:
     return Load(tuple(at - first for at, _ in points), tuple(count for _, count in points))
 
 
-def read(text: str, queue: str) -> Load:
-    """Read a ledger (`ledger.ndjson`, as among a run's artefacts) or lines of `seconds,messages`. Raises `LoadError`."""
+def read(text: str, queue: str, *, alone: bool = True) -> Load:
+    """Read a ledger (`ledger.ndjson`, as among a run's artefacts) or lines of `seconds,messages`, where the queue is not one of
+    several. Raises `LoadError`."""
     if text.lstrip().startswith("{"):
         try:
             return of_ledger([from_json(json.loads(line)) for line in text.splitlines() if line.strip()], queue)
         except (json.JSONDecodeError, EntryInvalid) as error:
             raise LoadError(f"not a ledger: {error}") from error
+    if not alone:
+        raise LoadError(f"lines of seconds,messages do not tell the queue {queue!r} from others: give a ledger")
     times: list[float] = []
     counts: list[int] = []
     for number, row in enumerate(csv.reader(io.StringIO(text)), 1):

@@ -39,6 +39,7 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
         frozenset(header.services),
         frozenset(process_names(header.services)),
         frozenset(name for name, service in header.services.items() if service.scale is not None),
+        frozenset(name for name, service in header.services.items() if service.scale is not None and service.scale.job),
     )
 
     def around(key: str) -> tuple[Step, ...]:
@@ -250,11 +251,15 @@ def _service_problems(header: Header, document: Document) -> list[Problem]:
             unknown(other, ("services", name, "depends_on", index))
         if service.scale is not None:
             bus = header.stack.servicebus
-            where = ("services", name, "scale", "queue")
-            problems += [
-                document.problem(where, found.message, expected=found.expected, fix=found.fix)
-                for found in undeclared("queue", service.scale.queue, bus.receivable() if bus else {}, where)
-            ]
+            for index, rule in enumerate(service.scale.queues):
+                where = ("services", name, "scale", *service.scale.written(index))
+                problems += [
+                    document.problem(found.path, found.message, expected=found.expected, fix=found.fix)
+                    for found in (
+                        *undeclared("queue", rule.queue, bus.receivable() if bus else {}, (*where, "queue")),
+                        *undeclared("access rule", rule.auth, bus.access_rules if bus else {}, (*where, "auth")),
+                    )
+                ]
     if header.defaults.http.service:
         unknown(header.defaults.http.service, ("defaults", "http", "service"))
     for path, receivable in _receivable(header.stack):

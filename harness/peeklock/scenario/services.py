@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from peeklock.scenario.cron import Cron
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.topology import FilePath, Model
 
@@ -26,34 +27,111 @@ class Ready(Model):
 
 
 class Job(Model):
-    """Executions of a Container Apps job: each is a process that ends by itself when its work is done."""
+    """Executions of a Container Apps job: each is one process or more, which end by themselves when their work is done."""
 
-    strategy: Literal["default", "custom", "accurate", "eager"] = Field(
-        "default", description="how the executions that run already count"
+    trigger: Literal["event", "schedule", "manual"] = Field(
+        "event",
+        description="what starts an execution: the queues of the rule, `cron`, or only a step `job: {start: NAME}`",
     )
-    timeout: Duration = Field(1800.0, gt=0, description="an execution that takes longer is ended, and has failed")
-    retries: int = Field(0, ge=0, description="how often one that failed is begun again")
+    cron: Cron | None = Field(
+        None, description="when trigger is schedule: minute, hour, day of month, month, day of week, in UTC"
+    )
+    parallelism: int = Field(1, ge=1, le=50, description="how many replicas an execution starts")
+    completion_count: int = Field(
+        1, ge=1, description="how many of them must exit with 0 for it to succeed (`replicaCompletionCount`)"
+    )
+    timeout: Duration = Field(
+        1800.0, gt=0, description="a replica that takes longer is ended, and has failed (`replicaTimeout`)"
+    )
+    retries: int = Field(0, ge=0, description="how often a replica that failed is started again (`replicaRetryLimit`)")
+    strategy: Literal["default", "custom", "accurate", "eager"] = Field(
+        "default", description="when trigger is event: how the executions that run already count"
+    )
     queue_length_deduction: int = Field(0, ge=0, description="of the strategy custom")
     running_percentage: float = Field(0.0, ge=0, le=1, description="of the strategy custom")
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Job:
+        if self.trigger == "schedule" and self.cron is None:
+            raise ValueError('trigger: schedule needs cron, as in cron: "0 2 * * *"')
+        if self.trigger != "schedule" and self.cron is not None:
+            raise ValueError("cron is of trigger: schedule; say so, or remove cron")
+        if self.completion_count > self.parallelism:
+            raise ValueError(
+                f"completion_count ({self.completion_count}) is above parallelism ({self.parallelism}): "
+                "no execution could succeed"
+            )
+        return self
 
-class Scale(Model):
-    """How a service is scaled: KEDA's `azure-servicebus` rule on one queue, for replicas of a deployment or executions of a job. What it does not say is KEDA's default, or that of Container Apps."""
+
+class QueueRule(Model):
+    """A queue that a service is scaled by: KEDA's `azure-servicebus`."""
 
     queue: str = Field(description="a queue, or a subscription by its path")
     messages: int = Field(5, ge=1, description="how many messages one replica is for (`messageCount`)")
     activation: int = Field(0, ge=0, description="there is work when there are more (`activationMessageCount`)")
+    auth: str | None = Field(
+        None,
+        description="the access rule of the namespace with which KEDA reads the queue: one without Manage sees nothing; "
+        "absent: one that sees everything",
+    )
+
+
+class Scale(Model):
+    """How a service is scaled, as replicas of a deployment or executions of a job. What it does not say is KEDA's default, or that of Container Apps."""
+
+    queue: str | None = Field(None, description="the only queue, with the settings of its rule beside it")
+    messages: int = Field(5, ge=1, description="of the only queue, as in `rules`")
+    activation: int = Field(0, ge=0, description="of the only queue, as in `rules`")
+    auth: str | None = Field(None, description="of the only queue, as in `rules`")
+    rules: list[QueueRule] = Field([], description="instead of `queue`: several queues; the largest number wins")
     min: int = Field(0, ge=0, le=50)
-    max: int = Field(10, ge=1, le=50)
-    polling: Duration = Field(30.0, gt=0, description="how often the queue is looked at")
+    max: int = Field(10, ge=1, le=50, description="replicas, or executions that run at the same time")
+    polling: Duration = Field(30.0, gt=0, description="how often the queues are looked at")
     cooldown: Duration = Field(300.0, ge=0, description="how long after the last work until there are no replicas")
     job: Job | None = None
 
     @model_validator(mode="after")
-    def _ordered(self) -> Scale:
+    def _consistent(self) -> Scale:
         if self.min > self.max:
             raise ValueError(f"min ({self.min}) is above max ({self.max})")
+        said = self.model_fields_set
+        if self.job is not None and self.job.trigger != "event":
+            if idle := sorted(said & {*QueueRule.model_fields, "rules", "polling"}):
+                raise ValueError(
+                    f"a job with trigger: {self.job.trigger} looks at no queue: remove {' and '.join(idle)}, or the trigger"
+                )
+        elif self.rules:
+            if both := sorted(said & {*QueueRule.model_fields}):
+                raise ValueError(f"say {' and '.join(both)} in each of the rules, or have no rules")
+        elif self.queue is None:
+            raise ValueError("scaled by what? say queue or rules; of a job perhaps trigger: schedule or manual")
+        if self.most > MOST_PROCESSES:
+            raise ValueError(
+                f"max ({self.max}) executions of {self.most // self.max} replicas are {self.most} processes at once, "
+                f"more than {MOST_PROCESSES}: lower max"
+            )
         return self
+
+    @property
+    def queues(self) -> list[QueueRule]:
+        """The rules, however they are written."""
+        if self.queue is None:
+            return self.rules
+        return [QueueRule(queue=self.queue, messages=self.messages, activation=self.activation, auth=self.auth)]
+
+    def written(self, index: int) -> tuple[str | int, ...]:
+        """Return where a rule is written, as seen from `scale`."""
+        return () if self.queue is not None else ("rules", index)
+
+    @property
+    def most(self) -> int:
+        """How many processes there may be at once."""
+        return self.max if self.job is None else self.max * self.job.parallelism
+
+
+MOST_PROCESSES = 100
+"""Of one service: each has a port of its own."""
 
 
 class Service(Model):
@@ -96,7 +174,7 @@ class Service(Model):
     @property
     def most(self) -> int:
         """How many replicas there may ever be."""
-        return self.replicas if self.scale is None else self.scale.max
+        return self.replicas if self.scale is None else self.scale.most
 
     @model_validator(mode="after")
     def _something(self) -> Service:

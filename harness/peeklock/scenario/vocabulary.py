@@ -24,6 +24,8 @@ class Facts:
     """Services, and replicas of those that have several: `worker`, `worker.0`, `worker.1`."""
     scaled: frozenset[str] = frozenset()
     """Services with a rule."""
+    jobs: frozenset[str] = frozenset()
+    """Those of them that are jobs."""
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,10 @@ class Services(Protocol):
         """Have so many replicas run: start more and wait until they are ready, or stop those with the highest numbers. Returns the
         numbers that were started; `StackError` when one does not become ready."""
 
+    def execute(self, service: str, env: Mapping[int, Mapping[str, str]], run: Sequence[str] | None = None) -> None:
+        """Start the replicas with these numbers, which must not be running, for an execution of a job: `env` has what each is told
+        besides; `run` is the command instead of the service's own. `StackError` when one does not become ready."""
+
     def running(self, service: str) -> int:
         """How many replicas run."""
 

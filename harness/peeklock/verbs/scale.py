@@ -19,7 +19,7 @@ class ScaleArguments(Model):
 def run(arguments: ScaleArguments, context: CaseContext) -> Found:
     """Return `{service, replicas, running, steps, history}`: what the rule wants, how many processes there are, the numbers one
     after the other, and each change with its moment (seconds from the case's begin, by its clock) and reason; of a job also
-    `begun`, how many executions there were."""
+    `begun`, how many executions there were, each in `executions` with its `status`, and `next_due` of its schedule."""
     return Found(context.scaler.facts(arguments.service))
 
 

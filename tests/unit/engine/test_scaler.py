@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from peeklock.engine.executions import NoRoom
 from peeklock.engine.scaler import Scaler
 from peeklock.engine.waiting import Signal
 from peeklock.scenario.services import Job, Scale
+from peeklock.scenario.topology import ServiceBus
 from peeklock.stack.backend import Exit
 from peeklock.stack.errors import StackError
 from tests.unit.engine.fake import FakeEnvironment, FakeServices
@@ -20,6 +25,7 @@ class Replicas(FakeServices):
     def __init__(self) -> None:
         super().__init__("worker")
         self.numbers: list[int] = []
+        self.told: dict[int, Mapping[str, str]] = {}
         self.broken = False
 
     def scale(self, service: str, count: int) -> list[int]:
@@ -29,13 +35,18 @@ class Replicas(FakeServices):
         self.numbers = sorted([*self.numbers, *begun])[:count]
         return begun
 
+    def execute(self, service: str, env: Mapping[int, Mapping[str, str]], run: Sequence[str] | None = None) -> None:
+        assert not {*env} & {*self.numbers}
+        self.told |= env
+        self.numbers = sorted([*self.numbers, *env])
+
     def stop(self, service: str) -> None:
         self.done.append(f"stop {service}")
         self.numbers.remove(int(service.rpartition(".")[2]))
 
     def exit(self, replica: int, code: int) -> None:
         self.numbers.remove(replica)
-        self.gone.append(Exit("worker", replica, 0.0, code, expected=False))
+        self.gone.append(Exit("worker", replica, time.time(), code, expected=False))
 
     def running(self, service: str) -> int:
         return len(self.numbers)
@@ -44,7 +55,7 @@ class Replicas(FakeServices):
 class Case:
     """A scaler on one queue, whose count the test sets."""
 
-    def __init__(self, rule: Scale) -> None:
+    def __init__(self, rule: Scale, bus: ServiceBus | None = None) -> None:
         self.environment = FakeEnvironment("worker")
         self.services = self.environment.services = Replicas()
         self.count = 0
@@ -57,6 +68,7 @@ class Case:
             Signal(),
             lambda actor, text: self.notes.append(f"{actor}: {text}"),
             self.stopped,
+            bus,
         )
 
     def queues(self) -> list[dict[str, Any]]:
@@ -65,6 +77,17 @@ class Case:
     def pass_time(self, seconds: float) -> None:
         self.environment.clock.advance(seconds)
         self.scaler.run_due()
+
+    def start(self) -> dict[str, Any]:
+        return self.scaler.start("worker", {}, None)
+
+    def exit(self, replica: int, code: int) -> None:
+        self.services.exit(replica, code)
+        self.scaler.run_due()
+
+    def executions(self, *facts: str) -> list[Any]:
+        found = [tuple(each[fact] for fact in facts) for each in self.facts["executions"]]
+        return [one for (one,) in found] if len(facts) == 1 else found
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -75,8 +98,10 @@ class Case:
 def begun(request: pytest.FixtureRequest) -> Any:
     cases: list[Case] = []
 
-    def begin(**rule: Any) -> Case:
-        case = Case(Scale(queue="jobs", **rule))
+    def begin(bus: ServiceBus | None = None, **rule: Any) -> Case:
+        case = Case(
+            Scale(**rule) if "job" in rule and rule["job"].trigger != "event" else Scale(queue="jobs", **rule), bus
+        )
         case.scaler.begin()
         cases.append(case)
         return case
@@ -148,12 +173,14 @@ def test_an_execution_that_failed_is_begun_again_as_often_as_the_rule_says(begun
     case.count = 1
     case.pass_time(30)
     assert (case.facts["begun"], case.services.numbers) == (1, [0])
+    case.count = 0
     case.services.exit(0, 1)
     case.scaler.run_due()
-    assert (case.facts["begun"], case.services.numbers) == (2, [0])
+    assert (case.executions("status", "attempts"), case.services.numbers) == ([("running", 2)], [0])
     case.services.exit(0, 1)
     case.scaler.run_due()
-    assert (case.facts["begun"], case.services.numbers) == (2, [])
+    assert (case.executions("status", "attempts"), case.services.numbers) == ([("failed", 2)], [])
+    assert case.executions("reason") == ["worker.0 exited with code 1 at the last of 2 attempts"]
 
 
 def test_an_execution_that_has_done_its_work_is_not_begun_again(begun: Any):
@@ -176,3 +203,83 @@ def test_an_execution_that_takes_too_long_is_ended(begun: Any):
     assert case.services.numbers == [0]
     case.pass_time(30)
     assert (case.services.done, case.services.numbers) == (["stop worker.0"], [])
+
+
+def test_an_execution_has_succeeded_when_enough_replicas_have_and_the_others_are_ended(begun: Any):
+    case = begun(job=Job(trigger="manual", parallelism=3, completion_count=2))
+    assert case.start()["replicas"] == ["worker.0", "worker.1", "worker.2"]
+    case.exit(1, 0)
+    case.exit(0, 0)
+    assert case.executions("status", "succeeded", "failed") == [("succeeded", 2, 0)]
+    assert (case.services.done, case.services.numbers) == (["stop worker.2"], [])
+
+
+def test_an_execution_has_failed_when_too_few_replicas_are_left(begun: Any):
+    case = begun(job=Job(trigger="manual", parallelism=3, completion_count=2))
+    case.start()
+    case.exit(0, 1)
+    assert case.executions("status") == ["running"]
+    case.exit(1, 7)
+    assert case.executions("status", "reason") == [("failed", "worker.1 exited with code 7")]
+    assert case.services.numbers == []
+
+
+def test_each_replica_has_retries_of_its_own(begun: Any):
+    case = begun(job=Job(trigger="manual", parallelism=2, completion_count=2, retries=1))
+    case.start()
+    case.exit(0, 1)
+    case.exit(1, 1)
+    assert (case.executions("status", "attempts"), case.services.numbers) == ([("running", 4)], [0, 1])
+    names = [case.services.told[number]["CONTAINER_APP_REPLICA_NAME"] for number in (0, 1)]
+    assert names == ["worker-1-3", "worker-1-4"]
+
+
+def test_executions_run_side_by_side_until_there_is_no_more_room(begun: Any):
+    case = begun(max=2, job=Job(trigger="manual", parallelism=2))
+    case.start()
+    assert case.start()["replicas"] == ["worker.2", "worker.3"]
+    with pytest.raises(NoRoom, match="2 executions of worker run already"):
+        case.start()
+    case.exit(0, 0)
+    assert case.start()["name"] == "worker-3"
+
+
+def test_a_replica_that_was_killed_is_started_again_when_its_service_may_run(begun: Any):
+    case = begun(job=Job(trigger="manual", retries=1))
+    case.start()
+    case.stopped.add("worker")
+    case.exit(0, -9)
+    assert (case.executions("status"), case.services.numbers) == (["running"], [])
+    case.stopped.clear()
+    case.scaler.run_due()
+    assert case.services.numbers == [0]
+
+
+def test_a_schedule_begins_one_execution_at_its_moment(begun: Any):
+    case = begun(job=Job(trigger="schedule", cron="* * * * *"))
+    case.pass_time(59 - time.time() % 60)
+    if not case.facts["begun"]:  # the minute has not passed by itself meanwhile
+        case.pass_time(2)
+    (why,) = case.executions("why")
+    assert re.fullmatch(r"due at \d{4}-\d\d-\d\dT\d\d:\d\d:00Z", why)
+
+
+def test_a_jump_over_several_moments_of_a_schedule_begins_the_last(begun: Any):
+    case = begun(job=Job(trigger="schedule", cron="0 * * * *"))
+    case.pass_time(3 * 3600)
+    ((why, at),) = case.executions("why", "at")
+    assert why.endswith(":00:00Z, 2 missed before it")
+    assert 2 * 3600 < at <= 3 * 3600
+
+
+def test_a_queue_that_cannot_be_read_begins_nothing_and_is_told(begun: Any):
+    bus = ServiceBus.model_validate({"queues": {"jobs": {}}, "access_rules": {"reader": {"rights": ["Listen"]}}})
+    case = begun(bus, auth="reader")
+    case.pass_time(30)
+    assert case.scaler.blind == []
+    case.count = 100
+    case.pass_time(60)
+    assert case.facts["steps"] == [0]
+    assert case.scaler.blind == [
+        "KEDA reads the queue jobs with the access rule reader, which has Listen but not Manage: it sees nothing"
+    ]

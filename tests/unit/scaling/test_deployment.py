@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peeklock.scaling import State, plan
-from peeklock.scenario.services import Scale
+from peeklock.scenario.services import QueueRule, Scale
 
 RULE = Scale(queue="jobs")
 
@@ -17,7 +17,7 @@ RULE = Scale(queue="jobs")
 def wanted(
     count: int, replicas: int, rule: Scale = RULE, *, now: float = 1000.0, active_at: float | None = 1000.0
 ) -> int:
-    return plan(rule, now, count, State(replicas, active_at)).state.replicas
+    return plan(rule, now, [count], State(replicas, active_at)).state.replicas
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_the_cooldown_goes_only_to_nothing_and_never_below_the_least():
 
 
 def test_work_begins_the_cooldown_anew():
-    assert plan(RULE, 500.0, 1, State(1, 0.0)).state.active_at == 500.0
-    assert plan(RULE, 500.0, 0, State(1, 0.0)).state.active_at == 0.0
+    assert plan(RULE, 500.0, [1], State(1, 0.0)).state.active_at == 500.0
+    assert plan(RULE, 500.0, [0], State(1, 0.0)).state.active_at == 0.0
 
 
 def test_activation_is_a_threshold_of_its_own():
@@ -83,15 +83,40 @@ def test_the_number_stays_within_the_bounds_and_another_look_changes_nothing(
     count: int, replicas: int, least: int, more: int, messages: int, idle: float
 ):
     rule = Scale(queue="jobs", min=least, max=max(1, least + more), messages=messages)
-    decided = plan(rule, 2000.0, count, State(replicas, 2000.0 - idle)).state
+    decided = plan(rule, 2000.0, [count], State(replicas, 2000.0 - idle)).state
     assert rule.min <= decided.replicas <= rule.max or (decided.replicas == 0 and rule.min == 0)
     if count and replicas:
-        again = plan(rule, 2000.0, count, decided).state
+        again = plan(rule, 2000.0, [count], decided).state
         assert again.replicas == decided.replicas or abs(1 - count / (messages * decided.replicas)) > 0.1
         assert math.ceil(count / messages) <= rule.max or again.replicas == rule.max
 
 
 def test_the_reason_is_told():
-    assert plan(RULE, 0.0, 1, State(0)).why == "1 message, more than 0"
-    assert plan(RULE, 0.0, 23, State(1, 0.0)).why == "23 messages at 5 each"
-    assert plan(RULE, 300.0, 0, State(1, 0.0)).why == "no work for 300 s"
+    assert plan(RULE, 0.0, [1], State(0)).why == "1 message, more than 0"
+    assert plan(RULE, 0.0, [23], State(1, 0.0)).why == "23 messages at 5 each"
+    assert plan(RULE, 300.0, [0], State(1, 0.0)).why == "no work for 300 s"
+
+
+TWO = Scale(rules=[QueueRule(queue="a", messages=5), QueueRule(queue="b", messages=1, activation=3)])
+
+
+@pytest.mark.parametrize(
+    ("counts", "replicas", "after", "why"),
+    [
+        ([0, 0], 0, 0, "no work: 0 messages"),
+        ([0, 3], 0, 0, "no work: 3 messages"),  # not more than the activation of its rule
+        ([0, 4], 0, 1, "4 messages, more than 3 in b"),
+        ([20, 7], 1, 7, "7 messages at 1 each in b"),
+        ([40, 7], 1, 8, "40 messages at 5 each in a"),
+        # a queue that cannot be seen
+        ([None, 0], 0, 0, "cannot see the queue"),
+        ([None, 0], 4, 4, "cannot see the queue"),
+        ([None, 7], 1, 7, "7 messages at 1 each in b"),
+        ([None, 4], 9, 9, "cannot see every queue; 4 messages at 1 each in b"),
+        ([None, None], 0, 0, "cannot see the queue"),
+    ],
+)
+def test_of_several_queues_the_largest_number_wins(counts: list[int | None], replicas: int, after: int, why: str):
+    """While one cannot be seen, the others may add replicas, and nobody is sent away."""
+    decision = plan(TWO, 1000.0, counts, State(replicas, 0.0))
+    assert (decision.state.replicas, decision.why) == (after, why)

@@ -8,14 +8,14 @@ import pytest
 
 from peeklock.scaling.forecast import forecast
 from peeklock.scaling.load import Load, LoadError, of_ledger, read
-from peeklock.scenario.services import Job, Scale
+from peeklock.scenario.services import Job, QueueRule, Scale
 from peeklock.servicebus.ledger import AboutMessage, Entry, EventKind, to_json
 
 BURST = Load((0.0, 40.0, 100.0), (0, 100, 0))
 
 
 def replicas(rule: Scale, load: Load, takes: float = 0.0) -> list[tuple[float, int]]:
-    return [(row.at, row.replicas) for row in forecast(rule, load, takes)]
+    return [(row.at, row.replicas) for row in forecast(rule, [load], takes)]
 
 
 def test_a_burst_scales_from_nothing_to_the_most_and_back_after_the_cooldown():
@@ -27,6 +27,15 @@ def test_a_burst_scales_from_nothing_to_the_most_and_back_after_the_cooldown():
 def test_a_job_is_begun_for_each_message_until_its_executions_have_ended():
     rule = Scale(queue="jobs", messages=50, job=Job())
     assert replicas(rule, BURST, takes=45.0) == [(0.0, 0), (30.0, 0), (60.0, 2), (90.0, 2), (120.0, 0)]
+
+
+def test_several_queues_are_looked_at_together_and_one_that_cannot_be_seen_starts_nothing():
+    rule = Scale(rules=[QueueRule(queue="a"), QueueRule(queue="b", messages=1)])
+    few = Load((0.0, 100.0), (2, 0))
+    assert [row.replicas for row in forecast(rule, [BURST, few])][:4] == [1, 2, 10, 10]
+    assert [row.replicas for row in forecast(rule, [BURST, few], blind=[True, True])] == [0] * 5
+    first = next(forecast(rule, [BURST, few]))
+    assert first.counts == (0, 2)
 
 
 def test_a_ledger_is_a_load_of_what_can_be_received():

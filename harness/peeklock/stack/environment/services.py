@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from peeklock.errors import PeeklockError
@@ -220,12 +221,18 @@ class LocalServices:
         self._all([self._name(service, n) for n in numbers[count:]], self._children.stop)
         return begun
 
+    def execute(self, service: str, env: Mapping[int, Mapping[str, str]], run: Sequence[str] | None = None) -> None:
+        self._in_parallel(service, list(env), lambda replica: self._launch(service, replica, env[replica], run))
+
     def _start_replicas(self, service: str, wanted: list[int], dependencies: Future[None] | None) -> None:
-        if len(wanted) == 1:
-            self._start_replica(service, wanted[0], dependencies)
-        elif wanted:
-            with ThreadPoolExecutor(len(wanted), thread_name_prefix=f"start-{service}") as pool:
-                list(pool.map(lambda n: self._start_replica(service, n, dependencies), wanted))
+        self._in_parallel(service, wanted, lambda replica: self._start_replica(service, replica, dependencies))
+
+    def _in_parallel(self, service: str, replicas: list[int], start: Callable[[int], None]) -> None:
+        if len(replicas) == 1:
+            start(replicas[0])
+        elif replicas:
+            with ThreadPoolExecutor(len(replicas), thread_name_prefix=f"start-{service}") as pool:
+                list(pool.map(start, replicas))
 
     def _start_replica(self, service: str, replica: int, dependencies: Future[None] | None) -> None:
         early = dependencies is not None and not dependencies.done()
@@ -237,13 +244,19 @@ class LocalServices:
             dependencies.result()  # its own error, when that is why the service ended
             self._launch(service, replica)
 
-    def _launch(self, service: str, replica: int) -> None:
+    def _launch(
+        self,
+        service: str,
+        replica: int,
+        env: Mapping[str, str] = MappingProxyType({}),
+        run: Sequence[str] | None = None,
+    ) -> None:
         definition = self._spec.services[service]
         port = self._ports[service][replica]
         ports = {name: self._seen(name) for name in self._ports}
         ports[service] = [port, *(seen for n, seen in enumerate(ports[service]) if n != replica)]
-        own = self._spec.variables(self._endpoints, ports).get(service, {})
-        argv = list(self._spec.command(service, self._endpoints, ports))
+        own = {**self._spec.variables(self._endpoints, ports).get(service, {}), **env}
+        argv = list(run or self._spec.command(service, self._endpoints, ports))
         known = [*self._secrets, *(value for name, value in own.items() if _SECRET_NAME.search(name))]
         title = f"service {service}" + (f" (replica {replica})" if definition.most > 1 else "")
         log_file = self._log_dir / f"{service}.log"
