@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from peeklock.engine.clients import Clients
 from peeklock.engine.context import CaseContext, slug_of
-from peeklock.engine.diagnosis import likely_cause, reset_hint
+from peeklock.engine.diagnosis import hint, likely_cause
 from peeklock.engine.environments import engine_names, file_variables, secrets_of
 from peeklock.engine.events import CaseFinished, CaseStarted, Durations, Event, Outcome
 from peeklock.engine.failure import Failure, Moment, StepFailed, locate, title
@@ -260,8 +260,8 @@ def _failure(context: CaseContext, error: StepFailed | None, also: list[str], re
     found = likely_cause(record.entries, record.lines, exits, context.case.header.allow)
     cause = "; ".join([*context.scaler.blind, *([found] if found else [])])
     told = " ".join([cause, *(line.text for line in record.lines), *(str(error or ""), *also)])
-    if hint := reset_hint(told):
-        cause = f"{cause}; {hint}" if cause else hint
+    if advice := hint(told):
+        cause = f"{cause}; {advice}" if cause else advice
     root = context.scenario.root
     if error is None:
         span = context.scenario.document.key_span(context.case.path)

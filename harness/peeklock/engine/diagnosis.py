@@ -19,14 +19,25 @@ _GONE_WITH_THE_RESET = (
     (re.compile("MessagingEntityNotFound|messaging entity .* could not be found"), "queue", "`stack.servicebus`"),
 )
 """What a service may have made at its start, and where a scenario declares it."""
+_UNRESOLVED = (
+    "getaddrinfo|[Nn]ame or service not known|name resolution|nodename nor servname|[Nn]o such host|UnknownHost|ENOTFOUND|"
+    "EAI_AGAIN|[Ff]ailed to resolve|[Cc]ould not resolve"
+)
+_AZURE = r"[a-z0-9-]+\.(?:servicebus\.windows\.net|blob\.core\.windows\.net|(?:openai|cognitiveservices|services\.ai)\.azure\.com)"
+_NOT_LED = re.compile(
+    f"(?P<a>{_AZURE})[^\\n]{{0,200}}?(?:{_UNRESOLVED})|(?:{_UNRESOLVED})[^\\n]{{0,200}}?(?P<b>{_AZURE})"
+)
 _TRACEBACK = "Traceback (most recent call last)"
 
 
-def reset_hint(text: str) -> str:
-    """Return what may be the cause where something is not there that a service makes at its start; else an empty string.
+def hint(text: str) -> str:
+    """Return what may be the cause of what was logged or found; else an empty string."""
+    return _reset_hint(text) or _name_hint(text)
 
-    Each case begins on a fresh database, on empty containers and queues: those that the scenario declares, and no others.
-    """
+
+def _reset_hint(text: str) -> str:
+    """A thing is not there that a service makes at its start. Each case begins on a fresh database, on empty containers and queues:
+    those that the scenario declares, and no others."""
     for pattern, thing, place in _GONE_WITH_THE_RESET:
         if pattern.search(text):
             return (
@@ -34,6 +45,17 @@ def reset_hint(text: str) -> str:
                 f"{place}, or say `isolation: fresh`"
             )
     return ""
+
+
+def _name_hint(text: str) -> str:
+    """A service has asked the network for a name of Azure's."""
+    found = _NOT_LED.search(text)
+    if found is None:
+        return ""
+    return (
+        f"{found['a'] or found['b']} was not led to this environment: either no `name` in `stack` says so, or the service ignores "
+        "the variables that lead it (python -I, neither Python nor Node.js): give that one a connection string"
+    )
 
 
 def is_error(line: LogLine) -> bool:

@@ -14,6 +14,7 @@ from peeklock.scenario.errors import Problem, ScenarioInvalid, suggestion
 from peeklock.scenario.files import is_scenario_file
 from peeklock.scenario.model import Case, CaseHeader, FragmentHeader, Header, Scenario, Step
 from peeklock.scenario.names import check_fragment, check_scenario
+from peeklock.scenario.production_names import check_production_names
 from peeklock.scenario.services import process_names
 from peeklock.scenario.standins import standin_problems
 from peeklock.scenario.steps import StepReader
@@ -65,6 +66,7 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
         document.path, document, header, background, tuple(cases), finally_, project_root(document.path)
     )
     problems += check_scenario(scenario)
+    problems += check_production_names(scenario)
     if problems:
         raise ScenarioInvalid(sorted(dict.fromkeys(problems), key=Problem.order))
     return scenario

@@ -327,6 +327,9 @@ ResourceName = Annotated[str, BeforeValidator(_resource, json_schema_input_type=
 """As Azure allows it."""
 
 
+_OPENAI_DOMAINS = ("openai.azure.com", "cognitiveservices.azure.com", "services.ai.azure.com")
+
+
 class OpenAI(Model):
     """A stand-in for an Azure OpenAI resource."""
 
@@ -349,6 +352,18 @@ class Stack(Model):
     blobs: Blobs | None = None
     servicebus: ServiceBus | None = None
     openai: OpenAI | None = None
+
+    @property
+    def production_names(self) -> dict[str, str]:
+        """Return by production name the key of the stack to which it leads."""
+        found: dict[str, str] = {}
+        if self.servicebus is not None and self.servicebus.name is not None:
+            found[f"{self.servicebus.name}.servicebus.windows.net"] = "servicebus"
+        if self.blobs is not None and self.blobs.name is not None:
+            found[f"{self.blobs.name}.blob.core.windows.net"] = "blobs"
+        if self.openai is not None and self.openai.name is not None:
+            found |= {f"{self.openai.name}.{domain}": "openai" for domain in _OPENAI_DOMAINS}
+        return found
 
     @property
     def has_blob_door(self) -> bool:

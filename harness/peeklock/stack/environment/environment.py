@@ -20,7 +20,7 @@ from peeklock.servicebus.ledger import Entry
 from peeklock.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Services
 from peeklock.stack.clock.movable import Member, MovableClock, RealClock
 from peeklock.stack.environment.dependencies import OwnDependencies
-from peeklock.stack.environment.doors import BLOBS, azure_names
+from peeklock.stack.environment.doors import BLOBS
 from peeklock.stack.environment.endpoints import addresses, through
 from peeklock.stack.environment.faults import EnvironmentFaults
 from peeklock.stack.environment.host_stack import HostStack
@@ -219,7 +219,7 @@ class LocalEnvironment:
 
     def _names(self) -> Names | None:
         places = {**addresses(self.seen), **self.record.door_ports}
-        names = {name: places[place] for name, place in azure_names(self._spec.stack).items()}
+        names = {name: places[place] for name, place in self._spec.stack.production_names.items()}
         if not names and not self.record.door_ports:
             return None
         if not self._authority:  # asked once: services may be started again while the emulator is away
