@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
-from peeklock.servicebus.ledger import AboutMessage, Entry, EventKind
+from peeklock.servicebus.ledger import AboutMessage, Entry, EventKind, Principal
 from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX
 
 SERVICE_RULE = "service-"
@@ -28,8 +28,8 @@ OUTCOMES = HELD | {
 """Everything that can become of a message."""
 VIEW_KEYS = (
     "application_properties", "body", "body_type", "content_type", "correlation_id", "dead_letter_description",
-    "dead_letter_reason", "deliveries", "enqueued_at", "history", "message_id", "outcome", "queue", "receivers", "reply_to",
-    "sender", "sequence", "session_id", "settled_at", "subject", "time_to_live", "to",
+    "dead_letter_reason", "deliveries", "enqueued_at", "history", "message_id", "outcome", "queue", "received_as", "receivers",
+    "reply_to", "sender", "sent_as", "sequence", "session_id", "settled_at", "subject", "time_to_live", "to",
 )  # fmt: skip
 """The keys that `Message.view` may have."""
 
@@ -51,6 +51,10 @@ class Message:
     history: list[str] = field(default_factory=list)
     receivers: list[str] = field(default_factory=list)
     """Who had it, a delivery each: `worker`, or `worker.3` of a service that may have several replicas."""
+    sent_as: Mapping[str, str] | None = None
+    """The identity and the role of its sender, if it sent by these."""
+    received_as: list[Mapping[str, str]] = field(default_factory=list)
+    """The same of those who had it, for each delivery to an identity."""
     original: Message | None = None
     """Of a message in a dead-letter queue: what it was before."""
     dead_letter: Message | None = None
@@ -69,10 +73,15 @@ class Message:
         """Take over what an entry tells of the message."""
         event = entry.event
         if told.content is not None and told.content.sender:
-            self.sender = service_of(told.content.sender)
+            sender = Principal.read(told.content.sender)
+            self.sender = service_of(sender.name)
+            self.sent_as = {"identity": sender.identity, "role": sender.role} if sender.role else None
         if event in (EventKind.DELIVERED, EventKind.RECEIVED_AND_DELETED):
             self.deliveries = max(self.deliveries + 1, told.delivery)
-            self.receivers.append(str(told.consumer or "").partition("@")[0].removeprefix(SERVICE_RULE))
+            receiver = Principal.read(told.consumer or "")
+            self.receivers.append(receiver.name.removeprefix(SERVICE_RULE))
+            if receiver.role:
+                self.received_as.append({"identity": receiver.identity, "role": receiver.role})
         if (
             event is EventKind.RELEASED
         ):  # given back unseen, as azure-servicebus does between two calls: it does not count
@@ -99,6 +108,8 @@ class Message:
             "settled_at": iso(self.settled_at) if self.settled_at else None,
             "history": list(self.history),
             "receivers": list(self.receivers),
+            "sent_as": self.sent_as,
+            "received_as": self.received_as or None,
         }
         return {key: value for key, value in shown.items() if value is not None or key == "body"}
 
@@ -142,7 +153,9 @@ class Ledger:
 
     def receivers(self, queue: str) -> set[str]:
         """Return the services that have received from a queue; whoever is none by the rule that it signed with."""
-        rules = {entry.consumer.partition("@")[0] for entry in self.entries if entry.entity == queue and entry.consumer}
+        rules = {
+            Principal.read(entry.consumer).name for entry in self.entries if entry.entity == queue and entry.consumer
+        }
         return {service_of(rule) or rule for rule in rules}
 
     def _fold(self, entry: Entry) -> None:
@@ -219,6 +232,7 @@ def _outcome(event: EventKind, message: Message) -> str:
             | EventKind.TRANSACTION_COMMITTED
             | EventKind.TRANSACTION_ROLLED_BACK
             | EventKind.TOKEN_RENEWED
+            | EventKind.ACCESS_REFUSED
         ):
             raise AssertionError(f"{event} is not about a message")
         case _:

@@ -31,6 +31,8 @@ def _of_entry(entry: Entry) -> Moment:
         text += f" {details.get('fault', '')} {details.get('phase', '')}"
     elif event is EventKind.TOKEN_RENEWED:
         text += f" by {details.get('principal', '')} on connection {details.get('connection', '')}"
+    elif event is EventKind.ACCESS_REFUSED:
+        text += f": {details.get('principal', '')} may not {details.get('right', '')}"
     match entry.subject:
         case AboutMessage(delivery=delivery) if event in (EventKind.DELIVERED, EventKind.RECEIVED_AND_DELETED):
             text += f" {delivery}"

@@ -6,19 +6,27 @@ identities. A token says who somebody is; a namespace's role assignments say wha
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from .auth import AUDIENCE
 from .http import HttpLimits, HttpListener, HttpReply, HttpRequest, HttpService
-from .managed_identity import Asked, Form, Grant, IdentityEndpoint, object_id, read_request
+from .managed_identity import Asked, Form, Grant, IdentityEndpoint, host_id, object_id, read_request
 
 LIFETIME = 3600.0
 TENANT = "00000000-0000-0000-0000-00000000e2e0"
@@ -75,12 +83,15 @@ class AsyncCredential:
 
 class Issuer:
     """Makes keys and tokens, and serves what OpenID clients ask for. `algorithm` is RS256 or ES256; `now` tells epoch seconds;
-    `secrets` by client id: whoever is not in it needs none. Loopback only."""
+    `secrets` by client id: whoever is not in it needs none, or is let in by the tokens of `serve` alone (`closed`). `key` is a
+    private key, as `private_key` returns it, with which tokens outlive their issuer. Loopback only."""
 
     def __init__(
         self,
         *,
         algorithm: str = "RS256",
+        key: str = "",
+        closed: bool = False,
         tenant: str = TENANT,
         now: Callable[[], float] = time.time,
         secrets: Mapping[str, str] | None = None,
@@ -93,9 +104,13 @@ class Issuer:
         self._secrets = dict(secrets or {})
         self._endpoints: dict[str, IdentityEndpoint] = {}
         self.algorithm = algorithm
-        self._key: Any = _make_key(algorithm)
-        self._key_id = uuid.uuid4().hex
-        self._listener = HttpListener(_Endpoints(self, log))
+        self._key: Any = load_pem_private_key(key.encode(), None) if key else _make_key(algorithm)
+        self._key_id = _thumbprint(self._key)
+        self._closed = closed
+        self.log = log or (lambda *_, **__: None)
+        self.service = _Endpoints(self)
+        """What answers its requests, wherever it is served."""
+        self._listener = HttpListener(self.service)
 
     async def start(self, port: int = 0, address: str = "127.0.0.1") -> int:
         """Listen; return the port. Raises `OSError` when it is taken."""
@@ -149,7 +164,12 @@ class Issuer:
 
     def admits(self, client_id: str, secret: str) -> bool:
         """Tell whether a client's secret is right, if it has one."""
-        return self._secrets.get(client_id, secret) == secret
+        known = self._secrets.get(client_id)
+        return not self._closed if known is None else hmac.compare_digest(known.encode(), secret.encode())
+
+    def private_key(self) -> str:
+        """Return the key that it signs with, in PEM."""
+        return str(self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
 
     def serve(self, endpoint: IdentityEndpoint) -> IdentityEndpoint:
         """Answer at a service's endpoint, in the place of an earlier one of its name; return it."""
@@ -172,8 +192,8 @@ class Issuer:
 class _Endpoints(HttpService):
     """What OpenID clients and managed identities ask an issuer for."""
 
-    def __init__(self, issuer: Issuer, log: Callable[..., None] | None) -> None:
-        super().__init__(HttpLimits(), log or (lambda *_, **__: None))
+    def __init__(self, issuer: Issuer) -> None:
+        super().__init__(HttpLimits(), issuer.log)
         self._issuer = issuer
 
     def refusal(self, status: int, reason: str) -> HttpReply:
@@ -224,9 +244,11 @@ class _Endpoints(HttpService):
         found = asked.find(self._issuer.endpoint(asked.endpoint))
         if not isinstance(found, Grant):
             status, body = found
+            text = body.get("message") or body.get("error_description")
+            self._issuer.log("identity.refused", endpoint=asked.endpoint, status=status, reason=text)
             return _json(status, body)
         client_id, resource, now = found.identity.application, asked.query["resource"], int(self._issuer.now())
-        made = self._issuer.token(client_id, resource, xms_mirid=found.resource_id)
+        made = self._issuer.token(client_id, resource, xms_mirid=found.resource_id, xms_az_rid=host_id(asked.endpoint))
         body = {"access_token": made.token, "expires_on": str(made.expires_on), "resource": resource}
         if asked.form is Form.IMDS:
             body |= {"expires_in": str(made.expires_on - now), "not_before": str(now)}
@@ -239,6 +261,11 @@ def _make_key(algorithm: str) -> Any:
     if algorithm != "RS256":
         raise ValueError(f"{algorithm!r} is no algorithm of the issuer: use RS256 or ES256")
     return rsa.generate_private_key(65_537, 2048)
+
+
+def _thumbprint(key: Any) -> str:
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(public).hexdigest()[:32]
 
 
 def _json(status: int, document: Mapping[str, Any]) -> HttpReply:

@@ -30,6 +30,11 @@ def object_id(client_id: str) -> str:
     return str(uuid.uuid5(_OIDS, client_id))
 
 
+def host_id(service: str) -> str:
+    """Return the Azure resource id of a service that has identities."""
+    return f"{_GROUP}/Microsoft.App/containerApps/{service}"
+
+
 class Form(Enum):
     """How a service asks for a token; its SDK chooses by the variables that it finds."""
 
@@ -52,8 +57,9 @@ class ManagedIdentity:
 
     def resource_id(self, *, system: bool) -> str:
         """Return its Azure resource id: that of the service itself if it is system-assigned."""
-        kind = "Microsoft.App/containerApps" if system else "Microsoft.ManagedIdentity/userAssignedIdentities"
-        return f"{_GROUP}/{kind}/{self.name}"
+        return (
+            host_id(self.name) if system else f"{_GROUP}/Microsoft.ManagedIdentity/userAssignedIdentities/{self.name}"
+        )
 
 
 class Grant(NamedTuple):

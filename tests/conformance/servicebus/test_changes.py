@@ -108,7 +108,7 @@ def test_access_rules_change_too() -> None:
         (Topology(topics={"kept": Topic()}), "'kept': a queue cannot become a topic"),
         (Topology(queues={"t": Queue()}), "'t': a queue cannot become a topic"),
         (Topology(sku="Premium"), "sku: it cannot be changed"),
-        (Topology(identity=Identity()), "identity: it cannot be changed"),
+        (Topology(identity=Identity()), "identity: only its roles can be changed"),
         (Topology(port=1), "port: expected .* got 1"),
     ],
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from peeklock.errors import PeeklockError
 
@@ -37,18 +38,32 @@ def covers(scope: str, path: str) -> bool:
 
 
 class Claim:
-    """What one token allows: `rights` on everything below `scope`, until `expires` (epoch seconds), by the rule `principal`."""
+    """What one token allows: `rights` on everything below `scope`, until `expires` (epoch seconds). `principal` is the access rule
+    that has signed it, or whose Entra token it is; `roles`: the role that gives it each right, where roles do."""
 
-    __slots__ = ("expires", "principal", "rights", "scope")
+    __slots__ = ("expires", "principal", "rights", "roles", "scope")
 
-    def __init__(self, scope: str, rights: Iterable[str], expires: float, principal: str) -> None:
+    def __init__(
+        self,
+        scope: str,
+        rights: Iterable[str],
+        expires: float,
+        principal: str,
+        roles: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.principal = principal
+        self.roles = roles
         self.scope = scope
         granted = set(rights)
         if "Manage" in granted:
             granted |= {"Send", "Listen"}
         self.rights = frozenset(granted)
         self.expires = expires
+
+    def named(self, right: str) -> str:
+        """Return the principal as the ledger tells of it: with the role by which it uses a right, as in `api (ROLE)`."""
+        role = self.roles.get(right)
+        return self.principal if role is None else f"{self.principal} ({role})"
 
 
 class Claims:
@@ -65,13 +80,18 @@ class Claims:
         return iter(self._claims)
 
     def principal(self, path: str, right: str) -> str | None:
-        """Return the name of the rule that gives `right` on the entity at `path`; None where none does."""
+        """Return by whose token there is `right` on the entity at `path`, as `Claim.named`; None where there is none."""
         now = self._now()
         lowered = path.lower()
         for claim in self._claims:
             if right in claim.rights and claim.expires > now and covers(claim.scope, lowered):
-                return claim.principal
+                return claim.named(right)
         return None
+
+    def shown_for(self, path: str) -> str:
+        """Return whose token was shown for the entity at `path`, whatever it is worth; "" for nobody's."""
+        lowered = path.lower()
+        return next((claim.principal for claim in self._claims if covers(claim.scope, lowered)), "")
 
     def allows(self, path: str, right: str) -> bool:
         """True when a token that still holds gives `right` on the entity at `path`."""

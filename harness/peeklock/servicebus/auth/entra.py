@@ -96,7 +96,8 @@ class Entra:
         audiences = audience if isinstance(audience, list) else [audience]
         if self._identity.audience.rstrip("/") not in [str(name).rstrip("/") for name in audiences]:
             raise TokenRefused(401, "InvalidAudience: The authorization header contains a token with a wrong audience.")
-        return Claim(path, self._rights(payload, path), self._expiry(payload), _name(payload))
+        roles = self._roles(payload, path)
+        return Claim(path, roles, self._expiry(payload), _name(payload), roles)
 
     def _expiry(self, payload: Mapping[str, Any]) -> float:
         now, expires, begins = self._now(), payload.get("exp"), payload.get("nbf", 0)
@@ -109,22 +110,27 @@ class Entra:
             raise TokenRefused(401, "TokenNotYetValid: The token is not valid yet.")
         return float(expires)
 
-    def _rights(self, payload: Mapping[str, Any], path: str) -> set[str]:
+    def _roles(self, payload: Mapping[str, Any], path: str) -> dict[str, str]:
+        """Return the rights on an entity, each with the role that gives it. None are no reason to refuse the token: whoever
+        then opens a link is told which right is missing, as with a SAS token (S-23)."""
         groups = payload.get("groups")
         names = {str(payload[claim]).lower() for claim in ("oid", "appid", "azp", "sub") if payload.get(claim)}
         names |= {str(group).lower() for group in groups} if isinstance(groups, list) else set()
-        rights: set[str] = set()
+        found: dict[str, str] = {}
         for assignment in self._identity.roles:
             if covers(assignment.path, path) and assignment.principal.lower() in (ANYBODY, *names):
-                rights.update(assignment.rights)
-        if not rights:
-            text = f"Put token failed. The principal '{_name(payload)}' has no role on '{path or 'the namespace'}'."
-            raise TokenRefused(401, text)
-        return rights
+                rights = assignment.rights
+                for right in ("Manage", "Send", "Listen") if "Manage" in rights else rights:
+                    found.setdefault(right, assignment.title)
+        return found
 
 
 def _name(payload: Mapping[str, Any]) -> str:
-    return next((str(payload[c]) for c in ("appid", "azp", "oid", "sub") if payload.get(c)), "")[:128]
+    """Return whose token this is: `worker`, or `worker as shared` where a service has a token of an identity of another name."""
+    client = next((str(payload[c]) for c in ("appid", "azp", "oid", "sub") if payload.get(c)), "")
+    identity = str(payload.get("xms_mirid") or client).rpartition("/")[2]
+    host = str(payload.get("xms_az_rid") or "").rpartition("/")[2]
+    return (identity if host in ("", identity) else f"{host} as {identity}")[:128]
 
 
 def _read(url: str) -> Mapping[str, Any]:

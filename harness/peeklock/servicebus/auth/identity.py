@@ -38,6 +38,11 @@ class RoleAssignment:
         return ROLES[self.role.lower().removeprefix(_PREFIX)]
 
     @property
+    def title(self) -> str:
+        """The role's name in full."""
+        return f"Azure Service Bus Data {self.role.lower().removeprefix(_PREFIX).title()}"
+
+    @property
     def path(self) -> str:
         """The entity in lower case, "" for the namespace."""
         match = _RESOURCE.fullmatch(self.scope)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .access_rule import AccessRule
@@ -13,7 +14,7 @@ from .sas import SasToken
 
 if TYPE_CHECKING:
     from .entra import Entra
-    from .identity import Identity
+    from .identity import Identity, RoleAssignment
 SAS_TOKEN_TYPE = "servicebus.windows.net:sastoken"  # noqa: S105 -- the name of a type
 
 SAS_PREFIX = "SharedAccessSignature "
@@ -45,6 +46,12 @@ class TokenVerifier:
         for rule in rules:
             self._rules.setdefault(rule.name, []).append(rule)
         self._now = now
+
+    def assign(self, roles: tuple[RoleAssignment, ...]) -> None:
+        """Let Entra tokens that are shown from now on be worth this; what was shown before stays good until it expires."""
+        if self._identity is not None:
+            self._identity = replace(self._identity, roles=roles)
+            self._entra = None
 
     def set_rules(self, entity: str, rules: Iterable[AccessRule]) -> None:
         """Give an entity these rules of its own, in the place of those that it had."""

@@ -153,5 +153,7 @@ def _pair(connection: ClientConnection, link: Link, node: str, requests: Callabl
 
 def _unauthorized(connection: ClientConnection, right: str, path: str) -> AmqpError:
     context = connection.context
+    if principal := connection.claims.shown_for(path):
+        context.tell_refusal(path, right, principal)
     text = f"Unauthorized access. '{right}' claim(s) are required to perform this operation. Resource: '{path}'."
     return AmqpError(UNAUTHORIZED, tracked(text, context.namespace.name, path))

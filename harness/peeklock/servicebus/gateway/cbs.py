@@ -69,11 +69,15 @@ class CbsRequests(RequestLink):
             try:
                 path = context.namespace.entity(path).name
             except BrokerError as error:
+                if not claim.rights:  # authorisation comes before existence (S-22)
+                    text = f"Put token failed. The principal '{claim.principal}' has no role on '{path}'."
+                    raise TokenRefused(401, text) from None
                 raise TokenRefused(error.status, tracked(error.description, context.namespace.name, path)) from None
         handshakes = context.connections.handshakes
         if self.connection.add_claim(claim):
             self._tell_renewal(path, claim)
             handshakes.renewed(self.connection)
+            context.detacher.lapsed(self.connection, "Unauthorized access. The new token does not give this right.")
         else:
             handshakes.token_shown(self.connection, path)
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from peeklock.servicebus.auth import TokenVerifier
-from peeklock.servicebus.broker import Namespace
+from peeklock.servicebus.broker import BrokerError, Namespace
+from peeklock.servicebus.ledger import EventKind
 
 from .connections import Connections
 from .deadline_timer import DeadlineTimer
@@ -74,6 +75,15 @@ class NamespaceContext:
         task = self.loop.create_task(watched())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def tell_refusal(self, path: str, right: str, principal: str) -> None:
+        """Have the ledger tell that somebody's token does not give a right on the entity at `path`."""
+        try:
+            name = self.namespace.entity(path).name
+        except BrokerError:
+            return  # the names of strangers are nobody's history
+        facts = {"principal": principal, "right": right}
+        self.namespace.ledger.record_entity(self.namespace.clock.now(), name, EventKind.ACCESS_REFUSED, facts)
 
     def problems(self) -> list[str]:
         """Return what keeps this namespace from working; nothing when all is well."""

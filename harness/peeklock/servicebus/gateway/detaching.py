@@ -57,11 +57,11 @@ class LinkDetacher:
                 text = f"The messaging entity '{handler.queue.name}' could not be found: it was deleted."
                 self.detach(connection, handler, EntityNotFound.condition, text)
 
-    def lapsed(self, connection: OpenConnection) -> None:
+    def lapsed(self, connection: OpenConnection, text: str = "ExpiredToken: The token is expired.") -> None:
         """Take down every link of a connection for which no token holds any more (S-24)."""
         for handler in list(connection.handlers.values()):
             if handler.lapsed() is not None:
-                self.detach(connection, handler, UNAUTHORIZED, "ExpiredToken: The token is expired.")
+                self.detach(connection, handler, UNAUTHORIZED, text)
 
 
 def _idle_text(handler: LinkHandler, limit: float) -> str:

@@ -101,6 +101,8 @@ class ManagementRequests(RequestLink):
             right, run = self._operations[operation]
             principal = self.connection.claims.principal(self.node, right)
             if principal is None:
+                who = self.connection.claims.shown_for(self.node)
+                self.connection.context.tell_refusal(self.queue.name, right, who)
                 raise Unauthorized(f"Unauthorized access. '{right}' claim(s) are required to perform this operation.")
             if self.queue.faults is not None:
                 self.queue.faults.admit("manage")

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from peeklock.servicebus.amqp import Sender
+from peeklock.servicebus.ledger import Principal
 
 from .connections import Connections
 
@@ -64,7 +65,8 @@ class SettlementTracker:
             {"principal": name, "deliveries": count, "cut_for": None} for name, count in found.items()
         ]
         held += [{"principal": name, "deliveries": 0, "cut_for": now - since} for (name, _), since in self._cut.items()]
-        return [each for each in held if not principals or each["principal"] in principals]
+        named = [{**each, "principal": Principal.read(each["principal"]).name} for each in held]
+        return [each for each in named if not principals or each["principal"] in principals]
 
     async def settled(self, seconds: float, principals: Collection[str] = ()) -> list[dict[str, Any]]:
         """Return `listing` when it is empty, or after so many seconds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .entry import AboutEntity, AboutMessage, AboutSession, Content, Entry, Subject, Told
 from .kinds import EventKind
 from .ledger import Ledger
+from .principal import Principal
 from .wire import EntryInvalid, from_json, to_json
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "EntryInvalid",
     "EventKind",
     "Ledger",
+    "Principal",
     "Subject",
     "Told",
     "from_json",

@@ -54,5 +54,7 @@ class EventKind(StrEnum):
     TRANSACTION_COMMITTED = "transaction_committed"
     TRANSACTION_ROLLED_BACK = "transaction_rolled_back"
     TOKEN_RENEWED = "token_renewed"  # noqa: S105 -- the name of an event
+    ACCESS_REFUSED = "access_refused"
+    """A token was good, and does not give the right that was needed: `principal`, `right`."""
     FAULT = "fault"
     """A fault began, struck or ended; a strike may be about one message."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from peeklock.servicebus.auth import AccessRule
+from peeklock.servicebus.auth import AccessRule, Identity
 from peeklock.servicebus.broker.rules.building import build_all
 from peeklock.servicebus.broker.subscription import Subscription as BrokerSubscription
 from peeklock.servicebus.entity_settings import Subscription, Topic, settings_of
@@ -28,9 +28,10 @@ def apply(administration: Administration, wanted: Topology) -> Changes:
     """Make what a namespace's topology declares what `wanted` declares; what was made by an administration client meanwhile
     stays, and messages do. Raises `TopologyError`, before anything is changed, for what cannot be changed."""
     before = administration.topology
-    for setting in ("sku", "identity"):
-        if getattr(before, setting) != getattr(wanted, setting):
-            raise TopologyError(f"{setting}: it cannot be changed while the namespace runs", "start it anew")
+    if before.sku != wanted.sku:
+        raise TopologyError("sku: it cannot be changed while the namespace runs", "start it anew")
+    if _trust(before.identity) != _trust(wanted.identity):
+        raise TopologyError("identity: only its roles can be changed while the namespace runs", "start it anew")
     if wanted.port not in (0, before.port, administration.context.port):
         raise TopologyError(
             f"port: expected {administration.context.port}, on which the namespace listens, got {wanted.port}",
@@ -58,8 +59,15 @@ def apply(administration: Administration, wanted: Topology) -> Changes:
             _change(administration, found, old.get(path, (name, None))[1], settings)
             changes.changed.append(name)
     _grant(administration, before.access_rules, wanted.access_rules)
+    if wanted.identity is not None and before.identity != wanted.identity:
+        administration.context.tokens.assign(wanted.identity.roles)
     administration.adopt(replace(wanted, port=before.port))
     return changes
+
+
+def _trust(identity: Identity | None) -> Identity | None:
+    """Return whose tokens are taken, whatever they are worth."""
+    return None if identity is None else replace(identity, roles=())
 
 
 def _flat(topology: Topology) -> dict[str, tuple[str, Any]]:

@@ -161,8 +161,9 @@ class RestRequest:
                 detail = "Invalid authorization token signature"
             raise RestRefused(401, self._tracked(detail, entity)) from None
         if right not in claim.rights:
+            self._context.tell_refusal(entity, right, claim.principal)
             raise RestRefused(401, self._tracked(f"Unauthorized access. '{right}' claim(s) are required.", entity))
-        return claim.principal
+        return claim.named(right)
 
     def _tracked(self, detail: str, entity: str) -> str:
         return tracked(detail, self._context.namespace.name, entity)
