@@ -25,13 +25,14 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1\2{MASK}",
     ),
     (re.compile(r"\b(Bearer)\s+[A-Za-z0-9._~+/=-]+", re.IGNORECASE), rf"\1 {MASK}"),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"), MASK),  # a JSON Web Token
     (re.compile(r"\b(SharedKey(?:Lite)?\s+[A-Za-z0-9-]+):[A-Za-z0-9+/=]+"), rf"\1:{MASK}"),
     # user:password@host; `[^\s/@]` keeps a URL without a password, and a later @ in its path, as they are. Begins with what is
     # rare: from the scheme on, a long word would be read again from each of its letters.
     (re.compile(r"(://[^\s:/@\"']*):[^\s/@\"']+@"), rf"\1:{MASK}@"),
 )
 # Every pattern needs one of these; most log lines have none, and one search is cheaper than six.
-_SUSPECT = re.compile(r"shared|accountkey|sig|bearer|://", re.IGNORECASE)
+_SUSPECT = re.compile(r"shared|accountkey|sig|bearer|eyj|://", re.IGNORECASE)
 
 _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from peeklock.engine.access import refused_access
 from peeklock.engine.clients import Clients
 from peeklock.engine.context import CaseContext, slug_of
 from peeklock.engine.diagnosis import hint, likely_cause
@@ -257,7 +258,7 @@ def _failure(context: CaseContext, error: StepFailed | None, also: list[str], re
     services = context.scenario.header.services
     jobs = {name for name, each in services.items() if each.scale is not None and each.scale.job is not None}
     exits = [each for each in record.exits if each.code != 0 or each.service not in jobs]
-    found = likely_cause(record.entries, record.lines, exits, context.case.header.allow)
+    found = refused_access(context) or likely_cause(record.entries, record.lines, exits, context.case.header.allow)
     cause = "; ".join([*context.scaler.blind, *([found] if found else [])])
     told = " ".join([cause, *(line.text for line in record.lines), *(str(error or ""), *also)])
     if advice := hint(told):

@@ -33,7 +33,7 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
         names = engine_names(scenario, endpoints, ports, cache)
         own = {"name": service, "port": next(iter(ports.get(service, ())), None)}
         names |= file_variables(scenario, names) | {"service": own}
-        identity = endpoints.service_identities.get(service, endpoints.servicebus_connection_string)
+        identity = endpoints.service_connection_strings.get(service, endpoints.servicebus_connection_string)
         names["servicebus"] = {**names["servicebus"], "connection_string": identity}
         names["openai"] = {**names["openai"], "key": endpoints.openai_keys.get(service)}
         return Scope(names, scenario.path.parent)
@@ -125,6 +125,7 @@ def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Ports, cache: 
             "rules": dict(endpoints.access_rules),
         },
         "openai": {"endpoint": endpoints.openai_url, "key": endpoints.openai_keys.get("")},
+        "identities": {name: dict(facts) for name, facts in endpoints.identities.items()},
     }
 
 
@@ -184,7 +185,7 @@ def secrets_of(endpoints: Endpoints) -> set[str]:
         endpoints.blobs_connection_string,
         endpoints.servicebus_connection_string,
         *endpoints.access_rules.values(),
-        *endpoints.service_identities.values(),
+        *endpoints.service_connection_strings.values(),
     ]
     facts = [parts_of(string or "") for string in strings]
     keys = {fact[key] for fact in facts for key in ("AccountKey", "SharedAccessKey") if key in fact}

@@ -12,6 +12,7 @@ from peeklock.scenario.criteria import known_criteria
 from peeklock.scenario.document import DataPath, Document, parse
 from peeklock.scenario.errors import Problem, ScenarioInvalid, suggestion
 from peeklock.scenario.files import is_scenario_file
+from peeklock.scenario.identities import identity_problems
 from peeklock.scenario.model import Case, CaseHeader, FragmentHeader, Header, Scenario, Step
 from peeklock.scenario.names import check_fragment, check_scenario
 from peeklock.scenario.production_names import check_production_names
@@ -62,6 +63,7 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
     ]
     problems += _service_problems(header, document)
     problems += standin_problems(header.stack, document)
+    problems += identity_problems(header.stack, header.services, document)
     scenario = Scenario(
         document.path, document, header, background, tuple(cases), finally_, project_root(document.path)
     )

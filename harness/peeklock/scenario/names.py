@@ -20,13 +20,14 @@ ENGINE_NAMES: Mapping[str, tuple[str, ...]] = {
     "blobs": ("connection_string", "account", "key", "url", "https_url"),
     "servicebus": ("connection_string", "url", "rules"),
     "openai": ("endpoint", "key"),
+    "identities": (),
     "services": (),
     "service": ("name", "port"),
 }
 """Names that the engine defines, and their parts; `service` for a service's own `run` and `env`, the others for every step."""
 ALWAYS_DEFINED = frozenset(ENGINE_NAMES) - {"service"}
-_PLACES = ("url", "port", "urls")
-"""What `services.NAME` has."""
+_OF_EACH = {"services": ("url", "port", "urls"), "identities": ("client_id", "object_id")}
+"""What `services.NAME` and `identities.NAME` have."""
 
 
 def check_scenario(scenario: Scenario) -> list[Problem]:
@@ -34,7 +35,14 @@ def check_scenario(scenario: Scenario) -> list[Problem]:
     header, document, data = scenario.header, scenario.document, scenario.document.data
     rules = header.stack.servicebus.access_rules if header.stack.servicebus else {}
     absent = {} if header.stack.has_blob_door else {"blobs.https_url": "give `stack.blobs` a `name`"}
-    walk = _Walk({"services": frozenset(header.services), "servicebus.rules": frozenset(rules)}, absent)
+    walk = _Walk(
+        {
+            "services": frozenset(header.services),
+            "servicebus.rules": frozenset(rules),
+            "identities": frozenset(header.stack.identities),
+        },
+        absent,
+    )
     given = {*ALWAYS_DEFINED, *header.vars, *header.secrets}
     walk.own |= {*header.vars, *header.secrets}
     for section in ("vars", "secrets", "defaults"):
@@ -142,9 +150,9 @@ class _Walk:
             above = ".".join(parts[:depth])
             if above in self._declared:
                 known = self._declared[above]
-            elif depth == 2 and parts[0] == "services":
-                known = _PLACES
-            elif depth > 1 or parts[0] == "services":
+            elif depth == 2 and parts[0] in _OF_EACH:
+                known = _OF_EACH[parts[0]]
+            elif depth > 1 or parts[0] in _OF_EACH:
                 return
             if part not in known:
                 expected = "one of " + ", ".join(sorted(known)) if known else "the file declares none"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from peeklock.scenario.cron import Cron
 from peeklock.scenario.durations import Duration
@@ -134,6 +134,25 @@ MOST_PROCESSES = 100
 """Of one service: each has a port of its own."""
 
 
+def _several(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class ServiceIdentity(Model):
+    """Which identities a service has, and how it is told of them."""
+
+    of: Annotated[list[str], BeforeValidator(_several, json_schema_input_type=str | list[str])] = Field(
+        min_length=1, description="the one of the service's own name is system-assigned, others are user-assigned"
+    )
+    form: Literal["container-apps", "imds", "azure-ml"] = Field(
+        "container-apps", description="where the service runs in production, as Azure's SDKs tell it by variables"
+    )
+
+
+def _service_identity(value: Any) -> Any:
+    return {"of": value} if isinstance(value, str | list) else value
+
+
 class Service(Model):
     """A process or container under test. It is told where its dependencies are by environment variables, and nothing else."""
 
@@ -155,6 +174,13 @@ class Service(Model):
     stop_grace: Duration = Field(10.0, description="from SIGTERM to SIGKILL")
     watch: list[FilePath] = Field(
         [], description="files and folders whose change restarts a warm service; default: cwd"
+    )
+    identity: Annotated[
+        ServiceIdentity | None,
+        BeforeValidator(_service_identity, json_schema_input_type=str | list[str] | ServiceIdentity | None),
+    ] = Field(
+        None,
+        description="a managed identity, or several; default: the one of its own name. A service that has one is told no keys",
     )
     scale: Scale | None = Field(None, description="how many replicas there are is up to this rule, within a case")
 

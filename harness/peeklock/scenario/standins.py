@@ -10,7 +10,7 @@ from peeklock.scenario.matchers import MatcherInvalid, compile_matcher
 from peeklock.scenario.topology import AnswerRule, Stack
 
 REQUEST_KEYS = (
-    "api", "api_version", "body", "caller", "deployment", "images", "instructions", "operation", "stream", "text",
+    "api", "api_version", "body", "caller", "deployment", "images", "instructions", "operation", "sent_as", "stream", "text",
 )  # fmt: skip
 """What `when` sees of a request to Azure OpenAI."""
 JOURNAL_KEYS = (*REQUEST_KEYS, "answer", "error", "fault", "finish_reason", "method", "path", "rule", "status")

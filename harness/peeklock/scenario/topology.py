@@ -341,6 +341,32 @@ class OpenAI(Model):
     deployments: dict[str, Deployment] = Field(min_length=1)
 
 
+class Assignment(Model):
+    """A role that an identity has."""
+
+    role: str = Field(description="one of Azure's built-in roles, in full: Azure Service Bus Data Sender")
+    on: str | None = Field(
+        None, description="a queue, topic, subscription (topic/Subscriptions/name) or container; absent: all of them"
+    )
+
+
+def _assignment(value: Any) -> Any:
+    return {"role": value} if isinstance(value, str) else value
+
+
+RoleAssigned = Annotated[Assignment, BeforeValidator(_assignment, json_schema_input_type=str | Assignment)]
+"""May be written as the role's name alone."""
+
+
+def _identity_name(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}", value):
+        raise ValueError(f"not an identity's name: {value!r} (letters, digits, hyphens and underscores)")
+    return value
+
+
+IdentityName = Annotated[str, BeforeValidator(_identity_name, json_schema_input_type=str)]
+
+
 DEPENDENCIES = ("postgres", "blobs", "servicebus")
 """The parts of a stack that are processes of their own."""
 
@@ -352,6 +378,9 @@ class Stack(Model):
     blobs: Blobs | None = None
     servicebus: ServiceBus | None = None
     openai: OpenAI | None = None
+    identities: dict[IdentityName, list[RoleAssigned]] = Field(
+        {}, description="managed identities, and the roles that each has; a service has the one of its own name"
+    )
 
     @property
     def production_names(self) -> dict[str, str]:

@@ -28,13 +28,15 @@ class Endpoints:
     servicebus_connection_string: str | None = None
     access_rules: Mapping[str, str] = field(default_factory=dict)
     """Connection string by the name of an access rule of the scenario."""
-    service_identities: Mapping[str, str] = field(default_factory=dict)
-    """Service Bus connection string by service: each has a rule of its own, so that the ledger tells who did what."""
+    service_connection_strings: Mapping[str, str] = field(default_factory=dict)
+    """Of the Service Bus, by service: each has a rule of its own, so that the ledger tells who did what."""
     blobs_https_url: str | None = None
     """The account at the blob door, which takes tokens; clients call the account by its production name there."""
     openai_url: str | None = None
     openai_keys: Mapping[str, str] = field(default_factory=dict)
     """By service: each has its own, so that the journal tells who asked; that of nobody (`""`) is the test's."""
+    identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """`client_id` and `object_id` of each managed identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,34 @@ class Dependencies(Protocol):
         """Start or resume whatever is away; returns when all of it answers."""
 
 
+@dataclass(frozen=True, slots=True)
+class TokenRefusal:
+    """A service asked for a token in vain."""
+
+    at: float
+    """Unix seconds."""
+    service: str
+    """Or one replica of it."""
+    reason: str
+
+
+class Identities(Protocol):
+    """The managed identities of one environment; what a case changes ends with it."""
+
+    def roles(self, identity: str) -> list[dict[str, str]]:
+        """`{role, on}` of each that an identity has now; no `on` where it holds for the whole resource."""
+
+    def grant(self, identity: str, role: str, on: str) -> None:
+        """Give a role; "" is the whole resource. It is worth something with the next token that is shown."""
+
+    def revoke(self, identity: str, role: str, on: str) -> int:
+        """Take a role away, everywhere when `on` is empty; how many assignments that were. Tokens that were shown to Service Bus
+        before stay good until they expire."""
+
+    def refusals(self) -> list[TokenRefusal]:
+        """Who asked for a token in vain since the environment was reset."""
+
+
 class Environment(Protocol):
     """What one scenario file runs on: a database, an account, a namespace and its services, leased by one run."""
 
@@ -235,6 +265,10 @@ class Environment(Protocol):
     @property
     def standins(self) -> Mapping[str, StandIn]:
         """What answers in the place of others: `openai`."""
+
+    @property
+    def identities(self) -> Identities | None:
+        """None where the file declares none."""
 
     log_dir: Path
     """Where `<service>.log` files are written (redacted)."""

@@ -217,11 +217,14 @@ class LocalStack(ABC):
             raise
 
     def _take_down(self, record: Record) -> None:
+        """Remove everything that an environment is made of; as much as still can be."""
         for prefix in (record.prefix, *record.helpers):
             self.children.end_all(prefix)
-        if record.namespace_port is not None:
+        if record.namespace_port is not None and self.servers.stands("servicebus"):
             self.servers.servicebus().delete_namespace(record.namespace)
-        if record.template is not None:
+        if self.servers.stands("blobs"):
+            self.servers.blobs().reset(record.slot, [])
+        if record.template is not None and self.servers.stands("postgres"):
             self.servers.postgres().drop(record.database)
 
     def _give_back(self, environment: LocalEnvironment, lease: str | None) -> None:
@@ -259,7 +262,8 @@ class LocalStack(ABC):
         with self._environments_lock:
             self._environments.discard(environment)
         with contextlib.suppress(PeeklockError):
-            environment.dismantle()
+            environment.let_go()
+            self._take_down(environment.record)
             self._leases.free(environment.record)
             if lease is not None:
                 self._leases.forget(lease)

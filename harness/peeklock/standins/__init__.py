@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from peeklock.standins.functions import Functions
 from peeklock.standins.journal import Entry, Journal
-from peeklock.standins.stand_in import StandIn, Surroundings
+from peeklock.standins.stand_in import Caller, StandIn, Surroundings
 
-__all__ = ["Entry", "Functions", "Journal", "StandIn", "Surroundings"]
+__all__ = ["Caller", "Entry", "Functions", "Journal", "StandIn", "Surroundings"]

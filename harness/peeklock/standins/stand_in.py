@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from peeklock.standins.active_faults import ActiveFaults
 from peeklock.standins.functions import Functions
 from peeklock.standins.journal import Journal
+
+
+class Caller(NamedTuple):
+    """Who has shown a token of a managed identity."""
+
+    service: str
+    """Or one replica of it."""
+    identity: str
+    object_id: str
+    tenant: str
+    roles: Sequence[str]
+    """On whatever part of the stack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +37,8 @@ class Surroundings:
     functions: Functions
     now: Callable[[], float]
     """The clock of the case, in Unix seconds."""
+    bearer: Callable[[str, str], Caller] | None = None
+    """Tells whose token for an audience this is, or raises `TokenRefused`; None where no identities are declared."""
 
 
 class StandIn(Protocol):

@@ -152,9 +152,8 @@ def test_the_async_sdk_works_with_a_managed_identity(bus: Emulator, ca: str, mon
             assert [str(message) for message in receiver.receive_messages()] == ["managed"]
         with pytest.raises(ServiceBusAuthorizationError, match="'Send' claim"), client.get_queue_sender("other"):
             pass
-    refused = bus.ledger.entries()[-1]
-    assert (refused.entity, refused.event) == ("other", "access_refused")
-    assert refused.details == {"principal": "receiver", "right": "Send"}
+    told = [(entry.entity, entry.details) for entry in bus.ledger.entries() if entry.event == "access_refused"]
+    assert ("other", {"principal": "receiver", "right": "Send"}) in told
 
 
 def test_administrators_come_with_a_credential_too(bus: Emulator, ca: str) -> None:
@@ -213,8 +212,8 @@ def test_a_role_that_is_taken_away_is_gone_with_the_next_token() -> None:
             lambda server: apply(server.administration, replace(server.administration.topology, identity=identity))
         )
         channel.check(sender)
+        show()
         with pytest.raises(ServiceBusError, match="does not give this right"):
-            show()
             channel.wait(lambda: channel.check(sender), "the detach")
         channel.close()
 

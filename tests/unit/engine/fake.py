@@ -119,6 +119,7 @@ class FakeEnvironment:
         self.clock = FakeClock()
         self.faults = FakeFaults()
         self.standins: dict[str, StandIn] = {}
+        self.identities = None
         self.entries: list[Entry] = []
         self.receivers: dict[str, list[str]] = {}
         self._wakes: list[Callable[[], None]] = []

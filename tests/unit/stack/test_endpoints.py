@@ -28,7 +28,7 @@ def test_only_ports_change() -> None:
     bus = "Endpoint=sb://127.0.0.1:3;SharedAccessKeyName="
     assert seen.servicebus_connection_string == f"{bus}root;SharedAccessKey=6000;"
     assert seen.access_rules == {"reader": f"{bus}reader;SharedAccessKey=k;"}
-    assert seen.service_identities == {"worker": f"{bus}service-worker;SharedAccessKey=k;"}
+    assert seen.service_connection_strings == {"worker": f"{bus}service-worker;SharedAccessKey=k;"}
     assert through(ENDPOINTS, {}) == ENDPOINTS
 
 

@@ -116,7 +116,10 @@ class ContainersStack(LocalStack):
         ours = [port for name, ports in record.ports.items() if name not in images for port in ports]
         return ServiceContainers(
             self._deployment, self._supervisor, self.children, processes, record.tunnel, Path(record.log_dir),
-            out=[*addresses(endpoints).values(), *record.relay_ports.values(), *record.door_ports.values(), *ours],
+            out=[
+                *addresses(endpoints).values(), *record.standin_ports.values(), *record.relay_ports.values(),
+                *record.door_ports.values(), *ours,
+            ],
             served=[port for name in images for port in record.ports[name]],
         )  # fmt: skip
 

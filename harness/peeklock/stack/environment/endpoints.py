@@ -38,13 +38,19 @@ def through(endpoints: Endpoints, ports: Mapping[str, int]) -> Endpoints:
         servicebus_connection_string=replaced["servicebus"],
         openai_url=replaced["openai"],
         access_rules={name: seen("servicebus", text) for name, text in endpoints.access_rules.items()},
-        service_identities={name: seen("servicebus", text) for name, text in endpoints.service_identities.items()},
+        service_connection_strings={
+            name: seen("servicebus", text) for name, text in endpoints.service_connection_strings.items()
+        },
     )
 
 
 def secrets(endpoints: Endpoints) -> set[str]:
     """Return every key and password in the endpoints."""
-    texts = [*_texts(endpoints).values(), *endpoints.access_rules.values(), *endpoints.service_identities.values()]
+    texts = [
+        *_texts(endpoints).values(),
+        *endpoints.access_rules.values(),
+        *endpoints.service_connection_strings.values(),
+    ]
     return {found for text in texts if text for found in _SECRET.findall(text)} | {*endpoints.openai_keys.values()}
 
 

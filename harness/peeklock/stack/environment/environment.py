@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import threading
 import time
@@ -11,11 +10,13 @@ from concurrent.futures import Executor, Future, wait
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from peeklock.connection_strings import parts_of
 from peeklock.errors import PeeklockError
 from peeklock.scenario.services import process_names, replica_names
+from peeklock.scenario.topology import ServiceBus
 from peeklock.servicebus.ledger import Entry
 from peeklock.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Services
 from peeklock.stack.clock.movable import Member, MovableClock, RealClock
@@ -44,9 +45,16 @@ from peeklock.supervision.commands import Commands
 
 if TYPE_CHECKING:
     from peeklock.stack.environment.listeners import Listeners
+    from peeklock.stack.identities import Identities
 
 FORGIVEN = 60.0
 """Seconds that a service may have been ahead or behind and go on: no token or cache lasts so short that it would matter."""
+
+
+def _listening() -> ModuleType:
+    from peeklock.stack.environment import listeners  # 70 ms, for files that have any
+
+    return listeners
 
 
 class LocalEnvironment:
@@ -77,6 +85,7 @@ class LocalEnvironment:
         self._relay: RelayServer | None = None
         self._services: LocalServices | None = None
         self._listeners: Listeners | None = None
+        self.identities: Identities | None = None
         self._clock = self._movable_clock() if spec.movable_clock else None
         self.commands = Commands(supervisor)
 
@@ -123,6 +132,7 @@ class LocalEnvironment:
         tasks: dict[str, Future[None]] = {}
         if stack.postgres is not None:
             tasks["postgres"] = timed("postgres", lambda: self._reset_database(progress))
+        self._open_identities()
         if stack.servicebus is not None:
             tasks["servicebus"] = timed("servicebus", self._make_namespace if fresh else self._reset_namespace)
         if stack.blobs is not None:
@@ -140,6 +150,8 @@ class LocalEnvironment:
         if not fresh:
             if blobs is not None:
                 blobs.result()
+            if self.identities is not None:
+                self._publish_roles()  # whoever was here before may have left others
             services.end_changed()
             services.revive()
         else:
@@ -199,13 +211,36 @@ class LocalEnvironment:
         spec = self._spec
         if spec.stack.openai is None and not self.record.door_ports:
             return
-        from peeklock.stack.environment.listeners import Listeners  # 50 ms, for files that have any
-
         surroundings = None
         if spec.surroundings is not None:
             surroundings = spec.surroundings(self.endpoints, self.record.ports, self.commands, self.log_dir)
             surroundings = replace(surroundings, now=self._now)
-        self._listeners = Listeners(spec, self.record, lambda: self.seen, self._now, surroundings)
+        self._listeners = _listening().Listeners(
+            spec, self.record, lambda: self.seen, self._now, surroundings, self.identities
+        )
+
+    def _open_identities(self) -> None:
+        stack, record = self._spec.stack, self.record
+        if stack.identities:
+            self.identities = _listening().Identities(
+                stack, self._spec.services, record.standin_ports["identities"], record.identity_keys, self._now,
+                self._publish_roles,
+            )  # fmt: skip
+
+    def _publish_roles(self) -> None:
+        """Let the namespace know what tokens are worth now."""
+        bus = self._spec.stack.servicebus
+        if bus is not None and self.record.namespace_port is not None:
+            self._stack.servers.servicebus().change_namespace(
+                self.record.namespace, self._topology(bus, self.record.namespace_port)
+            )
+
+    def _topology(self, bus: ServiceBus, port: int) -> dict[str, Any]:
+        identity = self.identities.namespace_identity() if self.identities is not None else None
+        return control_topology(bus, self.record.keys, port) | {"identity": identity}
+
+    def _identity(self, process: str) -> Mapping[str, str | None]:
+        return {} if self.identities is None else self.identities.variables(process)
 
     def _now(self) -> float:
         return self.clock.now().timestamp()
@@ -214,6 +249,7 @@ class LocalEnvironment:
         self.services = self._services = LocalServices(
             self._supervisor, self._stack.children, self._stack.launcher(self._spec, self.record, self.endpoints), self.record.prefix,
             self._spec, self.seen, self.record.ports, self.log_dir, self.record.relay_ports, self._names,
+            self._identity, self.record.identity_keys.values(),
         )  # fmt: skip
         return self._services
 
@@ -238,14 +274,14 @@ class LocalEnvironment:
                 if planned
                 else self._stack.servers.blobs().connection_string(record.slot)
             )
-        bus, rules, identities = None, {}, {}
+        bus, rules, own = None, {}, {}
         if stack.servicebus is not None and record.namespace_port is not None:
             bus = connection_string(record.namespace_port, ROOT_RULE, record.keys[ROOT_RULE])
             rules = {
                 name: connection_string(record.namespace_port, name, record.keys[name])
                 for name in stack.servicebus.access_rules
             }
-            identities = {
+            own = {
                 service: connection_string(record.namespace_port, rule, record.keys[rule])
                 for service in process_names(self._spec.services)
                 if (rule := service_rule(service)) in record.keys
@@ -257,7 +293,8 @@ class LocalEnvironment:
         https = None if door is None else f"https://127.0.0.1:{door}/{account}"
         standin = record.standin_ports.get("openai")
         openai = None if standin is None else f"http://127.0.0.1:{standin}"
-        return Endpoints(postgres, blobs, bus, rules, identities, https, openai, dict(record.standin_keys))
+        facts = {} if self.identities is None else self.identities.facts()
+        return Endpoints(postgres, blobs, bus, rules, own, https, openai, dict(record.standin_keys), facts)
 
     def _reset_database(self, progress: Callable[[str], None]) -> None:
         postgres = self._spec.stack.postgres
@@ -280,7 +317,7 @@ class LocalEnvironment:
         server = self._stack.servers.servicebus()
         server.delete_namespace(self.record.namespace)  # left by a run that was killed while it made it
         self.record.namespace_port = server.create_namespace(
-            self.record.namespace, control_topology(bus, self.record.keys, server.port(self.record.slot))
+            self.record.namespace, self._topology(bus, server.port(self.record.slot))
         )
         self._feed = LedgerFeed(server, self.record.namespace)
 
@@ -313,6 +350,8 @@ class LocalEnvironment:
                 self._reset_namespace()  # of what they have sent meanwhile
         for standin in self.standins.values():
             standin.reset()
+        if self.identities is not None:
+            self.identities.reset()
         work = [self._reset_containers]
         if self.record.template is not None:
             template = self.record.template
@@ -397,19 +436,5 @@ class LocalEnvironment:
     def _close_listeners(self) -> None:
         if self._listeners is not None:
             self._listeners.close()
-
-    def dismantle(self) -> None:
-        """Remove everything that the environment is made of; as much as still can be."""
-        self._close_listeners()
-        with contextlib.suppress(PeeklockError):
-            if self._services is not None:
-                self._services.end_all()
-            for prefix in self.record.helpers:
-                self._stack.children.end_all(prefix)
-            stand = [kind for kind in kinds_of(self._spec) if self._stack.servers.stands(kind)]
-            if "servicebus" in stand:
-                self._stack.servers.servicebus().delete_namespace(self.record.namespace)
-            if "blobs" in stand:
-                self._stack.servers.blobs().reset(self.record.slot, [])
-            if "postgres" in stand:
-                self._stack.servers.postgres().drop(self.record.database)
+        if self.identities is not None:
+            self.identities.close()

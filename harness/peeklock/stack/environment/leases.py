@@ -97,9 +97,10 @@ class Leases:
                 if error.kind != "pool_exhausted" or attempt == 2 or not self.evict():
                     raise _no_room(self._room) from error
         replicas_of = (name for service, facts in spec.services.items() for name in replica_names(service, facts.most))
-        standins = ["openai"] if spec.stack.openai is not None else []
+        standins = [name for name in ("openai", "identities") if getattr(spec.stack, name)]
+        faulty = [name for name in standins if name != "identities"]
         doors = wanted_doors(spec.stack)
-        targets = [*kinds_of(spec), *standins, *replicas_of] if spec.relayed else []
+        targets = [*kinds_of(spec), *faulty, *replicas_of] if spec.relayed else []
         own = len(standins) + len(doors) + len(targets)
         ports = iter(self._supervisor.reserve_ports(replicas(spec.services) + own))
         by_service = {name: [next(ports) for _ in range(max(1, s.most))] for name, s in spec.services.items()}

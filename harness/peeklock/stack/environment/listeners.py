@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from typing import Any
 
 from peeklock.connection_strings import parts_of
@@ -13,15 +14,18 @@ from peeklock.servicebus.gateway.certificate_names import AZURE, LOOPBACK
 from peeklock.servicebus.gateway.certificates import authority
 from peeklock.stack.backend import Endpoints, EnvironmentSpec
 from peeklock.stack.blob_door.access import Access, Account
-from peeklock.stack.blob_door.principal import TokenVerifier
 from peeklock.stack.blob_door.roles import BlobRole
 from peeklock.stack.blob_door.server import BlobDoor
+from peeklock.stack.blob_door.tokens import BearerTokens
 from peeklock.stack.environment.doors import BLOBS, OPENAI
 from peeklock.stack.environment.endpoints import addresses
 from peeklock.stack.environment.record import Record
+from peeklock.stack.identities import Identities
 from peeklock.stack.names.tls_front import TlsFront
 from peeklock.standins import StandIn, Surroundings
 from peeklock.standins.openai.stand_in import OpenAIStandIn
+
+__all__ = ["Identities", "Listeners"]
 
 
 class Listeners:
@@ -29,11 +33,10 @@ class Listeners:
 
     def __init__(
         self, spec: EnvironmentSpec, record: Record, seen: Callable[[], Endpoints], now: Callable[[], float],
-        surroundings: Surroundings | None, tokens: TokenVerifier | None = None,
-        roles: Callable[[str], Iterable[BlobRole]] = lambda _: (),
+        surroundings: Surroundings | None, identities: Identities | None = None,
     ) -> None:  # fmt: skip
-        """`seen`: where services find the dependencies, so that faults strike behind the doors. `tokens`: whose bearer tokens for
-        storage are good; `roles`: those of an object id, asked for each request. Raises `PeeklockError`."""
+        """`seen`: where services find the dependencies, so that faults strike behind the doors. `identities`: whose bearer tokens
+        are good, and what for. Raises `PeeklockError`."""
         self.standins: dict[str, StandIn] = {}
         self._doors: list[BlobDoor | TlsFront] = []
         self._loop = asyncio.new_event_loop()
@@ -42,11 +45,12 @@ class Listeners:
         try:
             if spec.stack.openai is not None and surroundings is not None:
                 port, keys = record.standin_ports["openai"], record.standin_keys
+                surroundings = replace(surroundings, bearer=None if identities is None else identities.caller)
                 self.standins["openai"] = OpenAIStandIn(spec.stack.openai, port, keys, surroundings)
             if (port := record.door_ports.get(OPENAI, 0)) and self.standins:
                 self._open(TlsFront(lambda: addresses(seen())["openai"]), port, "the door of Azure OpenAI")
             if port := record.door_ports.get(BLOBS, 0):
-                access = _access(spec, record, seen, now, tokens, roles)
+                access = _access(spec, record, seen, now, identities)
                 self._open(BlobDoor(access), port, "the blob door")
         except BaseException:
             self.close()
@@ -84,11 +88,16 @@ class Listeners:
 
 def _access(
     spec: EnvironmentSpec, record: Record, seen: Callable[[], Endpoints], now: Callable[[], float],
-    tokens: TokenVerifier | None, roles: Callable[[str], Iterable[BlobRole]],
+    identities: Identities | None,
 ) -> Access:  # fmt: skip
     facts = parts_of(seen().blobs_connection_string or "")
     name = spec.stack.blobs.name if spec.stack.blobs is not None else None
     account = Account(name or facts["AccountName"], facts["AccountKey"], facts["AccountName"])
+    tokens = None if identities is None else BearerTokens(identities.issuer, identities.jwks(), now)
+
+    def roles(principal: str) -> Iterable[BlobRole]:
+        return () if identities is None else identities.blob_roles(principal)
+
     return Access(
         account, lambda: addresses(seen())["blobs"], now, tokens, roles, bytes.fromhex(record.door_secret)
     )  # fmt: skip

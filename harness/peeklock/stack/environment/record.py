@@ -26,6 +26,8 @@ class Record:
     """Ports of what stands before dependencies with TLS, in the same process."""
     door_secret: str = ""
     """In hexadecimal: what the blob door derives user delegation keys from."""
+    identity_keys: dict[str, str] = field(default_factory=dict)
+    """What its identities are known by; see `Identities`."""
     relay_ports: dict[str, int] = field(default_factory=dict)
     """Ports of the relay by target."""
     relay: dict[str, Any] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
@@ -41,6 +41,8 @@ class LocalServices:
         log_dir: Path,
         relay_ports: Mapping[str, int],
         names: Callable[[], Names | None],
+        identity: Callable[[str], Mapping[str, str | None]],
+        own_secrets: Iterable[str],
     ) -> None:
         self._supervisor = supervisor
         self._children = children
@@ -49,11 +51,11 @@ class LocalServices:
         self._spec = spec
         self._endpoints = endpoints
         self._ports = {name: list(found) for name, found in ports.items()}
-        self._names = names
+        self._names, self._identity = names, identity
         self._relay_ports = relay_ports
         """Ports at which services find each other, where these are not their own."""
         self._log_dir = log_dir
-        self._secrets = sorted(secrets(endpoints))
+        self._secrets = sorted({*secrets(endpoints), *own_secrets})
         self._changed = threading.Condition()
         self._lines = LogLines()
         self._exits: list[Exit] = []
@@ -294,16 +296,18 @@ class LocalServices:
         return [self._relay_ports.get(name, port) for name, port in zip(names, own, strict=True)]
 
     def _told(self, service: str, replica: int) -> dict[str, str | None]:
-        identities = self._endpoints.service_identities
-        of_all = identities.get(service, self._endpoints.servicebus_connection_string)
+        connections = self._endpoints.service_connection_strings
+        of_all = connections.get(service, self._endpoints.servicebus_connection_string)
+        process = replica_names(service, self._spec.services[service].most)[replica]
         return {
             "PYTHONUNBUFFERED": "1",
             "PORT": str(self._ports[service][replica]),
             "DATABASE_URL": self._endpoints.postgres_url,
             "AZURE_STORAGE_CONNECTION_STRING": self._endpoints.blobs_connection_string,
-            "AZURE_SERVICEBUS_CONNECTION_STRING": identities.get(f"{service}.{replica}", of_all),
+            "AZURE_SERVICEBUS_CONNECTION_STRING": connections.get(process, of_all),
             "AZURE_OPENAI_ENDPOINT": self._endpoints.openai_url,
             "AZURE_OPENAI_API_KEY": self._endpoints.openai_keys.get(service),
+            **self._identity(process),
         }
 
     # -- stop, kill, pause ---------------------------------------------------------------------------------------------

@@ -137,6 +137,10 @@ class ServiceBusServer(Server):
             what = f"{self.TITLE} does not take the topology of the scenario"
             raise StackError(what, actual=error.text, fix=error.fix) from error
 
+    def change_namespace(self, name: str, topology: Mapping[str, Any]) -> None:
+        """Let a namespace become what a topology says, while its clients go on. Raises `StackError`."""
+        self._ask("PUT", f"/namespaces/{name}/topology", topology)
+
     def delete_namespace(self, name: str) -> None:
         try:
             self._ask("DELETE", f"/namespaces/{name}")

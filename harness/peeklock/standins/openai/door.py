@@ -9,12 +9,14 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 import httpx
 
 from peeklock.errors import PeeklockError
+from peeklock.scenario.roles import ROLES
+from peeklock.servicebus.auth import TokenRefused
 from peeklock.servicebus.http import HttpLimits, HttpReply, HttpRequest, HttpService
 from peeklock.servicebus.loopback import is_loopback
 from peeklock.standins.active_faults import ActiveFaults
@@ -26,9 +28,12 @@ from peeklock.standins.openai.errors import OpenAIError
 from peeklock.standins.openai.faults import OpenAIFault
 from peeklock.standins.openai.reply import Reply
 from peeklock.standins.openai.request import OpenAIRequest, Operation, Picture, pictures_of
+from peeklock.standins.stand_in import Caller
 
 LARGEST = 64 << 20
 """Bytes of a request."""
+AUDIENCE = "https://cognitiveservices.azure.com"
+"""Of tokens for Azure OpenAI."""
 _LINK_SECONDS = 10.0
 _OPERATIONS: Mapping[tuple[str, ...], Operation] = {
     ("chat", "completions"): "chat_completions",
@@ -55,9 +60,11 @@ class OpenAIDoor(HttpService):
         journal: Journal,
         faults: ActiveFaults[Any],
         now: Callable[[], float],
+        bearer: Callable[[str, str], Caller] | None,
     ) -> None:
         super().__init__(HttpLimits(body=LARGEST), lambda *_, **__: None)
         self._deployments, self._journal, self._faults, self._now = deployments, journal, faults, now
+        self._bearer = bearer
         self._callers = {key.encode(): service for service, key in keys.items()}
 
     def refusal(self, status: int, reason: str) -> HttpReply:
@@ -95,6 +102,7 @@ class OpenAIDoor(HttpService):
         caller = self._caller(http)
         request = self._decoded(http, caller)
         seen |= request.view()
+        self._admit(caller, request.operation)
         deployment = self._deployments.get(request.deployment)
         if deployment is None:
             raise _Refused(errors.deployment_not_found())
@@ -135,16 +143,28 @@ class OpenAIDoor(HttpService):
         encoding = str(request.body.get("encoding_format", "float"))
         return embeddings(request.inputs(), dimensions, deployment.model, encoding)
 
-    def _caller(self, http: HttpRequest) -> str:
-        """Return whose key a request has. A key is also taken as a bearer token, as `/openai/v1` takes it."""
+    def _caller(self, http: HttpRequest) -> str | Caller:
+        """Return whose key a request has, or whose token. A key is also taken as a bearer token, as `/openai/v1` takes it."""
         kind, _, bearer = http.headers.get("authorization", "").partition(" ")
-        given = (http.headers.get("api-key") or (bearer if kind.lower() == "bearer" else "")).encode("latin-1")
-        for key, service in self._callers.items():
-            if hmac.compare_digest(key, given):
+        bearer = bearer.strip() if kind.lower() == "bearer" else ""
+        key = http.headers.get("api-key", "")
+        given = (key or bearer).encode("latin-1")
+        for known, service in self._callers.items():
+            if hmac.compare_digest(known, given):
                 return service
-        raise _Refused(errors.access_denied())
+        if key or not bearer or self._bearer is None:
+            raise _Refused(errors.access_denied())
+        try:
+            return self._bearer(bearer, AUDIENCE)
+        except TokenRefused:
+            raise _Refused(errors.bad_token()) from None
 
-    def _decoded(self, http: HttpRequest, caller: str) -> OpenAIRequest:
+    def _admit(self, caller: str | Caller, operation: Operation) -> None:
+        if isinstance(caller, Caller) and not set(caller.roles) & set(ROLES["openai"]):
+            path = "/".join(next(path for path, known in _OPERATIONS.items() if known == operation))
+            raise _Refused(errors.permission_denied(caller.object_id, path, path))
+
+    def _decoded(self, http: HttpRequest, caller: str | Caller) -> OpenAIRequest:
         match http.parts:
             case ["openai", "deployments", name, *rest]:
                 version = http.query.get("api-version", [""])[0]
@@ -170,7 +190,13 @@ class OpenAIDoor(HttpService):
         except ValueError as error:
             raise _Refused(errors.bad_request(str(error), code="invalid_image_url")) from None
         deployment = name or str(body.get("model", ""))
-        return OpenAIRequest(operation, "deployments" if name else "v1", deployment, version, caller, body, found)
+        api: Literal["deployments", "v1"] = "deployments" if name else "v1"
+        if not isinstance(caller, Caller):
+            return OpenAIRequest(operation, api, deployment, version, caller, body, found)
+        role = next((role for role in caller.roles if role in ROLES["openai"]), None)
+        sent_as = {"identity": caller.identity, **({"role": role} if role else {})}
+        service = caller.service.partition(".")[0]
+        return OpenAIRequest(operation, api, deployment, version, service, body, found, sent_as)
 
 
 def _spoilt(reply: Reply, fault: OpenAIFault | None) -> Reply:

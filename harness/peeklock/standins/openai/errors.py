@@ -42,6 +42,24 @@ def access_denied() -> OpenAIError:
     )
 
 
+def bad_token() -> OpenAIError:
+    """A bearer token that is not good, whatever its role."""
+    text = (
+        "Unauthorized. Access token is missing, invalid, audience is incorrect (https://cognitiveservices.azure.com), "
+        "or have expired."
+    )
+    return OpenAIError(401, {"code": "401", "message": text})
+
+
+def permission_denied(object_id: str, action: str, operation: str) -> OpenAIError:
+    """A good token whose bearer has no role for it."""
+    text = (
+        f"The principal `{object_id}` lacks the required data action `Microsoft.CognitiveServices/accounts/OpenAI/"
+        f"deployments/{action}/action` to perform `POST /openai/deployments/{{deployment-id}}/{operation}` operation."
+    )
+    return OpenAIError(401, {"code": "PermissionDenied", "message": text})
+
+
 def resource_not_found() -> OpenAIError:
     """A path that is none, or one without its api-version."""
     return OpenAIError(404, {"code": "404", "message": "Resource not found"})

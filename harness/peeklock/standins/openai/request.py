@@ -44,9 +44,11 @@ class OpenAIRequest:
     deployment: str
     api_version: str
     caller: str
-    """The service whose key it has; empty for the test's own."""
+    """The service whose key or token it has; empty for the test's own."""
     body: Mapping[str, Any]
     pictures: list[Picture] = field(default_factory=list)
+    sent_as: Mapping[str, str] | None = None
+    """The identity of its caller and the role that lets it in, if it has a token."""
 
     @property
     def text(self) -> str:
@@ -91,6 +93,7 @@ class OpenAIRequest:
             "deployment": self.deployment,
             "api_version": self.api_version,
             "caller": self.caller,
+            "sent_as": self.sent_as or "",
             "text": self.text,
             "instructions": self.instructions,
             "images": [picture.view() for picture in self.pictures],

@@ -1,0 +1,147 @@
+"""The token issuer of one environment, and the endpoint of each of its services."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jwt
+
+from peeklock.scenario.identities import identity_of
+from peeklock.scenario.services import Service, replica_names
+from peeklock.scenario.topology import Stack
+from peeklock.servicebus.auth import ANYBODY, Identity, RoleAssignment
+from peeklock.servicebus.auth.entra import Entra
+from peeklock.servicebus.issuer import Issuer
+from peeklock.servicebus.managed_identity import Form, IdentityEndpoint, ManagedIdentity, object_id
+from peeklock.stack.backend import TokenRefusal
+from peeklock.stack.blob_door.roles import BlobRole
+from peeklock.stack.identities.assignments import Assigned, Assignments, client_id
+from peeklock.stack.servers.servicebus import SERVICE_RULE, service_rule
+from peeklock.standins import Caller
+from peeklock.standins.server import StandInServer
+
+_CREDENTIALS = (
+    "AZURE_AUTHORITY_HOST", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET",
+    "AZURE_FEDERATED_TOKEN_FILE", "AZURE_PASSWORD", "AZURE_POD_IDENTITY_AUTHORITY_HOST", "AZURE_TENANT_ID",
+    "AZURE_TOKEN_CREDENTIALS", "AZURE_USERNAME", "IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_SERVER_THUMBPRINT",
+    "IMDS_ENDPOINT", "MSI_ENDPOINT", "MSI_SECRET",
+)  # fmt: skip
+"""By which Azure's SDKs find an identity: the caller's own is none of a service's."""
+_KEYS = ("AZURE_STORAGE_CONNECTION_STRING", "AZURE_SERVICEBUS_CONNECTION_STRING", "AZURE_OPENAI_API_KEY")
+"""Which a service with an identity is not told."""
+
+
+class Identities:
+    """Implements `backend.Identities`. Answers from its making until `close`. What tokens are signed with is kept in the record, so that those of a warm
+    service stay good for the next run."""
+
+    def __init__(
+        self, stack: Stack, services: Mapping[str, Service], port: int, keys: dict[str, str], now: Callable[[], float],
+        publish: Callable[[], None],
+    ) -> None:  # fmt: skip
+        """`keys` is kept for the next one: the issuer's under "", and the secret of each service's endpoint; what is missing is
+        added. `now`: the clock of the case, in Unix seconds; `publish` is called when roles have changed. Raises
+        `PeeklockError` when the port is taken."""
+        self.assignments = Assignments(stack.identities)
+        self._declared = tuple(stack.identities)
+        self._refusals: list[TokenRefusal] = []
+        self._now, self._publish = now, publish
+        self._forms: dict[str, Form] = {}
+        self._issuer = Issuer(key=keys.get("", ""), closed=True, now=now, log=self._log)
+        keys[""] = self._issuer.private_key()
+        self._issuer.address = f"http://127.0.0.1:{port}"
+        self._verifiers: dict[str, Entra] = {}
+        for name, service in services.items():
+            has = identity_of(name, service, stack)
+            for process in {name, *replica_names(name, service.most)}:
+                secret = keys.setdefault(process, secrets.token_urlsafe(32))
+                mine = [ManagedIdentity(each, client_id(each)) for each in (has.of if has else ())]
+                system = next((each for each in mine if each.name == name), None)
+                others = tuple(each for each in mine if each.name != name)
+                self._issuer.serve(IdentityEndpoint(service_rule(process), system, others, secret))
+                self._forms[process] = Form(has.form) if has is not None else Form.IMDS
+        self._server = StandInServer(self._issuer.service, port, "the identity endpoint")
+
+    def variables(self, process: str) -> dict[str, str | None]:
+        """Return what a service, or a replica of it, is told so that it has its own identities, and nobody else's. None: it is
+        not told of it, whatever the caller's own environment says."""
+        name = service_rule(process)
+        endpoint = self._issuer.endpoint(name)
+        assert endpoint is not None
+        keys = _KEYS if endpoint.system is not None or endpoint.assigned else ()
+        return {**dict.fromkeys((*_CREDENTIALS, *keys)), **self._issuer.environment(name, self._forms[process])}
+
+    @property
+    def issuer(self) -> str:
+        """What its tokens have as `iss`."""
+        return self._issuer.name
+
+    def jwks(self) -> dict[str, Any]:
+        """Return the keys by which its tokens are checked, as a JWK set."""
+        return self._issuer.jwks()
+
+    def namespace_identity(self) -> dict[str, Any]:
+        """Return `identity` of the control API's topology: whose tokens are taken, and what for."""
+        roles = [
+            {"principal": each.principal, "role": each.role, "scope": each.on}
+            for each in self.assignments.on("servicebus")
+        ]
+        return {"roles": roles, "issuer": self._issuer.name, "jwks": self._issuer.jwks()}
+
+    def facts(self) -> dict[str, dict[str, str]]:
+        """Return the client id and the object id of each identity."""
+        return {
+            name: {"client_id": client_id(name), "object_id": object_id(client_id(name))} for name in self._declared
+        }
+
+    def blob_roles(self, principal: str) -> list[BlobRole]:
+        """Return the roles on blobs of an object id."""
+        return [BlobRole(e.role, e.on) for e in self.assignments.on("blobs") if e.principal == principal]
+
+    def caller(self, token: str, audience: str) -> Caller:
+        """Return whose token this is. Raises `TokenRefused`."""
+        verifier = self._verifiers.get(audience)
+        if verifier is None:
+            # what a token is worth is up to whoever asks: anybody who is who they say is taken here
+            anybody = (RoleAssignment(ANYBODY, "receiver"),)
+            identity = Identity(anybody, self._issuer.name, self._issuer.jwks(), audience)
+            verifier = self._verifiers[audience] = Entra(identity, self._now)
+        verifier.verify(token, "")
+        claims = jwt.decode(token, options={"verify_signature": False})
+        host, name = (str(claims[key]).rpartition("/")[2] for key in ("xms_az_rid", "xms_mirid"))
+        roles = [each.role for each in self.assignments.of(name)]
+        return Caller(host.removeprefix(SERVICE_RULE), name, str(claims["oid"]), str(claims["tid"]), roles)
+
+    def roles(self, identity: str) -> list[dict[str, str]]:
+        return [{"role": each.role, **({"on": each.on} if each.on else {})} for each in self.assignments.of(identity)]
+
+    def grant(self, identity: str, role: str, on: str) -> None:
+        self.assignments.grant(Assigned(identity, role, on))
+        self._publish()
+
+    def revoke(self, identity: str, role: str, on: str) -> int:
+        gone = self.assignments.revoke(Assigned(identity, role, on))
+        self._publish()
+        return gone
+
+    def refusals(self) -> list[TokenRefusal]:
+        return list(self._refusals)
+
+    def reset(self) -> None:
+        """Begin the next case: the roles that are declared, and nothing was refused."""
+        if self.assignments.changed:
+            self.assignments.reset()
+            self._publish()
+        self._refusals.clear()
+
+    def close(self) -> None:
+        """Close the port. Idempotent."""
+        self._server.close()
+
+    def _log(self, event: str, **facts: Any) -> None:
+        if event == "identity.refused":
+            service = str(facts["endpoint"]).removeprefix(SERVICE_RULE)
+            self._refusals.append(TokenRefusal(time.time(), service, str(facts["reason"])))
