@@ -59,8 +59,10 @@ class Worker(http.server.BaseHTTPRequestHandler):
     def fetch(self, blob, url):
         return {"status": httpx.get(url).status_code}
 
-    def ask(self, blob):
-        said = {"model": "gpt", "messages": [{"role": "user", "content": "hello"}]}
+    def ask(self, blob, picture=None):
+        pictures = [{"type": "image_url", "image_url": {"url": picture}}] if picture else []
+        content = [{"type": "text", "text": "hello"}, *pictures]
+        said = {"model": "gpt", "messages": [{"role": "user", "content": content}]}
         answer = httpx.post(OPENAI, json=said, headers={"api-key": os.environ["AZURE_OPENAI_API_KEY"]}, timeout=3)
         if answer.status_code != 200:
             return {"status": answer.status_code}
@@ -103,6 +105,16 @@ GOOD = """\
         expect: {json: {status: 200}}
       - http: {get: /fetch, query: {url: "${url}x"}}
         expect: {json: {status: 403}}
+      - http: {get: "${url}"}
+        expect: {status: 200, text: xxxxx}
+      - http: {get: "${url}x"}
+        expect: {status: 403}
+      - http: {get: "${blobs.https_url}/images/a.txt"}
+        expect: {status: 401}
+      - http: {get: /ask, query: {picture: "${url}"}}
+        expect: {json: {text: good day}}
+      - requests: {to: openai}
+        expect: {count: 1, each: {images: [{size: 5}]}}
 """
 FAULTS = """\
   faults:

@@ -13,6 +13,7 @@ from peeklock.engine.event_loop import EventLoop
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.functions import Functions
 from peeklock.stack.backend import Environment
+from peeklock.stack.names.transport import transports, trusting
 
 if TYPE_CHECKING:
     from peeklock.engine.blob_account import BlobAccount
@@ -40,8 +41,15 @@ class Clients:
         """A client that follows no redirects and trusts no proxy settings; for use in `loop`."""
         # Servers close idle connections too, uvicorn after 5 s: whoever sends in that very moment gets no answer.
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=1.0)
+        names = self._seen.names
         # the deadline of each request is one for all of it, as a time-out of httpx is not
-        return httpx.AsyncClient(timeout=None, limits=limits, trust_env=False)  # noqa: S113
+        return httpx.AsyncClient(
+            timeout=None,  # noqa: S113
+            limits=limits,
+            trust_env=False,
+            verify=True if names is None else trusting(names),
+            mounts=transports(names),
+        )
 
     @cached_property
     def blobs(self) -> BlobAccount:

@@ -12,6 +12,7 @@ from peeklock.scenario.services import Service
 from peeklock.scenario.topology import Stack as StackSpec
 from peeklock.servicebus.ledger import Entry
 from peeklock.stack.faults import Fault
+from peeklock.stack.names.names import Names
 from peeklock.standins import StandIn, Surroundings
 from peeklock.supervision.commands import Commands
 
@@ -37,6 +38,8 @@ class Endpoints:
     """By service: each has its own, so that the journal tells who asked; that of nobody (`""`) is the test's."""
     identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """`client_id` and `object_id` of each managed identity."""
+    names: Names | None = None
+    """Where production names lead services and steps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from peeklock.standins.active_faults import ActiveFaults
 from peeklock.standins.functions import Functions
 from peeklock.standins.journal import Journal
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class Caller(NamedTuple):
@@ -39,6 +42,8 @@ class Surroundings:
     """The clock of the case, in Unix seconds."""
     bearer: Callable[[str, str], Caller] | None = None
     """Tells whose token for an audience this is, or raises `TokenRefused`; None where no identities are declared."""
+    transports: Callable[[], Mapping[str, httpx.AsyncBaseTransport]] = dict
+    """The `mounts` of an `httpx.AsyncClient` for names that lead to the environment."""
 
 
 class StandIn(Protocol):

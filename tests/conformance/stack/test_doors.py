@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from azure.storage.blob import BlobServiceClient
 
-from peeklock.scenario.topology import Blobs, OpenAI, Ready
+from peeklock.scenario.services import Ready
+from peeklock.scenario.topology import Blobs, OpenAI
 from peeklock.stack.backend import Environment
 from peeklock.stack.containers.stack import ContainersStack
 from peeklock.stack.embedded.stack import EmbeddedStack

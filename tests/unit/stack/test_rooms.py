@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[3] / "harness" / "peeklock"
 FLOORS = [
-    "errors", "progress", "loopback", "faults", "backend", "project", "clock", "names", "servers", "relay", "blob_door", "identities", "environment", "local",
+    "errors", "progress", "loopback", "faults", "names", "backend", "project", "clock", "servers", "relay", "blob_door", "identities", "environment", "local",
     "embedded", "containers", "choice", "open", "warm",
 ]  # fmt: skip
 """Of `stack`, from the ground up: each may use those before it."""

@@ -19,8 +19,8 @@ from peeklock.stack.containers.images import KINDS
 from peeklock.stack.containers.images import reference as own
 from peeklock.stack.environment.launcher import Launch, Launcher
 from peeklock.stack.errors import StackError
-from peeklock.stack.names import Names
 from peeklock.stack.names.bundle import BUNDLES, write_bundle
+from peeklock.stack.names.names import Names
 from peeklock.stack.names.variables import HOOK, name_variables
 from peeklock.supervision.children import Children
 from peeklock.supervision.client import SupervisorClient

@@ -30,7 +30,8 @@ from peeklock.stack.environment.leftovers import end_leftovers
 from peeklock.stack.environment.record import Record
 from peeklock.stack.environment.services import LocalServices
 from peeklock.stack.errors import StackError
-from peeklock.stack.names import Names
+from peeklock.stack.names.names import Names
+from peeklock.stack.names.tls_front import authorities
 from peeklock.stack.servers.ledger_feed import LedgerFeed
 from peeklock.stack.servers.relay import RelayServer
 from peeklock.stack.servers.servicebus import (
@@ -75,7 +76,6 @@ class LocalEnvironment:
         self._dependencies = OwnDependencies(supervisor, stack, record.namespace, lambda: self._feed)
         self.condemned = False
         self._idle = threading.Event()
-        self._authority = ""
         self._closed = False
         self.endpoints = Endpoints()
         self.services: Services
@@ -180,7 +180,18 @@ class LocalEnvironment:
 
     def _set_endpoints(self, planned: bool) -> None:
         self.endpoints = self._endpoints(planned)
-        self.seen = through(self.endpoints, self.record.relay_ports) if self._spec.relayed else self.endpoints
+        seen = through(self.endpoints, self.record.relay_ports) if self._spec.relayed else self.endpoints
+        self.seen = replace(seen, names=self._names(addresses(seen)))
+
+    def _names(self, ports: Mapping[str, int]) -> Names | None:
+        led, doors = self._spec.stack.production_names, self.record.door_ports
+        if not led and not doors:
+            return None
+        bus = self._spec.stack.servicebus
+        ours = authorities() if doors else ""
+        theirs = self._stack.servers.servicebus().authority() if bus is not None and bus.name is not None else ""
+        places = {**ports, **doors}
+        return Names({name: places[place] for name, place in led.items()}, ours if theirs in ours else ours + theirs)
 
     def _open_relay(self) -> None:
         if not self._spec.relayed:
@@ -248,22 +259,10 @@ class LocalEnvironment:
     def _make_services(self) -> LocalServices:
         self.services = self._services = LocalServices(
             self._supervisor, self._stack.children, self._stack.launcher(self._spec, self.record, self.endpoints), self.record.prefix,
-            self._spec, self.seen, self.record.ports, self.log_dir, self.record.relay_ports, self._names,
+            self._spec, self.seen, self.record.ports, self.log_dir, self.record.relay_ports,
             self._identity, self.record.identity_keys.values(),
         )  # fmt: skip
         return self._services
-
-    def _names(self) -> Names | None:
-        places = {**addresses(self.seen), **self.record.door_ports}
-        names = {name: places[place] for name, place in self._spec.stack.production_names.items()}
-        if not names and not self.record.door_ports:
-            return None
-        if not self._authority:  # asked once: services may be started again while the emulator is away
-            ours = self._listeners.authorities() if self._listeners is not None else ""
-            bus = self._spec.stack.servicebus
-            theirs = self._stack.servers.servicebus().authority() if bus is not None and bus.name is not None else ""
-            self._authority = ours if theirs in ours else ours + theirs
-        return Names(names, self._authority)
 
     def _endpoints(self, planned: bool) -> Endpoints:
         stack, record = self._spec.stack, self.record

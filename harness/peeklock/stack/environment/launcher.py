@@ -15,8 +15,8 @@ from peeklock.stack.clock.offset_file import OffsetFile
 from peeklock.stack.environment.fingerprint import fingerprint
 from peeklock.stack.errors import StackError
 from peeklock.stack.loopback import undiverted
-from peeklock.stack.names import Names
 from peeklock.stack.names.bundle import write_bundle
+from peeklock.stack.names.names import Names
 from peeklock.stack.names.variables import name_variables
 from peeklock.supervision.client import SupervisorClient
 

@@ -10,8 +10,6 @@ from typing import Any
 
 from peeklock.connection_strings import parts_of
 from peeklock.errors import PeeklockError
-from peeklock.servicebus.gateway.certificate_names import AZURE, LOOPBACK
-from peeklock.servicebus.gateway.certificates import authority
 from peeklock.stack.backend import Endpoints, EnvironmentSpec
 from peeklock.stack.blob_door.access import Access, Account
 from peeklock.stack.blob_door.roles import BlobRole
@@ -22,6 +20,7 @@ from peeklock.stack.environment.endpoints import addresses
 from peeklock.stack.environment.record import Record
 from peeklock.stack.identities import Identities
 from peeklock.stack.names.tls_front import TlsFront
+from peeklock.stack.names.transport import transports
 from peeklock.standins import StandIn, Surroundings
 from peeklock.standins.openai.stand_in import OpenAIStandIn
 
@@ -45,7 +44,10 @@ class Listeners:
         try:
             if spec.stack.openai is not None and surroundings is not None:
                 port, keys = record.standin_ports["openai"], record.standin_keys
-                surroundings = replace(surroundings, bearer=None if identities is None else identities.caller)
+                surroundings = replace(
+                    surroundings, bearer=None if identities is None else identities.caller,
+                    transports=lambda: transports(seen().names),
+                )  # fmt: skip
                 self.standins["openai"] = OpenAIStandIn(spec.stack.openai, port, keys, surroundings)
             if (port := record.door_ports.get(OPENAI, 0)) and self.standins:
                 self._open(TlsFront(lambda: addresses(seen())["openai"]), port, "the door of Azure OpenAI")
@@ -55,10 +57,6 @@ class Listeners:
         except BaseException:
             self.close()
             raise
-
-    def authorities(self) -> str:
-        """Return, in PEM, who has signed what doors show: for Azure's names, and for loopback. Raises `OSError`."""
-        return "".join(authority(names).read_text(encoding="ascii") for names in (AZURE, LOOPBACK))
 
     def close(self) -> None:
         """Close every port and connection. Idempotent."""

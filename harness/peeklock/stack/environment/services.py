@@ -18,7 +18,6 @@ from peeklock.stack.environment.endpoints import secrets
 from peeklock.stack.environment.launcher import Launch, Launcher
 from peeklock.stack.environment.log_lines import LogLines
 from peeklock.stack.errors import StackError
-from peeklock.stack.names import Names
 from peeklock.supervision.children import Children
 from peeklock.supervision.client import Push, SupervisorClient
 from peeklock.supervision.readiness import Watcher, announces, json_record
@@ -40,7 +39,6 @@ class LocalServices:
         ports: Mapping[str, Sequence[int]],
         log_dir: Path,
         relay_ports: Mapping[str, int],
-        names: Callable[[], Names | None],
         identity: Callable[[str], Mapping[str, str | None]],
         own_secrets: Iterable[str],
     ) -> None:
@@ -51,7 +49,7 @@ class LocalServices:
         self._spec = spec
         self._endpoints = endpoints
         self._ports = {name: list(found) for name, found in ports.items()}
-        self._names, self._identity = names, identity
+        self._identity = identity
         self._relay_ports = relay_ports
         """Ports at which services find each other, where these are not their own."""
         self._log_dir = log_dir
@@ -271,7 +269,7 @@ class LocalServices:
         )
         try:
             self._launcher.launch(
-                Launch(name, title, definition, argv, port, told, own, self._names(), log_file, known, meta)
+                Launch(name, title, definition, argv, port, told, own, self._endpoints.names, log_file, known, meta)
             )
             ready = definition.ready
             if ready is None:

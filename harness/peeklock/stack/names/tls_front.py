@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from peeklock.servicebus.gateway.certificates import server_context
+from peeklock.servicebus.gateway.certificate_names import AZURE, LOOPBACK
+from peeklock.servicebus.gateway.certificates import authority, server_context
 
 _HOST = "127.0.0.1"
 _CHUNK = 64 * 1024
@@ -60,6 +61,11 @@ class TlsFront:
         finally:
             for each in writers:
                 each.close()
+
+
+def authorities() -> str:
+    """Return, in PEM, who has signed what this process shows: for Azure's names, and for loopback. Raises `OSError`."""
+    return "".join(authority(names).read_text(encoding="ascii") for names in (AZURE, LOOPBACK))
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -7,7 +7,7 @@ import hmac
 import json
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
@@ -28,7 +28,7 @@ from peeklock.standins.openai.errors import OpenAIError
 from peeklock.standins.openai.faults import OpenAIFault
 from peeklock.standins.openai.reply import Reply
 from peeklock.standins.openai.request import OpenAIRequest, Operation, Picture, pictures_of
-from peeklock.standins.stand_in import Caller
+from peeklock.standins.stand_in import Caller, Surroundings
 
 LARGEST = 64 << 20
 """Bytes of a request."""
@@ -59,12 +59,11 @@ class OpenAIDoor(HttpService):
         keys: Mapping[str, str],
         journal: Journal,
         faults: ActiveFaults[Any],
-        now: Callable[[], float],
-        bearer: Callable[[str, str], Caller] | None,
+        surroundings: Surroundings,
     ) -> None:
         super().__init__(HttpLimits(body=LARGEST), lambda *_, **__: None)
-        self._deployments, self._journal, self._faults, self._now = deployments, journal, faults, now
-        self._bearer = bearer
+        self._deployments, self._journal, self._faults = deployments, journal, faults
+        self._now, self._bearer, self._transports = surroundings.now, surroundings.bearer, surroundings.transports
         self._callers = {key.encode(): service for service, key in keys.items()}
 
     def refusal(self, status: int, reason: str) -> HttpReply:
@@ -119,7 +118,7 @@ class OpenAIDoor(HttpService):
             seen["fault"] = fault.kind
             if (error := fault.refusal()) is not None:
                 raise _Refused(error)
-        await _follow(request.pictures)
+        await _follow(request.pictures, self._transports())
         seen |= request.view()
         if deployment.spec.embeddings is not None:
             body = self._embeddings(request, deployment)
@@ -206,12 +205,17 @@ def _spoilt(reply: Reply, fault: OpenAIFault | None) -> Reply:
     return spoilt if spoilt is reply else replace(spoilt, recorded=None)
 
 
-async def _follow(pictures: list[Picture]) -> None:
-    """Fetch the pictures behind links to this machine; nothing else is ever asked for."""
-    links = [each for each in pictures if each.url and is_loopback(urlsplit(each.url).hostname or "")]
+async def _follow(pictures: list[Picture], transports: Mapping[str, httpx.AsyncBaseTransport]) -> None:
+    """Fetch the pictures behind links to this machine, and to names that lead there; nothing else is ever asked for."""
+
+    def is_here(url: str) -> bool:
+        host = urlsplit(url).hostname or ""
+        return is_loopback(host) or f"all://{host}" in transports
+
+    links = [each for each in pictures if each.url and is_here(each.url)]
     if not links:
         return
-    async with httpx.AsyncClient(timeout=_LINK_SECONDS, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=_LINK_SECONDS, trust_env=False, mounts=transports) as client:
         for each, response in zip(
             links, await asyncio.gather(*(_get(client, link.url) for link in links)), strict=True
         ):

@@ -26,7 +26,7 @@ class OpenAIStandIn:
         self._deployments = {
             name: OpenAIDeployment(name, deployment, surroundings) for name, deployment in spec.deployments.items()
         }
-        door = OpenAIDoor(self._deployments, keys, self.journal, self.faults, surroundings.now, surroundings.bearer)
+        door = OpenAIDoor(self._deployments, keys, self.journal, self.faults, surroundings)
         self._server = StandInServer(door, port, "the Azure OpenAI stand-in")
 
     def reset(self) -> None:
