@@ -160,6 +160,35 @@ def test_a_copy_reads_nothing_by_a_sas_that_is_not_good(
     assert send("PUT", here, b"", header, *more, token=False) == (403, "CannotVerifyCopySource")
 
 
+def test_a_sas_that_only_creates_overwrites_nothing(photos: ContainerClient, sas: Sas, send: Send) -> None:
+    kind = ("x-ms-blob-type", "BlockBlob")
+    for query in ("", "comp=block&blockid=QQ==&", "comp=blocklist&"):
+        path = f"/{photos.container_name}/a.txt?{query}{sas('delegation', 'c')}"
+        assert send("PUT", path, b"<x/>", kind, token=False)[0] in (400, 403, 409)
+    assert photos.get_blob_client("a.txt").download_blob().readall() == b"0123456789"
+
+
+def test_no_field_of_a_sas_reaches_into_the_next(door: Any, photos: ContainerClient, send: Send) -> None:
+    """Neither what a delegation key is made of, whose version could hold a later end, nor the lines that are signed."""
+    door.grant("worker", CONTRIBUTOR)
+    now = datetime.now(UTC)
+    ends = (now + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    asked = f"<KeyInfo><Start>{now:%Y-%m-%dT%H:%M:%SZ}</Start><Expiry>{ends}</Expiry></KeyInfo>".encode()
+    context = ssl.create_default_context(cafile=str(authority()))
+    connection = http.client.HTTPSConnection("127.0.0.1", door.door.port, context=context, timeout=10)
+    bearer = door.issuer.token("worker", "https://storage.azure.com").token
+    for version in ("2021-12-02|2020-01-01|2099-01-01|b|2021-12-02", '2021-12-02", "2099-01-01'):
+        headers = {"Authorization": f"Bearer {bearer}", "x-ms-version": version}
+        connection.request("POST", f"/{door.account.name}/?restype=service&comp=userdelegationkey", asked, headers)
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 400
+    connection.close()
+    query = "sv=2021-12-02&sp=r%0Ax&se=2099-01-01&sr=b&sig=x"
+    assert send("GET", f"/{photos.container_name}/a.txt?{query}", token=False)[0] == 400
+    assert send("GET", f"/{photos.container_name}/a%0Ab?{query.replace('%0Ax', '')}", token=False)[0] == 403
+
+
 def batch(*parts: str) -> tuple[bytes, tuple[str, str]]:
     """Return the body of a batch, and the header that tells its boundary."""
     head = "--b\r\nContent-Type: application/http\r\nContent-ID: 0\r\n\r\n"

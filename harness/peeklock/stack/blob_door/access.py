@@ -198,4 +198,6 @@ class Access:
 
 
 def _makes_blob(request: BlobRequest) -> bool:
-    return request.method == "PUT" and request.query.get("comp", "") in ("", "blocklist")
+    """Whether Azurite could take it for an operation that overwrites a blob."""
+    comp, by_header = request.query.get("comp", ""), ("x-ms-blob-type", "x-ms-copy-source")
+    return request.method == "PUT" and (comp in ("", "blocklist") or any(map(request.header, by_header)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from peeklock.stack.blob_door.refusals import bad_request
 
 _FIELDS = ("skoid", "sktid", "skt", "ske", "sks", "skv", "skdutid")
 _LONGEST = timedelta(days=7)
+_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NODE = re.compile(rb"<(Start|Expiry|DelegatedUserTid)>([^<]*)</\1>")
 
 
@@ -32,11 +34,15 @@ class DelegationKeys:
 
     def value(self, sas: Mapping[str, str]) -> str:
         """Return the key, in base64, that the parameters of a SAS name."""
-        named = "|".join(sas.get(name, "") for name in _FIELDS)
+        named = json.dumps([sas.get(name, "") for name in _FIELDS])  # no value can reach into the next one
         return base64.b64encode(hmac.new(self._secret, named.encode(), hashlib.sha256).digest()).decode()
 
     def document(self, principal: Principal, body: bytes, version: str, now: float) -> bytes:
         """Answer a request for a key. Raises `Refused`."""
+        if not _VERSION.fullmatch(version):
+            raise bad_request(
+                "InvalidHeaderValue", "The value for one of the HTTP headers is not in the correct format."
+            )
         asked = {name.decode(): value.decode("utf-8", "replace") for name, value in _NODE.findall(body)}
         here = datetime.fromtimestamp(now, UTC)
         try:

@@ -16,11 +16,7 @@ _CHECKED_HERE = ("sig", "sip", "spr")
 
 def string_to_sign(request: BlobRequest, account: str) -> str:
     """Return what the SAS of a request must have signed, by its version (`sv`)."""
-    version = request.query.get("sv", "")
-
-    def each(*names: str) -> list[str]:
-        return [request.query.get(name, "") for name in names]
-
+    version, each = request.query.get("sv", ""), request.each
     if "srt" in request.query:
         fields = [account, *each("sp", "ss", "srt", "st", "se", "sip", "spr", "sv")]
         return "\n".join([*fields, *(each("ses") if version >= "2020-12-06" else ()), ""])

@@ -106,6 +106,14 @@ class BlobRequest:
         """Return a header by its name in lower case, "" when there is none."""
         return next((value for key, value in self.headers if key == name), "")
 
+    def each(self, *names: str) -> list[str]:
+        """Return parameters of the query as lines of a text to sign, "" for those that are not there. Raises `Refused` for one
+        that is more than a line."""
+        found = [self.query.get(name, "") for name in names]
+        if any("\n" in value for value in found):
+            raise _bad_parameter("A query parameter specified in the request URI is invalid.")
+        return found
+
     def without(self, *, headers: Iterable[str] = (), query: Iterable[str] = ()) -> BlobRequest:
         """Return the same without some headers and parameters of the query; what is left of the query stays as it was sent."""
         dropped, gone = set(headers), set(query)

@@ -23,14 +23,9 @@ NO_MATCH = "Signature did not match."
 
 def string_to_sign(request: BlobRequest, account: str) -> str:
     """Return what the SAS of a request must have signed, by its version (`sv`)."""
-    sas = request.query
+    sas, each = request.query, request.each
     version = sas.get("sv", "")
-
-    def each(*names: str) -> list[str]:
-        return [sas.get(name, "") for name in names]
-
-    fields = each("sp", "st", "se")
-    fields.append(resource(request, account))
+    fields = [*each("sp", "st", "se"), resource(request, account)]
     fields += each("skoid", "sktid", "skt", "ske", "sks", "skv")
     if version >= "2020-02-10":
         fields += each("saoid", "suoid", "scid")
@@ -51,6 +46,8 @@ def string_to_sign(request: BlobRequest, account: str) -> str:
 def resource(request: BlobRequest, account: str) -> str:
     """Return what a SAS is for, as it is signed."""
     container, blob, kind = request.container, request.blob, request.query.get("sr", "")
+    if "\n" in blob:
+        raise bad_signature(NO_MATCH)  # the lines of what is signed could be read in two ways
     if kind == "c":
         return f"/blob/{account}/{container}"
     if kind == "d":
