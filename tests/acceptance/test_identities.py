@@ -75,6 +75,7 @@ with ServiceBusClient(os.environ["NAMESPACE"] + ".servicebus.windows.net", crede
                 receiver.dead_letter_message(message, reason=error.code)
 '''
 JAVASCRIPT = """\
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
 
 const required = createRequire(`${process.argv[2]}/`);
@@ -82,9 +83,10 @@ const { DefaultAzureCredential } = required("@azure/identity");
 const { ServiceBusClient } = required("@azure/service-bus");
 const namespace = `${process.env.NAMESPACE}.servicebus.windows.net`;
 const client = new ServiceBusClient(namespace, new DefaultAzureCredential());
-await client.createSender("jobs").sendMessages({ body: "from JavaScript" });
-await client.close();
-console.log("sent");
+createServer(async (request, response) => {
+  if (request.method === "POST") await client.createSender("jobs").sendMessages({ body: "from JavaScript" });
+  response.end();
+}).listen(process.env.PORT, "127.0.0.1");
 """
 HEAD = """\
 scenario: No key anywhere
@@ -189,7 +191,7 @@ cases:
 """
 
 
-@pytest.mark.parametrize("form", ["container-apps", "imds"])
+@pytest.mark.parametrize("form", ["container-apps", "imds", "workload-identity"])
 def test_one_user_assigned_identity_is_the_one_that_is_meant(peeklock: Run, keyless: Path, form: str) -> None:
     """AZURE_CLIENT_ID says which, as in production."""
     text = FORMS.replace("api: [Azure Service Bus Data Receiver]", "").replace(
@@ -222,7 +224,8 @@ def test_a_service_without_identity_gets_no_token_and_is_told_why(peeklock: Run,
     assert "say `identity:` at the service, keyless.yaml:12" in said
 
 
-def test_javascript_s_clients_are_let_in(peeklock: Run, keyless: Path) -> None:
+@pytest.mark.parametrize("form", ["container-apps", "imds", "workload-identity"])
+def test_javascript_s_clients_are_let_in(peeklock: Run, keyless: Path, form: str) -> None:
     command = f"[{node().node}, sends.mjs, {modules()}]"
     text = f"""\
 scenario: From Node
@@ -230,12 +233,11 @@ stack:
   servicebus: {{name: contoso-orders-1, queues: {{jobs: }}}}
   identities: {{api: [Azure Service Bus Data Sender]}}
 services:
-  api: {{run: {command}, env: {{NAMESPACE: contoso-orders-1}}, ready: {{log: sent}}}}
+  api: {{run: {command}, env: {{NAMESPACE: contoso-orders-1}}, ready: {{http: /}}, identity: {{of: api, form: {form}}}}}
 cases:
   sent:
-    allow: [no_service_exit]
     steps:
-      - service: {{restart: api}}
+      - http: {{on: api, post: /, text: x}}
       - messages: {{queue: jobs}}
         expect: {{items: [{{sent_as: {{identity: api, role: Azure Service Bus Data Sender}}}}]}}
         eventually: 20s

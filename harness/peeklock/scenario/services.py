@@ -144,7 +144,7 @@ class ServiceIdentity(Model):
     of: Annotated[list[str], BeforeValidator(_several, json_schema_input_type=str | list[str])] = Field(
         min_length=1, description="the one of the service's own name is system-assigned, others are user-assigned"
     )
-    form: Literal["container-apps", "imds", "azure-ml"] = Field(
+    form: Literal["container-apps", "imds", "azure-ml", "workload-identity"] = Field(
         "container-apps", description="where the service runs in production, as Azure's SDKs tell it by variables"
     )
 

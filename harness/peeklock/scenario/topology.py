@@ -384,7 +384,7 @@ class Stack(Model):
 
     @property
     def production_names(self) -> dict[str, str]:
-        """Return by production name the key of the stack to which it leads."""
+        """Return by production name the key of the stack to which it leads; `login` is the issuer of tokens."""
         found: dict[str, str] = {}
         if self.servicebus is not None and self.servicebus.name is not None:
             found[f"{self.servicebus.name}.servicebus.windows.net"] = "servicebus"
@@ -392,6 +392,8 @@ class Stack(Model):
             found[f"{self.blobs.name}.blob.core.windows.net"] = "blobs"
         if self.openai is not None and self.openai.name is not None:
             found |= {f"{self.openai.name}.{domain}": "openai" for domain in _OPENAI_DOMAINS}
+        if self.identities:
+            found["login.microsoftonline.com"] = "login"
         return found
 
     @property

@@ -29,6 +29,11 @@ from .http import HttpLimits, HttpListener, HttpReply, HttpRequest, HttpService
 from .managed_identity import Asked, Form, Grant, IdentityEndpoint, host_id, object_id, read_request
 
 LIFETIME = 3600.0
+FEDERATED_AUDIENCE = "api://AzureADTokenExchange"
+"""Of the tokens that workloads show to get others."""
+LOGIN_HOST = "login.microsoftonline.com"
+_BY_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_SUBJECT = "system:serviceaccount:peeklock:"
 TENANT = "00000000-0000-0000-0000-00000000e2e0"
 
 
@@ -171,6 +176,20 @@ class Issuer:
         """Return the key that it signs with, in PEM."""
         return str(self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
 
+    def federated_token(self, endpoint: str) -> str:
+        """Return what a service shows of itself to get tokens as a workload does: the content of AZURE_FEDERATED_TOKEN_FILE.
+        Its identities are those of its endpoint."""
+        claims = {"sub": f"{_SUBJECT}{endpoint.lower()}", "iss": self.name, "aud": FEDERATED_AUDIENCE}
+        return jwt.encode(claims, self._key, self.algorithm, {"kid": self._key_id})
+
+    def federated(self, assertion: str, client_id: str) -> Grant | None:
+        """Return the identity of this client id that a federated token stands for; None for none. Raises `PyJWTError`."""
+        claims = jwt.decode(
+            assertion, self._key.public_key(), [self.algorithm], audience=FEDERATED_AUDIENCE, issuer=self.name
+        )
+        endpoint = self._endpoints.get(str(claims.get("sub", "")).removeprefix(_SUBJECT))
+        return endpoint.find({"client_id": client_id}) if endpoint is not None else None
+
     def serve(self, endpoint: IdentityEndpoint) -> IdentityEndpoint:
         """Answer at a service's endpoint, in the place of an earlier one of its name; return it."""
         self._endpoints[endpoint.name.lower()] = endpoint
@@ -210,7 +229,7 @@ class _Endpoints(HttpService):
         path = request.path.lower().removeprefix(f"/{self._issuer.tenant}")
         match request.method, path:
             case "GET", "/v2.0/.well-known/openid-configuration" | "/.well-known/openid-configuration":
-                return _json(200, self._configuration())
+                return _json(200, self._configuration(request.headers.get("host", "")))
             case "GET", "/discovery/v2.0/keys" | "/discovery/keys" | "/keys":
                 return _json(200, self._issuer.jwks())
             case "POST", "/oauth2/v2.0/token" | "/oauth2/token" | "/token":
@@ -218,8 +237,12 @@ class _Endpoints(HttpService):
                 return self._client_credentials(form)
         return _json(404, {"error": "not_found", "error_description": f"There is no {request.method} {path}."})
 
-    def _configuration(self) -> dict[str, Any]:
-        base = f"{self._issuer.address}/{self._issuer.tenant}"
+    def _configuration(self, host: str) -> dict[str, Any]:
+        """Endpoints are where the client has come: at the production name of Entra, or here."""
+        named = host.partition(":")[0] == LOGIN_HOST
+        base = (
+            f"https://{LOGIN_HOST}/{self._issuer.tenant}" if named else f"{self._issuer.address}/{self._issuer.tenant}"
+        )
         return {
             "issuer": self._issuer.name,
             "token_endpoint": f"{base}/oauth2/v2.0/token",
@@ -234,9 +257,30 @@ class _Endpoints(HttpService):
         client_id, given = form.get("client_id", ""), form.get("client_secret", "")
         if form.get("grant_type") != "client_credentials" or not client_id:
             return _json(400, {"error": "unsupported_grant_type", "error_description": "Use client_credentials."})
+        resource = form.get("scope") or form.get("resource") or AUDIENCE
+        if form.get("client_assertion_type") == _BY_ASSERTION:
+            return self._by_assertion(client_id, form.get("client_assertion", ""), resource)
         if not self._issuer.admits(client_id, given):
             return _json(401, {"error": "invalid_client", "error_description": "The client's secret is wrong."})
-        made = self._issuer.token(client_id, form.get("scope") or form.get("resource") or AUDIENCE)
+        return self._given(self._issuer.token(client_id, resource))
+
+    def _by_assertion(self, client_id: str, assertion: str, resource: str) -> HttpReply:
+        """Answer a workload, as Entra does (AADSTS codes)."""
+        try:
+            found = self._issuer.federated(assertion, client_id)
+            subject = str(jwt.decode(assertion, options={"verify_signature": False}).get("sub", ""))
+        except jwt.PyJWTError:
+            text = "AADSTS700027: The client assertion failed signature validation."
+            return _json(401, {"error": "invalid_client", "error_description": text})
+        if found is None:
+            text = f"AADSTS700213: No matching federated identity record found for presented assertion subject '{subject}'."
+            self._issuer.log("identity.refused", endpoint=subject.removeprefix(_SUBJECT), status=401, reason=text)
+            return _json(401, {"error": "invalid_client", "error_description": text})
+        host = host_id(subject.removeprefix(_SUBJECT))
+        made = self._issuer.token(found.identity.application, resource, xms_mirid=found.resource_id, xms_az_rid=host)
+        return self._given(made)
+
+    def _given(self, made: Token) -> HttpReply:
         lifetime = made.expires_on - int(self._issuer.now())
         return _json(200, {"token_type": "Bearer", "expires_in": lifetime, "access_token": made.token})
 

@@ -167,3 +167,40 @@ def test_a_withdrawn_endpoint_knows_nobody(issuer: Issuer) -> None:
     assert httpx.get(f"{issuer.address}/brief/msi/token", **ask).status_code == 200
     issuer.withdraw("brief")
     assert httpx.get(f"{issuer.address}/brief/msi/token", **ask).status_code == 401
+
+
+# -- workloads, which show a federated token
+
+
+def exchange(issuer: Issuer, assertion: str, client_id: str) -> httpx.Response:
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": client_id,
+        "client_assertion": assertion,
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "scope": SCOPE,
+    }
+    return httpx.post(f"{issuer.address}/{issuer.tenant}/oauth2/v2.0/token", data=form)
+
+
+def test_a_workload_gets_tokens_of_its_own_identities(issuer: Issuer) -> None:
+    told = exchange(issuer, issuer.federated_token("both"), SHARED.application).json()
+    claims = jwt.decode(told["access_token"], options={"verify_signature": False})
+    assert (claims["appid"], claims["xms_az_rid"].rpartition("/")[2]) == (SHARED.application, "both")
+
+
+@pytest.mark.parametrize(
+    ("assertion", "client_id", "code"),
+    [
+        (lambda issuer: issuer.federated_token("only"), "own", "AADSTS700213"),
+        (lambda issuer: issuer.federated_token("nobody"), SHARED.application, "AADSTS700213"),
+        (lambda issuer: Issuer().federated_token("only"), SHARED.application, "AADSTS700027"),
+        (lambda issuer: issuer.token("own").token, "own", "AADSTS700027"),
+        (lambda issuer: "no token", SHARED.application, "AADSTS700027"),
+    ],
+)
+def test_who_shows_another_token_gets_none(issuer: Issuer, assertion: Any, client_id: str, code: str) -> None:
+    """Another service's identity, an unknown workload, a foreign signature, a token for something else."""
+    told = exchange(issuer, assertion(issuer), client_id)
+    assert (told.status_code, told.json()["error"]) == (401, "invalid_client")
+    assert told.json()["error_description"].startswith(code)

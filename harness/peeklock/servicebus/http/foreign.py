@@ -20,6 +20,7 @@ _NOT_FOR_SALE = (
     ".openai.azure.com",
     ".cognitiveservices.azure.com",
     ".services.ai.azure.com",
+    "login.microsoftonline.com",
 )
 """The ends of names with a dot that no stranger can point at this machine: containers and clients call it so."""
 

@@ -69,6 +69,8 @@ class ServiceContainers:
         container = DockerContainer(reference(launch.service.image), **options)
         told = {name: value for name, value in launch.told.items() if value is not None}
         container.with_envs(**told, **launch.own)
+        if (token := told.get("AZURE_FEDERATED_TOKEN_FILE")) is not None:
+            container.with_volume_mapping(token, token, "ro")
         if launch.names is not None:
             self._lead(container, launch, launch.names)
         if launch.argv:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from peeklock.scenario.topology import Stack
 
-BLOBS, OPENAI = "blobs", "openai"
+BLOBS, OPENAI, LOGIN = "blobs", "openai", "login"
 
 
 def wanted_doors(stack: Stack) -> list[str]:
@@ -12,5 +12,6 @@ def wanted_doors(stack: Stack) -> list[str]:
     wanted = {
         BLOBS: stack.has_blob_door,
         OPENAI: stack.openai is not None and stack.openai.name is not None,
+        LOGIN: bool(stack.identities),
     }
     return [door for door, needed in wanted.items() if needed]

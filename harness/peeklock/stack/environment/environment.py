@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -32,6 +33,7 @@ from peeklock.stack.environment.services import LocalServices
 from peeklock.stack.errors import StackError
 from peeklock.stack.names.names import Names
 from peeklock.stack.names.tls_front import authorities
+from peeklock.stack.project.folder import passing_folder
 from peeklock.stack.servers.ledger_feed import LedgerFeed
 from peeklock.stack.servers.relay import RelayServer
 from peeklock.stack.servers.servicebus import (
@@ -235,8 +237,11 @@ class LocalEnvironment:
         if stack.identities:
             self.identities = _listening().Identities(
                 stack, self._spec.services, record.standin_ports["identities"], record.identity_keys, self._now,
-                self._publish_roles,
+                self._publish_roles, self._private_folder,
             )  # fmt: skip
+
+    def _private_folder(self) -> Path:
+        return passing_folder(self._supervisor, Path(tempfile.gettempdir()))
 
     def _publish_roles(self) -> None:
         """Let the namespace know what tokens are worth now."""

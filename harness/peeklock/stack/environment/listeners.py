@@ -15,7 +15,7 @@ from peeklock.stack.blob_door.access import Access, Account
 from peeklock.stack.blob_door.roles import BlobRole
 from peeklock.stack.blob_door.server import BlobDoor
 from peeklock.stack.blob_door.tokens import BearerTokens
-from peeklock.stack.environment.doors import BLOBS, OPENAI
+from peeklock.stack.environment.doors import BLOBS, LOGIN, OPENAI
 from peeklock.stack.environment.endpoints import addresses
 from peeklock.stack.environment.record import Record
 from peeklock.stack.identities import Identities
@@ -51,6 +51,8 @@ class Listeners:
                 self.standins["openai"] = OpenAIStandIn(spec.stack.openai, port, keys, surroundings)
             if (port := record.door_ports.get(OPENAI, 0)) and self.standins:
                 self._open(TlsFront(lambda: addresses(seen())["openai"]), port, "the door of Azure OpenAI")
+            if port := record.door_ports.get(LOGIN, 0):
+                self._open(TlsFront(lambda: record.standin_ports["identities"]), port, "the door of the token issuer")
             if port := record.door_ports.get(BLOBS, 0):
                 access = _access(spec, record, seen, now, identities)
                 self._open(BlobDoor(access), port, "the blob door")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -14,7 +16,7 @@ from peeklock.scenario.services import Service, replica_names
 from peeklock.scenario.topology import Stack
 from peeklock.servicebus.auth import ANYBODY, Identity, RoleAssignment
 from peeklock.servicebus.auth.entra import Entra
-from peeklock.servicebus.issuer import Issuer
+from peeklock.servicebus.issuer import LOGIN_HOST, Issuer
 from peeklock.servicebus.managed_identity import Form, IdentityEndpoint, ManagedIdentity, object_id
 from peeklock.stack.backend import TokenRefusal
 from peeklock.stack.blob_door.roles import BlobRole
@@ -30,6 +32,7 @@ _CREDENTIALS = (
     "IMDS_ENDPOINT", "MSI_ENDPOINT", "MSI_SECRET",
 )  # fmt: skip
 """By which Azure's SDKs find an identity: the caller's own is none of a service's."""
+_WORKLOAD = "workload-identity"
 _KEYS = ("AZURE_STORAGE_CONNECTION_STRING", "AZURE_SERVICEBUS_CONNECTION_STRING", "AZURE_OPENAI_API_KEY")
 """Which a service with an identity is not told."""
 
@@ -40,16 +43,18 @@ class Identities:
 
     def __init__(
         self, stack: Stack, services: Mapping[str, Service], port: int, keys: dict[str, str], now: Callable[[], float],
-        publish: Callable[[], None],
+        publish: Callable[[], None], folder: Callable[[], Path],
     ) -> None:  # fmt: skip
         """`keys` is kept for the next one: the issuer's under "", and the secret of each service's endpoint; what is missing is
-        added. `now`: the clock of the case, in Unix seconds; `publish` is called when roles have changed. Raises
-        `PeeklockError` when the port is taken."""
+        added. `now`: the clock of the case, in Unix seconds; `publish` is called when roles have changed;
+        `folder` returns one that nobody else can read and that ends with the stack. Raises `PeeklockError` when the port is
+        taken."""
         self.assignments = Assignments(stack.identities)
         self._declared = tuple(stack.identities)
         self._refusals: list[TokenRefusal] = []
-        self._now, self._publish = now, publish
-        self._forms: dict[str, Form] = {}
+        self._now, self._publish, self._folder = now, publish, functools.cache(folder)
+        self._forms: dict[str, Form | None] = {}
+        """By service and replica; None: as a workload."""
         self._issuer = Issuer(key=keys.get("", ""), closed=True, now=now, log=self._log)
         keys[""] = self._issuer.private_key()
         self._issuer.address = f"http://127.0.0.1:{port}"
@@ -62,7 +67,8 @@ class Identities:
                 system = next((each for each in mine if each.name == name), None)
                 others = tuple(each for each in mine if each.name != name)
                 self._issuer.serve(IdentityEndpoint(service_rule(process), system, others, secret))
-                self._forms[process] = Form(has.form) if has is not None else Form.IMDS
+                form = "imds" if has is None else has.form
+                self._forms[process] = None if form == _WORKLOAD else Form(form)
         self._server = StandInServer(self._issuer.service, port, "the identity endpoint")
 
     def variables(self, process: str) -> dict[str, str | None]:
@@ -72,7 +78,22 @@ class Identities:
         endpoint = self._issuer.endpoint(name)
         assert endpoint is not None
         keys = _KEYS if endpoint.system is not None or endpoint.assigned else ()
-        return {**dict.fromkeys((*_CREDENTIALS, *keys)), **self._issuer.environment(name, self._forms[process])}
+        form = self._forms[process]
+        told = self._workload(endpoint) if form is None else endpoint.variables(self._issuer.address, form)
+        return {**dict.fromkeys((*_CREDENTIALS, *keys)), **told}
+
+    def _workload(self, endpoint: IdentityEndpoint) -> dict[str, str]:
+        """Write down what a workload shows of itself, where only its owner can read it; return what leads it there."""
+        file = self._folder() / f"{endpoint.name}.token"
+        file.write_text(self._issuer.federated_token(endpoint.name), encoding="ascii")
+        meant = endpoint.system or endpoint.assigned[0]
+        return {
+            "AZURE_TOKEN_CREDENTIALS": "WorkloadIdentityCredential",
+            "AZURE_AUTHORITY_HOST": f"https://{LOGIN_HOST}",
+            "AZURE_CLIENT_ID": meant.application,
+            "AZURE_TENANT_ID": self._issuer.tenant,
+            "AZURE_FEDERATED_TOKEN_FILE": str(file),
+        }
 
     @property
     def issuer(self) -> str:
