@@ -45,6 +45,7 @@ cases:
   leaves_a_daemon: {steps: [{run: {command: [sh, -c, "setsid sleep 9175 >/dev/null 2>&1 & exit 0"]}}, {run: {command: ["false"]}, expect: {code: 0}}]}
   not_utf8: {steps: [{run: {command: [printf, '\\377\\376']}, expect: {stdout: x}}]}
   bad_url: {steps: [{http: {get: "http://[::1"}, expect: {status: 200}}]}
+  bad_base64: {steps: [{http: {post: "${url}", files: {part: {base64: "no!"}}}, expect: {status: 200}}]}
   nested: {steps: [{http: {get: "${url}/nested"}, expect: {json: {a: 1}}}]}
   long_number: {steps: [{http: {get: "${url}/number"}, expect: {json: {a: 1}}}]}
   dripping: {steps: [{http: {get: "${url}/drip"}, eventually: 1s, expect: {status: 201}}]}
@@ -112,6 +113,7 @@ def test_every_case_is_judged_and_nothing_is_left(peeklock: Run, project: Path, 
         "no_program": "no such command: /bin/there-is-none",
         "endless_command": "sh took longer than",
         "bad_url": "no answer",
+        "bad_base64": "base64",
         "nested": "json",
         "dripping": "no whole answer",
         "slow_query": "the statement was cancelled",

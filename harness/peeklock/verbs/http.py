@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,13 +32,14 @@ class Part(Model):
 
     file: FilePath | None = None
     text: str | None = None
+    base64: str | None = None
     filename: str | None = None
     content_type: str | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Part:
-        if (self.file is None) == (self.text is None):
-            raise ValueError("say exactly one of file or text")
+        if sum(each is not None for each in (self.file, self.text, self.base64)) != 1:
+            raise ValueError("say exactly one of file, text or base64")
         return self
 
 
@@ -252,11 +254,20 @@ class _files:  # noqa: N801 - used as a function
                 self._open.append(handle)
                 yield name, (part.filename or part.file.name, handle, part.content_type)
             else:
-                yield name, (part.filename or name, (part.text or "").encode(), part.content_type)
+                yield name, (part.filename or name, _decoded(part, ("files", name, "base64")), part.content_type)
 
     def __exit__(self, *_: object) -> None:
         for handle in self._open:
             handle.close()
+
+
+def _decoded(part: Part, path: tuple[str, ...]) -> bytes:
+    if part.base64 is None:
+        return (part.text or "").encode()
+    try:
+        return b64decode(part.base64, validate=True)
+    except ValueError as error:
+        raise VerbFailed(f"base64: {error}", path=path) from None
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:

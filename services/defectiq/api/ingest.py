@@ -79,12 +79,13 @@ class IngestDesk:
             if [each.get("fingerprint") for each in found.values()] != [fingerprint]:
                 raise refused(409, "image_id", "belongs to another picture, or to the same with other metadata")
             job["ingested_at"] = found[name]["ingested_at"]
+            log.info("image.stored", image_id=image_id, repeated=found[name] is not kept)
             await self.publisher.send(job, message_id=image_id, subject="defect-job")
         except (AzureError, PublishError, OSError) as error:
             log.warning("image.not_queued", image_id=image_id, error=str(error))
             detail = {"image_id": image_id, "problem": "the picture could not be queued; send it again with this id"}
             raise HTTPException(503, detail, {"Retry-After": "1"}) from error
-        log.info("image.queued", image_id=image_id, size=len(image), repeated=found[name] is not kept)
+        log.info("image.queued", image_id=image_id, size=len(image))
         return image_id
 
     def _check(self, image: bytes, content_type: str) -> None:
