@@ -103,7 +103,7 @@ def test_every_case_is_judged_and_nothing_is_left(peeklock: Run, project: Path, 
     found = {case.get("name"): case for case in ET.parse(project / "junit.xml").getroot().iter("testcase")}
     told = {name: (case.find("failure") is not None, "".join(case.itertext())) for name, case in found.items()}
     assert {name for name, (failed, _) in told.items() if not failed} == {"good"}, done.stdout
-    assert len(told) == 20
+    assert len(told) == 21
     for name, text in {
         "exits": "leaves called sys.exit(0)",
         "exits_at_once": "leaves_at_once ended its process",

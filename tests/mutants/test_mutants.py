@@ -8,47 +8,48 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tests.mutants import intellioptics, sitefit
+from tests.mutants import defectiq, intellioptics, sitefit
 from tests.mutants.mutation import Mutation
 from tests.mutants.project import CauseNotToldError, MutantDoesNotApplyError, Outcome, apply, copy_project, run
 
-MUTATIONS = (*intellioptics.MUTATIONS, *sitefit.MUTATIONS)
+SYSTEMS = {"intellioptics": intellioptics.MUTATIONS, "sitefit": sitefit.MUTATIONS, "defectiq": defectiq.MUTATIONS}
+MUTATIONS = tuple(mutation for mutations in SYSTEMS.values() for mutation in mutations)
 AT_ONCE = 3
 """A run waits for services that start for most of its time; more at once than this gain nothing on two cores."""
 
-Run = Callable[[Mutation | None], Outcome]
+Run = Callable[[Mutation | str], Outcome]
 
 
 @pytest.fixture(scope="session")
 def mutants(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Run a mutation's case in a copy of its own, None for the unbroken control; those selected run side by side."""
+    """Run a mutation's case in a copy of its own, or by a system's name its unbroken control; those selected run side by side."""
 
     folder = tmp_path_factory.mktemp("mutants")
 
-    def do(mutation: Mutation | None) -> Outcome:
-        project = copy_project(folder / (mutation.id if mutation else "control"))
-        if mutation is None:
-            return run(project, sorted({each.case for each in MUTATIONS}))
-        apply(mutation, project)
-        return run(project, [mutation.case])
+    def do(what: Mutation | str) -> Outcome:
+        if isinstance(what, str):
+            return run(copy_project(folder / what), sorted({each.case for each in SYSTEMS[what]}))
+        project = copy_project(folder / what.id)
+        apply(what, project)
+        return run(project, [what.case])
 
     if "PYTEST_XDIST_WORKER" in os.environ:
         yield do
         return
-    chosen = [item.callspec.params.get("mutation") for item in request.session.items if hasattr(item, "callspec")]
+    params = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    chosen = [each[name] for name in ("system", "mutation") for each in params if name in each]
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="mutant") as pool:
-        started: dict[Mutation | None, Future[Outcome]] = {
-            mutation: pool.submit(do, mutation) for mutation in [None, *(each for each in chosen if each)]
-        }
+        started: dict[Mutation | str, Future[Outcome]] = {what: pool.submit(do, what) for what in chosen}
         try:
-            yield lambda mutation: started[mutation].result()
+            yield lambda what: started[what].result()
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def test_the_unbroken_copy_passes(mutants: Run) -> None:
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_unbroken_copy_passes(system: str, mutants: Run) -> None:
     """Whatever a mutant fails of is its mutation's doing: the same cases pass in an unchanged copy."""
-    outcome = mutants(None)
+    outcome = mutants(system)
     assert outcome.code == 0, outcome.output
 
 
