@@ -16,7 +16,7 @@ help: ## what there is
 
 setup: $(READY) ## everything that the other commands need; they call it themselves
 
-conformance: $(READY) ## azure-servicebus' own tests against the emulator (long; GROUPS="queues topics" chooses)
+conformance: $(READY) ## azure-servicebus' own tests and samples against the emulator (long; GROUPS="queues samples" chooses)
 	@$(BIN)/python -m tests.conformance.servicebus.live $(GROUPS)
 
 $(READY): requirements.lock pyproject.toml Makefile harness/peeklock/stack/embedded/azurite/package-lock.json harness/peeklock/stack/embedded/azurite/bundle.mjs fixtures/models/fetch.py

@@ -1,4 +1,4 @@
-"""`python -m tests.conformance.servicebus.live [group ...]`: the SDK's own tests, unpatched, against the emulator.
+"""`python -m tests.conformance.servicebus.live [group ...]`: the SDK's own tests and samples, unpatched, against the emulator.
 
 They are in the source distribution on PyPI, which is downloaded into the cache folder; nothing of it is kept here. Most
 of them only wait, so many run at a time, each worker with an emulator of its own.
@@ -15,6 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from . import samples
 from .expected import EXPECTED
 from .plugin import REPORT
 from .source import GROUPS, VERSION, fetch, files, packages
@@ -74,7 +75,13 @@ def main() -> int:
     for unknown in set(options.groups) - set(GROUPS):
         parser.error(f"there is no group {unknown!r}")
     started = time.monotonic()
-    results, problem = run(options.groups or list(GROUPS), fetch(), options)
+    chosen, tests, problem = options.groups or list(GROUPS), fetch(), ""
+    results = (
+        [*samples.run(tests.parent / "samples", options.workers, options.only or "")] if samples.GROUP in chosen else []
+    )
+    if tested := [group for group in chosen if group != samples.GROUP]:
+        found, problem = run(tested, tests, options)
+        results += found
     if options.details is not None:
         parts = (f"==== {result.test}\n{result.details}\n" for result in results if result.outcome == "failed")
         options.details.write_text("\n".join(parts), encoding="utf-8")

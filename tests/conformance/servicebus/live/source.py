@@ -33,8 +33,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "sessions aio": ("async_tests/test_sessions_async.py", "async_tests/test_list_sessions_async.py"),
     "topics": ("test_topic.py", "test_subscriptions.py"),
     "topics aio": ("async_tests/test_topic_async.py", "async_tests/test_subscriptions_async.py"),
+    "samples": (),
 }
-"""Groups of tests by name: files and folders, relative to the SDK's folder of tests."""
+"""Groups of tests by name: files and folders, relative to the SDK's folder of tests. `samples` are programs, beside it."""
 
 _TRACING = {"opentelemetry-sdk": "opentelemetry-api", "azure-core": "azure-core"}
 _BRIDGE = "azure-core-tracing-opentelemetry==1.0.0b12"
