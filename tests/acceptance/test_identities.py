@@ -277,3 +277,83 @@ def test_a_warm_stack_keeps_its_identities(peeklock: Run, keyless: Path) -> None
             assert "1 passed" in done.stdout, done.stdout
     finally:
         peeklock("down")
+
+
+UPLOADS = """\
+import http.server, os
+
+from azure.core.exceptions import HttpResponseError
+from azure.identity import DefaultAzureCredential
+from azure.storage.blob import BlobServiceClient
+
+account = BlobServiceClient("https://contosoimages.blob.core.windows.net", DefaultAzureCredential(), retry_total=0)
+
+
+class Api(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.answer(200)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        try:
+            account.get_blob_client(self.path.strip("/"), "photo").upload_blob(b"x")
+            self.answer(200)
+        except HttpResponseError as error:
+            self.answer(error.status_code)
+
+    def answer(self, status):
+        self.send_response(status)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Api).serve_forever()
+"""
+BLOBS = """\
+scenario: Blobs by role
+stack:
+  blobs: {name: contosoimages, containers: [raw, processed]}
+  identities: {api: [{role: Storage Blob Data Contributor, on: raw}]}
+services:
+  api: {run: [python, uploads.py], ready: {http: /}}
+cases:
+  where_the_role_is:
+    steps:
+      - http: {post: /raw, text: x}
+        expect: {status: 200}
+      - requests: {to: blobs, where: {method: PUT}}
+        expect:
+          items:
+            - path: raw/photo
+              status: 201
+              caller: api
+              sent_as: {identity: api, role: Storage Blob Data Contributor}
+  nowhere_else:
+    steps:
+      - http: {post: /processed, text: x}
+        expect: {status: 403}
+      - requests: {to: blobs, where: {container: processed}}
+        expect: {items: [{error: AuthorizationPermissionMismatch, lacks: Storage Blob Data Contributor}]}
+      - blob: {head: processed/photo}
+        expect: {exists: false}
+"""
+
+
+def test_blobs_are_reached_by_role_and_the_journal_tells_whose(peeklock: Run, keyless: Path) -> None:
+    (keyless / "uploads.py").write_text(UPLOADS)
+    code, said = run(peeklock, keyless, BLOBS)
+    assert "2 passed" in said, said
+    assert code == 0
+
+
+def test_a_missing_role_on_blobs_is_named(peeklock: Run, keyless: Path) -> None:
+    (keyless / "uploads.py").write_text(UPLOADS)
+    code, said = run(peeklock, keyless, BLOBS.replace("expect: {status: 403}", "expect: {status: 200}"))
+    assert code == 1
+    grant = (
+        "the identity api may not PUT processed/photo: it lacks {role: Storage Blob Data Contributor, on: processed}"
+    )
+    assert f"{grant}; grant it in stack.identities.api, keyless.yaml:4" in said

@@ -43,6 +43,11 @@ def _roles(context: CaseContext) -> Iterator[str]:
     for name, standin in context.environment.standins.items():
         for request in standin.journal.entries():
             sent_as = request.view.get("sent_as") or {}
+            if lacks := request.view.get("lacks"):
+                on = request.view.get("container")
+                role = f"{{role: {lacks}, on: {on}}}" if on else str(lacks)
+                what = f"{request.view['method']} {request.view['path']}".rstrip()
+                yield _lacks(context.scenario, sent_as["identity"], what, role)
             if request.view.get("error") == "PermissionDenied":
                 yield _lacks(context.scenario, sent_as["identity"], f"ask {name}", "Cognitive Services OpenAI User")
 

@@ -15,6 +15,10 @@ REQUEST_KEYS = (
 """What `when` sees of a request to Azure OpenAI."""
 JOURNAL_KEYS = (*REQUEST_KEYS, "answer", "error", "fault", "finish_reason", "method", "path", "rule", "status")
 """What `requests` shows of it."""
+BLOB_KEYS = (
+    "blob", "caller", "container", "error", "lacks", "method", "operation", "path", "sent_as", "status",
+)  # fmt: skip
+"""What `requests` shows of one to the blob door."""
 
 
 def standin_problems(stack: Stack, document: Document) -> list[Problem]:

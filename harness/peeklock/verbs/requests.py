@@ -12,7 +12,7 @@ from peeklock.engine.verb import Found, Verb
 from peeklock.scenario.errors import suggestion
 from peeklock.scenario.matchers import Context as MatchContext
 from peeklock.scenario.matchers import Mismatch, show
-from peeklock.scenario.standins import JOURNAL_KEYS
+from peeklock.scenario.standins import BLOB_KEYS, JOURNAL_KEYS
 from peeklock.scenario.topology import Model
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 from peeklock.verbs.where import check_where, compile_where
@@ -21,7 +21,7 @@ from peeklock.verbs.where import check_where, compile_where
 class RequestsArguments(Model):
     """Which requests: those to a stand-in that a matcher takes."""
 
-    to: Literal["openai"]
+    to: Literal["openai", "blobs"]
     where: dict[str, Any] = Field({}, description="matchers; keys as in the result: deployment, text, images, status …")
 
 
@@ -45,32 +45,36 @@ def _nearest(judged: list[tuple[Mapping[str, Any], list[Mismatch]]]) -> str:
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
-    openai = facts.stack.openai
-    if openai is None:
-        declared = undeclared("stand-in", raw.get("to"), (), ("to",))
-        return declared + check_where(raw)
-    where = raw.get("where")
+    to, where = raw.get("to"), raw.get("where")
+    there = {"openai": facts.stack.openai is not None, "blobs": facts.stack.has_blob_door}
+    if to in there and not there[to]:
+        if to == "blobs":
+            text = "only requests that come through the blob door are known, and there is none"
+            return [Complaint(("to",), text, fix="give `stack.blobs` a `name`"), *check_where(raw)]
+        return undeclared("stand-in", to, (), ("to",)) + check_where(raw)
+    known = BLOB_KEYS if to == "blobs" else JOURNAL_KEYS
     complaints: list[Complaint] = []
     if isinstance(where, dict):
         complaints = [
             Complaint(
                 ("where", key),
                 f'a request has no "{key}"',
-                "one of " + ", ".join(JOURNAL_KEYS),
-                suggestion(key, JOURNAL_KEYS) or "write body: {…} for a part of the body",
+                "one of " + ", ".join(known),
+                suggestion(key, known) or ("" if to == "blobs" else "write body: {…} for a part of the body"),
             )
             for key in where
-            if not key.startswith("$") and key.removesuffix("?") not in JOURNAL_KEYS
+            if not key.startswith("$") and key.removesuffix("?") not in known
         ]
-        if isinstance(where.get("deployment"), str) and not where["deployment"].startswith("$"):
-            complaints += undeclared("deployment", where["deployment"], openai.deployments, ("where", "deployment"))
+        deployment = where.get("deployment")
+        if facts.stack.openai is not None and isinstance(deployment, str) and not deployment.startswith("$"):
+            complaints += undeclared("deployment", deployment, facts.stack.openai.deployments, ("where", "deployment"))
     return complaints + check_where(raw)
 
 
 VERB = Verb(
     "requests",
     RequestsArguments,
-    "what a stand-in was asked",
+    "what a stand-in, or the blob door, was asked",
     observes=lambda _: True,
     shape="collection",
     check=_check,

@@ -22,7 +22,7 @@ from peeklock.stack.blob_door.refusals import (
     no_public_access,
 )  # fmt: skip
 from peeklock.stack.blob_door.request import BlobRequest
-from peeklock.stack.blob_door.roles import BlobRole, allowed
+from peeklock.stack.blob_door.roles import BlobRole, allowed, least_role, role_for
 
 _NOT_PASSED_ON = (
     "authorization", "host", "date", "x-ms-date", "expect", "connection", "keep-alive", "te", "upgrade",
@@ -55,6 +55,10 @@ class Admitted(NamedTuple):
 
     request: BlobRequest
     source: BlobRequest | None = None
+    caller: Principal | None = None
+    """None for the holder of the account's key."""
+    role: str = ""
+    """By which the caller was let in."""
 
 
 class Access:
@@ -99,8 +103,7 @@ class Access:
         if request.header("x-ms-blob-public-access"):
             raise no_public_access()
         by_sas = not request.header("authorization")
-        if caller is not None:
-            self._permit(request, caller, needs(request), by_sas=by_sas)
+        role = "" if caller is None else self._permit(request, caller, needs(request), by_sas=by_sas)
         inward, source = self._with_source(request, address, caller, by_sas=by_sas)
         if by_sas and caller is None:
             signed = key_sas.translated(inward, self.account.inner, self.account.key)
@@ -110,7 +113,7 @@ class Access:
             inward = inward.with_headers(x_ms_version=version)
             if "w" not in request.query["sp"] and _makes_blob(request):
                 inward = inward.with_headers(if_none_match="*")  # `c` makes blobs and overwrites none
-        return Admitted(self.sign(inward), source)
+        return Admitted(self.sign(inward), source, caller, role)
 
     def may_delegate(self, request: BlobRequest, address: str) -> Principal:
         """Return for whom a user delegation key is made. Raises `Refused`."""
@@ -141,12 +144,13 @@ class Access:
             raise bad_token("Issuer validation failed. Issuer did not match.")
         return self._tokens.principal(token)
 
-    def _permit(self, request: BlobRequest, caller: Principal, needed: Sequence[Need], *, by_sas: bool) -> None:
-        """A SAS is worth no more than what its principal still has."""
+    def _permit(self, request: BlobRequest, caller: Principal, needed: Sequence[Need], *, by_sas: bool) -> str:
+        """Return the role that lets a request in. A SAS is worth no more than what its principal still has."""
         for need in needed if by_sas else ():
             sas.check_letters(request, need.letters)
         if not self._allowed(caller, needed, request.container):
-            raise no_permission()
+            raise no_permission(caller, least_role(needed))
+        return role_for(self._roles(caller.object_id), needed, request.container)
 
     def _allowed(self, caller: Principal, needed: Sequence[Need], container: str) -> bool:
         return allowed(self._roles(caller.object_id), needed, container)

@@ -12,6 +12,8 @@ class Principal:
 
     object_id: str
     tenant: str
+    service: str = ""
+    """Which has asked for the token, where that is known."""
 
 
 class TokenVerifier(Protocol):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from xml.sax.saxutils import escape
 
 from peeklock.errors import PeeklockError
+from peeklock.stack.blob_door.principal import Principal
 
 _AUTHENTICATE = (
     "Server failed to authenticate the request. Please refer to the information in the www-authenticate header."
@@ -26,6 +27,10 @@ class Refused(PeeklockError):
         super().__init__(message)
         self.status, self.code, self.message, self.detail = status, code, message, detail
         self.challenge = challenge
+        self.caller: Principal | None = None
+        """Whose request it was, where that is known."""
+        self.lacks = ""
+        """The least of the roles that would have let it in."""
 
     def body(self, at: float) -> bytes:
         """Return Azure's error document; `at` is the time that it tells, in epoch seconds."""
@@ -61,9 +66,11 @@ def bad_signature(detail: str) -> Refused:
     return Refused(403, "AuthenticationFailed", _SIGNATURE, detail=detail)
 
 
-def no_permission() -> Refused:
+def no_permission(caller: Principal | None = None, lacks: str = "") -> Refused:
     """Whoever is asking is known, and may not do this."""
-    return Refused(403, "AuthorizationPermissionMismatch", _PERMISSION)
+    refused = Refused(403, "AuthorizationPermissionMismatch", _PERMISSION)
+    refused.caller, refused.lacks = caller, lacks
+    return refused
 
 
 def no_public_access() -> Refused:

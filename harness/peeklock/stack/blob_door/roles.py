@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from peeklock.errors import PeeklockError
@@ -48,6 +48,16 @@ def allowed(roles: Iterable[BlobRole], needs: Iterable[Need], container: str) ->
     """Tell whether roles give everything that is needed."""
     own = list(roles)
     return all(any(role.allows(need, container) for role in own) for need in needs)
+
+
+def role_for(roles: Iterable[BlobRole], needs: Sequence[Need], container: str) -> str:
+    """Return the first role that gives everything that is needed; "" where it takes several, or none does."""
+    return next((role.role for role in roles if allowed([role], needs, container)), "")
+
+
+def least_role(needs: Sequence[Need]) -> str:
+    """Return the least of Azure's roles that would give what is needed; "" for none."""
+    return role_for(map(BlobRole, ROLES), needs, "")
 
 
 def _covers(allowed_action: str, action: str) -> bool:

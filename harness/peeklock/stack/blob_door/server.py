@@ -11,7 +11,9 @@ import h11
 
 from peeklock.servicebus.gateway.certificates import server_context
 from peeklock.stack.blob_door import batch
-from peeklock.stack.blob_door.access import HOST, Access
+from peeklock.stack.blob_door.access import HOST, Access, Admitted
+from peeklock.stack.blob_door.journal import BlobJournal
+from peeklock.stack.blob_door.principal import Principal
 from peeklock.stack.blob_door.refusals import Refused, bad_request
 from peeklock.stack.blob_door.request import BlobRequest
 from peeklock.stack.relay.http_end import HttpEnd
@@ -34,8 +36,9 @@ class _Client(NamedTuple):
 class BlobDoor:
     """Serves one account over TLS on loopback. Stop it with `stop`."""
 
-    def __init__(self, access: Access, tenant: str = "common") -> None:
-        """`tenant` is told to clients whose token is missing or not good."""
+    def __init__(self, access: Access, tenant: str = "common", journal: BlobJournal | None = None) -> None:
+        """`tenant` is told to clients whose token is missing or not good; `journal` is told of every request before its answer."""
+        self._journal = journal
         self.port = 0
         self._access, self._tenant = access, tenant
         self._server: asyncio.Server | None = None
@@ -88,6 +91,7 @@ class BlobDoor:
         head = await client.end.event()
         if not isinstance(head, h11.Request):
             return False
+        request: BlobRequest | None = None
         try:
             headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers]
             request = BlobRequest.read(head.method.decode("latin-1"), head.target.decode("latin-1"), headers)
@@ -96,8 +100,14 @@ class BlobDoor:
                 raise bad_request("MissingContentLengthHeader", text, 411)
             await self._answer(client, request)
         except Refused as refused:
+            if request is not None:
+                self._tell_journal(request, refused.status, refused.caller, error=refused.code, lacks=refused.lacks)
             await self._refuse(client, head.method, refused)
         return {client.end.http.our_state, client.end.http.their_state} == {h11.DONE}
+
+    def _tell_journal(self, request: BlobRequest, status: int, caller: Principal | None, **facts: str) -> None:
+        if self._journal is not None:
+            self._journal.observe(request, status, caller, **facts)
 
     async def _answer(self, client: _Client, request: BlobRequest) -> None:
         comp = request.query.get("comp", "") if request.method == "POST" and not request.blob else ""
@@ -109,7 +119,7 @@ class BlobDoor:
             admitted = self._access.admit(request, client.address)
             if admitted.source is not None:
                 await self._check_source(admitted.source)
-            await self._pass_on(client, request, admitted.request)
+            await self._pass_on(client, request, admitted)
 
     async def _refuse(self, client: _Client, method: bytes, refused: Refused) -> None:
         http = client.end.http
@@ -144,11 +154,12 @@ class BlobDoor:
         body = await self._body(client, _LONGEST_KEY_REQUEST)
         version = request.header("x-ms-version")
         document = self._access.keys.document(principal, body, version, self._access.now())
+        self._tell_journal(request, 200, principal)
         headers = {"Content-Type": "application/xml", "x-ms-version": version}
         await self._tell(client, b"POST", 200, headers, document)
 
     async def _batch(self, client: _Client, request: BlobRequest) -> None:
-        self._access.authenticate(request, client.address)
+        caller = self._access.authenticate(request, client.address)
         body = await self._body(client, batch.LONGEST)
         read = batch.read(
             request.header("content-type"), body, request.header("host"),
@@ -160,6 +171,7 @@ class BlobDoor:
             inward = request.with_headers(content_type=read.kind, content_length=str(len(read.body)))
             kind, content = await self._ask(self._access.sign(inward), read.body)
         whole, told = batch.answer(read, kind, content)
+        self._tell_journal(request, 202, caller)
         await self._tell(client, b"POST", 202, {**headers, "Content-Type": told}, whole)
 
     def _part(self, part: BlobRequest, address: str) -> BlobRequest:
@@ -196,7 +208,8 @@ class BlobDoor:
         finally:
             writer.close()
 
-    async def _pass_on(self, client: _Client, asked: BlobRequest, request: BlobRequest) -> None:
+    async def _pass_on(self, client: _Client, asked: BlobRequest, admitted: Admitted) -> None:
+        request = admitted.request
         reader, writer = await self._reach()
         sending: asyncio.Task[None] | None = None
         try:
@@ -215,6 +228,8 @@ class BlobDoor:
                 for name, value in head.headers.raw_items()
                 if name.lower().decode() not in _NOT_OURS
             ]
+            error = next((value.decode("latin-1") for name, value in head.headers if name == b"x-ms-error-code"), "")
+            self._tell_journal(asked, head.status_code, admitted.caller, role=admitted.role, error=error)
             await client.send(h11.Response(status_code=head.status_code, headers=headers, reason=head.reason))
             async for piece in end.body():
                 await client.send(h11.Data(data=piece))

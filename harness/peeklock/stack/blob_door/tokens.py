@@ -39,4 +39,5 @@ class BearerTokens:
             code = refused.description.partition(":")[0]
             raise bad_token(_DETAILS.get(code, "The token is not valid.")) from None
         claims = jwt.decode(token, options={"verify_signature": False})
-        return Principal(str(claims.get("oid", "")), str(claims.get("tid", "")))
+        service = str(claims.get("xms_az_rid", "")).rpartition("/")[2]
+        return Principal(str(claims.get("oid", "")), str(claims.get("tid", "")), service)

@@ -12,6 +12,7 @@ from peeklock.connection_strings import parts_of
 from peeklock.errors import PeeklockError
 from peeklock.stack.backend import Endpoints, EnvironmentSpec
 from peeklock.stack.blob_door.access import Access, Account
+from peeklock.stack.blob_door.journal import BlobJournal
 from peeklock.stack.blob_door.roles import BlobRole
 from peeklock.stack.blob_door.server import BlobDoor
 from peeklock.stack.blob_door.tokens import BearerTokens
@@ -55,7 +56,9 @@ class Listeners:
                 self._open(TlsFront(lambda: record.standin_ports["identities"]), port, "the door of the token issuer")
             if port := record.door_ports.get(BLOBS, 0):
                 access = _access(spec, record, seen, now, identities)
-                self._open(BlobDoor(access), port, "the blob door")
+                journal = BlobJournal(lambda principal: "" if identities is None else identities.name_of(principal))
+                self._open(BlobDoor(access, journal=journal), port, "the blob door")
+                self.standins["blobs"] = journal
         except BaseException:
             self.close()
             raise

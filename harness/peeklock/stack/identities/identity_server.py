@@ -118,6 +118,10 @@ class Identities:
             name: {"client_id": client_id(name), "object_id": object_id(client_id(name))} for name in self._declared
         }
 
+    def name_of(self, principal: str) -> str:
+        """Return the identity of an object id; "" for a stranger's."""
+        return next((name for name in self._declared if object_id(client_id(name)) == principal), "")
+
     def blob_roles(self, principal: str) -> list[BlobRole]:
         """Return the roles on blobs of an object id."""
         return [BlobRole(e.role, e.on) for e in self.assignments.on("blobs") if e.principal == principal]
