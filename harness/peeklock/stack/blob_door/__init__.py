@@ -5,4 +5,4 @@
 
 from __future__ import annotations
 
-__all__ = ["access", "principal", "roles", "server", "tokens"]
+__all__ = ["access", "journal", "principal", "roles", "server", "tokens"]
