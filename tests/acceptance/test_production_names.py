@@ -126,14 +126,14 @@ FAULTS = """\
       - fault: {on: blobs, truncate: {after: 1000}, times: 1}
       - http: {get: /get}
         expect: {json: {size: 5000}}  # the SDK asks for the rest
-      - fault: {on: blobs, reset_peer: 0s, times: 1}
+      - fault: {on: blobs, reset_peer: 0s}
       - http: {get: /get}
         expect: {json: {broken: $string}}
+      - fault: {clear: blobs}
       - fault: {on: blobs, down: true}
       - http: {get: /get}
         expect: {json: {broken: $string}}
       - fault: {clear: blobs}
-        expect: {struck: $int}
       - fault: {on: blobs, timeout: true}
       - http: {get: /get}
         expect: {json: {broken: ServiceResponseTimeoutError}}
@@ -146,9 +146,10 @@ FAULTS = """\
       - fault: {on: openai, rate_limited: 1s, times: 1}
       - http: {get: /ask}
         expect: {json: {status: 429}}
-      - fault: {on: openai, reset_peer: 0s, times: 1}
+      - fault: {on: openai, reset_peer: 0s}
       - http: {get: /ask}
         expect: {json: {broken: $string}}
+      - fault: {clear: openai}
       - http: {get: /ask}
         expect: {json: {text: good day}}
 """
