@@ -126,6 +126,32 @@ cases:
 """
 
 
+BY_IDENTITY = """\
+scenario: by identity
+stack:
+  servicebus: {name: contoso-chores, queues: {chores: {}}}
+  identities: {scaler: [Azure Service Bus Data Receiver]}
+services:
+  worker:
+    run: [python, -c, "import time; time.sleep(1000)"]
+    scale: {queue: chores, polling: 1s, identity: scaler}
+cases:
+  granted:
+    steps:
+      - send: {queue: chores, text: work}
+      - identity: {of: scaler, grant: Azure Service Bus Data Owner, on: chores}
+      - scale: worker
+        eventually: 20s
+        expect: {replicas: 1}
+  not_granted:
+    steps:
+      - send: {queue: chores, text: work}
+      - scale: worker
+        eventually: 3s
+        expect: {replicas: 1}
+"""
+
+
 @pytest.fixture
 def shards(project: Path) -> Path:
     (project / "shard.py").write_text(SHARD, encoding="utf-8")
@@ -152,6 +178,16 @@ def test_a_rule_without_manage_sees_nothing_and_both_check_and_failure_say_why(p
     assert done.returncode == 1
     assert "1 failed, 1 passed" in done.stdout
     assert f"likely cause  {why}" in re.sub(" +", " ", done.stdout).replace("likely cause ", "likely cause  ")
+
+
+def test_an_identity_needs_data_owner_to_see_a_queue(peeklock: Run, project: Path) -> None:
+    path = project / "scenarios" / "identity.yaml"
+    path.write_text(BY_IDENTITY, encoding="utf-8")
+    why = "KEDA reads the queue chores as the identity scaler, which has Azure Service Bus Data Receiver on it but not Azure"
+    done = peeklock("run", str(path))
+    assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+    assert f"likely cause  {why}" in re.sub(r"likely cause +", "likely cause  ", done.stdout)
+    assert f"warning: scenarios/identity.yaml:8:51: {why}" in peeklock("check", "scenarios/identity.yaml").stderr
 
 
 def test_a_plan_without_a_load_tells_triggers_and_due_times(peeklock: Run, shards: Path) -> None:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from peeklock.cli.exits import INVALID, exits
 from peeklock.durations import format_duration, parse_duration
-from peeklock.scaling import all_unseen, unseen
+from peeklock.scaling import OWNER, all_unseen, unseen
 from peeklock.scaling.forecast import Row, forecast
 from peeklock.scaling.load import Load, LoadError, read
 from peeklock.scenario.cron import moments
@@ -59,16 +59,19 @@ def plan(
     except (LoadError, ValueError) as error:
         typer.echo(f"error: {error}\n  where: {recorded}", err=True)
         raise typer.Exit(INVALID) from None
-    _print_forecast(
-        rule, loads, seconds, [bool(unseen(q, scenario.header.stack.servicebus)) for q in rule.queues], changes
-    )
+    _print_forecast(rule, loads, seconds, [bool(unseen(q, scenario.header.stack)) for q in rule.queues], changes)
 
 
 def warnings(scenario: Scenario) -> list[str]:
     """Return what is allowed and yet hardly meant: rules whose scaler sees nothing."""
-    found = all_unseen(scenario.header.services, scenario.header.stack.servicebus)
-    fix = "give the access rule Manage, or name another"
-    return [f"warning: {scenario.document.problem(path, why, fix=fix).render()}" for path, why in found]
+    found = all_unseen(scenario.header.services, scenario.header.stack)
+    return [f"warning: {scenario.document.problem(path, why, fix=_FIXES[path[-1]]).render()}" for path, why in found]
+
+
+_FIXES: dict[str | int, str] = {
+    "auth": "give the access rule Manage, or name another",
+    "identity": f"give the identity the role {OWNER} on the queue, or name another",
+}
 
 
 def _print_triggers(rules: dict[str, Scale]) -> None:

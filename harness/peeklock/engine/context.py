@@ -60,8 +60,7 @@ class CaseContext:
     def scaler(self) -> Scaler:
         """What starts and ends replicas during this case."""
         rules = {name: each.scale for name, each in self.scenario.header.services.items() if each.scale is not None}
-        bus = self.scenario.header.stack.servicebus
-        return Scaler(self.environment, rules, self.signal, self.note, self.stopped, bus)
+        return Scaler(self.environment, rules, self.signal, self.note, self.stopped, self.scenario.header.stack)
 
     @cached_property
     def crashes(self) -> CrashPoints:

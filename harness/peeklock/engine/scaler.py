@@ -14,7 +14,7 @@ from peeklock.engine.waiting import Signal
 from peeklock.errors import PeeklockError
 from peeklock.scaling import unseen
 from peeklock.scenario.services import Scale
-from peeklock.scenario.topology import ServiceBus
+from peeklock.scenario.topology import Stack
 from peeklock.stack.backend import Environment
 
 _LONGEST = 60.0
@@ -22,20 +22,20 @@ _LONGEST = 60.0
 
 
 class Scaler:
-    """Those of one case. `note(actor, text)` gets what happens; services in `stopped` are left as a step has left them. `bus`
-    has the access rules with which queues are read."""
+    """Those of one case. `note(actor, text)` gets what happens; services in `stopped` are left as a step has left them. `stack`
+    has the access rules and identities with which queues are read."""
 
     def __init__(
         self, environment: Environment, rules: Mapping[str, Scale], signal: Signal, note: Callable[[str, str], None],
-        stopped: set[str], bus: ServiceBus | None = None,
+        stopped: set[str], stack: Stack,
     ) -> None:  # fmt: skip
-        self._environment, self._rules, self._signal, self._note, self._stopped, self._bus = (
+        self._environment, self._rules, self._signal, self._note, self._stopped, self._stack = (
             environment,
             rules,
             signal,
             note,
             stopped,
-            bus,
+            stack,
         )
         self._scaled: dict[str, Scaled] = {}
         self._exits = 0
@@ -123,12 +123,17 @@ class Scaler:
             count = there.get(queue.queue.lower())
             if count is None:  # nobody can be asked while Service Bus is away: KEDA leaves things as they are then
                 return None
-            why = unseen(queue, self._bus)
+            why = unseen(queue, self._stack, self._roles)
             if why and count > queue.activation and why not in self._unseen:
                 self._unseen[why] = None
                 self._note(service, why)
             counts.append(None if why else count)
         return counts
+
+    def _roles(self, identity: str) -> list[tuple[str, str]]:
+        identities = self._environment.identities
+        assert identities is not None
+        return [(each["role"], each.get("on", "")) for each in identities.roles(identity)]
 
     def _see_exits(self) -> None:
         exits, self._exits = self._environment.services.exits(self._exits)

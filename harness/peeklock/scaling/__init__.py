@@ -2,6 +2,6 @@
 
 from peeklock.scaling.deployment import Decision, State, plan, told
 from peeklock.scaling.job import Status, executions, status
-from peeklock.scaling.sight import all_unseen, unseen
+from peeklock.scaling.sight import OWNER, all_unseen, unseen
 
-__all__ = ["Decision", "State", "Status", "all_unseen", "executions", "plan", "status", "told", "unseen"]
+__all__ = ["OWNER", "Decision", "State", "Status", "all_unseen", "executions", "plan", "status", "told", "unseen"]

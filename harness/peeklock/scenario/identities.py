@@ -62,6 +62,9 @@ def identity_problems(stack: Stack, services: Mapping[str, Service], document: D
     problems: list[Problem] = []
     used: set[str] = set()
     for name, service in services.items():
+        used |= (
+            {rule.identity for rule in service.scale.queues if rule.identity} if service.scale is not None else set()
+        )
         has = identity_of(name, service, stack)
         for each in has.of if has is not None else ():
             used.add(each)

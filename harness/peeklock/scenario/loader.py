@@ -262,6 +262,7 @@ def _service_problems(header: Header, document: Document) -> list[Problem]:
                     for found in (
                         *undeclared("queue", rule.queue, bus.receivable() if bus else {}, (*where, "queue")),
                         *undeclared("access rule", rule.auth, bus.access_rules if bus else {}, (*where, "auth")),
+                        *undeclared("identity", rule.identity, header.stack.identities, (*where, "identity")),
                     )
                 ]
     if header.defaults.http.service:

@@ -75,6 +75,15 @@ class QueueRule(Model):
         description="the access rule of the namespace with which KEDA reads the queue: one without Manage sees nothing; "
         "absent: one that sees everything",
     )
+    identity: str | None = Field(
+        None, description="instead of `auth`, the managed identity as which KEDA reads the queue: it needs Data Owner"
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> QueueRule:
+        if self.auth is not None and self.identity is not None:
+            raise ValueError("say auth or identity: KEDA signs in with one of them")
+        return self
 
 
 class Scale(Model):
@@ -84,6 +93,7 @@ class Scale(Model):
     messages: int = Field(5, ge=1, description="of the only queue, as in `rules`")
     activation: int = Field(0, ge=0, description="of the only queue, as in `rules`")
     auth: str | None = Field(None, description="of the only queue, as in `rules`")
+    identity: str | None = Field(None, description="of the only queue, as in `rules`")
     rules: list[QueueRule] = Field([], description="instead of `queue`: several queues; the largest number wins")
     min: int = Field(0, ge=0, le=50)
     max: int = Field(10, ge=1, le=50, description="replicas, or executions that run at the same time")
@@ -104,6 +114,8 @@ class Scale(Model):
         elif self.rules:
             if both := sorted(said & {*QueueRule.model_fields}):
                 raise ValueError(f"say {' and '.join(both)} in each of the rules, or have no rules")
+        elif self.auth is not None and self.identity is not None:
+            raise ValueError("say auth or identity: KEDA signs in with one of them")
         elif self.queue is None:
             raise ValueError("scaled by what? say queue or rules; of a job perhaps trigger: schedule or manual")
         if self.most > MOST_PROCESSES:
@@ -118,7 +130,15 @@ class Scale(Model):
         """The rules, however they are written."""
         if self.queue is None:
             return self.rules
-        return [QueueRule(queue=self.queue, messages=self.messages, activation=self.activation, auth=self.auth)]
+        return [
+            QueueRule(
+                queue=self.queue,
+                messages=self.messages,
+                activation=self.activation,
+                auth=self.auth,
+                identity=self.identity,
+            )
+        ]
 
     def written(self, index: int) -> tuple[str | int, ...]:
         """Return where a rule is written, as seen from `scale`."""

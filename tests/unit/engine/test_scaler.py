@@ -13,7 +13,7 @@ from peeklock.engine.executions import NoRoom
 from peeklock.engine.scaler import Scaler
 from peeklock.engine.waiting import Signal
 from peeklock.scenario.services import Job, Scale
-from peeklock.scenario.topology import ServiceBus
+from peeklock.scenario.topology import Stack
 from peeklock.stack.backend import Exit
 from peeklock.stack.errors import StackError
 from tests.unit.engine.fake import FakeEnvironment, FakeServices
@@ -55,7 +55,7 @@ class Replicas(FakeServices):
 class Case:
     """A scaler on one queue, whose count the test sets."""
 
-    def __init__(self, rule: Scale, bus: ServiceBus | None = None) -> None:
+    def __init__(self, rule: Scale, stack: Stack | None = None) -> None:
         self.environment = FakeEnvironment("worker")
         self.services = self.environment.services = Replicas()
         self.count = 0
@@ -68,7 +68,7 @@ class Case:
             Signal(),
             lambda actor, text: self.notes.append(f"{actor}: {text}"),
             self.stopped,
-            bus,
+            stack or Stack(),
         )
 
     def queues(self) -> list[dict[str, Any]]:
@@ -98,9 +98,9 @@ class Case:
 def begun(request: pytest.FixtureRequest) -> Any:
     cases: list[Case] = []
 
-    def begin(bus: ServiceBus | None = None, **rule: Any) -> Case:
+    def begin(stack: Stack | None = None, **rule: Any) -> Case:
         case = Case(
-            Scale(**rule) if "job" in rule and rule["job"].trigger != "event" else Scale(queue="jobs", **rule), bus
+            Scale(**rule) if "job" in rule and rule["job"].trigger != "event" else Scale(queue="jobs", **rule), stack
         )
         case.scaler.begin()
         cases.append(case)
@@ -273,8 +273,8 @@ def test_a_jump_over_several_moments_of_a_schedule_begins_the_last(begun: Any):
 
 
 def test_a_queue_that_cannot_be_read_begins_nothing_and_is_told(begun: Any):
-    bus = ServiceBus.model_validate({"queues": {"jobs": {}}, "access_rules": {"reader": {"rights": ["Listen"]}}})
-    case = begun(bus, auth="reader")
+    bus = {"queues": {"jobs": {}}, "access_rules": {"reader": {"rights": ["Listen"]}}}
+    case = begun(Stack.model_validate({"servicebus": bus}), auth="reader")
     case.pass_time(30)
     assert case.scaler.blind == []
     case.count = 100
