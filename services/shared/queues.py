@@ -1,4 +1,4 @@
-"""Whether a queue is there, asked before the work begins: one that is not would look like one that is empty."""
+"""Whether a queue is there and lets one in, asked before the work begins: else it would look like one that is empty."""
 
 from __future__ import annotations
 
@@ -37,6 +37,17 @@ async def require_queue(client: ServiceBusClient, queue: str, *, namespace: str,
         with suppress(ServiceBusError, OSError, TimeoutError):
             async with asyncio.timeout(0.3):
                 await sender.close()
+
+
+async def check_receiver(client: ServiceBusClient, queue: str) -> None:
+    """Raise unless a receiver on ``queue`` can be opened; no message is asked for."""
+    receiver = client.get_queue_receiver(queue)
+    try:
+        await receiver.__aenter__()
+    finally:
+        with suppress(ServiceBusError, OSError, TimeoutError):
+            async with asyncio.timeout(0.3):
+                await receiver.close()
 
 
 def _status(error: ServiceBusAuthenticationError) -> int | None:

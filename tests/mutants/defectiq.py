@@ -18,9 +18,11 @@ FILTERED = "scenarios/defectiq/openai.yaml::a_filtered_prompt"
 CUT_OFF = "scenarios/defectiq/openai.yaml::json_that_is_cut_off"
 OUTSIDE = "scenarios/defectiq/openai.yaml::answers_that_cannot_be[a_box_outside_of_the_picture]"
 OUT_FOR_GOOD = "scenarios/defectiq/openai.yaml::out_for_good"
+NAME_WINS = "scenarios/defectiq/names_win.yaml::the_name_wins"
 IN_HAND = "scenarios/defectiq/poison.yaml::no_more_in_hand_than_may_be"
 
 _GATE = "services/defectiq/api/gate.py"
+_AZURE = "services/defectiq/azure.py"
 _INGEST = "services/defectiq/api/ingest.py"
 _APPLICATION = "services/defectiq/api/application.py"
 _HANDLER = "services/defectiq/worker/handler.py"
@@ -180,5 +182,25 @@ MUTATIONS = (
         IN_HAND,
         "ten are in hand, and the others wait where any worker can have them",
         ("locked", "expected 10"),
+    ),
+    Mutation(
+        "defectiq_uses_a_key_where_it_has_an_identity",
+        _AZURE,
+        "if (namespace := self._settings.azure_servicebus_namespace) is not None:",
+        "namespace = self._settings.azure_servicebus_namespace\n"
+        "        if namespace is not None and self._settings.azure_servicebus_connection_string is None:",
+        NAME_WINS,
+        "both came in by their identities",
+        ("sent_as",),
+    ),
+    Mutation(
+        "defectiq_uses_the_accounts_key_where_it_has_an_identity",
+        _AZURE,
+        "if (account := self._settings.azure_storage_account) is not None:",
+        "account = self._settings.azure_storage_account\n"
+        "        if account is not None and self._settings.azure_storage_connection_string is None:",
+        NAME_WINS,
+        "http get /api/v1/artifacts/${image_id}",
+        ("expected 503", "actual   200"),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -17,6 +18,7 @@ from services.defectiq.api.gate import Gate
 from services.defectiq.api.rate_limit import RateLimit
 from services.defectiq.api.settings import ApiSettings
 from services.defectiq.azure import Azure
+from services.defectiq.grants import ACCOUNT, BLOBS, SENDER, needs, preflight
 from services.shared.correlation import HEADER as CORRELATION_HEADER
 from services.shared.health import Check, health_routes
 from services.shared.http import BodyLimit, RequestLog
@@ -38,7 +40,9 @@ def build_app(settings: ApiSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             await _open(app, settings, stack, checks)
+            looking = asyncio.create_task(preflight("api.preflight", checks))
             yield
+            looking.cancel()
             log.info("api.stopping")
         log.info("api.stopped")
 
@@ -81,13 +85,19 @@ async def _open(app: FastAPI, settings: ApiSettings, stack: AsyncExitStack, chec
         RateLimit(counters, "address", settings.rate_limit_per_ip),
         RateLimit(counters, "key", settings.rate_limit_per_key),
     )
-    checks.update(queue=publisher.ready, raw=raw.check, processed=processed.check, limits=counters.check)
+    queue = settings.azure_servicebus_queue
+    checks.update(
+        queue=needs(SENDER, queue, publisher.ready),
+        raw=needs(BLOBS, ACCOUNT, raw.check),
+        processed=needs(BLOBS, ACCOUNT, processed.check),
+        limits=needs(BLOBS, ACCOUNT, counters.check),
+    )
     log.info(
         "api.started",
         raw=raw.location,
         processed=processed.location,
         namespace=azure.namespace,
-        queue=settings.azure_servicebus_queue,
+        queue=queue,
         origins=settings.origins,
     )
 

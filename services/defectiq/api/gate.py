@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.defectiq.api.rate_limit import RateLimit
+from services.defectiq.grants import ACCOUNT, BLOBS, told
 from services.shared.http import answer
 from services.shared.logs import get_logger
 
@@ -49,7 +50,7 @@ class Gate:
         try:
             wait = await limit.admit(who)
         except (AzureError, OSError) as error:
-            log.warning("api.limits_unavailable", error=type(error).__name__)
+            log.warning("api.limits_unavailable", error=told(error, BLOBS, ACCOUNT))
             await answer(send, 503, "the storage does not answer; try again", {"retry-after": "1"})
             return True
         if wait:

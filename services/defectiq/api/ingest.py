@@ -15,6 +15,7 @@ from azure.core.exceptions import AzureError
 from fastapi import APIRouter, File, Form, HTTPException, Request, UploadFile
 
 from services.defectiq.contracts import CONTENT_TYPES, DEFECT_JOB
+from services.defectiq.grants import ACCOUNT, BLOBS, SENDER, told
 from services.defectiq.moment import moment
 from services.shared.blobs import Blobs
 from services.shared.contracts import ContractViolationError
@@ -82,7 +83,8 @@ class IngestDesk:
             log.info("image.stored", image_id=image_id, repeated=found[name] is not kept)
             await self.publisher.send(job, message_id=image_id, subject="defect-job")
         except (AzureError, PublishError, OSError) as error:
-            log.warning("image.not_queued", image_id=image_id, error=str(error))
+            role, on = (SENDER, self.publisher.queue) if isinstance(error, PublishError) else (BLOBS, ACCOUNT)
+            log.warning("image.not_queued", image_id=image_id, error=told(error, role, on))
             detail = {"image_id": image_id, "problem": "the picture could not be queued; send it again with this id"}
             raise HTTPException(503, detail, {"Retry-After": "1"}) from error
         log.info("image.queued", image_id=image_id, size=len(image))

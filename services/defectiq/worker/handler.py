@@ -11,6 +11,7 @@ from azure.core.exceptions import AzureError
 from azure.servicebus import ServiceBusReceivedMessage
 
 from services.defectiq.contracts import ARTIFACT, DEFECT_JOB, artifact_name
+from services.defectiq.grants import ACCOUNT, BLOBS, told
 from services.defectiq.moment import moment
 from services.defectiq.worker.inspector import Inspection, Inspector
 from services.shared.blobs import Blobs
@@ -50,7 +51,7 @@ class DefectJobHandler:
         try:
             await self._do(job, _enqueued_at(message))
         except AzureError as error:
-            raise TransientFailure(f"the storage does not answer ({type(error).__name__})") from error
+            raise TransientFailure(f"the storage does not answer: {told(error, BLOBS, ACCOUNT)}") from error
 
     async def _do(self, job: dict[str, Any], enqueued_at: str) -> None:
         image_id = job["image_id"]

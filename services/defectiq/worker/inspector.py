@@ -10,6 +10,7 @@ from typing import Any
 import openai
 
 from services.defectiq.contracts import FINDINGS
+from services.defectiq.grants import OPENAI, GrantMissingError
 from services.shared.outcomes import PermanentFailure, TransientFailure
 
 INSTRUCTIONS = (
@@ -93,4 +94,6 @@ class Inspector:
 
 
 def _told(error: openai.APIStatusError) -> str:
-    return f"Azure OpenAI answered {error.status_code} {error.code or ''}".rstrip()
+    answered = f"Azure OpenAI answered {error.status_code} {error.code or ''}".rstrip()
+    grant = GrantMissingError(OPENAI, "the Azure OpenAI resource")
+    return f"{answered}: {grant}" if error.code == "PermissionDenied" else answered

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from urllib.parse import urlsplit
 
 import openai
 
 from services.defectiq.azure import Azure
+from services.defectiq.grants import ACCOUNT, BLOBS, RECEIVER, needs, preflight
 from services.defectiq.worker.handler import DefectJobHandler
 from services.defectiq.worker.inspector import Inspector
 from services.defectiq.worker.settings import WorkerSettings
 from services.shared.consumer import Consumer
 from services.shared.logs import configure_logs, get_logger
+from services.shared.queues import check_receiver
 from services.shared.settings import settings_or_exit
 from services.shared.work import work
 
@@ -26,16 +29,19 @@ async def run(settings: WorkerSettings) -> None:
     """Work until a signal asks to stop, or as a job until the queue is empty."""
     async with AsyncExitStack() as stack:
         azure = Azure(settings, stack)
+        raw = await azure.blobs(settings.azure_storage_raw_container)
+        processed = await azure.blobs(settings.azure_storage_processed_container)
+        client, queue = await azure.servicebus(), settings.azure_servicebus_queue
         handler = DefectJobHandler(
-            raw=await azure.blobs(settings.azure_storage_raw_container),
+            raw=raw,
             raw_container=settings.azure_storage_raw_container,
-            processed=await azure.blobs(settings.azure_storage_processed_container),
+            processed=processed,
             inspector=Inspector(await _client(settings, azure, stack), settings.deployment),
             max_image_pixels=settings.max_image_pixels,
         )
         consumer = Consumer(
-            await azure.servicebus(),
-            settings.azure_servicebus_queue,
+            client,
+            queue,
             handler,
             service=SERVICE,
             name="worker",
@@ -46,7 +52,12 @@ async def run(settings: WorkerSettings) -> None:
             max_attempts=settings.worker_max_delivery_attempts,
             until_idle=settings.worker_idle_seconds if settings.worker_mode == "job" else None,
         )
-        await work(consumer, _announce(settings, consumer, azure.namespace))
+        checks = {
+            "queue": needs(RECEIVER, queue, partial(check_receiver, client, queue)),
+            "raw": needs(BLOBS, ACCOUNT, raw.check),
+            "processed": needs(BLOBS, ACCOUNT, processed.check),
+        }
+        await work(consumer, _announce(settings, consumer, azure.namespace), preflight("worker.preflight", checks))
 
 
 async def _client(settings: WorkerSettings, azure: Azure, stack: AsyncExitStack) -> openai.AsyncAzureOpenAI:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import io
 from datetime import UTC, datetime, timedelta, timezone
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.core.exceptions import HttpResponseError
+from azure.servicebus.exceptions import ServiceBusAuthorizationError
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -16,10 +19,12 @@ from PIL import Image
 from fixtures.blades.draw import STORED, Notch, blade, kind_of
 from services.defectiq.api.settings import ApiSettings
 from services.defectiq.contracts import ARTIFACT, FINDINGS
+from services.defectiq.grants import BLOBS, SENDER, GrantMissingError, needs, told
 from services.defectiq.moment import moment
 from services.defectiq.worker.inspector import strict
 from services.defectiq.worker.settings import WorkerSettings
 from services.shared.contracts import ContractViolationError
+from services.shared.health import Check
 from services.shared.settings import MisconfiguredError, read_settings
 
 ROOT = Path(__file__).parents[3]
@@ -143,3 +148,33 @@ def test_the_stored_blades_are_as_they_are_drawn(name: str) -> None:
     drawn = Image.open(io.BytesIO(blade(*STORED[name], kind=kind_of(name)))).convert("RGB")
     stored = Image.open(ROOT / "fixtures" / "blades" / name).convert("RGB")
     assert drawn.tobytes() == stored.tobytes()
+
+
+def _forbidden(status: int) -> HttpResponseError:
+    error = HttpResponseError("no")
+    error.status_code = status
+    return error
+
+
+@pytest.mark.parametrize("error", [_forbidden(401), _forbidden(403), ServiceBusAuthorizationError()])
+def test_a_refusal_names_the_role_and_what_it_is_missing_on(error: Exception) -> None:
+    async def check() -> None:
+        raise error
+
+    with pytest.raises(GrantMissingError, match="grant 'Azure Service Bus Data Sender' on defect-jobs"):
+        asyncio.run(_awaited(needs(SENDER, "defect-jobs", check)))
+
+
+def test_what_is_no_refusal_is_told_as_it_is() -> None:
+    async def check() -> None:
+        raise error
+
+    error = _forbidden(503)
+    with pytest.raises(HttpResponseError) as caught:
+        asyncio.run(_awaited(needs(BLOBS, "the storage account", check)))
+    assert caught.value is error
+    assert told(error, BLOBS, "the storage account") == "HttpResponseError"
+
+
+async def _awaited(check: Check) -> None:
+    await check()
