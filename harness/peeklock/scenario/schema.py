@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from peeklock.scenario.model import CaseHeader, Header
 from peeklock.scenario.steps import CaptureArguments, EventuallyArguments
+from peeklock.scenario.topology import OpenAI
 from peeklock.scenario.vocabulary import VerbSpec, Vocabulary
 
 _TEMPLATE = {"type": "string", "pattern": r"\$\{"}
@@ -23,18 +24,19 @@ def scenario_schema(vocabulary: Vocabulary) -> dict[str, Any]:
         top["properties"][key]["items"] = step
     definitions[CaseHeader.__name__]["properties"]["steps"]["items"] = step
     definitions["Step"] = _step(vocabulary, definitions)
-    _complete_without_a_base(top)
+    _complete_without_a_base(top, definitions)
     top["$defs"] = definitions
     top["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     top["title"] = "Peeklock scenario"
     return top
 
 
-def _complete_without_a_base(top: dict[str, Any]) -> None:
-    """Let a file that extends another one write of a service only what differs: the rest stands there."""
+def _complete_without_a_base(top: dict[str, Any], definitions: dict[str, Any]) -> None:
+    """Let a file that extends another one write of a service or a stand-in only what differs: the rest stands there."""
     top["if"] = {"not": {"required": ["extends"]}}
     started = {"if": {"not": {"required": ["image"]}}, "then": {"required": ["run"]}}
-    top["then"] = {"properties": {"services": {"additionalProperties": started}}}
+    openai = {"properties": {"openai": {"required": definitions[OpenAI.__name__].pop("required")}}}
+    top["then"] = {"properties": {"services": {"additionalProperties": started}, "stack": openai}}
 
 
 def _inline(model: type[BaseModel], definitions: dict[str, Any]) -> dict[str, Any]:

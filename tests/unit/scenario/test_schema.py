@@ -44,6 +44,12 @@ def test_a_service_has_its_command_here_or_in_a_base(validator: Any) -> None:
     assert list(validator.iter_errors({**file, "extends": "base.yaml"})) == []
 
 
+def test_a_stand_in_has_its_deployments_here_or_in_a_base(validator: Any) -> None:
+    file = {"scenario": "a", "stack": {"openai": {"name": "models"}}, "cases": {"one": {"steps": [{"settle": None}]}}}
+    assert [error.message for error in validator.iter_errors(file)] == ["'deployments' is a required property"]
+    assert list(validator.iter_errors({**file, "extends": "base.yaml"})) == []
+
+
 def test_the_published_file_is_up_to_date() -> None:
     """`make fix` writes it anew."""
     published = json.loads((ROOT / "docs" / "reference" / "scenario.schema.json").read_text(encoding="utf-8"))
