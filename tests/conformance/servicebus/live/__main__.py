@@ -15,7 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import samples
+from tests.conformance.samples import servicebus, storage
+from tests.conformance.samples.sample import GROUP
+
 from .expected import EXPECTED
 from .plugin import REPORT
 from .source import GROUPS, VERSION, fetch, files, packages
@@ -76,10 +78,11 @@ def main() -> int:
         parser.error(f"there is no group {unknown!r}")
     started = time.monotonic()
     chosen, tests, problem = options.groups or list(GROUPS), fetch(), ""
-    results = (
-        [*samples.run(tests.parent / "samples", options.workers, options.only or "")] if samples.GROUP in chosen else []
-    )
-    if tested := [group for group in chosen if group != samples.GROUP]:
+    results: list[Result] = []
+    if GROUP in chosen:
+        results += servicebus.run(tests.parent / "samples", options.workers, options.only or "")
+        results += storage.run(options.only or "")
+    if tested := [group for group in chosen if GROUPS[group]]:
         found, problem = run(tested, tests, options)
         results += found
     if options.details is not None:

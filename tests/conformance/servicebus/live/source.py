@@ -35,7 +35,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "topics aio": ("async_tests/test_topic_async.py", "async_tests/test_subscriptions_async.py"),
     "samples": (),
 }
-"""Groups of tests by name: files and folders, relative to the SDK's folder of tests. `samples` are programs, beside it."""
+"""Groups of tests by name: files and folders, relative to the SDK's folder of tests. `samples` are programs (`tests/conformance/samples`)."""
 
 _TRACING = {"opentelemetry-sdk": "opentelemetry-api", "azure-core": "azure-core"}
 _BRIDGE = "azure-core-tracing-opentelemetry==1.0.0b12"
@@ -53,17 +53,22 @@ _WAIT = re.compile(r"(?:sleep\(|max_wait_time=)(\d+)(?: \* (\d+))?")
 
 def fetch() -> Path:
     """Return the SDK's folder of tests, downloaded when it is not there yet."""
+    return distribution("azure-servicebus", VERSION) / "tests"
+
+
+def distribution(package: str, version: str) -> Path:
+    """Return the folder of a source distribution, downloaded when it is not there yet."""
     cache = folder().parent / "servicebus-sdk-tests"
-    source = cache / f"azure_servicebus-{VERSION}"
+    source = cache / f"{package.replace('-', '_')}-{version}"
     if not source.exists():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as made:
-            wanted = ("--no-binary", ":all:", "--no-deps", "--quiet", "--dest", made, f"azure-servicebus=={VERSION}")
+            wanted = ("--no-binary", ":all:", "--no-deps", "--quiet", "--dest", made, f"{package}=={version}")
             subprocess.run([sys.executable, "-m", "pip", "download", *wanted], check=True)
             with tarfile.open(next(Path(made).glob("*.tar.gz"))) as archive:
                 archive.extractall(made, filter="data")
             (Path(made) / source.name).rename(source)
-    return source / "tests"
+    return source
 
 
 def packages() -> Path:

@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from tests.conformance.samples.sample import Sample
 
 QUEUE, SESSIONS, TOPIC, SUBSCRIPTION, SESSION_SUBSCRIPTION = "queue", "sessions", "topic", "all", "sessions"
 BODY = "from the test"
 """What is in the messages that are there before a sample begins."""
 _CANNOT_EDIT = "has placeholders in its source, which no environment variable replaces"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """How a sample is run. It has passed when it exits with 0 and has said what it must, in this order."""
-
-    says: tuple[str, ...] = ()
-    given: tuple[str, ...] = ()
-    """Entities that hold ten messages, each of a session of its own where there are any, before it begins."""
-    leaves: Mapping[str, int] = field(default_factory=dict)
-    """How many messages there are afterwards, by queue or subscription."""
-    endless: bool = False
-    """It receives for ever, and is ended when it has said everything."""
-    variables: Mapping[str, str] = field(default_factory=dict)
-    cannot: str = ""
-    """Why it cannot run; it is not tried then."""
-    quiet: str = ""
-    """What the asynchronous one does not say."""
-
-    def asynchronous(self) -> Sample:
-        """Return what the asynchronous one must do."""
-        return replace(self, says=tuple(part for part in self.says if part != self.quiet))
-
-
 _DONE = "Receive is done."
 _COMPLEX = "Receiving:"
 _POOL = "Received total 200 messages across 10 sessions."

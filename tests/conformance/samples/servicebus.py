@@ -7,10 +7,7 @@ scenario (docs/names.md), and the credential finds a managed identity at the emu
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,16 +32,21 @@ from peeklock.servicebus.gateway.certificate_names import AZURE
 from peeklock.servicebus.gateway.certificates import authority
 from peeklock.stack.names.bundle import write_bundle
 from peeklock.stack.names.variables import name_variables
+from tests.conformance.samples.sample import GROUP, Sample, play
+from tests.conformance.samples.servicebus_list import (
+    BODY,
+    QUEUE,
+    SAMPLES,
+    SESSION_SUBSCRIPTION,
+    SESSIONS,
+    SUBSCRIPTION,
+    TOPIC,
+)
+from tests.conformance.servicebus.live.table import Result
 
-from .sample_list import BODY, QUEUE, SAMPLES, SESSION_SUBSCRIPTION, SESSIONS, SUBSCRIPTION, TOPIC, Sample
-from .table import Result
-
-GROUP = "samples"
 NAMESPACE = "peeklock-samples.servicebus.windows.net"
 LOCK = 30.0
 """Seconds; `auto_lock_renew` expects a lock of less than 40."""
-LONGEST = 900.0
-"""Seconds that a sample may take; `auto_lock_renew_async` takes 490."""
 
 
 def run(folder: Path, workers: int, only: str = "") -> Iterator[Result]:
@@ -63,9 +65,7 @@ def _result(folder: Path, path: Path) -> Result:
     sample, started = SAMPLES.get(path.stem.removesuffix("_async")), time.monotonic()
     name = path.relative_to(folder).as_posix()
     if sample is None:
-        return Result(
-            GROUP, name, "failed", 0.0, "is not on the list: tests/conformance/servicebus/live/sample_list.py"
-        )
+        return Result(GROUP, name, "failed", 0.0, "is not on the list: tests/conformance/samples/servicebus_list.py")
     if path.stem.endswith("_async"):
         sample = sample.asynchronous()
     if sample.cannot:
@@ -86,42 +86,11 @@ def _trial(path: Path, sample: Sample) -> tuple[str, str]:
     ):
         for entity in sample.given:
             client.send(entity, [OutgoingMessage(BODY.encode(), session_id=str(number)) for number in range(10)])
-        variables = {**_variables(emulator, Path(made)), **sample.variables}
-        process = subprocess.Popen(
-            [sys.executable, "-u", str(path)], cwd=made, env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )  # fmt: skip
-        watchdog = threading.Timer(LONGEST, process.kill)
-        watchdog.start()
-        written, unsaid = "", list(sample.says)
-        try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                written += line
-                unsaid = _unsaid(sample, written)
-                if sample.endless and not unsaid:
-                    process.terminate()
-                    break
-            code = process.wait()
-        finally:
-            watchdog.cancel()
-            process.kill()
-        if unsaid:
-            return f"exited with {code} and never said {unsaid[0]!r}: {written[-300:]}", written
-        if code and not sample.endless:
-            return f"exited with {code}: {written[-300:]}", written
+        why, written = play(path, sample, _variables(emulator, Path(made)), Path(made))
         left = {entity: len(client.peek(entity, 100)) for entity in sample.leaves}
-        return ("" if left == dict(sample.leaves) else f"left {left} behind, not {dict(sample.leaves)}"), written
-
-
-def _unsaid(sample: Sample, written: str) -> list[str]:
-    """Return what it has not said yet, after all that comes before."""
-    at = 0
-    for number, part in enumerate(sample.says):
-        found = written.find(part, at)
-        if found < 0:
-            return list(sample.says[number:])
-        at = found + len(part)
-    return []
+        if not why and left != dict(sample.leaves):
+            why = f"left {left} behind, not {dict(sample.leaves)}"
+        return why, written
 
 
 @contextmanager
