@@ -10,6 +10,7 @@ from azure.servicebus.exceptions import ServiceBusAuthenticationError, ServiceBu
 from services.shared.health import Check, run_checks
 from services.shared.logs import get_logger
 from services.shared.publisher import PublishError
+from services.shared.queues import is_missing
 
 ACCOUNT = "the storage account"
 BLOBS = "Storage Blob Data Contributor"
@@ -31,7 +32,8 @@ def is_refused(error: BaseException | None) -> bool:
     """Return whether Azure has answered with a refusal rather than with a failure."""
     if isinstance(error, HttpResponseError):
         return error.status_code in (401, 403)
-    return isinstance(error, ServiceBusAuthenticationError | ServiceBusAuthorizationError)
+    refusals = ServiceBusAuthenticationError | ServiceBusAuthorizationError
+    return isinstance(error, refusals) and not is_missing(error)
 
 
 def needs(role: str, on: str, check: Check) -> Check:

@@ -19,38 +19,31 @@ class QueueMissingError(Exception):
         self.queue = queue
 
 
-async def require_queue(client: ServiceBusClient, queue: str, *, namespace: str, variable: str) -> None:
+async def require_queue(
+    client: ServiceBusClient, queue: str, *, namespace: str, variable: str, receiving: bool = False
+) -> None:
     """Raise :class:`QueueMissingError` when ``queue`` is not there; ``variable`` is the setting that names it.
 
-    Other errors of the SDK come through: they tell nothing about the queue.
+    What is opened is a link to send over, or with ``receiving`` to receive over; no message is asked for. Other errors
+    of the SDK come through: they tell nothing about whether the queue is there.
     """
-    sender = client.get_queue_sender(queue)
+    link = client.get_queue_receiver(queue) if receiving else client.get_queue_sender(queue)
     try:
-        await sender.__aenter__()
-    except (MessagingEntityNotFoundError, ServiceBusAuthenticationError) as error:
-        # The SDK hears of it as it shows its token, and calls that a failed authentication.
-        if isinstance(error, ServiceBusAuthenticationError) and _status(error) != _NOT_FOUND:
+        await link.__aenter__()
+    except ServiceBusError as error:
+        if not is_missing(error):
             raise
         raise QueueMissingError(queue, namespace, variable) from error
     finally:
         # Nothing is in flight, so the farewell may be cut short.
         with suppress(ServiceBusError, OSError, TimeoutError):
             async with asyncio.timeout(0.3):
-                await sender.close()
+                await link.close()
 
 
-async def check_receiver(client: ServiceBusClient, queue: str) -> None:
-    """Raise unless a receiver on ``queue`` can be opened; no message is asked for."""
-    receiver = client.get_queue_receiver(queue)
-    try:
-        await receiver.__aenter__()
-    finally:
-        with suppress(ServiceBusError, OSError, TimeoutError):
-            async with asyncio.timeout(0.3):
-                await receiver.close()
-
-
-def _status(error: ServiceBusAuthenticationError) -> int | None:
-    """Return the status that the token was answered with."""
-    status = getattr(error.inner_exception, "status_code", None)
-    return status if isinstance(status, int) else None
+def is_missing(error: BaseException | None) -> bool:
+    """Return whether the SDK's ``error`` says that there is no such queue."""
+    if isinstance(error, ServiceBusAuthenticationError):
+        # The SDK hears of it as it shows its token, and calls that a failed authentication.
+        return getattr(error.inner_exception, "status_code", None) == _NOT_FOUND
+    return isinstance(error, MessagingEntityNotFoundError)

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import backends, brokers, command, emulator, stack
+from tests.bench import backends, brokers, command, defectiq, emulator, stack
 from tests.bench.command import FIRST, CannotMeasureError, Timed, median
 from tests.bench.table import Missing, Row, render
 
@@ -39,6 +39,10 @@ def main() -> int:
                 _resets(project, rows)
             with _told("the whole suite", rows):
                 _suite(project, rows, where)
+        with _told("DefectIQ", rows):
+            rows.append(defectiq.cold_start(project, rounds=5))
+            rows.append(defectiq.identities(project, repeats=21))
+            rows.append(defectiq.many(project))
         with _told("embedded and containers side by side", rows):
             rows.extend(backends.compare(project))
     with _told("broker against SDK", rows):
@@ -129,7 +133,7 @@ def _resets(project: Path, rows: Rows) -> None:
 
 
 def _suite(project: Path, rows: Rows, where: dict[str, Timed]) -> None:
-    where["whole suite, -n 2"] = suite = command.run(project, "scenarios", "-n", "2")
+    where["whole suite, -n 2"] = suite = command.run(project, "scenarios/intellioptics", "-n", "2")
     rows.append(Row("IntelliOptics, every scenario, warm stack", suite.whole, "s", 60.0))
 
 

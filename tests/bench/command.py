@@ -36,6 +36,8 @@ class Timed:
     """Where the time went: the command's own start, bringing up, the first case, the rest of the cases, the end."""
     cases: Mapping[str, float]
     """Of all cases: set-up, waiting, working."""
+    each: tuple[float, ...]
+    """What each case took of these, in the order in which they ended."""
 
 
 def copy_project(to: Path) -> Path:
@@ -97,6 +99,7 @@ def run(project: Path, *arguments: str) -> Timed:
             "end": ended - over,
         },
         {key: sum(each[key] for each in durations) for key in ("setup", "waiting", "working")},
+        tuple(sum(each[key] for key in ("setup", "waiting", "working")) for each in durations),
     )
 
 

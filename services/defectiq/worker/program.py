@@ -16,7 +16,7 @@ from services.defectiq.worker.inspector import Inspector
 from services.defectiq.worker.settings import WorkerSettings
 from services.shared.consumer import Consumer
 from services.shared.logs import configure_logs, get_logger
-from services.shared.queues import check_receiver
+from services.shared.queues import require_queue
 from services.shared.settings import settings_or_exit
 from services.shared.work import work
 
@@ -52,8 +52,9 @@ async def run(settings: WorkerSettings) -> None:
             max_attempts=settings.worker_max_delivery_attempts,
             until_idle=settings.worker_idle_seconds if settings.worker_mode == "job" else None,
         )
+        named = {"namespace": azure.namespace, "variable": "AZURE_SERVICEBUS_QUEUE"}
         checks = {
-            "queue": needs(RECEIVER, queue, partial(check_receiver, client, queue)),
+            "queue": needs(RECEIVER, queue, partial(require_queue, client, queue, **named, receiving=True)),
             "raw": needs(BLOBS, ACCOUNT, raw.check),
             "processed": needs(BLOBS, ACCOUNT, processed.check),
         }
