@@ -101,6 +101,11 @@ def _check_argument(function: str, argument: str) -> None:
 def references(value: Any) -> Iterator[tuple[tuple[str | int, ...], Reference]]:
     """Yield every reference inside a value with its path. Raises `ValueInvalid` at the first bad one."""
     if isinstance(value, str):
+        if "${" in _TOKEN.sub(" ", value):
+            raise ValueInvalid(
+                f"a `${{` that is not closed, or has another one inside: {value}",
+                fix="give the inner one a name first (set, vars, matrix); $$ stands for a plain dollar sign",
+            )
         for token in _TOKEN.finditer(value):
             if token.group(1) is not None:
                 yield (), parse_reference(token.group(1))

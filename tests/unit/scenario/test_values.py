@@ -79,3 +79,9 @@ def test_a_typing_error_gets_a_suggestion() -> None:
 def test_references_are_found_without_looking_up() -> None:
     found = list(references({"a": ["x${one}y${two.three}"], "b": "$${no}"}))
     assert [(path, reference.root) for path, reference in found] == [(("a", 0), "one"), (("a", 0), "two")]
+
+
+@pytest.mark.parametrize("text", ["${sha256(blades/${image})}", "${n", "a ${b ${c}"])
+def test_a_reference_inside_another_is_told_and_not_taken_for_text(text: str) -> None:
+    with pytest.raises(ValueInvalid, match="not closed, or has another one inside"):
+        list(references(text))
