@@ -389,7 +389,7 @@ class Stack(Model):
         if self.servicebus is not None and self.servicebus.name is not None:
             found[f"{self.servicebus.name}.servicebus.windows.net"] = "servicebus"
         if self.blobs is not None and self.blobs.name is not None:
-            found[f"{self.blobs.name}.blob.core.windows.net"] = "blobs"
+            found |= {f"{self.blobs.name}{copy}.blob.core.windows.net": "blobs" for copy in ("", "-secondary")}
         if self.openai is not None and self.openai.name is not None:
             found |= {f"{self.openai.name}.{domain}": "openai" for domain in _OPENAI_DOMAINS}
         if self.identities:

@@ -34,14 +34,15 @@ class Door:
     def __init__(self, azurite: int, account: Account) -> None:
         self.moved = 0.0
         self.roles: dict[str, list[BlobRole]] = {}
-        self.issuer = Issuer(now=self.now)
         self.account = account
-        tokens = BearerTokens(self.issuer.name, self.issuer.jwks(), self.now)
-        access = Access(account, lambda: azurite, self.now, tokens, lambda principal: self.roles.get(principal, []))
-        self.door = BlobDoor(access, self.issuer.tenant)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
+        self.issuer = Issuer(now=self.now)
+        self._run(self.issuer.start())
+        tokens = BearerTokens(self.issuer.name, self.issuer.jwks(), self.now)
+        access = Access(account, lambda: azurite, self.now, tokens, lambda principal: self.roles.get(principal, []))
+        self.door = BlobDoor(access, self.issuer.tenant)
         self._run(self.door.start())
 
     def grant(self, name: str, role: str, container: str = "") -> None:
@@ -58,6 +59,7 @@ class Door:
 
     def close(self) -> None:
         self._run(self.door.stop())
+        self._run(self.issuer.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

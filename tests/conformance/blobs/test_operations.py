@@ -164,3 +164,10 @@ def test_the_async_client_puts_gets_lists_and_deletes(door: Any, kind: str) -> N
             await container.delete_container()
 
     asyncio.run(main())
+
+
+def test_the_copy_in_another_region_is_read(door: Any, photos: ContainerClient) -> None:
+    """By the secondary name."""
+    credential = door.issuer.credential("owner")
+    with BlobServiceClient(f"{door.url}-secondary", credential, connection_verify=str(authority())) as service:
+        assert service.get_blob_client(photos.container_name, "a.txt").download_blob().readall() == b"0123456789"

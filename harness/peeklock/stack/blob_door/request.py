@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 from peeklock.stack.blob_door.refusals import Refused, bad_request
 
 DOMAIN = "blob.core.windows.net"
+SECONDARY = "-secondary"
+"""What an account's name has behind it where its copy in another region is meant."""
 _CONTAINER = re.compile(r"\$root|\$web|\$logs|[a-z0-9]+(-[a-z0-9]+)*")
 _TARGET = re.compile(r"/[!-\"$-\[\]-~]*")
 """Visible ASCII but `#` and `\\`, which Node.js reads as the end of a path, and as a slash."""
@@ -37,6 +39,8 @@ class BlobRequest:
     headers: tuple[tuple[str, str], ...]
     in_path: bool
     """True when the account is in the path of the URL, not in its host."""
+    secondary: bool = False
+    """True when the account is called as the copy of it in another region is, for reading. What is signed does not tell."""
     query: Mapping[str, str] = field(init=False)
     """By name in lower case, decoded."""
 
@@ -61,10 +65,12 @@ class BlobRequest:
             raise _bad_uri()
         host = dict(kept).get("host", "").partition(":")[0].lower()
         if host.endswith(f".{DOMAIN}"):
-            request = cls(method, host.removesuffix(f".{DOMAIN}"), path, query, kept, in_path=False)
+            account, rest, in_path = host.removesuffix(f".{DOMAIN}"), path, False
         else:
             account, slash, rest = path[1:].partition("/")
-            request = cls(method, account, slash + rest, query, kept, in_path=True)
+            rest, in_path = slash + rest, True
+        secondary = account.endswith(SECONDARY)
+        request = cls(method, account.removesuffix(SECONDARY), rest, query, kept, in_path, secondary)
         request._check_path()
         return request
 
@@ -137,13 +143,14 @@ class BlobRequest:
 
     @property
     def url_path(self) -> str:
-        """The path of the URL."""
+        """The path of the URL, as it is signed."""
         return f"/{self.account}{self.path}" if self.in_path else self.path
 
     @property
     def target(self) -> str:
         """What stands in the request line."""
-        return f"{self.url_path}?{self.raw_query}" if self.raw_query else self.url_path
+        account = f"/{self.account}{SECONDARY if self.secondary else ''}" if self.in_path else ""
+        return f"{account}{self.path}?{self.raw_query}" if self.raw_query else f"{account}{self.path}"
 
 
 def _ambiguous(name: str) -> bool:
