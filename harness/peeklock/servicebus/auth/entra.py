@@ -24,6 +24,7 @@ SKEW = 300.0
 FETCH_EVERY = 5.0
 FETCH_TIMEOUT = 10.0
 MAX_KEYS = 1 << 20
+REMEMBERED = 100
 _UNCHECKED = {f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")}
 
 
@@ -34,6 +35,8 @@ class Entra:
         self._identity = identity
         self._now = now
         self._keys: dict[str, jwt.PyJWK] = {}
+        self._signed: dict[str, Mapping[str, Any]] = {}
+        """What tokens say whose signature was found good: REST clients show theirs with each request."""
         self._fetched_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
         if not isinstance(identity.jwks, str):
@@ -80,6 +83,23 @@ class Entra:
 
     def verify(self, token: str, path: str) -> Claim:
         """Return what a token allows on an entity (lower case, "" for the namespace). Raises `TokenRefused`."""
+        payload = self.payload(token)
+        roles = self._roles(payload, path)
+        return Claim(path, roles, float(payload["exp"]), _name(payload), roles)
+
+    def payload(self, token: str) -> Mapping[str, Any]:
+        """Return the claims of a token that is good now, whatever it is worth. Raises `TokenRefused`."""
+        payload = self._signed.get(token)
+        if payload is None:
+            payload = self._read(token)
+            if len(self._signed) >= REMEMBERED:
+                self._signed.clear()
+            self._signed[token] = payload
+        self._check_times(payload)
+        return payload
+
+    def _read(self, token: str) -> Mapping[str, Any]:
+        """Return the claims of a token that somebody who is trusted has signed for this audience. Raises `TokenRefused`."""
         key_id = self._key_id(token)
         if key_id is None:
             raise TokenRefused(401, "MalformedToken: The token is no JSON Web Token.")
@@ -87,7 +107,12 @@ class Entra:
         if key is None:
             raise TokenRefused(401, "InvalidSignature: The token has an invalid signature: its key is not known.")
         try:
-            payload = jwt.decode(token, key.key, algorithms=[key.algorithm_name], options=_UNCHECKED)  # type: ignore[arg-type]
+            payload: Mapping[str, Any] = jwt.decode(
+                token,
+                key.key,
+                algorithms=[key.algorithm_name],
+                options=_UNCHECKED,  # type: ignore[arg-type]
+            )
         except jwt.PyJWTError:
             raise TokenRefused(401, "InvalidSignature: The token has an invalid signature.") from None
         if payload.get("iss") != self._identity.issuer:
@@ -96,10 +121,9 @@ class Entra:
         audiences = audience if isinstance(audience, list) else [audience]
         if self._identity.audience.rstrip("/") not in [str(name).rstrip("/") for name in audiences]:
             raise TokenRefused(401, "InvalidAudience: The authorization header contains a token with a wrong audience.")
-        roles = self._roles(payload, path)
-        return Claim(path, roles, self._expiry(payload), _name(payload), roles)
+        return payload
 
-    def _expiry(self, payload: Mapping[str, Any]) -> float:
+    def _check_times(self, payload: Mapping[str, Any]) -> None:
         now, expires, begins = self._now(), payload.get("exp"), payload.get("nbf", 0)
         if not isinstance(expires, int | float) or not isinstance(begins, int | float):
             raise TokenRefused(401, "MalformedToken: The token has no expiry.")
@@ -108,7 +132,6 @@ class Entra:
             raise TokenRefused(401, f"ExpiredToken: The token is expired. Expiration time: '{when}'.")
         if begins > now + SKEW:
             raise TokenRefused(401, "TokenNotYetValid: The token is not valid yet.")
-        return float(expires)
 
     def _roles(self, payload: Mapping[str, Any], path: str) -> dict[str, str]:
         """Return the rights on an entity, each with the role that gives it. None are no reason to refuse the token: whoever

@@ -9,12 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jwt
-
 from peeklock.scenario.identities import identity_of
 from peeklock.scenario.services import Service, replica_names
 from peeklock.scenario.topology import Stack
-from peeklock.servicebus.auth import ANYBODY, Identity, RoleAssignment
+from peeklock.servicebus.auth import Identity
 from peeklock.servicebus.auth.entra import Entra
 from peeklock.servicebus.issuer import LOGIN_HOST, Issuer
 from peeklock.servicebus.managed_identity import Form, IdentityEndpoint, ManagedIdentity, object_id
@@ -130,12 +128,9 @@ class Identities:
         """Return whose token this is. Raises `TokenRefused`."""
         verifier = self._verifiers.get(audience)
         if verifier is None:
-            # what a token is worth is up to whoever asks: anybody who is who they say is taken here
-            anybody = (RoleAssignment(ANYBODY, "receiver"),)
-            identity = Identity(anybody, self._issuer.name, self._issuer.jwks(), audience)
+            identity = Identity((), self._issuer.name, self._issuer.jwks(), audience)
             verifier = self._verifiers[audience] = Entra(identity, self._now)
-        verifier.verify(token, "")
-        claims = jwt.decode(token, options={"verify_signature": False})
+        claims = verifier.payload(token)
         host, name = (str(claims[key]).rpartition("/")[2] for key in ("xms_az_rid", "xms_mirid"))
         roles = [each.role for each in self.assignments.of(name)]
         return Caller(host.removeprefix(SERVICE_RULE), name, str(claims["oid"]), str(claims["tid"]), roles)
