@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from peeklock.stack.blob_door import key_sas, sas, shared_key
+from peeklock.stack.blob_door.azurite import HOST
 from peeklock.stack.blob_door.delegation import DelegationKeys
 from peeklock.stack.blob_door.operations import Need, needs, of_source
 from peeklock.stack.blob_door.principal import Principal, TokenVerifier
@@ -31,10 +32,6 @@ _NOT_PASSED_ON = (
 )  # fmt: skip
 _OLDEST = "2017-11-09"
 """The version of the service that took bearer tokens first."""
-
-
-HOST = "127.0.0.1"
-"""Where Azurite and the door are."""
 
 
 class Account(NamedTuple):

@@ -11,7 +11,8 @@ import h11
 
 from peeklock.servicebus.gateway.certificates import server_context
 from peeklock.stack.blob_door import batch
-from peeklock.stack.blob_door.access import HOST, Access, Admitted
+from peeklock.stack.blob_door.access import Access, Admitted
+from peeklock.stack.blob_door.azurite import HOST, AzuriteConnections
 from peeklock.stack.blob_door.journal import BlobJournal
 from peeklock.stack.blob_door.principal import Principal
 from peeklock.stack.blob_door.refusals import Refused, bad_request
@@ -39,6 +40,7 @@ class BlobDoor:
     def __init__(self, access: Access, tenant: str = "common", journal: BlobJournal | None = None) -> None:
         """`tenant` is told to clients whose token is missing or not good; `journal` is told of every request before its answer."""
         self._journal = journal
+        self._azurite = AzuriteConnections(access.azurite)
         self.port = 0
         self._access, self._tenant = access, tenant
         self._server: asyncio.Server | None = None
@@ -66,6 +68,7 @@ class BlobDoor:
         for task in self._serving:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
+        self._azurite.close()
 
     def _come_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
@@ -186,14 +189,11 @@ class BlobDoor:
             code, text = "CannotVerifyCopySource", "Could not verify the copy source within the specified time."
             raise Refused(refused.status, code, text) from None
 
-    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection(HOST, self._access.azurite(), limit=_READ_AHEAD)
-
     async def _ask(self, request: BlobRequest, body: bytes) -> tuple[str, bytes]:
         """Return the type and the body of Azurite's answer to a whole request. Raises `Refused` for none of 2xx."""
-        reader, writer = await self._reach()
+        connection = await self._azurite.take()
+        end, writer = connection.end, connection.writer
         try:
-            end = HttpEnd(reader, h11.CLIENT)
             for event in (_head(request), *([h11.Data(data=body)] if body else ()), h11.EndOfMessage()):
                 writer.write(end.http.send(event) or b"")
             await writer.drain()
@@ -206,14 +206,14 @@ class BlobDoor:
                 raise bad_request(told.get("x-ms-error-code", "InternalError"), "Azurite refused.", head.status_code)
             return told.get("content-type", ""), content
         finally:
-            writer.close()
+            self._azurite.give_back(connection)
 
     async def _pass_on(self, client: _Client, asked: BlobRequest, admitted: Admitted) -> None:
         request = admitted.request
-        reader, writer = await self._reach()
+        connection = await self._azurite.take()
+        end, writer = connection.end, connection.writer
         sending: asyncio.Task[None] | None = None
         try:
-            end = HttpEnd(reader, h11.CLIENT)
             await _go_ahead(client)
             writer.write(end.http.send(_head(request)) or b"")
             sending = asyncio.create_task(_send_body(client.end, end, writer))
@@ -238,7 +238,7 @@ class BlobDoor:
         finally:
             if sending is not None:
                 sending.cancel()
-            writer.close()
+            self._azurite.give_back(connection)
 
 
 def _called(request: BlobRequest) -> bytes:
@@ -248,9 +248,8 @@ def _called(request: BlobRequest) -> bytes:
 
 
 def _head(request: BlobRequest) -> h11.Request:
-    # a connection for each request: Azurite closes idle ones, and a body that was streamed cannot be sent again
     headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers]
-    return h11.Request(method=request.method, target=request.target, headers=[*headers, (b"connection", b"close")])
+    return h11.Request(method=request.method, target=request.target, headers=headers)
 
 
 def _versioned(part: BlobRequest, outer: BlobRequest) -> BlobRequest:
