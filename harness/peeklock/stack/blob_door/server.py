@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -215,8 +214,7 @@ class BlobDoor:
         sending: asyncio.Task[None] | None = None
         try:
             await _go_ahead(client)
-            writer.write(end.http.send(_head(request)) or b"")
-            sending = asyncio.create_task(_send_body(client.end, end, writer))
+            sending = asyncio.create_task(_send_on(_head(request), client.end, end, writer))
             head = await end.event()
             while isinstance(head, h11.InformationalResponse):
                 head = await end.event()
@@ -230,11 +228,12 @@ class BlobDoor:
             ]
             error = next((value.decode("latin-1") for name, value in head.headers if name == b"x-ms-error-code"), "")
             self._tell_journal(asked, head.status_code, admitted.caller, role=admitted.role, error=error)
-            await client.send(h11.Response(status_code=head.status_code, headers=headers, reason=head.reason))
+            answer: list[h11.Event] = [h11.Response(status_code=head.status_code, headers=headers, reason=head.reason)]
             async for piece in end.body():
-                await client.send(h11.Data(data=piece))
+                await client.send(*answer, h11.Data(data=piece))  # the head with the first of it: each send costs
+                answer.clear()
             await sending
-            await client.send(h11.EndOfMessage())
+            await client.send(*answer, h11.EndOfMessage())
         finally:
             if sending is not None:
                 sending.cancel()
@@ -264,17 +263,26 @@ async def _go_ahead(client: _Client) -> None:
         await client.send(h11.InformationalResponse(status_code=100, headers=[]))
 
 
-async def _send_body(client: HttpEnd, azurite: HttpEnd, writer: asyncio.StreamWriter) -> None:
-    """Send a request's body on; when Azurite has answered without it, only take it from the client."""
+async def _send_on(
+    head: h11.Request, client: HttpEnd, azurite: HttpEnd, writer: asyncio.StreamWriter
+) -> None:  # fmt: skip
+    """Send a request on; when Azurite has answered without its whole body, only take the rest from the client."""
     gone = False
+    waiting: list[h11.Event] = [head]  # for the first of the body: each send costs
     async for piece in client.body():
+        waiting.append(h11.Data(data=piece))
         if not gone:
-            try:
-                writer.write(azurite.http.send(h11.Data(data=piece)) or b"")
-                await writer.drain()
-            except (OSError, h11.LocalProtocolError):
-                gone = True
+            gone = await _sent(azurite, writer, waiting)
+        waiting.clear()
     if not gone:
-        with contextlib.suppress(OSError, h11.LocalProtocolError):
-            writer.write(azurite.http.send(h11.EndOfMessage()) or b"")
-            await writer.drain()
+        await _sent(azurite, writer, [*waiting, h11.EndOfMessage()])
+
+
+async def _sent(azurite: HttpEnd, writer: asyncio.StreamWriter, events: list[h11.Event]) -> bool:
+    """Send events; return whether Azurite takes no more."""
+    try:
+        writer.write(b"".join(azurite.http.send(event) or b"" for event in events))
+        await writer.drain()
+    except (OSError, h11.LocalProtocolError):
+        return True
+    return False
