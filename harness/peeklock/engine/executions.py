@@ -23,15 +23,18 @@ class NoRoom(PeeklockError):
 
 @dataclass
 class _Replica:
-    """One that runs, or that is to be started again."""
+    """One that runs, or that waits to be started, for the first time or again."""
 
-    since: float
+    waits: bool = True
+    tries: int = 0
+    since: float = 0.0
     """When it was started, by the clock of the case."""
-    launched: float
+    launched: float = 0.0
     """And by the machine's, which tells exits of an earlier life from its own."""
-    tries: int = 1
-    waits: bool = False
-    """To be started again, as soon as the service is not stopped any more."""
+
+    def start(self, now: float) -> None:
+        """Remember that it is being started."""
+        self.waits, self.tries, self.since, self.launched = False, self.tries + 1, now, time.time()
 
 
 @dataclass
@@ -53,6 +56,15 @@ class Execution:
     succeeded: int = 0
     failed: int = 0
     reason: str = ""
+
+    def variables(self, service: str) -> dict[str, str]:
+        """Return what the replica is told that is being started."""
+        return {
+            **self.env,
+            "CONTAINER_APP_JOB_NAME": service,
+            "CONTAINER_APP_JOB_EXECUTION_NAME": self.name,
+            "CONTAINER_APP_REPLICA_NAME": f"{self.name}-{self.attempts}",
+        }
 
     def facts(self, service: str) -> dict[str, Any]:
         """Return what the verb `scale` shows of it."""
@@ -124,6 +136,7 @@ class Executions:
         self._history.add(self._scene, moment, len(self._running) + more, counts, why)
         for _ in range(more):
             self._begin("event", why, moment)
+        self.wake()
 
     def _plan_next(self, after: float) -> None:
         if self._job.cron is not None:
@@ -144,6 +157,7 @@ class Executions:
             return
         self._history.add(self._scene, last.timestamp(), len(self._running) + 1, [0], why)
         self._begin("schedule", why, last.timestamp())
+        self.wake()
 
     # -- beginning -----------------------------------------------------------------------------------------------------
 
@@ -161,7 +175,23 @@ class Executions:
             )
         now = self._scene.now()
         self._history.add(self._scene, now, len(self._running) + 1, [0], "started by a step")
-        return self._begin("manual", "started by a step", now, env, run).facts(self._scene.service)
+        execution = self._begin("manual", "started by a step", now, env, run)
+        self.wake()
+        return execution.facts(self._scene.service)
+
+    def wake(self) -> None:
+        """Start every replica that waits for it, all at the same time, unless the service is stopped."""
+        if self._scene.is_stopped():
+            return
+        env: dict[tuple[str, ...], dict[int, dict[str, str]]] = {}
+        for execution in self._running:
+            for number, replica in execution.replicas.items():
+                if replica.waits:
+                    replica.start(self._scene.now())
+                    execution.attempts += 1
+                    env.setdefault(tuple(execution.run or ()), {})[number] = execution.variables(self._scene.service)
+        for run, told_each in env.items():
+            self._scene.services.execute(self._scene.service, told_each, run or None)
 
     def _begin(
         self, trigger: str, why: str, moment: float, env: Mapping[str, str] | None = None,
@@ -177,22 +207,9 @@ class Executions:
         taken = {number for each in self._running for number in each.replicas}
         free = [number for number in range(self._scene.rule.most) if number not in taken]
         execution.numbers = free[: self._job.parallelism]
+        execution.replicas = {number: _Replica() for number in execution.numbers}
         self._all.append(execution)
-        self._launch(execution, dict.fromkeys(execution.numbers, 1))
         return execution
-
-    def _launch(self, execution: Execution, tries: Mapping[int, int]) -> None:
-        env: dict[int, dict[str, str]] = {}
-        for number, count in tries.items():
-            execution.replicas[number] = _Replica(self._scene.now(), time.time(), count)
-            execution.attempts += 1
-            env[number] = {
-                **execution.env,
-                "CONTAINER_APP_JOB_NAME": self._scene.service,
-                "CONTAINER_APP_JOB_EXECUTION_NAME": execution.name,
-                "CONTAINER_APP_REPLICA_NAME": f"{execution.name}-{execution.attempts}",
-            }
-        self._scene.services.execute(self._scene.service, env, execution.run)
 
     # -- ending --------------------------------------------------------------------------------------------------------
 
@@ -203,16 +220,10 @@ class Executions:
                 how = f"signal {-exit_.code}" if exit_.code < 0 else f"code {exit_.code}"
                 self._replica_ended(execution, exit_.replica, f"exited with {how}" if exit_.code else "")
 
-    def wake(self) -> None:
-        for execution in self._running:
-            waiting = {number: each.tries + 1 for number, each in execution.replicas.items() if each.waits}
-            if waiting and not self._scene.is_stopped():
-                self._launch(execution, waiting)
-
     def _end_overdue(self, moment: float) -> None:
         for execution in self._running:
             for number, replica in list(execution.replicas.items()):
-                if execution.status == "running" and not replica.waits and moment - replica.since >= self._job.timeout:
+                if execution.status == "running" and not replica.waits and replica.since + self._job.timeout <= moment:
                     why = f"has taken {format_duration(self._job.timeout)}"
                     self._scene.note(f"replica {number} of {execution.name} {why}: ended")
                     self._scene.services.stop(f"{self._scene.service}.{number}")

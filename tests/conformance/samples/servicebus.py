@@ -1,18 +1,21 @@
 """Runs Azure's samples for Service Bus as they are: what they are told, they are told by environment variables.
 
 They know the name of a namespace in Azure and `DefaultAzureCredential`. The name leads to an emulator, as for a service of a
-scenario (docs/names.md), and the credential finds a managed identity at the emulator's issuer. Each has an emulator of its own.
+scenario (docs/names.md), and the credential finds a managed identity at the emulator's issuer, to which the name of Entra's
+sign-in leads, too. Each has an emulator of its own.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from peeklock.connection_strings import parts_of
 from peeklock.servicebus import (
@@ -30,7 +33,9 @@ from peeklock.servicebus import (
 )
 from peeklock.servicebus.gateway.certificate_names import AZURE
 from peeklock.servicebus.gateway.certificates import authority
+from peeklock.servicebus.issuer import LOGIN_HOST
 from peeklock.stack.names.bundle import write_bundle
+from peeklock.stack.names.tls_front import TlsFront
 from peeklock.stack.names.variables import name_variables
 from tests.conformance.samples.sample import GROUP, Sample, play
 from tests.conformance.samples.servicebus_list import (
@@ -80,13 +85,13 @@ def _result(folder: Path, path: Path) -> Result:
 def _trial(path: Path, sample: Sample) -> tuple[str, str]:
     """Run one; return why it failed, or "", and what it wrote."""
     with (
-        _namespace() as emulator,
+        _namespace() as (emulator, sign_in),
         tempfile.TemporaryDirectory() as made,
         Client(emulator.connection_string()) as client,
     ):
         for entity in sample.given:
             client.send(entity, [OutgoingMessage(BODY.encode(), session_id=str(number)) for number in range(10)])
-        why, written = play(path, sample, _variables(emulator, Path(made)), Path(made))
+        why, written = play(path, sample, _variables(emulator, sign_in, Path(made)), Path(made))
         left = {entity: len(client.peek(entity, 100)) for entity in sample.leaves}
         if not why and left != dict(sample.leaves):
             why = f"left {left} behind, not {dict(sample.leaves)}"
@@ -94,7 +99,8 @@ def _trial(path: Path, sample: Sample) -> tuple[str, str]:
 
 
 @contextmanager
-def _namespace() -> Iterator[Emulator]:
+def _namespace() -> Iterator[tuple[Emulator, int]]:
+    """Yield an emulator, and the port at which its issuer speaks TLS."""
     subscriptions = {SUBSCRIPTION: Subscription(), SESSION_SUBSCRIPTION: Subscription(requires_session=True)}
     topology = Topology(
         queues={QUEUE: Queue(lock_duration=LOCK), SESSIONS: Queue(lock_duration=LOCK, requires_session=True)},
@@ -103,10 +109,18 @@ def _namespace() -> Iterator[Emulator]:
     )
     with Emulator(topology) as emulator:
         emulator.issuer.serve(IdentityEndpoint("sample", ManagedIdentity("sample")))
-        yield emulator
+        front = TlsFront(lambda: urlsplit(emulator.issuer.address).port or 0)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        emulator.run(front.start(port))
+        try:
+            yield emulator, port
+        finally:
+            emulator.run(front.stop())
 
 
-def _variables(emulator: Emulator, folder: Path) -> dict[str, str]:
+def _variables(emulator: Emulator, sign_in: int, folder: Path) -> dict[str, str]:
     known = parts_of(emulator.connection_string())
     policy, key = known["SharedAccessKeyName"], known["SharedAccessKey"]
     kept = {
@@ -117,7 +131,7 @@ def _variables(emulator: Emulator, folder: Path) -> dict[str, str]:
     bundle = write_bundle(folder / "trusted.pem", authority(AZURE).read_text(encoding="ascii"), kept)
     return {
         **kept,
-        **name_variables({NAMESPACE: emulator.port}, bundle, kept),
+        **name_variables({NAMESPACE: emulator.port, LOGIN_HOST: sign_in}, bundle, kept),
         **emulator.issuer.environment("sample"),
         "SERVICEBUS_FULLY_QUALIFIED_NAMESPACE": NAMESPACE,
         "SERVICEBUS_CONNECTION_STR": f"Endpoint=sb://{NAMESPACE}/;SharedAccessKeyName={policy};SharedAccessKey={key}",

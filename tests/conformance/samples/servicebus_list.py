@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from peeklock.servicebus.issuer import TENANT
 from tests.conformance.samples.sample import Sample
 
 QUEUE, SESSIONS, TOPIC, SUBSCRIPTION, SESSION_SUBSCRIPTION = "queue", "sessions", "topic", "all", "sessions"
@@ -23,7 +24,11 @@ SAMPLES: dict[str, Sample] = {
         ),
         leaves={SESSIONS: 0},
     ),
-    "client_identity_authentication": Sample(cannot="EnvironmentCredential signs in with a secret at login.microsoftonline.com"),
+    "client_identity_authentication": Sample(
+        says=("Send message is done.",),
+        leaves={QUEUE: 1},
+        variables={"AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_ID": "sample", "AZURE_CLIENT_SECRET": "any"},
+    ),
     "connection_to_custom_endpoint_address": Sample(cannot=_CANNOT_EDIT),
     "deadletter_messages_and_correct": Sample(
         says=("Message delivery_count: 9", "Deadletter message:", "Fixing message:", "Received fixed message:"),

@@ -272,6 +272,16 @@ def test_a_jump_over_several_moments_of_a_schedule_begins_the_last(begun: Any):
     assert 2 * 3600 < at <= 3 * 3600
 
 
+def test_a_timeout_is_over_to_the_last_bit(begun: Any):
+    """Of a fraction of a second the clock's numbers have no exact sum: what is due must be found overdue."""
+    case = begun(max=50, job=Job(trigger="manual", timeout="100ms"))
+    for _ in range(50):
+        case.start()
+        case.environment.clock.advance(0.001)
+    case.pass_time(1)
+    assert case.executions("reason") == [f"worker.{number} has taken 100ms" for number in range(50)]
+
+
 def test_a_queue_that_cannot_be_read_begins_nothing_and_is_told(begun: Any):
     bus = {"queues": {"jobs": {}}, "access_rules": {"reader": {"rights": ["Listen"]}}}
     case = begun(Stack.model_validate({"servicebus": bus}), auth="reader")
