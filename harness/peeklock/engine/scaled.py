@@ -13,6 +13,8 @@ from peeklock.stack.backend import Exit, Services
 
 Counts = Sequence[int | None]
 """Messages by rule; None where the scaler cannot see the queue."""
+NEVER = math.inf
+"""When what is not to be done is due."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,3 @@ class Deployment:
 
     def facts(self) -> dict[str, Any]:
         return {"replicas": self._state.replicas, **self._history.facts()}
-
-
-NEVER = math.inf
