@@ -44,7 +44,7 @@ def _many(count: int) -> list[tuple[str, Notch]]:
     """Return ids and notches of so many pictures: each fifth is the one before it again."""
     numbers = [number - 1 if number % 5 == 4 else number for number in range(count)]
     return [
-        (str(UUID(int=number + 1)), Notch(80 + number % 280, 12 + number % 40, 6 + number % 20)) for number in numbers
+        (str(UUID(int=number + 1)), Notch(80 + number % 220, 12 + number % 40, 6 + number % 20)) for number in numbers
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import time
@@ -17,6 +18,10 @@ from services.shared.correlation import HEADER, correlated, correlation_id_or_ne
 from services.shared.logs import get_logger
 
 log = get_logger()
+
+# How much of a body that is refused is still read, in bytes and in seconds, for its sender to hear the answer.
+_READ_AWAY = 32 * 1024 * 1024
+_PATIENCE = 5.0
 
 
 class RequestLog:
@@ -89,15 +94,18 @@ class BodyLimit:
             return
         announced = Headers(scope=scope).get("content-length", "")
         if announced.isdecimal() and int(announced) > self._max_bytes:
+            if "expect" not in Headers(scope=scope):
+                await _read_away(receive)
             await answer(send, 413, self._detail, {"connection": "close"})
             return
         seen = 0
-        refused = False
+        refused = more = False
 
         async def counted() -> Message:
-            nonlocal seen, refused
+            nonlocal seen, refused, more
             message = await receive()
             seen += len(message.get("body", b""))
+            more = message.get("more_body", False)
             if seen > self._max_bytes:
                 refused = True
                 raise _TooLargeError
@@ -110,6 +118,8 @@ class BodyLimit:
         with suppress(_TooLargeError):
             await self._app(scope, counted, send_unless_refused)
         if refused:
+            if more:
+                await _read_away(receive)
             await answer(send, 413, self._detail, {"connection": "close"})
 
 
@@ -129,6 +139,18 @@ def answer_when_database_is_away(app: Starlette) -> None:
 
 class _TooLargeError(Exception):
     """More of the body arrived than is allowed."""
+
+
+async def _read_away(receive: Receive) -> None:
+    """Take what a client still sends, within bounds: a connection that is closed on it would take the answer along."""
+    seen = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE):
+            while seen < _READ_AWAY:
+                message = await receive()
+                seen += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 async def answer(send: Send, status: int, detail: object, headers: dict[str, str]) -> None:

@@ -74,6 +74,30 @@ def test_a_body_that_streams_on_is_refused_too() -> None:
     assert response.json() == {"detail": "the request is larger than 100 bytes"}
 
 
+@pytest.mark.parametrize("announced", [True, False])
+def test_whoever_is_refused_has_sent_all_of_it_before_the_answer(announced: bool) -> None:
+    """A connection that is closed on a body on its way resets, and takes the answer along."""
+    pieces = [{"type": "http.request", "body": b"x" * 60, "more_body": left > 0} for left in (3, 2, 1, 0)]
+    left_at_the_answer: list[int] = []
+
+    async def receive() -> Any:
+        return pieces.pop(0)
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            assert message["status"] == 413
+            left_at_the_answer.append(len(pieces))
+
+    async def reads_all(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["more_body"]:
+            pass
+
+    headers = [(b"content-length", b"240")] if announced else []
+    scope = {"type": "http", "headers": headers}
+    asyncio.run(BodyLimit(reads_all, max_bytes=100)(scope, receive, send))
+    assert left_at_the_answer == [0]
+
+
 def test_a_request_keeps_its_correlation_id_or_is_given_one(events: list[dict[str, object]]) -> None:
     assert _request("GET", "/health", headers={"x-correlation-id": "c-1"}).headers["x-correlation-id"] == "c-1"
     assert len(_request("GET", "/health").headers["x-correlation-id"]) == 32
