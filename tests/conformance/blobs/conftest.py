@@ -40,7 +40,7 @@ class Door:
         self._thread.start()
         self.issuer = Issuer(now=self.now)
         self._run(self.issuer.start())
-        tokens = BearerTokens(self.issuer.name, self.issuer.jwks(), self.now)
+        tokens = BearerTokens(self.issuer.name, self.issuer.jwks(), self.now, account.name)
         access = Access(account, lambda: azurite, self.now, tokens, lambda principal: self.roles.get(principal, []))
         self.door = BlobDoor(access, self.issuer.tenant)
         self._run(self.door.start())

@@ -124,6 +124,19 @@ def test_a_token_that_is_not_good_is_401(door: Any, photos: ContainerClient, wro
     assert f"{wrong} validation failed" in str(caught.value)
 
 
+def test_a_token_may_be_for_the_one_account(door: Any, photos: ContainerClient) -> None:
+    """As the SDK asks for one when it is told an `audience`; not for another account."""
+    for account in (door.account.name, "another"):
+        token = door.issuer.token("owner", f"https://{account}.blob.core.windows.net")
+        with door.client(_Given(token)) as service:
+            blob = service.get_blob_client(photos.container_name, "a.txt")
+            if account != "another":
+                assert blob.exists()
+                continue
+            with pytest.raises(ClientAuthenticationError, match="Audience validation failed"):
+                blob.download_blob()
+
+
 def test_a_token_ends_by_the_moved_clock(door: Any, photos: ContainerClient) -> None:
     with door.client(_Given(door.issuer.token("owner", "https://storage.azure.com"))) as service:
         blob = service.get_blob_client(photos.container_name, "a.txt")

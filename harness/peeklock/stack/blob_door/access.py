@@ -106,7 +106,7 @@ class Access:
             signed = key_sas.translated(inward, self.account.inner, self.account.key)
             return Admitted(self._plain(signed), source)
         if by_sas:
-            version = request.header("x-ms-version") or request.query["sv"]
+            version = request.header("x-ms-version") or request.query.get("sv", "")
             inward = inward.with_headers(x_ms_version=version)
             if "w" not in request.query["sp"] and _makes_blob(request):
                 inward = inward.with_headers(if_none_match="*")  # `c` makes blobs and overwrites none

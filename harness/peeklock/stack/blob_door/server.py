@@ -21,6 +21,8 @@ from peeklock.stack.relay.http_end import HttpEnd
 _LONGEST_KEY_REQUEST = 1 << 16
 _READ_AHEAD = 1 << 18
 _NOT_OURS = ("connection", "keep-alive", "transfer-encoding")
+_EXPECTED = (OSError, EOFError, h11.ProtocolError)
+"""What connections end with."""
 
 
 class _Client(NamedTuple):
@@ -80,7 +82,7 @@ class BlobDoor:
         try:
             while await self._one(client):
                 client.end.http.start_next_cycle()
-        except (OSError, EOFError, h11.ProtocolError):
+        except _EXPECTED:
             # Either end hung up, or Azurite does not answer: clients are to see no more of it than they would without the
             # door, and no answer that was cut may look whole.
             writer.transport.abort()
@@ -105,6 +107,13 @@ class BlobDoor:
             if request is not None:
                 self._tell_journal(request, refused.status, refused.caller, error=refused.code, lacks=refused.lacks)
             await self._refuse(client, head.method, refused)
+        except _EXPECTED:
+            raise
+        except Exception as error:
+            if client.end.http.our_state is not h11.SEND_RESPONSE:
+                raise ConnectionAbortedError from error
+            text = f"Peeklock's blob door could not answer this request: {type(error).__name__}."
+            await self._refuse(client, head.method, bad_request("InternalError", text, 500))
         return {client.end.http.our_state, client.end.http.their_state} == {h11.DONE}
 
     def _tell_journal(self, request: BlobRequest, status: int, caller: Principal | None, **facts: str) -> None:

@@ -9,6 +9,7 @@ from peeklock.servicebus.auth import Identity, TokenRefused
 from peeklock.servicebus.auth.entra import Entra
 from peeklock.stack.blob_door.principal import Principal
 from peeklock.stack.blob_door.refusals import bad_token
+from peeklock.stack.blob_door.request import DOMAIN
 
 AUDIENCE = "https://storage.azure.com"
 _DETAILS = {
@@ -22,17 +23,26 @@ _DETAILS = {
 
 
 class BearerTokens:
-    """Implements `TokenVerifier` for the tokens of one issuer. `jwks` are its public keys, `now` tells epoch seconds."""
+    """Implements `TokenVerifier` for the tokens of one issuer. `jwks` are its public keys, `now` tells epoch seconds. Tokens are
+    for storage, or for the one `account`."""
 
-    def __init__(self, issuer: str, jwks: Mapping[str, Any], now: Callable[[], float]) -> None:
-        self._entra = Entra(Identity((), issuer, jwks, AUDIENCE), now)
+    def __init__(self, issuer: str, jwks: Mapping[str, Any], now: Callable[[], float], account: str) -> None:
+        audiences = (AUDIENCE, f"https://{account}.{DOMAIN}")
+        self._verifiers = [Entra(Identity((), issuer, jwks, each), now) for each in audiences]
 
     def principal(self, token: str) -> Principal:
         """Return whose token this is. Raises `Refused`."""
-        try:
-            claims = self._entra.payload(token)
-        except TokenRefused as refused:
-            code = refused.description.partition(":")[0]
-            raise bad_token(_DETAILS.get(code, "The token is not valid.")) from None
+        claims = self._claims(token)
         service = str(claims.get("xms_az_rid", "")).rpartition("/")[2]
         return Principal(str(claims.get("oid", "")), str(claims.get("tid", "")), service)
+
+    def _claims(self, token: str) -> Mapping[str, Any]:
+        code = ""
+        for verifier in self._verifiers:
+            try:
+                return verifier.payload(token)
+            except TokenRefused as refused:
+                code = refused.description.partition(":")[0]
+                if code != "InvalidAudience":
+                    break
+        raise bad_token(_DETAILS.get(code, "The token is not valid."))

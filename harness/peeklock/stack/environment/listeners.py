@@ -96,7 +96,7 @@ def _access(
     facts = parts_of(seen().blobs_connection_string or "")
     name = spec.stack.blobs.name if spec.stack.blobs is not None else None
     account = Account(name or facts["AccountName"], facts["AccountKey"], facts["AccountName"])
-    tokens = None if identities is None else BearerTokens(identities.issuer, identities.jwks(), now)
+    tokens = None if identities is None else BearerTokens(identities.issuer, identities.jwks(), now, account.name)
 
     def roles(principal: str) -> Iterable[BlobRole]:
         return () if identities is None else identities.blob_roles(principal)
