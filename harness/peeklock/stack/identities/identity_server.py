@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,14 +31,16 @@ _CREDENTIALS = (
     "IMDS_ENDPOINT", "MSI_ENDPOINT", "MSI_SECRET",
 )  # fmt: skip
 """By which Azure's SDKs find an identity: the caller's own is none of a service's."""
+_REMEMBERED = 100
+"""How many refused requests for tokens: the first of a case tell enough."""
 _WORKLOAD = "workload-identity"
 _KEYS = ("AZURE_STORAGE_CONNECTION_STRING", "AZURE_SERVICEBUS_CONNECTION_STRING", "AZURE_OPENAI_API_KEY")
 """Which a service with an identity is not told."""
 
 
 class Identities:
-    """Implements `backend.Identities`. Answers from its making until `close`. What tokens are signed with is kept in the record, so that those of a warm
-    service stay good for the next run."""
+    """Implements `backend.Identities`. Answers from its making until `close`. What tokens are signed with is kept by its owner,
+    so that those of a warm service stay good for the next run."""
 
     def __init__(
         self, stack: Stack, services: Mapping[str, Service], port: int, keys: dict[str, str], now: Callable[[], float],
@@ -49,7 +52,7 @@ class Identities:
         taken."""
         self.assignments = Assignments(stack.identities)
         self._declared = tuple(stack.identities)
-        self._refusals: list[TokenRefusal] = []
+        self._refusals: deque[TokenRefusal] = deque(maxlen=_REMEMBERED)
         self._now, self._publish, self._folder = now, publish, functools.cache(folder)
         self._forms: dict[str, Form | None] = {}
         """By service and replica; None: as a workload."""
