@@ -16,7 +16,6 @@ from rich.console import Console
 
 from peeklock.stack.warm import lifecycle
 
-
 _WAIT = 1.0
 """Seconds for which a change is waited for without a look at signals."""
 
