@@ -66,7 +66,7 @@ def run(project: Path, cases: Iterable[str]) -> Outcome:
         name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PEEKLOCK_", "GITHUB_"))
     }
     done = subprocess.run(
-        [PEEKLOCK, "run", *cases],
+        [PEEKLOCK, "run", *cases, "-n", "2"],
         cwd=project,
         env=kept | {"PYTHONPATH": str(project), "COLUMNS": "200", "NO_COLOR": "1", "PEEKLOCK_BACKEND": "embedded"},
         capture_output=True,
