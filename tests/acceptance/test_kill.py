@@ -51,6 +51,8 @@ class Watched:
             env=environment() | {MARKER: self.marker, "TMPDIR": str(temporary), "PEEKLOCK_DATA": str(data)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            # as in a terminal, whoever runs the tests: a script that puts them in the background has SIGINT ignored
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def until(self, text: str, seconds: float = 30.0) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import signal
 import threading
@@ -15,9 +14,6 @@ import watchfiles
 from rich.console import Console
 
 from peeklock.stack.warm import lifecycle
-
-_WAIT = 1.0
-"""Seconds for which a change is waited for without a look at signals."""
 
 
 class _Files(watchfiles.DefaultFilter):
@@ -45,7 +41,7 @@ def watch(root: Path, once: Callable[[], int], console: Console, *, keep: bool) 
             except typer.Exit as refused:  # a file that is not well written: the next change may mend it
                 code = refused.exit_code
             console.print("watching for changes (Ctrl-C ends it) …", style="dim")
-            for path in _next(changed):
+            for path in changed.get():
                 console.print(f"changed: {path}", style="dim", highlight=False)
     except KeyboardInterrupt:
         return code
@@ -54,13 +50,6 @@ def watch(root: Path, once: Callable[[], int], console: Console, *, keep: bool) 
         ended.set()
         if not was_up and not keep:
             lifecycle.down(root)
-
-
-def _next(changed: queue.SimpleQueue[list[Path]]) -> list[Path]:
-    while True:
-        # A signal that comes just before the wait begins does not end it: Python hears of it when the wait is over.
-        with contextlib.suppress(queue.Empty):
-            return changed.get(timeout=_WAIT)
 
 
 def _tell_changes(root: Path, changed: queue.SimpleQueue[list[Path]], ended: threading.Event) -> None:
