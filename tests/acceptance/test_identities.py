@@ -220,7 +220,7 @@ def test_a_service_without_identity_gets_no_token_and_is_told_why(peeklock: Run,
     (keyless / "api.py").write_text(API.replace("assert not", "assert True or"))
     code, said = run(peeklock, keyless, text, "-k", "by_role")
     assert code == 1
-    assert "other asked for a token of an identity that it has not" in said
+    assert "other asked for a token, and has no such identity" in said
     assert "say `identity:` at the service, keyless.yaml:12" in said
 
 
@@ -267,6 +267,26 @@ cases:
     assert code == 0
 
 
+def test_roles_outlive_the_emulator(peeklock: Run, keyless: Path) -> None:
+    """It comes back with the roles that it had, those that the case has changed included."""
+    case = """\
+cases:
+  away:
+    steps:
+      - identity: {of: api, grant: Azure Service Bus Data Sender, on: other}
+      - identity: {of: api, revoke: Azure Service Bus Data Sender, on: jobs}
+      - service: {kill: servicebus}
+      - service: {start: servicebus}
+      - http: {on: api, post: /jobs, text: x}
+        expect: {json: {error: ServiceBusAuthorizationError}}
+      - http: {on: api, post: /other, text: x}
+        expect: {json: {sent: true}}
+"""
+    code, said = run(peeklock, keyless, HEAD + case)
+    assert "1 passed" in said, said
+    assert code == 0
+
+
 def test_a_warm_stack_keeps_its_identities(peeklock: Run, keyless: Path) -> None:
     """The services go on from run to run; the tokens that they have stay good."""
     (keyless / "keyless.yaml").write_text(HEAD + CASES)
@@ -277,6 +297,26 @@ def test_a_warm_stack_keeps_its_identities(peeklock: Run, keyless: Path) -> None
             assert "1 passed" in done.stdout, done.stdout
     finally:
         peeklock("down")
+
+
+def test_a_base_is_named_as_the_place_of_what_it_declares(peeklock: Run, keyless: Path) -> None:
+    (keyless / "base.yaml").write_text(HEAD.replace("scenario:", "base:", 1))
+    other = CASES.replace("expect: {json: {error: ServiceBusAuthorizationError", "expect: {json: {error: None", 1)
+    code, said = run(peeklock, keyless, f"scenario: Above\nextends: base.yaml\n{other}", "-k", "nowhere_else")
+    assert code == 1
+    assert "grant it in stack.identities.api, base.yaml:7" in said
+
+
+def test_a_stranger_at_the_endpoint_explains_nothing(peeklock: Run, keyless: Path) -> None:
+    """A name that no service has was asked for: the case fails with its own reason."""
+    asks = "import os, urllib.request as r\nat = os.environ['IDENTITY_ENDPOINT'].replace('service-api', 'nobody')\n"
+    asks += "try: r.urlopen(at + '?api-version=2019-08-01&resource=x')\nexcept OSError as error: print(error)\n"
+    (keyless / "api.py").write_text(asks + API)
+    text = HEAD + CASES.replace("expect: {json: {error: ServiceBusAuthorizationError", "expect: {json: {error: None", 1)
+    code, said = run(peeklock, keyless, text, "-k", "nowhere_else")
+    assert code == 1
+    assert "nobody" not in said
+    assert "the identity api may not Send on other" in said
 
 
 UPLOADS = """\

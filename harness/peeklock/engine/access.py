@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from peeklock.engine.context import CaseContext
-from peeklock.scenario.document import DataPath
 from peeklock.scenario.model import Scenario
 from peeklock.servicebus.ledger import EventKind, Principal
 
@@ -18,44 +17,38 @@ _NEEDED = {
 
 def refused_access(context: CaseContext) -> str:
     """Return in a sentence what was refused first for want of an identity or a role, and the remedy; empty for nothing."""
-    identities = context.environment.identities
+    identities, scenario = context.environment.identities, context.scenario
     if identities is None:
         return ""
     for refusal in identities.refusals():
         service = refusal.service.partition(".")[0]
-        place = _place(context.scenario, ("services", service))
-        return (
-            f"{refusal.service} asked for a token of an identity that it has not ({refusal.reason}): "
-            f"say `identity:` at the service, {place}"
-        )
-    return next(_roles(context), "")
+        if service in scenario.header.services:
+            return (
+                f"{refusal.service} asked for a token, and has no such identity ({refusal.reason}): "
+                f"say `identity:` at the service, {scenario.place(('services', service))}"
+            )
+    declared = scenario.header.stack.identities
+    return next((_sentence(scenario, *found) for found in _lacking(context) if found[0] in declared), "")
 
 
-def _roles(context: CaseContext) -> Iterator[str]:
-    declared = context.scenario.header.stack.identities
+def _lacking(context: CaseContext) -> Iterator[tuple[str, str, str]]:
+    """Yield the identity, what it tried, and the role that it lacks."""
     for entry in context.ledger.entries:
         if entry.event is EventKind.ACCESS_REFUSED:
-            principal = Principal.read(f"{entry.details['principal']} ({_NEEDED['Send']})")
-            if principal.identity in declared:
-                right = entry.details["right"]
-                role = f"{{role: {_NEEDED[right]}, on: {entry.entity}}}"
-                yield _lacks(context.scenario, principal.identity, f"{right} on {entry.entity}", role)
+            right = entry.details["right"]
+            identity = Principal.read(f"{entry.details['principal']} ({_NEEDED[right]})").identity
+            yield identity, f"{right} on {entry.entity}", f"{{role: {_NEEDED[right]}, on: {entry.entity}}}"
     for name, standin in context.environment.standins.items():
-        for request in standin.journal.entries():
-            sent_as = request.view.get("sent_as") or {}
-            if lacks := request.view.get("lacks"):
-                on = request.view.get("container")
+        for view in (request.view for request in standin.journal.entries()):
+            identity = (view.get("sent_as") or {}).get("identity", "")
+            if lacks := view.get("lacks"):
+                on = view.get("container")
                 role = f"{{role: {lacks}, on: {on}}}" if on else str(lacks)
-                what = f"{request.view['method']} {request.view['path']}".rstrip()
-                yield _lacks(context.scenario, sent_as["identity"], what, role)
-            if request.view.get("error") == "PermissionDenied":
-                yield _lacks(context.scenario, sent_as["identity"], f"ask {name}", "Cognitive Services OpenAI User")
+                yield identity, f"{view['method']} {view['path']}".rstrip(), role
+            elif view.get("error") == "PermissionDenied":
+                yield identity, f"ask {name}", "Cognitive Services OpenAI User"
 
 
-def _lacks(scenario: Scenario, identity: str, what: str, role: str) -> str:
-    place = _place(scenario, ("stack", "identities", identity))
+def _sentence(scenario: Scenario, identity: str, what: str, role: str) -> str:
+    place = scenario.place(("stack", "identities", identity))
     return f"the identity {identity} may not {what}: it lacks {role}; grant it in stack.identities.{identity}, {place}"
-
-
-def _place(scenario: Scenario, path: DataPath) -> str:
-    return f"{scenario.path.relative_to(scenario.root)}:{scenario.document.key_span(path).line}"

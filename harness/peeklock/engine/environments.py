@@ -53,7 +53,7 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
         looked_up = scope("", endpoints, ports)
         return Surroundings(
             lambda value: resolve(value, looked_up),
-            lambda path: f"{scenario.path.relative_to(scenario.root)}:{scenario.document.span(path).line}",
+            scenario.place,
             scenario.path.parent,
             Functions(commands, scenario.root, log_dir / "answers.log"),
             time.time,

@@ -188,6 +188,12 @@ class Scenario:
     root: Path
     """The project's root: the nearest parent with a pyproject.toml or a .git."""
 
+    def place(self, path: DataPath) -> str:
+        """Return `file:line` of something in the file, or in the base that it stands in."""
+        owner = self.document.owner(path)
+        file = owner.path.relative_to(self.root) if owner.path.is_relative_to(self.root) else owner.path
+        return f"{file}:{owner.key_span(path).line}"
+
     def covers(self, case: Case) -> list[str]:
         """Return the criteria that a case covers, those of its file included."""
         return list(dict.fromkeys([*self.header.covers, *case.header.covers]))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from peeklock.scenario.identities import identity_of
+from peeklock.scenario.roles import part_of
 from peeklock.scenario.services import Service, replica_names
 from peeklock.scenario.topology import Stack
 from peeklock.servicebus.auth import Identity
@@ -143,12 +144,16 @@ class Identities:
 
     def grant(self, identity: str, role: str, on: str) -> None:
         self.assignments.grant(Assigned(identity, role, on))
-        self._publish()
+        self._changed(role)
 
     def revoke(self, identity: str, role: str, on: str) -> int:
         gone = self.assignments.revoke(Assigned(identity, role, on))
-        self._publish()
+        self._changed(role)
         return gone
+
+    def _changed(self, role: str) -> None:
+        if part_of(role) == "servicebus":  # the others ask with each request
+            self._publish()
 
     def refusals(self) -> list[TokenRefusal]:
         return list(self._refusals)

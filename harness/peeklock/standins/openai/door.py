@@ -118,7 +118,8 @@ class OpenAIDoor(HttpService):
             seen["fault"] = fault.kind
             if (error := fault.refusal()) is not None:
                 raise _Refused(error)
-        await _follow(request.pictures, self._transports())
+        if any(each.url for each in request.pictures):
+            await _follow(request.pictures, self._transports())
         seen |= request.view()
         if deployment.spec.embeddings is not None:
             body = self._embeddings(request, deployment)
