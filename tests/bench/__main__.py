@@ -41,7 +41,7 @@ def main() -> int:
                 _suite(project, rows, where)
         with _told("DefectIQ", rows):
             rows.append(defectiq.cold_start(project, rounds=5))
-            rows.append(defectiq.identities(project, repeats=21))
+            rows.append(defectiq.identities(project, repeats=9))
             rows.append(defectiq.many(project))
         with _told("embedded and containers side by side", rows):
             rows.extend(backends.compare(project))
