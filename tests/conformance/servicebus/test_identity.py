@@ -58,15 +58,22 @@ TOPOLOGY = Topology(
 
 
 @pytest.fixture(scope="module")
-def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PEEKLOCK_CACHE", str(tmp_path_factory.mktemp("cache")))
         with Emulator(TOPOLOGY) as emulator:
             yield emulator
 
 
+@pytest.fixture
+def bus(shared: Emulator) -> Emulator:
+    """The emulator, empty."""
+    shared.reset()
+    return shared
+
+
 @pytest.fixture(scope="module")
-def ca(bus: Emulator) -> str:
+def ca(shared: Emulator) -> str:
     return str(certificates.authority())
 
 
@@ -103,7 +110,6 @@ def opened(bus: Emulator, token: str, path: str, *, receive: bool = False) -> st
 
 def test_the_sdk_works_with_a_credential(bus: Emulator, ca: str) -> None:
     """ServiceBusClient with a TokenCredential over TLS: send, receive, settle; the ledger names who it was."""
-    bus.reset()
     start = bus.ledger.cursor
     with (
         ServiceBusClient("localhost", bus.issuer.credential("owner"), **over_tls(bus, ca)) as client,
@@ -171,7 +177,6 @@ def test_administrators_come_with_a_credential_too(bus: Emulator, ca: str) -> No
 
 def test_rest_takes_bearer_tokens(bus: Emulator) -> None:
     """S-80: Authorization: Bearer; without the right it is 401."""
-    bus.reset()
     with httpx.Client(base_url=f"http://127.0.0.1:{bus.port}") as http:
         sending = {"Authorization": f"Bearer {bus.issuer.token('sender').token}"}
         receiving = {"Authorization": f"Bearer {bus.issuer.token('receiver').token}"}
@@ -220,7 +225,6 @@ def test_a_role_that_is_taken_away_is_gone_with_the_next_token() -> None:
 
 def test_the_token_says_which_service_asked(bus: Emulator) -> None:
     """Two services may share an identity: the ledger tells them apart."""
-    bus.reset()
     bus.issuer.serve(IdentityEndpoint("first", assigned=(ManagedIdentity("shared", "owner"),)))
     variables = bus.issuer.environment("first")
     query = {"api-version": "2019-08-01", "resource": "https://servicebus.azure.net", "client_id": "owner"}
