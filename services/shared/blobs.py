@@ -1,4 +1,4 @@
-"""Blob storage: write, read, count, and sign URLs that open exactly one blob for reading."""
+"""Blob storage: write, read, count, and sign URLs that open exactly one blob for one purpose."""
 
 from __future__ import annotations
 
@@ -125,18 +125,29 @@ class Blobs:
         await self._container.get_container_properties(timeout=2)
 
     def read_url(self, name: str, lifetime: timedelta) -> str:
-        """Return a URL that lets its bearer read the blob ``name``, and do nothing else, until ``lifetime`` is over.
+        """Return a URL that lets its bearer read the blob ``name``, and do nothing else, until ``lifetime`` is over."""
+        return self._signed_url(name, BlobSasPermissions(read=True), lifetime)
 
-        Needs a service that was opened with an account key.
-        The signature names the object (``sr=b``) and only ``sp=r``. It has no start time: a signer whose clock runs
-        ahead would otherwise mint URLs that the service still refuses.
+    def create_url(self, name: str, lifetime: timedelta) -> str:
+        """Return a URL that lets its bearer write the blob ``name`` while there is none, and do nothing else."""
+        return self._signed_url(name, BlobSasPermissions(create=True), lifetime)
+
+    def write_url(self, name: str, lifetime: timedelta) -> str:
+        """Return a URL that lets its bearer write the blob ``name``, over one that is there, and do nothing else."""
+        return self._signed_url(name, BlobSasPermissions(create=True, write=True), lifetime)
+
+    def _signed_url(self, name: str, permission: BlobSasPermissions, lifetime: timedelta) -> str:
+        """Needs a service that was opened with an account key.
+
+        The signature names the object (``sr=b``). It has no start time: a signer whose clock runs ahead would otherwise
+        mint URLs that the service still refuses.
         """
         signature = generate_blob_sas(
             account_name=str(self._service.account_name),
             container_name=self._container.container_name,
             blob_name=name,
             account_key=self._service.credential.account_key,
-            permission=BlobSasPermissions(read=True),
+            permission=permission,
             expiry=datetime.now(UTC) + lifetime,
         )
         return f"{self._container.get_blob_client(name).url}?{signature}"
