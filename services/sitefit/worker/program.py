@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
-
-from azure.servicebus.aio import ServiceBusClient
-from azure.servicebus.exceptions import ServiceBusError
 
 from services.shared.blobs import Blobs, blob_service
 from services.shared.consumer import Consumer
 from services.shared.database import connection_pool, database_name
 from services.shared.http_client import http_client
 from services.shared.logs import configure_logs, get_logger
+from services.shared.program import run_worker, watch_queue
 from services.shared.publisher import namespace_of, servicebus_client
-from services.shared.queues import QueueMissingError, require_queue
-from services.shared.settings import exit_misconfigured, settings_or_exit
+from services.shared.settings import settings_or_exit
 from services.shared.work import work
 from services.sitefit.contracts import ContractDirectory
 from services.sitefit.worker.app_server import AppServer
@@ -67,15 +63,8 @@ async def run(settings: WorkerSettings) -> None:
         await work(
             consumer,
             _announce(settings, consumer, namespace),
-            _require_queue(client, settings.sitefit_queue, namespace),
+            watch_queue(client, settings.sitefit_queue, namespace=namespace, variable="SITEFIT_QUEUE"),
         )
-
-
-async def _require_queue(client: ServiceBusClient, queue: str, namespace: str) -> None:
-    try:
-        await require_queue(client, queue, namespace=namespace, variable="SITEFIT_QUEUE")
-    except (ServiceBusError, OSError) as error:
-        log.warning("worker.queue_unreachable", queue=queue, error=type(error).__name__)
 
 
 async def _announce(settings: WorkerSettings, consumer: Consumer, namespace: str) -> None:
@@ -95,9 +84,4 @@ def main() -> None:
     """Read the settings, or exit 78; then work."""
     settings = settings_or_exit(WorkerSettings, SERVICE)
     configure_logs(SERVICE, settings.log_level)
-    try:
-        asyncio.run(run(settings))
-    except* QueueMissingError as group:
-        error = group.exceptions[0]
-        log.critical("worker.queue_missing", queue=settings.sitefit_queue, problem=str(error))
-        exit_misconfigured(f"{SERVICE} cannot start: {error}")
+    run_worker(SERVICE, run(settings))
