@@ -93,5 +93,5 @@ class JobMessageHandler:
         log.info("sent export message", **key.facts)
 
     async def _fail(self, key: ItemKey, error: str) -> None:
-        await self.progress.fail(key, error)
-        log.warning("item failed", **key.facts, problem=error)
+        if await self.progress.fail(key, error):
+            log.warning("item failed", **key.facts, problem=error)

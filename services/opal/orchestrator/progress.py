@@ -48,10 +48,11 @@ class ItemProgress:
             )
             return cursor.rowcount == 1
 
-    async def fail(self, key: ItemKey, error: str) -> None:
-        """End the item without a picture; one that is completed stays as it is."""
+    async def fail(self, key: ItemKey, error: str) -> bool:
+        """End the item without a picture; False, and no change, when it is completed."""
         async with as_tenant(self._pool, key.tenant_id) as connection:
-            await connection.execute(
+            cursor = await connection.execute(
                 "UPDATE item SET status = 'failed', error = %s WHERE id = %s AND status = 'processing'",
                 (error[:2000], key.item_id),
             )
+            return cursor.rowcount == 1
