@@ -62,7 +62,7 @@ def remove_background(image: Image.Image) -> Image.Image:
     A hole of that colour inside of the object stays.
     """
     image = image.convert("RGB")
-    corner = Image.new("RGB", image.size, image.getpixel((0, 0)))  # type: ignore[arg-type]  # an RGB pixel is three numbers
+    corner = Image.new("RGB", image.size, image.getpixel((0, 0)))
     red, green, blue = ImageChops.difference(image, corner).split()
     distance = ImageChops.lighter(ImageChops.lighter(red, green), blue)
     # Filling is done pixel by pixel in Python: on a small mask it is a matter of tenths of a second.
