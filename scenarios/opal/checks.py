@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
+import psycopg
 from azure.storage.blob import ContainerClient
 from PIL import Image
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from fixtures.products import draw
 
 
 def look(connection_string: str, container: str, blob: str, places: dict[str, list[int]]) -> dict[str, Any]:
@@ -29,3 +38,70 @@ def _named(pixel: Any) -> str:
     if pixel[3] == 0:
         return "clear"
     return min(_COLOURS, key=lambda name: sum(abs(a - b) for a, b in zip(_COLOURS[name], pixel, strict=False)))
+
+
+def beyond(url: str) -> dict[str, int]:
+    """Try with an upload URL what it is not for; return the status of each attempt."""
+    parts = urlsplit(url)
+    container, _, _name = parts.path.rpartition("/")
+    root = parts.path[: parts.path.index("/acme/")]
+
+    def at(path: str, query: str = "") -> str:
+        return parts._replace(path=path, query=parts.query + query).geturl()
+
+    put = {"content": b"x", "headers": {"x-ms-blob-type": "BlockBlob"}}
+    with httpx.Client() as client:
+        return {
+            "list": client.get(at(root, "&restype=container&comp=list")).status_code,
+            "another_name": client.put(at(f"{container}/another.png"), **put).status_code,  # type: ignore[arg-type]
+            "another_container": client.put(at(parts.path.replace("/uploads/", "/exports/")), **put).status_code,  # type: ignore[arg-type]
+        }
+
+
+def as_role(database_url: str, role: str, tenant: str, query: str) -> dict[str, Any]:
+    """Run a query as one of OPAL's roles, in the sight of one tenant (or of none); return its rows, or how it is refused."""
+    with psycopg.connect(database_url, row_factory=dict_row) as connection:
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+        connection.execute("SELECT set_config('opal.tenant_id', %s, true)", (tenant,))
+        try:
+            found = connection.execute(query)  # type: ignore[call-overload]  # the scenario's own words
+            return {"rows": found.fetchall() if found.description else [], "count": found.rowcount, "refused": None}
+        except psycopg.Error as error:
+            return {"rows": [], "count": 0, "refused": type(error).__name__}
+
+
+def run_items(url: str, keys: dict[str, str], each: int) -> dict[str, Any]:
+    """Open a job of so many items for each tenant, upload and complete all of them at once; return how many were taken."""
+    picture = (Path(draw.__file__).parent / "mug.png").read_bytes()
+
+    def one(tenant: str) -> int:
+        names = [f"mug-{number}.png" for number in range(each)]
+        with httpx.Client(base_url=url, headers={"authorization": f"Bearer {keys[tenant]}"}, timeout=60) as client:
+            job = client.post(
+                "/v1/jobs",
+                json={
+                    "tenant_id": tenant,
+                    "brand_profile_id": "nordic",
+                    "items": [{"filename": name} for name in names],
+                },
+            ).json()
+            taken = 0
+            for item in job["items"]:
+                key = {"tenant_id": tenant, "job_id": job["job_id"], "item_id": item["item_id"]}
+                place = client.post(
+                    "/v1/uploads/sas", json={**key, "filename": item["filename"], "content_type": "image/png"}
+                ).json()["upload_url"]
+                httpx.put(
+                    place, content=picture, headers={"x-ms-blob-type": "BlockBlob"}, timeout=30
+                ).raise_for_status()
+                taken += client.post("/v1/uploads/complete", json=key).status_code == 200
+            return taken
+
+    with ThreadPoolExecutor(len(keys)) as pool:
+        return {"taken": sum(pool.map(one, keys))}
+
+
+def bills(url: str, token: str, tenants: list[str]) -> dict[str, int]:
+    """Return how many items each tenant is billed for."""
+    with httpx.Client(base_url=url, headers={"authorization": f"Bearer {token}"}) as client:
+        return {tenant: client.get(f"/v1/bills/{tenant}").json()["items"] for tenant in tenants}
