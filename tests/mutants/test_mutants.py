@@ -8,11 +8,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tests.mutants import defectiq, intellioptics, sitefit
+from tests.mutants import defectiq, intellioptics, opal, sitefit
 from tests.mutants.mutation import Mutation
 from tests.mutants.project import CauseNotToldError, MutantDoesNotApplyError, Outcome, apply, copy_project, run
 
-SYSTEMS = {"intellioptics": intellioptics.MUTATIONS, "sitefit": sitefit.MUTATIONS, "defectiq": defectiq.MUTATIONS}
+SYSTEMS = {
+    "intellioptics": intellioptics.MUTATIONS,
+    "sitefit": sitefit.MUTATIONS,
+    "defectiq": defectiq.MUTATIONS,
+    "opal": opal.MUTATIONS,
+}
 MUTATIONS = tuple(mutation for mutations in SYSTEMS.values() for mutation in mutations)
 AT_ONCE = 3
 """A run waits for services that start for most of its time; more at once than this gain nothing on two cores."""
