@@ -43,9 +43,8 @@ async def send_export_message(publisher: Publisher, key: ItemKey) -> None:
 def read_job_message(message: ServiceBusReceivedMessage) -> ItemKey:
     """Return the item; raise ``PermanentFailure`` for what is outside the contract."""
     body = _read(message, JOB_MESSAGE)
-    if (
-        "item" in body
-    ):  # v0.2 called them so; its messages may still be in the queue, or come back from the dead letters
+    # v0.2 called them otherwise; its messages may still be in the queue, or come back from the dead letters.
+    if "item" in body:
         return ItemKey(body["tenant"], body["job"], body["item"])
     return ItemKey(body["tenant_id"], body["job_id"], body["item_id"])
 

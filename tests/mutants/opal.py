@@ -34,11 +34,12 @@ MUTATIONS = (
     Mutation(
         "opal_sends_the_export_before_the_commit",
         _HANDLER,
-        "        if await self.progress.complete(key, name):\n",
-        "        await self._export(key)\n        if await self.progress.complete(key, name):\n",
+        "await self._make(key, item)",
+        '__import__("asyncio").get_running_loop().call_later('
+        '0.5, lambda: __import__("asyncio").ensure_future(self._make(key, item)))',
         WHOLE_WAY,
-        "the orchestrator tells its steps in order",
-        ("sent export message", "item completed"),
+        "and one through the next, once its item was committed",
+        ("deliveries", "expected 1"),
     ),
     Mutation(
         "opal_does_not_send_the_export_that_a_crash_has_left",
