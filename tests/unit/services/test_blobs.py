@@ -5,6 +5,8 @@ import base64
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 from services.shared.blobs import Blobs, blob_service
 
 KEY = base64.b64encode(b"k" * 64).decode()
@@ -35,3 +37,13 @@ def test_a_minted_sas_ends_with_its_lifetime() -> None:
 
 def test_a_minted_url_does_not_hold_the_account_key() -> None:
     assert KEY not in _signed()
+
+
+@pytest.mark.parametrize(("purpose", "permissions"), [("create_url", "c"), ("write_url", "cw")])
+def test_a_place_for_a_blob_lets_it_be_written_and_nothing_else(purpose: str, permissions: str) -> None:
+    async def sign() -> str:
+        async with Blobs(blob_service(CONNECTION), "uploads") as blobs:
+            return str(getattr(blobs, purpose)("acme/mug.png", timedelta(hours=1)))
+
+    claims = parse_qs(urlsplit(asyncio.run(sign())).query)
+    assert (claims["sr"], claims["sp"]) == (["b"], [permissions])
