@@ -32,6 +32,15 @@ MUTATIONS = (
         ("receivers", "export"),
     ),
     Mutation(
+        "opal_has_a_consumer_that_its_topology_does_not_name",
+        "scenarios/opal/base.yaml",
+        "consumers: [orchestrator]",
+        "consumers: [export]",
+        WHOLE_WAY,
+        "at the end of the case",
+        ("no_unexpected_consumers", "jobs", "orchestrator"),
+    ),
+    Mutation(
         "opal_sends_the_export_before_the_commit",
         _HANDLER,
         "await self._make(key, item)",

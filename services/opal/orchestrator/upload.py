@@ -12,6 +12,7 @@ from services.shared.outcomes import TransientFailure
 
 log = get_logger()
 
+_THERE = frozenset({409, 412})
 _TRANSIENT_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -25,13 +26,16 @@ class Uploader:
     longest: float
 
     async def put(self, url: str, data: bytes, content_type: str) -> None:
-        """Write the blob; raise ``TransientFailure`` once the attempts are spent, or at once where the storage refuses."""
-        headers = {"x-ms-blob-type": "BlockBlob", "content-type": content_type}
+        """Write the blob unless it is there: what was written first stays, for it may have been exported already.
+
+        Raises ``TransientFailure`` once the attempts are spent, or at once where the storage refuses.
+        """
+        headers = {"x-ms-blob-type": "BlockBlob", "content-type": content_type, "if-none-match": "*"}
         for attempt in range(1, self.attempts + 1):
             try:
                 answer = await self.client.put(url, content=data, headers=headers)
                 problem = f"HTTP {answer.status_code}"
-                if answer.is_success:
+                if answer.is_success or answer.status_code in _THERE:
                     return
                 if answer.status_code not in _TRANSIENT_STATUS:
                     raise TransientFailure(f"the storage refuses the upload: {problem}")

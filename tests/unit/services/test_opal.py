@@ -161,6 +161,11 @@ def test_an_upload_has_no_fourth_attempt():
         asyncio.run(put(*(httpx.Response(503) for _ in range(3))))
 
 
+@pytest.mark.parametrize("status", [409, 412])
+def test_what_was_uploaded_before_stays(status: int):
+    asyncio.run(put(httpx.Response(503), httpx.Response(status)))
+
+
 def test_an_upload_that_is_refused_is_not_repeated():
     with pytest.raises(TransientFailure, match="refuses the upload: HTTP 403"):
         asyncio.run(put(httpx.Response(403)))
