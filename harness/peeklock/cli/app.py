@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from peeklock import __version__
-from peeklock.cli import check, coverage, dlq, env, images, init, plan, run, schema, setup, warm
+from peeklock.cli import check, coverage, dlq, env, images, init, plan, record, run, schema, setup, warm
 
 app = typer.Typer(
     name="peeklock",
@@ -31,6 +31,7 @@ app.command("logs")(warm.logs)
 app.command("env")(env.env)
 app.command("setup")(setup.setup)
 app.command("init")(init.init)
+app.command("record")(record.record)
 app.add_typer(dlq.dlq, name="dlq")
 app.add_typer(images.images, name="images")
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -13,26 +11,16 @@ from rich.console import Console
 from rich.text import Text
 
 from peeklock import servicebus
-from peeklock.cli import env
-from peeklock.cli.exits import FAILED, INVALID, NO_STACK, exits
+from peeklock.cli.exits import FAILED, INVALID
+from peeklock.cli.namespace import ConnectionString, connected, every_message
 from peeklock.engine.ledger import decode_body
-from peeklock.errors import PeeklockError
 from peeklock.redaction import redact
 from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX
-from peeklock.stack.errors import StackError
 
 dlq = typer.Typer(help="Look into dead-letter queues and send messages back.", no_args_is_help=True)
 
 _PAGE = 100
 _DEAD_LETTER_PROPERTIES = frozenset({"DeadLetterReason", "DeadLetterErrorDescription"})
-ConnectionString = Annotated[
-    str,
-    typer.Option(
-        envvar="AZURE_SERVICEBUS_CONNECTION_STRING",
-        help="of the namespace; default: that of the environment that stands",
-        show_envvar=True,
-    ),
-]
 
 
 @dlq.command("list")
@@ -43,7 +31,7 @@ def list_(
     most: Annotated[int, typer.Option(min=1, max=10_000, help="so many at most")] = 100,
 ) -> None:
     """List dead-lettered messages: id, reason, properties and body. Nothing is taken out."""
-    with _client(connection_string) as client:
+    with connected(connection_string) as client:
         found = [_facts(message) for message in client.peek(queue + DEAD_LETTER_SUFFIX, most)]
     if as_json:
         typer.echo(redact(json.dumps(found, ensure_ascii=False, indent=2)))
@@ -81,10 +69,10 @@ def resubmit(
         typer.echo("say which: --message-id ID, or --all", err=True)
         raise typer.Exit(INVALID)
     target = to or re.split("/subscriptions/", queue, maxsplit=1, flags=re.IGNORECASE)[0]
-    with _client(connection_string) as client:
+    with connected(connection_string) as client:
         chosen = {
             message.sequence_number: message.message_id
-            for message in _every(client, queue + DEAD_LETTER_SUFFIX)
+            for message in every_message(client, queue + DEAD_LETTER_SUFFIX)
             if everything or message.message_id in (message_id or ())
         }
         done = _send_again(client, queue + DEAD_LETTER_SUFFIX, target, set(chosen))
@@ -97,14 +85,6 @@ def resubmit(
         typer.echo(f"{left} could not be received: another receiver has them; run this again later", err=True)
     if missing or left:
         raise typer.Exit(FAILED)
-
-
-def _every(client: servicebus.Client, path: str) -> Iterator[servicebus.ReceivedMessage]:
-    """Yield every message that is there, without taking it."""
-    number = 0
-    while batch := client.peek(path, _PAGE, number):
-        yield from batch
-        number = batch[-1].sequence_number + 1
 
 
 def _send_again(client: servicebus.Client, path: str, target: str, chosen: set[int]) -> set[int]:
@@ -139,21 +119,3 @@ def _facts(message: Any) -> dict[str, Any]:
         "application_properties": properties,
         "body": decode_body(message.body),
     }
-
-
-@contextmanager
-def _client(connection_string: str) -> Iterator[servicebus.Client]:
-    with exits():
-        if not connection_string:
-            connection_string = env.choose(None).servicebus_connection_string or ""
-        if not connection_string:
-            raise StackError(
-                "which namespace? the environment that stands has no Service Bus",
-                fix="say --connection-string, or set AZURE_SERVICEBUS_CONNECTION_STRING",
-            )
-    try:
-        with servicebus.Client(connection_string) as client:
-            yield client
-    except (PeeklockError, ValueError, OSError) as error:
-        typer.echo(f"error: {redact(str(error))}", err=True)
-        raise typer.Exit(NO_STACK) from None

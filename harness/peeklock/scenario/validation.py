@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from peeklock.errors import PeeklockError
 from peeklock.scenario.document import DataPath, Document, unknown_key
 from peeklock.scenario.errors import Problem, suggestion
 from peeklock.scenario.matchers import show
@@ -73,6 +74,9 @@ def _problem(
         message = message.replace(str(Path.cwd()) + "/", "")
     elif kind != "value_error":
         message = f"{_what(location)}: {message[:1].lower()}{message[1:]}"
+    cause = detail.get("ctx", {}).get("error")
+    if isinstance(cause, PeeklockError):  # it says more than its first sentence
+        message, expected, fix = cause.problem, cause.expected, cause.fix
     shown = "" if isinstance(detail["input"], dict) and kind == "value_error" else show(detail["input"])
     return path, document.problem(path, message, expected=expected, actual=shown, fix=fix)
 

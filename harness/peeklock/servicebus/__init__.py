@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .auth import AccessRule, Identity, RoleAssignment
     from .broker import ManualClock, SystemClock
-    from .client import Client, OutgoingMessage, ReceivedMessage, Resubmission, ServiceBusError
+    from .client import (
+        Client,
+        OutgoingMessage,
+        ReceivedMessage,
+        RecordedMessage,
+        RecordingInvalid,
+        Resubmission,
+        ServiceBusError,
+        read_recording,
+        write_recording,
+    )
     from .emulator import Emulator
     from .entity_settings import Queue, Rule, Subscription, Topic
     from .issuer import Issuer
@@ -32,6 +42,8 @@ _HOMES = {
     "OutgoingMessage": "client",
     "Queue": "entity_settings",
     "ReceivedMessage": "client",
+    "RecordedMessage": "client",
+    "RecordingInvalid": "client",
     "Resubmission": "client",
     "RoleAssignment": "auth",
     "Rule": "entity_settings",
@@ -42,6 +54,8 @@ _HOMES = {
     "Topic": "entity_settings",
     "Topology": "topology",
     "TopologyError": "settings",
+    "read_recording": "client",
+    "write_recording": "client",
 }
 
 __all__ = [
@@ -56,6 +70,8 @@ __all__ = [
     "OutgoingMessage",
     "Queue",
     "ReceivedMessage",
+    "RecordedMessage",
+    "RecordingInvalid",
     "Resubmission",
     "RoleAssignment",
     "Rule",
@@ -66,6 +82,8 @@ __all__ = [
     "Topic",
     "Topology",
     "TopologyError",
+    "read_recording",
+    "write_recording",
 ]
 
 

@@ -5,6 +5,18 @@ from __future__ import annotations
 from .client import Client
 from .errors import ServiceBusError
 from .messages import OutgoingMessage, ReceivedMessage, Resubmission
+from .recorded import RecordedMessage, RecordingInvalid, read_recording, write_recording
 from .session import SessionReceiver
 
-__all__ = ["Client", "OutgoingMessage", "ReceivedMessage", "Resubmission", "ServiceBusError", "SessionReceiver"]
+__all__ = [
+    "Client",
+    "OutgoingMessage",
+    "ReceivedMessage",
+    "RecordedMessage",
+    "RecordingInvalid",
+    "Resubmission",
+    "ServiceBusError",
+    "SessionReceiver",
+    "read_recording",
+    "write_recording",
+]

@@ -21,6 +21,7 @@ from peeklock.servicebus.auth import make_token
 from .channel import Channel
 from .errors import ServiceBusError
 from .messages import OutgoingMessage, ReceivedMessage, Resubmission
+from .recorded import RecordedMessage
 from .session import SessionReceiver
 
 Mode = Literal["peek_lock", "receive_and_delete"]
@@ -79,7 +80,9 @@ class Client:
 
     # -- sending
 
-    def send(self, queue: str, messages: Sequence[OutgoingMessage | Resubmission], batch: bool = False) -> None:
+    def send(
+        self, queue: str, messages: Sequence[OutgoingMessage | RecordedMessage | Resubmission], batch: bool = False
+    ) -> None:
         """Send messages in order and wait until the broker has them; `batch` sends all as one, all or nothing."""
         payloads = [message.encode() for message in messages]
         if not payloads:

@@ -154,7 +154,7 @@ class Resubmission:
         application = {
             key: value
             for key, value in envelope.typed_application_properties().items()
-            if key not in _DEAD_LETTER_PROPERTIES
+            if key not in DEAD_LETTER_PROPERTIES
         }
         kept = {name: value for name, value in envelope.annotations().items() if name in _SENDER_ANNOTATIONS}
         header = None
@@ -167,7 +167,8 @@ class Resubmission:
 
 
 _PROPERTIES, _ABSOLUTE_EXPIRY, _CREATION = 13, 8, 9
-_DEAD_LETTER_PROPERTIES = frozenset({"DeadLetterReason", "DeadLetterErrorDescription"})
+DEAD_LETTER_PROPERTIES = frozenset({"DeadLetterReason", "DeadLetterErrorDescription"})
+"""Application properties in which a message says why it was dead-lettered."""
 _SENDER_ANNOTATIONS = frozenset({"x-opt-partition-key", "x-opt-via-partition-key"})
 """What a sender says and the broker does not; all others are the broker's own."""
 
