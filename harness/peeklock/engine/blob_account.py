@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from azure.storage.blob import (
 )
 
 from peeklock.connection_strings import parts_of
+from peeklock.engine.blob_facts import content_facts
 from peeklock.errors import PeeklockError
 
 IDLE = 1.0
@@ -102,14 +101,7 @@ class BlobAccount:
             return facts
         with self._told("get", container, name) as blob:
             body = blob.download_blob(**_within(seconds)).readall()
-        facts["sha256"] = hashlib.sha256(body).hexdigest()
-        try:
-            text = body.decode("utf-8")
-            return facts | {"text": text, "json": json.loads(text)}
-        except UnicodeDecodeError:
-            return facts
-        except (ValueError, RecursionError):
-            return facts | {"text": text}
+        return facts | content_facts(body)
 
     def list(self, container: str, prefix: str, seconds: float) -> list[dict[str, Any]]:
         """Return `{name, size}` of each blob of a container whose name begins so."""

@@ -166,6 +166,8 @@ class Stepper:
             raise
         except PeeklockError as error:
             return _Seen(Found(None), (), VerbFailed(str(error)))
+        if found.refused and step.expect is None:
+            return _Seen(found, (), VerbFailed(found.refused))
         return _Seen(found, self._match(step, step.expect, found.value))
 
     def _match(self, step: Step, matcher: Matcher | None, value: Any) -> tuple[Mismatch, ...]:
@@ -283,7 +285,8 @@ class Stepper:
 
 
 def _notes(seen: _Seen) -> tuple[str, ...]:
-    return (f"nearest   {seen.found.nearest}",) if seen.found.nearest else ()
+    told = (("nearest", seen.found.nearest), ("refused", seen.found.refused))
+    return tuple(f"{label:<9} {text}" for label, text in told if text)
 
 
 def _waited_in_vain(step: Step, waited: Waited[_Seen]) -> StepFailed:

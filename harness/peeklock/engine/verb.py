@@ -20,6 +20,8 @@ class Found:
     """The candidate that came nearest to what was looked for."""
     final: str = ""
     """Why looking again cannot change anything; empty while it can."""
+    refused: str = ""
+    """How it was refused: the step fails by that, unless it expects something."""
 
 
 @dataclass(frozen=True)

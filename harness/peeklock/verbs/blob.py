@@ -1,4 +1,4 @@
-"""`blob: {put: "images/a.jpg", file: …, sas: {…}}` — put, get, look at, list, delete and sign blobs."""
+"""`blob: {put: "images/a.jpg", file: …, sas: {…}}` — put, get, look at, list, delete and sign blobs, also as the holder of a SAS URL."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
+from peeklock.engine.sas_holder import NoAnswer, SasHolder, SasUrlInvalid
 from peeklock.engine.verb import Found, Verb
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.topology import FilePath, Model
@@ -36,7 +37,7 @@ class Sas(Model):
 
 
 class BlobArguments(Model):
-    """One action on `container/name`."""
+    """One action on `container/name`, by the account's key; or on a SAS URL, by nothing but that."""
 
     put: str | None = None
     get: str | None = None
@@ -51,6 +52,7 @@ class BlobArguments(Model):
     content_type: str | None = None
     metadata: dict[str, str] = {}
     sas: Sas | None = None
+    as_: str | None = Field(None, alias="as", description="a SAS URL: act on `container/name` with its SAS alone")
 
     @model_validator(mode="after")
     def _one_action(self) -> BlobArguments:
@@ -59,6 +61,10 @@ class BlobArguments(Model):
         contents = sum(value is not None for value in (self.file, self.text, self.json_, self.base64))
         if self.put is not None and contents != 1:
             raise ValueError("put needs exactly one of file, text, json or base64")
+        if self.as_ is not None and _is_url(str(getattr(self, self.action))):
+            raise ValueError(f"say container/name beside as, or {self.action} the URL itself")
+        if self.held is not None and (self.sas is not None or self.sign is not None):
+            raise ValueError("who holds a SAS has no key to sign with: leave sas or sign out")
         return self
 
     @property
@@ -66,11 +72,23 @@ class BlobArguments(Model):
         """Which of the actions it is."""
         return next(action for action in _ACTIONS if getattr(self, action) is not None)
 
+    @property
+    def held(self) -> str | None:
+        """The SAS URL by which it is done; None: by the account's key."""
+        target = str(getattr(self, self.action))
+        return target if _is_url(target) else self.as_
+
+
+def _is_url(text: str) -> bool:
+    return text.startswith(("http://", "https://"))
+
 
 def run(arguments: BlobArguments, context: CaseContext) -> Found:
     """Do the action; what it returns is told in the reference of the verb."""
     action = arguments.action
     target = str(getattr(arguments, action))
+    if arguments.held is not None:
+        return _held(arguments, arguments.held, context)
     container, _, name = target.partition("/")
     account, seconds = context.clients.blobs, context.deadline.left
     if action == "list":
@@ -96,6 +114,39 @@ def run(arguments: BlobArguments, context: CaseContext) -> Found:
         context.secrets |= {found["sas_url"], token.split("sig=")[-1].split("&")[0]}
     context.note("blobs", f"{action} {target}")
     return Found(found | {"url": url})
+
+
+def _held(arguments: BlobArguments, url: str, context: CaseContext) -> Found:
+    """Do the action with a SAS alone; of a refusal return `{status, error, message}`."""
+    action, seconds = arguments.action, context.deadline.left
+    try:
+        holder = SasHolder(url, context.clients)
+    except SasUrlInvalid as error:
+        raise VerbFailed(str(error), path=("as" if arguments.as_ else action,)) from None
+    context.secrets |= holder.secrets
+    container, name = holder.container, "" if action == "list" else holder.blob
+    if arguments.as_ is not None:
+        container, _, name = str(getattr(arguments, action)).partition("/")
+    if not container or not (name or action == "list"):
+        raise VerbFailed("this names no blob: write container/name", path=(action,))
+    try:
+        match action:
+            case "put":
+                metadata = arguments.metadata
+                answer = holder.put(container, name, _body(arguments), arguments.content_type, metadata, seconds)
+            case "get":
+                answer = holder.get(container, name, seconds)
+            case "head":
+                answer = holder.head(container, name, seconds)
+            case "list":
+                answer = holder.list(container, name, seconds)
+            case _:
+                answer = holder.delete(container, name, seconds)
+    except NoAnswer as error:
+        raise VerbFailed(str(error)) from None
+    told = f"{action} {container}/{name}".rstrip("/") + f" with a SAS: {answer.outcome}"
+    context.note("blobs", told)
+    return Found(dict(answer.facts), refused=told if answer.refused else "")
 
 
 def _body(arguments: BlobArguments) -> bytes:
@@ -126,7 +177,7 @@ def _check(raw: Any, facts: Facts) -> list[Complaint]:
     complaints: list[Complaint] = []
     for action in _ACTIONS:
         target = raw.get(action)
-        if isinstance(target, str) and not is_template(target.split("/")[0]):
+        if isinstance(target, str) and not is_template(target.split("/")[0]) and not _is_url(target):
             complaints += undeclared("container", target.split("/")[0], containers, (action,))
     return complaints
 
