@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "harness" / "peeklock"
 LEAVES = {"connection_strings", "durations", "errors", "redaction"}
 """What every part may use, and what uses nothing but the others of these."""
-LAYERS = ["scenario", "scaling", "supervision", "standins", "stack", "engine", "verbs", "reports", "cli"]
+LAYERS = ["alerts", "scenario", "scaling", "supervision", "standins", "stack", "engine", "verbs", "reports", "cli"]
 """From the inside out. `servicebus` stands alone; what stands outside of it may use it."""
 OUTERMOST = {"cli", "pytest_plugin"}
 FLOORS = [
@@ -38,6 +38,16 @@ PURE = {
         "subprocess",
         "threading",
         "azure",
+        "urllib.request",
+    },
+    "harness/peeklock/alerts": {
+        "asyncio",
+        "httpx",
+        "pathlib",
+        "socket",
+        "subprocess",
+        "threading",
+        "time",
         "urllib.request",
     },
     "harness/peeklock/scaling": {"asyncio", "datetime", "pathlib", "subprocess", "threading", "time"},

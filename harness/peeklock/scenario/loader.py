@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from peeklock.scenario.alert_rules import load_rules
 from peeklock.scenario.criteria import known_criteria
 from peeklock.scenario.document import DataPath, Document, parse
 from peeklock.scenario.errors import Problem, ScenarioInvalid, suggestion
@@ -36,12 +37,15 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
         raise ScenarioInvalid(sorted(problems, key=Problem.order))
     criteria = known_criteria(document.path, project_root(document.path))
     problems += _unknown_criteria(header, document, criteria)
+    alerts, wrong = load_rules(_alert_files(header), document, header.stack)
+    problems += wrong
     facts = Facts(
         header.stack,
         frozenset(header.services),
         frozenset(process_names(header.services)),
         frozenset(name for name, service in header.services.items() if service.scale is not None),
         frozenset(name for name, service in header.services.items() if service.scale is not None and service.scale.job),
+        None if wrong else frozenset(alerts),
     )
 
     def around(key: str) -> tuple[Step, ...]:
@@ -65,13 +69,19 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
     problems += standin_problems(header.stack, document)
     problems += identity_problems(header.stack, header.services, document)
     scenario = Scenario(
-        document.path, document, header, background, tuple(cases), finally_, project_root(document.path)
+        document.path, document, header, background, tuple(cases), finally_, project_root(document.path), alerts
     )
     problems += check_scenario(scenario)
     problems += check_production_names(scenario)
     if problems:
         raise ScenarioInvalid(sorted(dict.fromkeys(problems), key=Problem.order))
     return scenario
+
+
+def _alert_files(header: Header) -> dict[DataPath, str]:
+    if isinstance(header.alerts, str):
+        return {("alerts",): header.alerts}
+    return {("alerts", number): name for number, name in enumerate(header.alerts)}
 
 
 def discover(paths: Iterable[Path]) -> list[Path]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from peeklock.alerts import Rule
 from peeklock.scenario.document import DataPath, Document
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.matchers import Matcher
@@ -98,6 +99,7 @@ class Header(Model):
     cases: dict[str, CaseHeader] = Field(min_length=1)
     finally_: list[Any] = Field([], alias="finally", description="steps after each case, also when it failed")
     always: list[Invariant] = Field([], description="what must hold at the end of every case")
+    alerts: str | list[str] = Field([], description="files of alert rules: rules.yaml, or an ARM template")
 
 
 class FragmentHeader(Model):
@@ -187,6 +189,8 @@ class Scenario:
     finally_: tuple[Step, ...]
     root: Path
     """The project's root: the nearest parent with a pyproject.toml or a .git."""
+    alerts: Mapping[str, Rule] = field(default_factory=dict)
+    """The alert rules of the file, by their names."""
 
     def place(self, path: DataPath) -> str:
         """Return `file:line` of something in the file, or in the base that it stands in."""

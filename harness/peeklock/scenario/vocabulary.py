@@ -26,6 +26,8 @@ class Facts:
     """Services with a rule."""
     jobs: frozenset[str] = frozenset()
     """Those of them that are jobs."""
+    alerts: frozenset[str] | None = frozenset()
+    """Alert rules; None when their files cannot be read."""
 
 
 @dataclass(frozen=True)

@@ -182,6 +182,9 @@ class Clock(Protocol):
     def real(self, at: float) -> float:
         """The machine's time when it showed `at`, both in seconds since 1970."""
 
+    def shown(self, at: float) -> float:
+        """What it showed when the machine's time was `at`, both in seconds since 1970."""
+
     def advance(self, seconds: float) -> datetime:
         """Move it for everybody; returns when all have the new time, which is returned, and what fell due by it has been done.
 

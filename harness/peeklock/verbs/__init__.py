@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from peeklock.engine.verb import Verb
 from peeklock.verbs import (
+    alert,
     blob,
     clock,
     crash,
@@ -49,6 +50,7 @@ VOCABULARY: dict[str, Verb] = {
         identity,
         scale,
         job,
+        alert,
         settle,
         never,
         set_,

@@ -91,6 +91,9 @@ class FakeClock:
     def now(self) -> datetime:
         return datetime.fromtimestamp(time.time() + self.offset, UTC)
 
+    def shown(self, at: float) -> float:
+        return at
+
     def real(self, at: float) -> float:
         return at
 

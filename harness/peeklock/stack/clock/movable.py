@@ -44,6 +44,9 @@ class RealClock:
     def real(self, at: float) -> float:
         return at
 
+    def shown(self, at: float) -> float:
+        return at
+
     def advance(self, seconds: float) -> datetime:
         raise StackError(
             "the clock of this stack is the machine's, which cannot be moved",
@@ -101,6 +104,14 @@ class MovableClock:
                 break
             offset = later
         return at - offset
+
+    def shown(self, at: float) -> float:
+        offset = 0.0
+        for moved_to, later in self._moves:
+            if at < moved_to - later:
+                break
+            offset = later
+        return at + offset
 
     def _move(self, seconds: float) -> None:
         bus = self._bus() if self._bus is not None else None

@@ -1,0 +1,149 @@
+"""Alerts as a user has them: a rules file, a clock that is moved, and an ARM template that was deployed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import Run
+
+RULES = """\
+dead_letters:
+  metric: DeadletteredMessages
+  dimensions: {EntityName: "*"}
+  aggregation: Maximum
+  threshold: 0
+errors:
+  query: |
+    ContainerAppConsoleLogs
+    | extend line = parse_json(Log)
+    | where line.event == "failed"
+    | summarize Failed = count() by App = ContainerAppName
+  column: Failed
+  dimensions: {App: teller}
+  threshold: 1
+  window: 15m
+  frequency: 5m
+"""
+TEMPLATE = {
+    "resources": [
+        {
+            "type": "Microsoft.Insights/metricAlerts",
+            "name": "backlog",
+            "properties": {
+                "evaluationFrequency": "PT5M",
+                "windowSize": "PT15M",
+                "criteria": {
+                    "allOf": [
+                        {
+                            "metricName": "ActiveMessages",
+                            "timeAggregation": "Average",
+                            "operator": "GreaterThan",
+                            "threshold": 1.5,
+                        }
+                    ]
+                },
+            },
+        }
+    ]
+}
+TELLER = """\
+import json, pathlib, time
+print("ready", flush=True)
+while not pathlib.Path("go").exists():
+    time.sleep(0.02)
+print(json.dumps({"event": "failed"}), json.dumps({"event": "failed"}), sep="\\n", flush=True)
+time.sleep(600)
+"""
+SCENARIO = """\
+scenario: alerts
+stack: {servicebus: {queues: {jobs: {max_delivery_count: 1}}}}
+services:
+  teller: {run: [python, teller.py], ready: {log: ready}}
+alerts: [rules.yaml, main.json]
+cases:
+  fires_and_clears:
+    clock: movable
+    isolation: fresh
+    steps:
+      - run: {python: "spoil:go"}
+      - logs: {service: teller, where: {event: failed}}
+        eventually: 10s
+        expect: {count: 2}
+      - send: {queue: jobs, text: a}
+      - send: {queue: jobs, text: b}
+      - alert: dead_letters
+        expect: {state: None}
+      - clock: {advance: 6m}
+      - name: two wait
+        alert: backlog
+        expect: {state: Fired, why: "Average of ActiveMessages over 15m was 2 (greater than 1.5 fires)"}
+      - name: two lines
+        alert: errors
+        expect: {state: Fired, dimensions: {App: teller}}
+      - run: {python: "spoil:dead_letter", with: {connection_string: "${servicebus.connection_string}"}}
+      - clock: {advance: 2m}
+      - name: one dead letter
+        alert: dead_letters
+        expect: {state: Fired, dimensions: {EntityName: jobs}, alerts: {$len: 1}}
+      - run: {python: "spoil:clear", with: {connection_string: "${servicebus.connection_string}"}}
+      - clock: {advance: 1h}
+      - name: it is gone
+        alert: dead_letters
+        expect: {state: Resolved, fired_at: $timestamp, resolved_at: $timestamp}
+      - alert: errors
+        expect: {state: Resolved}
+"""
+SPOIL = """\
+from pathlib import Path
+
+from peeklock.servicebus import Client
+
+def go():
+    Path("go").touch()
+
+def dead_letter(connection_string):
+    with Client(connection_string) as client:
+        (message,) = client.receive("jobs", 1)
+        client.dead_letter(message, reason="bad")
+
+def clear(connection_string):
+    with Client(connection_string) as client:
+        (message,) = client.receive("jobs/$deadletterqueue", 1)
+        client.complete(message)
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name, text in {
+        "alerts.yaml": SCENARIO,
+        "rules.yaml": RULES,
+        "main.json": json.dumps(TEMPLATE),
+        "teller.py": TELLER,
+        "spoil.py": SPOIL,
+        "pyproject.toml": "",
+    }.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def test_alerts_fire_and_clear_by_the_clock_of_the_case(peeklock: Run) -> None:
+    found = peeklock("run", "alerts.yaml")
+    assert found.returncode == 0, found.stdout
+
+
+def test_an_alert_that_did_not_fire_tells_what_it_saw(peeklock: Run, project: Path) -> None:
+    text = SCENARIO.replace(
+        "        alert: backlog\n        expect: {state: Fired", "        alert: backlog\n        expect: {state: None"
+    )
+    text = text.replace(
+        "      - alert: dead_letters\n        expect: {state: None}",
+        "      - alert: errors\n        expect: {state: Fired}",
+    )
+    (project / "alerts.yaml").write_text(text)
+    found = peeklock("run", "alerts.yaml")
+    assert found.returncode == 1
+    assert "errors saw no data; it is evaluated each 5m" in found.stdout
