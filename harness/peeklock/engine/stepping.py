@@ -21,12 +21,12 @@ from peeklock.engine.verb import Found, Verb
 from peeklock.engine.waiting import Deadline, Look, Waited, wait_until
 from peeklock.errors import PeeklockError
 from peeklock.redaction import RedactedError
+from peeklock.scenario.fields import Model
 from peeklock.scenario.matchers import Context as MatchContext
 from peeklock.scenario.matchers import Matcher, Mismatch, show
 from peeklock.scenario.model import Eventually, Step
 from peeklock.scenario.names import ALWAYS_DEFINED
 from peeklock.scenario.steps import EventuallyArguments
-from peeklock.scenario.topology import Model
 from peeklock.scenario.values import ValueInvalid, dig, resolve
 
 M = TypeVar("M", bound=Model)

@@ -13,10 +13,11 @@ from pydantic import Field
 from peeklock.alerts import Rule
 from peeklock.scenario.document import DataPath, Document
 from peeklock.scenario.durations import Duration
+from peeklock.scenario.fields import Model
 from peeklock.scenario.matchers import Matcher
 from peeklock.scenario.moments import Moment
 from peeklock.scenario.services import Service
-from peeklock.scenario.topology import DEPENDENCIES, Model, Stack
+from peeklock.scenario.topology import DEPENDENCIES, Stack
 from peeklock.scenario.vocabulary import VerbSpec
 
 Ability = Literal["clock", "faults", "exact_ledger", "docker"]

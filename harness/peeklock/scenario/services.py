@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from peeklock.scenario.cron import Cron
 from peeklock.scenario.durations import Duration
-from peeklock.scenario.topology import FilePath, Model
+from peeklock.scenario.fields import FilePath, Model
 
 
 class Ready(Model):

@@ -11,9 +11,9 @@ from pydantic import Field
 from peeklock.scenario.document import DataPath, Document, unknown_key
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.errors import Problem, ScenarioInvalid, suggestion
+from peeklock.scenario.fields import Model
 from peeklock.scenario.matchers import Matcher, MatcherInvalid, compile_collection, compile_matcher, show
 from peeklock.scenario.model import Capture, Eventually, FragmentHeader, Step
-from peeklock.scenario.topology import Model
 from peeklock.scenario.validation import validate
 from peeklock.scenario.values import is_template
 from peeklock.scenario.vocabulary import Facts, VerbSpec, Vocabulary

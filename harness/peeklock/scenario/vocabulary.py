@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from peeklock.scenario.errors import suggestion
-from peeklock.scenario.topology import Model, Stack
+from peeklock.scenario.fields import Model
+from peeklock.scenario.topology import Stack
 from peeklock.scenario.values import is_template
 
 Shape = Literal["value", "collection", "nothing"]

@@ -15,7 +15,7 @@ from peeklock.engine.failure import VerbFailed
 from peeklock.engine.sas_holder import NoAnswer, SasHolder, SasUrlInvalid
 from peeklock.engine.verb import Found, Verb
 from peeklock.scenario.durations import Duration
-from peeklock.scenario.topology import FilePath, Model
+from peeklock.scenario.fields import FilePath, Model
 from peeklock.scenario.values import is_template
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 

@@ -12,8 +12,8 @@ from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.errors import PeeklockError
 from peeklock.scenario.durations import Duration
+from peeklock.scenario.fields import Model
 from peeklock.scenario.moments import Moment
-from peeklock.scenario.topology import Model
 
 
 class ClockArguments(Model):

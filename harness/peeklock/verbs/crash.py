@@ -13,7 +13,7 @@ from peeklock.engine.verb import Found, Verb
 from peeklock.engine.waiting import Look, wait_until
 from peeklock.errors import PeeklockError
 from peeklock.scenario.durations import Duration
-from peeklock.scenario.topology import Model
+from peeklock.scenario.fields import Model
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 
 Moment = Literal[

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from peeklock.engine.context import CaseContext
 from peeklock.engine.verb import Found, Verb
-from peeklock.scenario.topology import FilePath, Model
+from peeklock.scenario.fields import FilePath, Model
 
 
 class DbArguments(Model):

@@ -12,7 +12,8 @@ from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.errors import PeeklockError
 from peeklock.scenario.durations import Duration
-from peeklock.scenario.topology import Model, ServiceBus
+from peeklock.scenario.fields import Model
+from peeklock.scenario.topology import ServiceBus
 from peeklock.scenario.values import is_template
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 from peeklock.stack.faults import KINDS, Fault

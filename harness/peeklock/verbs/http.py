@@ -18,7 +18,7 @@ from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.redaction import redact
 from peeklock.scenario.durations import Duration
-from peeklock.scenario.topology import FilePath, Model
+from peeklock.scenario.fields import FilePath, Model
 from peeklock.scenario.values import resolve
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 

@@ -10,9 +10,10 @@ from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.errors import PeeklockError
+from peeklock.scenario.fields import Model
 from peeklock.scenario.identities import assignment_complaint
 from peeklock.scenario.roles import part_of
-from peeklock.scenario.topology import Assignment, Model
+from peeklock.scenario.topology import Assignment
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 
 

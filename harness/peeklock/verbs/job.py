@@ -11,7 +11,7 @@ from peeklock.engine.environments import env_text
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.errors import PeeklockError
-from peeklock.scenario.topology import Model
+from peeklock.scenario.fields import Model
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 
 

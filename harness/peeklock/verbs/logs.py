@@ -8,8 +8,8 @@ from pydantic import Field
 
 from peeklock.engine.context import CaseContext
 from peeklock.engine.verb import Found, Verb
+from peeklock.scenario.fields import Model
 from peeklock.scenario.matchers import Context as MatchContext
-from peeklock.scenario.topology import Model
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 from peeklock.verbs.where import check_where, compile_where
 

@@ -10,9 +10,9 @@ from peeklock.engine.context import CaseContext
 from peeklock.engine.ledger import OUTCOMES, VIEW_KEYS, Message
 from peeklock.engine.verb import Found, Verb
 from peeklock.scenario.errors import suggestion
+from peeklock.scenario.fields import Model
 from peeklock.scenario.matchers import Context as MatchContext
 from peeklock.scenario.matchers import Mismatch, show
-from peeklock.scenario.topology import Model
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX
 from peeklock.verbs.where import check_where, compile_where

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from peeklock.engine.verb import Verb
 from peeklock.scenario.durations import Duration
-from peeklock.scenario.topology import Model
+from peeklock.scenario.fields import Model
 
 
 class NeverArguments(Model):

@@ -10,10 +10,10 @@ from pydantic import Field
 from peeklock.engine.context import CaseContext
 from peeklock.engine.verb import Found, Verb
 from peeklock.scenario.errors import suggestion
+from peeklock.scenario.fields import Model
 from peeklock.scenario.matchers import Context as MatchContext
 from peeklock.scenario.matchers import Mismatch, show
 from peeklock.scenario.standins import BLOB_KEYS, JOURNAL_KEYS
-from peeklock.scenario.topology import Model
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 from peeklock.verbs.where import check_where, compile_where
 

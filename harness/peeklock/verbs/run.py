@@ -16,7 +16,7 @@ from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.redaction import redact
 from peeklock.scenario.durations import Duration
-from peeklock.scenario.topology import Model
+from peeklock.scenario.fields import Model
 from peeklock.scenario.values import is_template
 from peeklock.scenario.vocabulary import Complaint, Facts
 from peeklock.supervision.errors import SupervisionError

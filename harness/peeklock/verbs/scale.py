@@ -6,7 +6,7 @@ from typing import Any
 
 from peeklock.engine.context import CaseContext
 from peeklock.engine.verb import Found, Verb
-from peeklock.scenario.topology import Model
+from peeklock.scenario.fields import Model
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 
 

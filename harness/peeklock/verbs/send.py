@@ -16,7 +16,8 @@ from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.errors import suggestion
-from peeklock.scenario.topology import FilePath, Model, ServiceBus
+from peeklock.scenario.fields import FilePath, Model
+from peeklock.scenario.topology import ServiceBus
 from peeklock.scenario.values import is_template
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 

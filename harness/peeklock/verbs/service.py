@@ -10,8 +10,9 @@ from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.errors import PeeklockError
+from peeklock.scenario.fields import Model
 from peeklock.scenario.services import process_names
-from peeklock.scenario.topology import DEPENDENCIES, Model
+from peeklock.scenario.topology import DEPENDENCIES
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 from peeklock.stack.backend import Dependencies, Services
 

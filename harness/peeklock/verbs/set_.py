@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import ConfigDict
 
 from peeklock.engine.verb import Verb
-from peeklock.scenario.topology import Model
+from peeklock.scenario.fields import Model
 
 
 class SetArguments(Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from peeklock.engine.verb import Verb
-from peeklock.scenario.topology import Model
+from peeklock.scenario.fields import Model
 
 
 class UseArguments(Model):

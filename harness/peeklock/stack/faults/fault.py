@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from peeklock.scenario.topology import Model
+from peeklock.scenario.fields import Model
 from peeklock.stack.faults.http import Answer, Request, Response
 from peeklock.stack.faults.ports import Connection, Listener, Way
 from peeklock.stack.faults.strikes import Strikes
