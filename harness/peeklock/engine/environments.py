@@ -8,6 +8,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -52,7 +53,7 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
     def surroundings(endpoints: Endpoints, ports: Ports, commands: Commands, log_dir: Path) -> Surroundings:
         looked_up = scope("", endpoints, ports)
         return Surroundings(
-            lambda value: resolve(value, looked_up),
+            lambda value, /, **names: resolve(value, replace(looked_up, names={**looked_up.names, **names})),
             scenario.place,
             scenario.path.parent,
             Functions(commands, scenario.root, log_dir / "answers.log"),
@@ -65,7 +66,7 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
     definition["clock"] = movable = moves_clock(scenario)
     definition["relayed"] = relayed = needs_relay(scenario)
     definition["lasting"] = lasting = scenario.ends_dependencies()
-    if header.stack.openai is not None:
+    if header.stack.openai is not None or header.stack.http:
         definition["answers"] = str(scenario.path)  # they tell where in the file they stand
     key = hashlib.sha256(json.dumps(definition, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return EnvironmentSpec(
@@ -125,6 +126,7 @@ def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Ports, cache: 
             "rules": dict(endpoints.access_rules),
         },
         "openai": {"endpoint": endpoints.openai_url, "key": endpoints.openai_keys.get("")},
+        "http": {name: {"url": url} for name, url in endpoints.http_urls.items()},
         "identities": {name: dict(facts) for name, facts in endpoints.identities.items()},
     }
 

@@ -66,7 +66,7 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
         for name, row in _spread(key, case, document, problems)
     ]
     problems += _service_problems(header, document)
-    problems += standin_problems(header.stack, document)
+    problems += standin_problems(header.stack, header.services, document)
     problems += identity_problems(header.stack, header.services, document)
     scenario = Scenario(
         document.path, document, header, background, tuple(cases), finally_, project_root(document.path), alerts

@@ -9,7 +9,9 @@ from typing import Any
 
 from peeklock.scenario.document import DataPath, Document
 from peeklock.scenario.errors import Problem, suggestion
+from peeklock.scenario.http_standins import HttpStandIn, path_pattern
 from peeklock.scenario.model import FragmentHeader, Scenario, Step
+from peeklock.scenario.standins import HTTP_REQUEST_KEYS, written_at
 from peeklock.scenario.values import Reference, ValueInvalid, is_template, references
 
 ENGINE_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -20,14 +22,17 @@ ENGINE_NAMES: Mapping[str, tuple[str, ...]] = {
     "blobs": ("connection_string", "account", "key", "url", "https_url"),
     "servicebus": ("connection_string", "url", "rules"),
     "openai": ("endpoint", "key"),
+    "http": (),
+    "request": HTTP_REQUEST_KEYS,
     "identities": (),
     "services": (),
     "service": ("name", "port"),
 }
-"""Names that the engine defines, and their parts; `service` for a service's own `run` and `env`, the others for every step."""
-ALWAYS_DEFINED = frozenset(ENGINE_NAMES) - {"service"}
-_OF_EACH = {"services": ("url", "port", "urls"), "identities": ("client_id", "object_id")}
-"""What `services.NAME` and `identities.NAME` have."""
+"""Names that the engine defines, and their parts; `service` for a service's own `run` and `env`, `request` for the answers of an
+HTTP stand-in, the others for every step."""
+ALWAYS_DEFINED = frozenset(ENGINE_NAMES) - {"service", "request"}
+_OF_EACH = {"http": ("url",), "services": ("url", "port", "urls"), "identities": ("client_id", "object_id")}
+"""What `http.NAME`, `services.NAME` and `identities.NAME` have."""
 
 
 def check_scenario(scenario: Scenario) -> list[Problem]:
@@ -35,14 +40,13 @@ def check_scenario(scenario: Scenario) -> list[Problem]:
     header, document, data = scenario.header, scenario.document, scenario.document.data
     rules = header.stack.servicebus.access_rules if header.stack.servicebus else {}
     absent = {} if header.stack.has_blob_door else {"blobs.https_url": "give `stack.blobs` a `name`"}
-    walk = _Walk(
-        {
-            "services": frozenset(header.services),
-            "servicebus.rules": frozenset(rules),
-            "identities": frozenset(header.stack.identities),
-        },
-        absent,
-    )
+    declared = {
+        "http": frozenset(header.stack.http),
+        "services": frozenset(header.services),
+        "servicebus.rules": frozenset(rules),
+        "identities": frozenset(header.stack.identities),
+    }
+    walk = _Walk(declared, absent)
     given = {*ALWAYS_DEFINED, *header.vars, *header.secrets}
     walk.own |= {*header.vars, *header.secrets}
     for section in ("vars", "secrets", "defaults"):
@@ -52,6 +56,8 @@ def check_scenario(scenario: Scenario) -> list[Problem]:
             walk.value(document, ("services", name), written.get(name), {*given, "service"})
     if isinstance(data.get("stack"), dict):
         walk.value(document, ("stack", "openai"), data["stack"].get("openai"), given - {"case"})
+        for name, standin in header.stack.http.items():
+            _answers(walk, declared, document, ("stack", "http", name, "routes"), standin, given - {"case"})
     for case in scenario.cases:
         defined = {*given, *case.row, *case.header.vars}
         walk.own |= {*case.row, *case.header.vars}
@@ -59,6 +65,23 @@ def check_scenario(scenario: Scenario) -> list[Problem]:
         for step in (*scenario.background, *case.steps, *scenario.finally_):
             walk.step(step, defined)
     return walk.problems
+
+
+def _answers(
+    walk: _Walk, declared: Mapping[str, frozenset[str]], document: Document, path: DataPath, standin: HttpStandIn,
+    given: set[str],
+) -> None:  # fmt: skip
+    """Check the names in the routes of an HTTP stand-in; its answers may use the request."""
+    written = written_at(document, path)
+    if not isinstance(written, list) or len(written) != len(standin.routes):
+        return  # one of them is wrong and was left out
+    for index, route in enumerate(standin.routes):
+        inside = _Walk({**declared, "request.parameters": frozenset(path_pattern(route.path).parameters)})
+        inside.own |= walk.own - {"request"}
+        inside.value(document, (*path, index, "when"), route.when, given)
+        for key in ("state", "respond", "sequence"):
+            inside.value(document, (*path, index, key), written[index].get(key), given | {"request"})
+        walk.problems += inside.problems
 
 
 def check_fragment(document: Document, header: FragmentHeader, steps: Iterable[Step]) -> list[Problem]:

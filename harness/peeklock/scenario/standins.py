@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from peeklock.scenario.document import DataPath, Document
 from peeklock.scenario.errors import Problem, suggestion
+from peeklock.scenario.http_standins import HttpStandIn, Route, path_pattern, states
 from peeklock.scenario.matchers import MatcherInvalid, compile_matcher
 from peeklock.scenario.topology import AnswerRule, Stack
 
@@ -21,21 +23,82 @@ BLOB_KEYS = (
 """What `requests` shows of one to the blob door."""
 
 
-def standin_problems(stack: Stack, document: Document) -> list[Problem]:
+HTTP_REQUEST_KEYS = ("body", "headers", "method", "parameters", "path", "query", "sha256", "size")
+"""What `when` sees of a request to an HTTP stand-in."""
+HTTP_KEYS = (*HTTP_REQUEST_KEYS, "answer", "route", "state", "status")
+"""What `requests` shows of it."""
+
+
+def standin_problems(stack: Stack, services: Collection[str], document: Document) -> list[Problem]:
     """Return what is wrong with the rules of a file's stand-ins."""
-    if stack.openai is None:
-        return []
-    return [
+    deployments = stack.openai.deployments if stack.openai is not None else {}
+    problems = [
         problem
-        for name, deployment in stack.openai.deployments.items()
+        for name, deployment in deployments.items()
         for problem in _of_rules(deployment.answers, ("stack", "openai", "deployments", name, "answers"), document)
     ]
+    for name, standin in stack.http.items():
+        path: DataPath = ("stack", "http", name)
+        if name in services:
+            text = f'"{name}" is a service and an HTTP stand-in'
+            problems.append(document.problem(path, text, fix="give one of them another name", at_key=True))
+        problems += _of_routes(standin, (*path, "routes"), document)
+    return problems
+
+
+def _of_routes(standin: HttpStandIn, path: DataPath, document: Document) -> list[Problem]:
+    routes = standin.routes
+    problems: list[Problem] = []
+    written = written_at(document, path)
+    if not isinstance(written, list) or len(written) != len(routes):
+        return []  # one of them is wrong and was left out: the others no longer stand where they are counted
+    for index, route in enumerate(routes):
+        here = (*path, index)
+        if (earlier := route.unreached(routes[:index])) is not None:
+            text = f"routes[{index}] ({route.title}) is never reached: routes[{earlier}] ({routes[earlier].title}) "
+            text += "answers all of its requests"
+            fix = "give the earlier one a `when`, a `state` or a `sequence`, or move it behind this one"
+            problems.append(document.problem(here, text, fix=fix))
+        problems += _of_when(route.when or {}, (*here, "when"), document, HTTP_REQUEST_KEYS)
+        problems += _of_parts(route, here, document)
+        known = list(dict.fromkeys(states(standin)))
+        if route.state is not None and route.state.is_ is not None and route.state.is_ not in known:
+            text = f'no route brings the stand-in into the state "{route.state.is_}"'
+            fix = suggestion(route.state.is_, known) or f"say `becomes: {route.state.is_}` at the route that does"
+            at = (*here, "state", "is")
+            problems.append(document.problem(at, text, expected="one of " + ", ".join(known), fix=fix))
+    return problems
+
+
+def _of_parts(route: Route, path: DataPath, document: Document) -> list[Problem]:
+    """Return what is wrong with the parameters and the headers that a route's `when` names."""
+    problems = []
+    when, parameters = route.when or {}, path_pattern(route.path).parameters
+    for name in _keys(when.get("parameters")):
+        if name not in parameters:
+            text = f'the path {route.path} has no parameter "{name}"'
+            expected = "one of " + ", ".join(parameters) if parameters else "the path has none"
+            fix = (
+                suggestion(name, parameters) or f"write {{{name}}} into the path, or match the query with query: {{…}}"
+            )
+            at = (*path, "when", "parameters", name)
+            problems.append(document.problem(at, text, expected=expected, fix=fix, at_key=True))
+    for name in _keys(when.get("headers")):
+        if name != name.lower():
+            at = (*path, "when", "headers", name)
+            text = f'no header is called "{name}": they are in lower case here'
+            problems.append(document.problem(at, text, fix=f"write {name.lower()}", at_key=True))
+    return problems
+
+
+def _keys(value: Any) -> list[str]:
+    return [key.removesuffix("?") for key in value if not key.startswith("$")] if isinstance(value, dict) else []
 
 
 def _of_rules(rules: list[AnswerRule], path: DataPath, document: Document) -> list[Problem]:
     problems: list[Problem] = []
     for_all: int | None = None
-    written = _written(document, path) if rules else []
+    written = written_at(document, path) if rules else []
     if isinstance(written, list) and len(written) != len(rules):
         return []  # one of them is wrong and was left out: the others no longer stand where they are counted
     for index, rule in enumerate(rules):
@@ -47,12 +110,11 @@ def _of_rules(rules: list[AnswerRule], path: DataPath, document: Document) -> li
         elif not rule.when and rule.sequence is None:
             for_all = index
         place = (*path, index) if isinstance(written, list) else path
-        problems += _of_when(rule, (*place, "when"), document)
+        problems += _of_when(rule.when or {}, (*place, "when"), document, REQUEST_KEYS)
     return problems
 
 
-def _of_when(rule: AnswerRule, path: DataPath, document: Document) -> list[Problem]:
-    when = rule.when or {}
+def _of_when(when: Mapping[str, Any], path: DataPath, document: Document, keys: Sequence[str]) -> list[Problem]:
     try:
         compile_matcher(when)
     except MatcherInvalid as error:
@@ -62,17 +124,18 @@ def _of_when(rule: AnswerRule, path: DataPath, document: Document) -> list[Probl
         document.problem(
             (*path, key),
             f'a request has no "{key}"',
-            expected="one of " + ", ".join(REQUEST_KEYS),
-            fix=suggestion(key, REQUEST_KEYS) or "write body: {…} for a part of the body",
+            expected="one of " + ", ".join(keys),
+            fix=suggestion(key, keys) or "write body: {…} for a part of the body",
             at_key=True,
         )
         for key in when
-        if not key.startswith("$") and key not in REQUEST_KEYS
+        if not key.startswith("$") and key not in keys
     ]
 
 
-def _written(document: Document, path: DataPath) -> Any:
+def written_at(document: Document, path: DataPath) -> Any:
+    """Return what is written at a place; None where nothing is."""
     value = document.data
     for part in path:
-        value = value[part]
+        value = value.get(part) if isinstance(value, dict) else None
     return value

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.fields import FilePath, FunctionName, Model
+from peeklock.scenario.http_standins import HttpName, HttpStandIn
 from peeklock.servicebus.entity_settings import SETTINGS
 
 
@@ -322,6 +323,9 @@ class Stack(Model):
     blobs: Blobs | None = None
     servicebus: ServiceBus | None = None
     openai: OpenAI | None = None
+    http: dict[HttpName, HttpStandIn] = Field(
+        {}, description="stand-ins for what speaks HTTP and is not the system's own"
+    )
     identities: dict[IdentityName, list[RoleAssigned]] = Field(
         {}, description="managed identities, and the roles that each has; a service has the one of its own name"
     )

@@ -36,6 +36,8 @@ class Endpoints:
     openai_url: str | None = None
     openai_keys: Mapping[str, str] = field(default_factory=dict)
     """By service: each has its own, so that the journal tells who asked; that of nobody (`""`) is the test's."""
+    http_urls: Mapping[str, str] = field(default_factory=dict)
+    """Of each HTTP stand-in."""
     identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """`client_id` and `object_id` of each managed identity."""
     names: Names | None = None
@@ -270,7 +272,7 @@ class Environment(Protocol):
     def dependencies(self) -> Dependencies: ...
     @property
     def standins(self) -> Mapping[str, StandIn]:
-        """What answers in the place of others: `openai`."""
+        """What answers in the place of others: `openai`, and the HTTP stand-ins by their names."""
 
     @property
     def identities(self) -> Identities | None:

@@ -27,12 +27,17 @@ class Caller(NamedTuple):
     """On whatever part of the stack."""
 
 
+class Resolve(Protocol):
+    """Looks up `${…}` as the scenario file's top level does; `names` come before those of the file."""
+
+    def __call__(self, value: Any, /, **names: Any) -> Any: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a stand-in has of the scenario that it answers for."""
 
-    resolve: Callable[[Any], Any]
-    """Looks up `${…}` as the file's top level does."""
+    resolve: Resolve
     where: Callable[[tuple[str | int, ...]], str]
     """Returns `file:line` of a place in the scenario file."""
     folder: Path

@@ -26,7 +26,8 @@ class _Words(Model):
     """What goes with every fault."""
 
     on: str | None = Field(
-        None, description="postgres, blobs, servicebus, openai, a service, or one replica of it (api.1)"
+        None,
+        description="postgres, blobs, servicebus, openai, an HTTP stand-in, a service, or one replica of it (api.1)",
     )
     clear: str | None = Field(None, description="end the faults at a target, or `all`")
     for_: Duration | None = Field(
@@ -119,7 +120,7 @@ def _limits(arguments: _Words) -> str:
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
     stack = facts.stack
     declared = [kind for kind in ("postgres", "blobs", "servicebus", "openai") if getattr(stack, kind) is not None]
-    targets = [*declared, *facts.processes]
+    targets = [*declared, *stack.http, *facts.processes]
     if "clear" in raw:
         return undeclared("target", raw["clear"], [*targets, ALL], ("clear",))
     if unknown := undeclared("target", raw.get("on"), targets, ("on",)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
@@ -13,7 +13,7 @@ from peeklock.scenario.errors import suggestion
 from peeklock.scenario.fields import Model
 from peeklock.scenario.matchers import Context as MatchContext
 from peeklock.scenario.matchers import Mismatch, show
-from peeklock.scenario.standins import BLOB_KEYS, JOURNAL_KEYS
+from peeklock.scenario.standins import BLOB_KEYS, HTTP_KEYS, JOURNAL_KEYS
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 from peeklock.verbs.where import check_where, compile_where
 
@@ -21,8 +21,10 @@ from peeklock.verbs.where import check_where, compile_where
 class RequestsArguments(Model):
     """Which requests: those to a stand-in that a matcher takes."""
 
-    to: Literal["openai", "blobs"]
-    where: dict[str, Any] = Field({}, description="matchers; keys as in the result: deployment, text, images, status …")
+    to: str = Field(description="openai, an HTTP stand-in of the file, or blobs")
+    where: dict[str, Any] = Field(
+        {}, description="matchers; keys as in the result: deployment, text, path, body, status …"
+    )
 
 
 def run(arguments: RequestsArguments, context: CaseContext) -> Found:
@@ -46,13 +48,15 @@ def _nearest(judged: list[tuple[Mapping[str, Any], list[Mismatch]]]) -> str:
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
     to, where = raw.get("to"), raw.get("where")
-    there = {"openai": facts.stack.openai is not None, "blobs": facts.stack.has_blob_door}
-    if to in there and not there[to]:
-        if to == "blobs":
-            text = "only requests that come through the blob door are known, and there is none"
-            return [Complaint(("to",), text, fix="give `stack.blobs` a `name`"), *check_where(raw)]
-        return undeclared("stand-in", to, (), ("to",)) + check_where(raw)
-    known = BLOB_KEYS if to == "blobs" else JOURNAL_KEYS
+    keys: dict[Any, tuple[str, ...]] = dict.fromkeys(facts.stack.http, HTTP_KEYS)
+    keys |= {"openai": JOURNAL_KEYS} if facts.stack.openai is not None else {}
+    keys |= {"blobs": BLOB_KEYS} if facts.stack.has_blob_door else {}
+    if to == "blobs" and to not in keys:
+        text = "only requests that come through the blob door are known, and there is none"
+        return [Complaint(("to",), text, fix="give `stack.blobs` a `name`"), *check_where(raw)]
+    if to not in keys:
+        return undeclared("stand-in", to, keys, ("to",)) + check_where(raw)
+    known = keys[to]
     complaints: list[Complaint] = []
     if isinstance(where, dict):
         complaints = [
@@ -65,7 +69,7 @@ def _check(raw: Any, facts: Facts) -> list[Complaint]:
             for key in where
             if not key.startswith("$") and key.removesuffix("?") not in known
         ]
-        deployment = where.get("deployment")
+        deployment = where.get("deployment") if to == "openai" else None
         if facts.stack.openai is not None and isinstance(deployment, str) and not deployment.startswith("$"):
             complaints += undeclared("deployment", deployment, facts.stack.openai.deployments, ("where", "deployment"))
     return complaints + check_where(raw)

@@ -32,7 +32,7 @@ def spec(project: Project, *command: str, name: str = "named", **more: Any) -> A
     """Return the spec of an environment whose one service runs a command that ends when it has sent."""
     service = project.service().model_copy(update={"run": list(command), "ready": Ready(log="sent")})
     made = project.spec(name=name, postgres=False, servicebus=False, services={"sender": service}, key=name, **more)
-    around = Surroundings(lambda value: value, lambda _: "", Path(), NoFunctions(), lambda: 0.0)
+    around = Surroundings(lambda value, /, **_: value, lambda _: "", Path(), NoFunctions(), lambda: 0.0)
     stack = made.stack.model_copy(update={"blobs": BLOBS, "openai": OPENAI})
     return dataclasses.replace(made, stack=stack, surroundings=lambda *_: around)
 

@@ -32,7 +32,7 @@ class NoFunctions:
 
 def looking(project: Project, **services: Service) -> EnvironmentSpec:
     spec = project.spec(postgres=False, blobs=False, servicebus=False, services=services)
-    around = Surroundings(lambda value: value, lambda _: "", Path(), NoFunctions(), lambda: 0.0)
+    around = Surroundings(lambda value, /, **_: value, lambda _: "", Path(), NoFunctions(), lambda: 0.0)
     stack = spec.stack.model_copy(update={"openai": SPEC})
     return dataclasses.replace(spec, stack=stack, surroundings=lambda *_: around)
 

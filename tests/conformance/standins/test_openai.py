@@ -77,7 +77,7 @@ def standin(tmp_path: Path, port: int) -> Iterator[OpenAIStandIn]:
     (tmp_path / "answers.py").write_text("def look(request):\n    return {'size': len(request['images'][0]['data'])}\n")
     (tmp_path / "recorded.json").write_text(json.dumps(RECORDED))
     spec = topology.OpenAI.model_validate(RULES, context={"folder": tmp_path})
-    surroundings = Surroundings(lambda value: value, lambda _: "a.yaml:7", tmp_path, Here(), time.time)
+    surroundings = Surroundings(lambda value, /, **_: value, lambda _: "a.yaml:7", tmp_path, Here(), time.time)
     made = OpenAIStandIn(spec, port, {"": KEY, "worker": WORKERS}, surroundings)
     yield made
     made.close()

@@ -12,15 +12,17 @@ _PORT = {
     "postgres": re.compile(r"(?<=@127\.0\.0\.1:)\d+"),
     "blobs": re.compile(r"(?<=BlobEndpoint=http://127\.0\.0\.1:)\d+"),
     "servicebus": re.compile(r"(?<=Endpoint=sb://127\.0\.0\.1:)\d+"),
-    "openai": re.compile(r"(?<=http://127\.0\.0\.1:)\d+"),
 }
+_HTTP_PORT = re.compile(r"(?<=http://127\.0\.0\.1:)\d+")
 _SECRET = re.compile(r"(?:(?<=AccountKey=)|(?<=SharedAccessKey=))[^;]+|(?<=:)[^:/@]+(?=@127\.0\.0\.1:)")
 
 
 def addresses(endpoints: Endpoints) -> dict[str, int]:
     """Return the port of each dependency that is there."""
     return {
-        kind: int(found[0]) for kind, text in _texts(endpoints).items() if (found := _PORT[kind].search(text or ""))
+        kind: int(found[0])
+        for kind, text in _texts(endpoints).items()
+        if (found := _PORT.get(kind, _HTTP_PORT).search(text or ""))
     }
 
 
@@ -28,7 +30,7 @@ def through(endpoints: Endpoints, ports: Mapping[str, int]) -> Endpoints:
     """Return the endpoints with the `ports` of a relay in the place of their own."""
 
     def seen(kind: str, text: str) -> str:
-        return _PORT[kind].sub(str(ports[kind]), text) if kind in ports else text
+        return _PORT.get(kind, _HTTP_PORT).sub(str(ports[kind]), text) if kind in ports else text
 
     replaced = {kind: None if text is None else seen(kind, text) for kind, text in _texts(endpoints).items()}
     return replace(
@@ -37,6 +39,7 @@ def through(endpoints: Endpoints, ports: Mapping[str, int]) -> Endpoints:
         blobs_connection_string=replaced["blobs"],
         servicebus_connection_string=replaced["servicebus"],
         openai_url=replaced["openai"],
+        http_urls={name: seen(name, url) for name, url in endpoints.http_urls.items()},
         access_rules={name: seen("servicebus", text) for name, text in endpoints.access_rules.items()},
         service_connection_strings={
             name: seen("servicebus", text) for name, text in endpoints.service_connection_strings.items()
@@ -60,4 +63,5 @@ def _texts(endpoints: Endpoints) -> dict[str, str | None]:
         "blobs": endpoints.blobs_connection_string,
         "servicebus": endpoints.servicebus_connection_string,
         "openai": endpoints.openai_url,
+        **endpoints.http_urls,
     }

@@ -222,7 +222,7 @@ class LocalEnvironment:
 
     def _open_listeners(self) -> None:
         spec = self._spec
-        if spec.stack.openai is None and not self.record.door_ports:
+        if spec.stack.openai is None and not spec.stack.http and not self.record.door_ports:
             return
         surroundings = None
         if spec.surroundings is not None:
@@ -297,8 +297,9 @@ class LocalEnvironment:
         https = None if door is None else f"https://127.0.0.1:{door}/{account}"
         standin = record.standin_ports.get("openai")
         openai = None if standin is None else f"http://127.0.0.1:{standin}"
+        http = {name: f"http://127.0.0.1:{record.standin_ports[name]}" for name in stack.http}
         facts = {} if self.identities is None else self.identities.facts()
-        return Endpoints(postgres, blobs, bus, rules, own, https, openai, dict(record.standin_keys), facts)
+        return Endpoints(postgres, blobs, bus, rules, own, https, openai, dict(record.standin_keys), http, facts)
 
     def _reset_database(self, progress: Callable[[str], None]) -> None:
         postgres = self._spec.stack.postgres

@@ -23,6 +23,7 @@ from peeklock.stack.identities import Identities
 from peeklock.stack.names.tls_front import TlsFront
 from peeklock.stack.names.transport import transports
 from peeklock.standins import StandIn, Surroundings
+from peeklock.standins.http.stand_in import ScenarioHttpStandIn
 from peeklock.standins.openai.stand_in import OpenAIStandIn
 
 __all__ = ["Identities", "Listeners"]
@@ -43,14 +44,12 @@ class Listeners:
         self._thread = threading.Thread(target=self._loop.run_forever, name="doors", daemon=True)
         self._thread.start()
         try:
-            if spec.stack.openai is not None and surroundings is not None:
-                port, keys = record.standin_ports["openai"], record.standin_keys
-                surroundings = replace(
+            if surroundings is not None:
+                self._open_standins(spec, record, replace(
                     surroundings, bearer=None if identities is None else identities.caller,
                     transports=lambda: transports(seen().names),
-                )  # fmt: skip
-                self.standins["openai"] = OpenAIStandIn(spec.stack.openai, port, keys, surroundings)
-            if (port := record.door_ports.get(OPENAI, 0)) and self.standins:
+                ))  # fmt: skip
+            if (port := record.door_ports.get(OPENAI, 0)) and "openai" in self.standins:
                 self._open(TlsFront(lambda: addresses(seen())["openai"]), port, "the door of Azure OpenAI")
             if port := record.door_ports.get(LOGIN, 0):
                 self._open(TlsFront(lambda: record.standin_ports["identities"]), port, "the door of the token issuer")
@@ -73,6 +72,14 @@ class Listeners:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
+
+    def _open_standins(self, spec: EnvironmentSpec, record: Record, surroundings: Surroundings) -> None:
+        ports = record.standin_ports
+        if spec.stack.openai is not None:
+            keys = record.standin_keys
+            self.standins["openai"] = OpenAIStandIn(spec.stack.openai, ports["openai"], keys, surroundings)
+        for name, each in spec.stack.http.items():
+            self.standins[name] = ScenarioHttpStandIn(name, each, ports[name], surroundings)
 
     def _open(self, door: BlobDoor | TlsFront, port: int, title: str) -> None:
         try:

@@ -1,0 +1,106 @@
+"""The door of an HTTP stand-in: routes, and what goes into the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from peeklock.errors import PeeklockError
+from peeklock.redaction import redact
+from peeklock.scenario.http_standins import Route
+from peeklock.servicebus.http import HttpLimits, HttpReply, HttpRequest, HttpService
+from peeklock.standins.http.answer import reply_to
+from peeklock.standins.http.request import StandInRequest
+from peeklock.standins.http.router import NoAnswer, Router
+from peeklock.standins.journal import Entry, Journal
+from peeklock.standins.stand_in import Surroundings
+
+LARGEST = 64 << 20
+"""Bytes of a request."""
+_LONGEST_ANSWER = 1 << 20
+"""Bytes of an answer that the journal shows."""
+
+
+class HttpDoor(HttpService):
+    """Answers by the routes of a stand-in; what no route knows is 404, and a problem in the journal."""
+
+    cancels = True
+
+    def __init__(
+        self, name: str, routes: Sequence[Route], journal: Journal, surroundings: Surroundings,
+        where: Callable[[int], str],
+    ) -> None:  # fmt: skip
+        """`where(3)` is the place in the scenario file of the fourth route."""
+        super().__init__(HttpLimits(body=LARGEST), lambda *_, **__: None)
+        self._name, self._routes, self._journal = name, routes, journal
+        self._surroundings, self._where = surroundings, where
+        self.router = Router(routes, surroundings)
+
+    def refusal(self, status: int, reason: str) -> HttpReply:
+        """Say no to what is no request of the service's."""
+        return HttpReply(status, f"{reason}\n".encode(), "text/plain; charset=utf-8")
+
+    async def answer(self, request: HttpRequest) -> HttpReply:
+        """Answer one request, and keep it in the journal."""
+        life = self._journal.life
+        asked = StandInRequest(request)
+        seen: dict[str, Any] = {}
+        problem, parameters = "", {}
+        try:
+            chosen = self.router.choose(asked)
+            if chosen is None:
+                raise self._unknown(asked)
+            parameters = dict(chosen.parameters)
+            seen |= {"route": chosen.route, "state": chosen.state}
+            reply = await self._answered(asked, parameters, chosen.route, chosen.answer)
+            if chosen.answer.delay is not None:
+                await asyncio.sleep(chosen.answer.delay)
+        except NoAnswer as missing:
+            problem = redact(str(missing))
+            reply = self.refusal(500 if "route" in seen else 404, redact(missing.problem))
+        except Exception as error:  # noqa: BLE001  whatever it is, the client and the case are told
+            told = str(error) if isinstance(error, PeeklockError) else f"unforeseen {type(error).__name__}: {error}"
+            problem = redact(told)
+            reply = self.refusal(500, problem)
+        view = {**asked.view(parameters), **seen, "status": reply.status, **_shown(reply)}
+        how = f"routes[{seen['route']}]" if "route" in seen else "no route"
+        summary = f"{asked.method} {asked.path} {reply.status} {how}"
+        self._journal.add(life, Entry(time.time(), view, summary, problem))
+        return reply
+
+    async def _answered(
+        self, request: StandInRequest, parameters: Mapping[str, str], route: int, answer: Any
+    ) -> HttpReply:
+        try:
+            return await reply_to(request, parameters, answer, self._surroundings)
+        except PeeklockError as error:
+            raise NoAnswer(
+                f"routes[{route}] of {self._name} ({self._routes[route].title}) has no answer: {error.problem}",
+                where=self._where(route),
+                expected=error.expected,
+                actual=error.actual,
+                fix=error.fix,
+            ) from error
+
+    def _unknown(self, request: StandInRequest) -> NoAnswer:
+        nearest, why = self.router.nearest(request)
+        title = self._routes[nearest].title
+        return NoAnswer(
+            f"no route of {self._name} answers {request.method} {request.path}",
+            where=self._where(nearest),
+            fix=f"add a route; the nearest is routes[{nearest}] ({title}): {why}",
+        )
+
+
+def _shown(reply: HttpReply) -> dict[str, Any]:
+    """Return the answer as the journal shows it: a value of JSON, or a text."""
+    if not reply.body or len(reply.body) > _LONGEST_ANSWER:
+        return {}
+    try:
+        text = reply.body.decode()
+        return {"answer": json.loads(text) if "json" in reply.kind else text}
+    except ValueError:
+        return {}

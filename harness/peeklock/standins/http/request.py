@@ -1,0 +1,124 @@
+"""A request as routes, functions and the journal see it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from peeklock.redaction import MASK
+from peeklock.servicebus.http import HttpRequest
+
+_SECRET_HEADERS = (
+    "api-key", "apikey", "authorization", "cookie", "functions-key", "password", "secret", "subscription-key", "token",
+)  # fmt: skip
+"""What the names of headers end with that hold keys and tokens."""
+_SECRET_FIELDS = frozenset({
+    "access_token", "api-key", "api_key", "apikey", "assertion", "client_assertion", "client_secret", "code", "password",
+    "refresh_token", "sig", "subscription-key", "token",
+})  # fmt: skip
+"""Fields of queries and forms that hold keys and tokens."""
+_FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True)
+class StandInRequest:
+    """One request to an HTTP stand-in."""
+
+    http: HttpRequest
+
+    @property
+    def method(self) -> str:
+        """In capitals."""
+        return self.http.method
+
+    @cached_property
+    def path(self) -> str:
+        """Unquoted, but for slashes inside a part."""
+        return "/".join(unquote(part).replace("/", "%2F") for part in self.http.path.split("/"))
+
+    @cached_property
+    def query(self) -> dict[str, Any]:
+        """A text for each parameter; a list where it is repeated."""
+        return _fields(self.http.target.partition("?")[2])
+
+    @property
+    def media_type(self) -> str:
+        """Without its parameters."""
+        return self.http.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @cached_property
+    def body(self) -> Any:
+        """A value of JSON, the fields of a form, a text, or None for bytes and for nothing."""
+        try:
+            text = self.http.body.decode()
+        except UnicodeDecodeError:
+            return None
+        if self.media_type == _FORM:
+            return _fields(text)
+        if self.media_type in ("", "application/json") or self.media_type.endswith("+json"):
+            try:
+                return json.loads(text)
+            except (ValueError, RecursionError):
+                return text or None
+        return text or None
+
+    def real(self, parameters: Mapping[str, str]) -> dict[str, Any]:
+        """Return what `when` is held against: everything, keys and tokens included."""
+        return self._shown(parameters, dict(self.http.headers), self.query, self.body)
+
+    def view(self, parameters: Mapping[str, str]) -> dict[str, Any]:
+        """Return what the journal and `${request.…}` show: no key and no token."""
+        headers = {name: _masked(value) if _is_secret(name) else value for name, value in self.http.headers.items()}
+        body = _without_secrets(self.body) if self.media_type == _FORM else self.body
+        return self._shown(parameters, headers, _without_secrets(self.query), body)
+
+    def for_function(self, parameters: Mapping[str, str]) -> dict[str, Any]:
+        """Return what a function of the user's gets: everything, and the bytes of the body."""
+        return {"body": None, **self.real(parameters), "data": self.http.body}
+
+    @staticmethod
+    def is_secret(path: str) -> bool:
+        """Tell whether what stands at a path of `real` is hidden in `view`."""
+        section, _, name = path.partition(".")
+        return (section == "headers" and (not name or _is_secret(name))) or name in _SECRET_FIELDS
+
+    def _shown(
+        self, parameters: Mapping[str, str], headers: dict[str, str], query: dict[str, Any], body: Any
+    ) -> dict[str, Any]:
+        shown: dict[str, Any] = {
+            "method": self.method,
+            "path": self.path,
+            "parameters": dict(parameters),
+            "query": query,
+            "headers": headers,
+            "size": len(self.http.body),
+        }
+        if body is not None:
+            shown["body"] = body
+        elif self.http.body:
+            shown["sha256"] = hashlib.sha256(self.http.body).hexdigest()
+        return shown
+
+
+def _fields(text: str) -> dict[str, Any]:
+    found = parse_qs(text, keep_blank_values=True)
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def _is_secret(header: str) -> bool:
+    return header.endswith(_SECRET_HEADERS)
+
+
+def _masked(value: str) -> str:
+    """Keep the scheme of an `Authorization`."""
+    scheme, space, _ = value.partition(" ")
+    return f"{scheme} {MASK}" if space and scheme.isalpha() else MASK
+
+
+def _without_secrets(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: MASK if name.lower() in _SECRET_FIELDS else value for name, value in fields.items()}

@@ -1,0 +1,36 @@
+"""An HTTP stand-in of a scenario."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peeklock.scenario import http_standins
+from peeklock.standins.active_faults import ActiveFaults
+from peeklock.standins.http.door import HttpDoor
+from peeklock.standins.journal import Journal
+from peeklock.standins.server import StandInServer
+from peeklock.standins.stand_in import Surroundings
+
+
+class ScenarioHttpStandIn:
+    """Implements `StandIn`. Listens on `port` from its making until `close`."""
+
+    def __init__(self, name: str, spec: http_standins.HttpStandIn, port: int, surroundings: Surroundings) -> None:
+        """Raises `PeeklockError` when the port is taken."""
+        self.journal = Journal()
+        self.faults: ActiveFaults[Any] = ActiveFaults()
+        self._surroundings = surroundings
+
+        def where(route: int) -> str:
+            return surroundings.where(("stack", "http", name, "routes", route))
+
+        self._door = HttpDoor(name, spec.routes, self.journal, surroundings, where)
+        self._server = StandInServer(self._door, port, f"the stand-in {name}")
+
+    def reset(self) -> None:
+        self._door.router.reset()
+        self.journal.clear()
+
+    def close(self) -> None:
+        self._server.close()
+        self._surroundings.functions.close()

@@ -1,0 +1,163 @@
+"""A service that calls somebody else's HTTP, and scenarios that say what it is answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import Run
+from tests.conformance.stack.engine import engine_or_skip
+
+GATEWAY = '''\
+"""Hands what is posted on to what STAND_IN names, and tells what came back."""
+import http.server, json, os, urllib.error, urllib.request
+
+
+class Gateway(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.answer(self.asked("GET", None) if self.path != "/" else {})
+
+    def do_POST(self):
+        self.answer(self.asked("POST", self.rfile.read(int(self.headers["content-length"]))))
+
+    def asked(self, method, body):
+        headers = {"content-type": "application/json", "authorization": "Bearer " + os.environ["KEY"]}
+        request = urllib.request.Request(os.environ["STAND_IN"] + self.path, body, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=2) as reply:
+                return {"status": reply.status, "body": reply.read().decode(), "model": reply.headers.get("x-model")}
+        except urllib.error.HTTPError as error:
+            return {"status": error.code}
+        except TimeoutError:
+            return {"timeout": True}
+        except Exception as error:
+            return {"broken": type(error).__name__}
+
+    def answer(self, value):
+        body = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Gateway).serve_forever()
+'''
+HEAD = """\
+scenario: Scoring
+vars: {model: blue}
+secrets: {key: "${uuid()}"}
+stack:
+  http:
+    aml:
+      routes:
+        - post: /score
+          when: {body: {job: turn}}
+          sequence: [{json: {n: 1}}, {json: {n: 2}}]
+        - post: /score
+          when: {body: {job: computed}, headers: {authorization: "Bearer ${key}"}}
+          respond: {python: "answers:score"}
+        - post: /score
+          when: {body: {job: $string}}
+          respond: {headers: {x-model: "${model}"}, json: {of: "${request.body.job}", size: "${request.size}"}}
+        - {get: "/jobs/{id}", state: {is: started, becomes: done, of: "${request.parameters.id}"}, respond: {text: running}}
+        - {get: "/jobs/{id}", state: {is: done, of: "${request.parameters.id}"}, respond: {template: done.txt}}
+services:
+  gateway: {run: [python, gateway.py], env: {STAND_IN: "${http.aml.url}", KEY: "${key}"}, ready: {http: /}}
+cases:
+"""
+GOOD = """\
+  answers:
+    steps:
+      - http: {post: /score, json: {job: seven}}
+        expect: {json: {status: 200, model: blue, body: '{"of": "seven", "size": 15}'}}
+      - http: {post: /score, json: {job: computed}}
+        expect: {json: {status: 201, body: '{"seen": "POST /score"}'}}
+      - http: {post: /score, json: {job: turn}}
+        expect: {json: {body: '{"n": 1}'}}
+      - http: {post: /score, json: {job: turn}}
+        expect: {json: {body: '{"n": 2}'}}
+      - requests: {to: aml, where: {body: {job: turn}, route: 0}}
+        expect: {count: 2, each: {status: 200, headers: {authorization: "Bearer ***"}}}
+      - http: {get: "${http.aml.url}/jobs/direct"}
+        expect: {text: running}
+  a_state_is_of_one_job_and_one_case:
+    steps:
+      - requests: {to: aml}
+        expect: {count: 0}
+      - http: {get: /jobs/a}
+        expect: {json: {body: running}}
+      - http: {get: /jobs/b}
+        expect: {json: {body: running}}
+      - http: {get: /jobs/a}
+        expect: {json: {body: "a of blue is done\\n"}}
+      - http: {get: /jobs/direct}
+        expect: {json: {body: running}}
+      - http: {post: /score, json: {job: turn}}
+        expect: {json: {body: '{"n": 1}'}}
+  faults:
+    steps:
+      - fault: {on: aml, status: 503, times: 1}
+      - http: {post: /score, json: {job: x}}
+        expect: {json: {status: 503}}
+      - fault: {on: aml, truncate: 3, times: 1}
+      - http: {post: /score, json: {job: x}}
+        expect: {json: {broken: IncompleteRead}}
+      - fault: {on: aml, reset_peer: true}
+      - http: {post: /score, json: {job: x}}
+        expect: {json: {broken: $string}}
+      - fault: {clear: aml}
+      - http: {post: /score, json: {job: x}}
+        expect: {json: {status: 200}}
+"""
+UNFORESEEN = """\
+  unforeseen:
+    steps:
+      - http: {post: /score, json: {jop: x}}
+        expect: {json: {status: 404}}
+"""
+
+
+@pytest.fixture
+def scoring(project: Path) -> Path:
+    """A scenario file without cases."""
+    (project / "gateway.py").write_text(GATEWAY, encoding="utf-8")
+    said = "{'status': 201, 'json': {'seen': request['method'] + ' ' + request['path']}}"
+    answers = f"def score(request):\n    assert request['data'].startswith(b'{{')\n    return {said}\n"
+    (project / "scenarios" / "answers.py").write_text(answers, encoding="utf-8")
+    (project / "scenarios" / "done.txt").write_text("${request.parameters.id} of ${model} is done\n", encoding="utf-8")
+    file = project / "scenarios" / "scoring.yaml"
+    file.write_text(HEAD, encoding="utf-8")
+    return file
+
+
+def test_a_service_is_answered_by_the_routes(peeklock: Run, scoring: Path) -> None:
+    """Values, templates, sequences, states, functions, and faults of the connection; a case knows no other's."""
+    scoring.write_text(HEAD + GOOD, encoding="utf-8")
+    done = peeklock("run", str(scoring))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_request_that_no_route_knows_fails_its_case(peeklock: Run, scoring: Path) -> None:
+    """Although its steps pass: the nearest route is named, with its place, and what kept it from answering."""
+    scoring.write_text(HEAD + UNFORESEEN, encoding="utf-8")
+    done = peeklock("run", str(scoring))
+    assert done.returncode == 1
+    assert "no route of aml answers POST /score" in done.stdout
+    assert "scenarios/scoring.yaml:14" in done.stdout
+    assert "the nearest is routes[2] (POST /score): body.job is absent" in done.stdout
+
+
+def test_a_container_reaches_a_stand_in(peeklock: Run, scoring: Path) -> None:
+    """At the same address as a process."""
+    engine_or_skip("peeklock/services")
+    service = '  gateway: {image: peeklock/services, run: [python, -c, "${file(../gateway.py)}"], env:'
+    text = (HEAD + GOOD).replace("  gateway: {run: [python, gateway.py], env:", service)
+    scoring.write_text(text, encoding="utf-8")
+    done = peeklock("run", str(scoring), "--backend", "containers")
+    assert done.returncode == 0, done.stdout + done.stderr
