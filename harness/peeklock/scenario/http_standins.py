@@ -43,11 +43,11 @@ def path_pattern(text: str) -> PathPattern:
     """
     if not text.startswith("/"):
         raise ValueError(f"not a path: {text!r} (it begins with /, without the host)")
-    if any(sign in text for sign in "?# "):
-        raise ValueError(f"not a path: {text!r} (for the query say when: {{query: {{…}}}})")
     names = [name for name, _ in _PARAMETER.findall(text)]
     if any(sign in _PARAMETER.sub("", text) for sign in "{}"):
         raise ValueError(f"not a parameter in {text!r}: write {{name}}, or {{name*}} for the whole rest of the path")
+    if any(sign in _PARAMETER.sub("", text) for sign in "?# "):
+        raise ValueError(f"not a path: {text!r} (for the query say when: {{query: {{…}}}})")
     if (twice := next((name for name in names if names.count(name) > 1), None)) is not None:
         raise ValueError(f"{text!r} has two parameters {{{twice}}}")
     pattern, end = "", 0

@@ -42,11 +42,12 @@ def standin_problems(stack: Stack, services: Collection[str], document: Document
         if name in services:
             text = f'"{name}" is a service and an HTTP stand-in'
             problems.append(document.problem(path, text, fix="give one of them another name", at_key=True))
-        problems += _of_routes(standin, (*path, "routes"), document)
+        problems += route_problems(standin, (*path, "routes"), document)
     return problems
 
 
-def _of_routes(standin: HttpStandIn, path: DataPath, document: Document) -> list[Problem]:
+def route_problems(standin: HttpStandIn, path: DataPath, document: Document) -> list[Problem]:
+    """Return what is wrong with the routes at `path`: one that is never reached, a matcher that is none …"""
     routes = standin.routes
     problems: list[Problem] = []
     written = written_at(document, path)

@@ -15,13 +15,13 @@ class StandInServer:
     """Serves an `HttpService` on loopback."""
 
     def __init__(self, service: HttpService, port: int, title: str) -> None:
-        """Listen when this returns. `title`: for people. Raises `PeeklockError` when the port is taken."""
+        """Listen when this returns, on any free port for 0. `title`: for people. Raises `PeeklockError` when the port is taken."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=title, daemon=True)
         self._thread.start()
         self._listener = HttpListener(service)
         try:
-            asyncio.run_coroutine_threadsafe(self._listener.start(_HOST, port), self._loop).result()
+            self.port = asyncio.run_coroutine_threadsafe(self._listener.start(_HOST, port), self._loop).result()
         except OSError as error:
             self._end()
             raise PeeklockError(

@@ -27,6 +27,10 @@ class ScenarioHttpStandIn:
         self._door = HttpDoor(name, spec.routes, self.journal, surroundings, where)
         self._server = StandInServer(self._door, port, f"the stand-in {name}")
 
+    @property
+    def port(self) -> int:
+        return self._server.port
+
     def reset(self) -> None:
         self._door.router.reset()
         self.journal.clear()
