@@ -73,7 +73,17 @@ def no_service_exit(context: CaseContext) -> list[str]:
 
 
 def contracts_hold(context: CaseContext) -> list[str]:
-    """Every message on a queue with a `schema` is valid by it."""
+    """Every message on a queue with a `schema` is valid by it, and every request to a stand-in with a `contract` and its answer."""
+    called = [
+        f"{name}: {entry.view['method']} {entry.view['path']}: {wrong}"
+        for name, standin in context.environment.standins.items()
+        for entry in standin.journal.entries()
+        for wrong in entry.view.get("contract", ())
+    ]
+    return (list(dict.fromkeys(called)) + _bodies_off_schema(context))[:5]
+
+
+def _bodies_off_schema(context: CaseContext) -> list[str]:
     servicebus = context.scenario.header.stack.servicebus
     if not any(queue.message_schema for queue in (servicebus.receivable().values() if servicebus else ())):
         return []
@@ -88,7 +98,7 @@ def contracts_hold(context: CaseContext) -> list[str]:
         for message in context.ledger.messages(name):
             for path, error in schema_errors(schema, body_of(message.facts))[:3]:
                 found.append(f"{name}: {message.facts.get('message_id')}: {path or 'the body'}: {error}")
-    return found[:5]
+    return found
 
 
 def no_unexpected_consumers(context: CaseContext) -> list[str]:

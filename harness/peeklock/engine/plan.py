@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from peeklock.engine.contract_check import contract_problems
 from peeklock.engine.keyword import compile_keyword
 from peeklock.engine.rule_check import rule_problems
 from peeklock.engine.session import case_id
@@ -55,6 +56,7 @@ def load_all(paths: Iterable[Path], vocabulary: Vocabulary) -> list[Scenario]:
             scenario = load(path, vocabulary)
             scenarios.append(scenario)
             problems += rule_problems(scenario)
+            problems += contract_problems(scenario)
         except ScenarioInvalid as error:
             problems += error.problems
     if problems:

@@ -30,6 +30,10 @@ class PathPattern(NamedTuple):
         written = _PARAMETER.sub(lambda found: "\0/\0" if found.group(2) else "\0", other.text)
         return self.regex.fullmatch(written) is not None
 
+    def sample(self) -> str:
+        """Return one of its paths."""
+        return _PARAMETER.sub("x", self.text)
+
     @property
     def parameters(self) -> list[str]:
         """Their names."""
@@ -204,9 +208,17 @@ class Route(Model):
 class HttpStandIn(Model):
     """A stand-in for something that speaks HTTP and is not the system's own."""
 
-    routes: list[Route] = Field(
-        min_length=1, description="the first that fits answers; a request that none fits fails the case"
+    contract: FilePath | None = Field(
+        None,
+        description="OpenAPI 3: `contracts_hold` holds every request and answer to it, and its examples answer what no route does",
     )
+    routes: list[Route] = Field([], description="the first that fits answers; a request that none fits fails the case")
+
+    @model_validator(mode="after")
+    def _something(self) -> HttpStandIn:
+        if not self.routes and self.contract is None:
+            raise ValueError("say routes, at least one, or contract")
+        return self
 
 
 def states(standin: HttpStandIn) -> Iterator[str]:

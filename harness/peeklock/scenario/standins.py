@@ -25,7 +25,7 @@ BLOB_KEYS = (
 
 HTTP_REQUEST_KEYS = ("body", "headers", "method", "parameters", "path", "query", "sha256", "size")
 """What `when` sees of a request to an HTTP stand-in."""
-HTTP_KEYS = (*HTTP_REQUEST_KEYS, "answer", "route", "state", "status")
+HTTP_KEYS = (*HTTP_REQUEST_KEYS, "answer", "contract", "route", "state", "status")
 """What `requests` shows of it."""
 
 

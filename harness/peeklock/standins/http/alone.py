@@ -28,18 +28,19 @@ class HttpStandIn:
         assert aml.requests[0]["body"] == {"id": 7}
     ```
 
-    Leaving it raises `PeeklockError` when a request came that no route answers. Python functions run in this process.
+    Leaving it does `check`. Python functions run in this process.
     """
 
     def __init__(
         self,
-        routes: Sequence[Mapping[str, Any]],
+        routes: Sequence[Mapping[str, Any]] = (),
         *,
+        contract: Path | None = None,
         folder: Path | None = None,
         names: Mapping[str, Any] | None = None,
         port: int = 0,
     ) -> None:
-        """Listen when this returns. `folder`: where paths in the routes start (default: the working directory); `names`: what
+        """Listen when this returns. `contract`: an OpenAPI 3 file (extra `openapi`); `folder`: where paths in the routes start (default: the working directory); `names`: what
         `${…}` finds besides `request`; `port`: 0 for a free one. Raises `PeeklockError` for routes that are wrong."""
         folder = (folder or Path.cwd()).resolve()
         scope = Scope(dict(names or {}), folder)
@@ -48,7 +49,7 @@ class HttpStandIn:
             return resolve(value, Scope({**scope.names, **more}, folder))
 
         surroundings = Surroundings(looked_up, lambda path: f"routes[{path[-1]}]", folder, _HereFunctions(), time.time)
-        self._standin = ScenarioHttpStandIn("the stand-in", _checked(routes, folder), port, surroundings)
+        self._standin = ScenarioHttpStandIn("the stand-in", _checked(routes, contract, folder), port, surroundings)
 
     @property
     def url(self) -> str:
@@ -61,8 +62,11 @@ class HttpStandIn:
         return [dict(entry.view) for entry in self._standin.journal.entries()]
 
     def check(self) -> None:
-        """Raise `PeeklockError` when a request came that no route answers, with the nearest route."""
-        problems = [entry.problem for entry in self._standin.journal.entries() if entry.problem]
+        """Raise `PeeklockError` when a request came that no route answers, with the nearest route; or one, or an answer, that is
+        outside the contract."""
+        entries = self._standin.journal.entries()
+        problems = [entry.problem for entry in entries if entry.problem]
+        problems += [f"{each.summary}: {wrong}" for each in entries for wrong in each.view.get("contract", ())]
         if problems:
             raise PeeklockError("\n\n".join(dict.fromkeys(problems)))
 
@@ -100,8 +104,9 @@ class _HereFunctions:
         """Nothing to close."""
 
 
-def _checked(routes: Sequence[Mapping[str, Any]], folder: Path) -> http_standins.HttpStandIn:
-    raw = {"routes": [dict(each) for each in routes]}
+def _checked(routes: Sequence[Mapping[str, Any]], contract: Path | None, folder: Path) -> http_standins.HttpStandIn:
+    raw: dict[str, Any] = {"routes": [dict(each) for each in routes]}
+    raw |= {} if contract is None else {"contract": str(contract)}
     document = Document(folder / "routes", "", raw, {}, {})
     standin, problems = validate(http_standins.HttpStandIn, raw, document, ())
     if standin is not None:

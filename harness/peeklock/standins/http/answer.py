@@ -12,6 +12,7 @@ from typing import Any
 from peeklock.errors import PeeklockError
 from peeklock.scenario.http_standins import HttpAnswer
 from peeklock.scenario.matchers import show
+from peeklock.scenario.values import is_template, references
 from peeklock.servicebus.http import HttpReply
 from peeklock.standins.http.request import StandInRequest
 from peeklock.standins.http.router import NoAnswer
@@ -54,6 +55,23 @@ async def reply_to(
                 return _reply(answer.status, headers)
     except (OSError, UnicodeDecodeError) as error:
         raise NoAnswer(f"its file cannot be read: {error}", fix="correct the file") from error
+
+
+def fixed(answer: HttpAnswer) -> HttpReply | None:
+    """Return the reply of an answer that depends on nothing; None for others. Raises `OSError`."""
+    if any(is_template(value) for value in answer.headers.values()):
+        return None
+    match answer.body:
+        case "json" if not list(references(answer.json_)):
+            return _reply(answer.status, answer.headers, _json(answer.json_), _JSON)
+        case "text" if not list(references(answer.text)):
+            return _reply(answer.status, answer.headers, str(answer.text).encode(), _TEXT)
+        case "file" if answer.file is not None:
+            return _reply(answer.status, answer.headers, answer.file.read_bytes(), _kind(answer.file))
+        case "":
+            return _reply(answer.status, answer.headers)
+        case _:
+            return None
 
 
 async def _from_function(

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from peeklock.errors import PeeklockError
 from peeklock.redaction import redact
@@ -18,6 +18,9 @@ from peeklock.standins.http.router import NoAnswer, Router
 from peeklock.standins.journal import Entry, Journal
 from peeklock.standins.stand_in import Surroundings
 
+if TYPE_CHECKING:
+    from peeklock.standins.http.contract import Contract
+
 LARGEST = 64 << 20
 """Bytes of a request."""
 _LONGEST_ANSWER = 1 << 20
@@ -25,18 +28,18 @@ _LONGEST_ANSWER = 1 << 20
 
 
 class HttpDoor(HttpService):
-    """Answers by the routes of a stand-in; what no route knows is 404, and a problem in the journal."""
+    """Answers by the routes of a stand-in; what neither they nor a contract know is 404, and a problem in the journal."""
 
     cancels = True
 
     def __init__(
         self, name: str, routes: Sequence[Route], journal: Journal, surroundings: Surroundings,
-        where: Callable[[int], str],
+        where: Callable[[int], str], contract: Contract | None = None,
     ) -> None:  # fmt: skip
         """`where(3)` is the place in the scenario file of the fourth route."""
         super().__init__(HttpLimits(body=LARGEST), lambda *_, **__: None)
         self._name, self._routes, self._journal = name, routes, journal
-        self._surroundings, self._where = surroundings, where
+        self._surroundings, self._where, self._contract = surroundings, where, contract
         self.router = Router(routes, surroundings)
 
     def refusal(self, status: int, reason: str) -> HttpReply:
@@ -51,13 +54,19 @@ class HttpDoor(HttpService):
         problem, parameters = "", {}
         try:
             chosen = self.router.choose(asked)
+            wrong = self._contract.request_errors(asked) if self._contract is not None else []
+            if self._contract is not None:
+                seen["contract"] = wrong
             if chosen is None:
-                raise self._unknown(asked)
-            parameters = dict(chosen.parameters)
-            seen |= {"route": chosen.route, "state": chosen.state}
-            reply = await self._answered(asked, parameters, chosen.route, chosen.answer)
-            if chosen.answer.delay is not None:
-                await asyncio.sleep(chosen.answer.delay)
+                reply = self._by_contract(asked, wrong)
+            else:
+                parameters = dict(chosen.parameters)
+                seen |= {"route": chosen.route, "state": chosen.state}
+                reply = await self._answered(asked, parameters, chosen.route, chosen.answer)
+            if self._contract is not None:
+                seen["contract"] = [*wrong, *self._contract.answer_errors(asked.method, asked.path, reply)]
+            if chosen is not None and chosen.answer.delay is not None:
+                await _pass(chosen.answer.delay)
         except NoAnswer as missing:
             problem = redact(str(missing))
             reply = self.refusal(500 if "route" in seen else 404, redact(missing.problem))
@@ -70,6 +79,17 @@ class HttpDoor(HttpService):
         summary = f"{asked.method} {asked.path} {reply.status} {how}"
         self._journal.add(life, Entry(time.time(), view, summary, problem))
         return reply
+
+    def _by_contract(self, request: StandInRequest, wrong: Sequence[str]) -> HttpReply:
+        """Answer what no route does by the contract's examples. Raises `NoAnswer`."""
+        if self._contract is None or not self._contract.knows(request.method, request.path):
+            raise self._unknown(request)
+        if wrong:
+            return self.refusal(400, "\n".join(wrong))
+        if (example := self._contract.example(request.method, request.path)) is None:
+            text = f"no route of {self._name} answers {request.method} {request.path}, and the contract has no example of it"
+            raise NoAnswer(text, where=self._contract.file.name, fix="add a route, or an example to the contract")
+        return example
 
     async def _answered(
         self, request: StandInRequest, parameters: Mapping[str, str], route: int, answer: Any
@@ -86,6 +106,9 @@ class HttpDoor(HttpService):
             ) from error
 
     def _unknown(self, request: StandInRequest) -> NoAnswer:
+        if not self._routes:
+            text = f"the contract of {self._name} knows no {request.method} {request.path}"
+            return NoAnswer(text, fix="correct the request, or the contract")
         nearest, why = self.router.nearest(request)
         title = self._routes[nearest].title
         return NoAnswer(
@@ -93,6 +116,17 @@ class HttpDoor(HttpService):
             where=self._where(nearest),
             fix=f"add a route; the nearest is routes[{nearest}] ({title}): {why}",
         )
+
+
+async def _pass(seconds: float) -> None:
+    """Let time pass, unless the client goes or the stand-in is closed."""
+    loop = asyncio.get_running_loop()
+    over = asyncio.Event()
+    timer = loop.call_later(seconds, over.set)
+    try:
+        await over.wait()
+    finally:
+        timer.cancel()
 
 
 def _shown(reply: HttpReply) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from peeklock.errors import PeeklockError
 from peeklock.scenario import http_standins
 from peeklock.standins.active_faults import ActiveFaults
 from peeklock.standins.http.door import HttpDoor
@@ -11,12 +13,26 @@ from peeklock.standins.journal import Journal
 from peeklock.standins.server import StandInServer
 from peeklock.standins.stand_in import Surroundings
 
+if TYPE_CHECKING:
+    from peeklock.standins.http.contract import Contract
+
+
+def open_contract(file: Path) -> Contract:
+    """Read a contract. Raises `PeeklockError`."""
+    try:
+        from peeklock.standins.http.contract import Contract  # 0.4 s, for stand-ins that have one; and an extra
+    except ModuleNotFoundError as error:
+        raise PeeklockError(
+            f"a contract cannot be read without {error.name}", fix="install it: pip install 'peeklock[openapi]'"
+        ) from None
+    return Contract(file)
+
 
 class ScenarioHttpStandIn:
     """Implements `StandIn`. Listens on `port` from its making until `close`."""
 
     def __init__(self, name: str, spec: http_standins.HttpStandIn, port: int, surroundings: Surroundings) -> None:
-        """Raises `PeeklockError` when the port is taken."""
+        """Raises `PeeklockError` when the port is taken, or the contract is none."""
         self.journal = Journal()
         self.faults: ActiveFaults[Any] = ActiveFaults()
         self._surroundings = surroundings
@@ -24,7 +40,8 @@ class ScenarioHttpStandIn:
         def where(route: int) -> str:
             return surroundings.where(("stack", "http", name, "routes", route))
 
-        self._door = HttpDoor(name, spec.routes, self.journal, surroundings, where)
+        contract = None if spec.contract is None else open_contract(spec.contract)
+        self._door = HttpDoor(name, spec.routes, self.journal, surroundings, where, contract)
         self._server = StandInServer(self._door, port, f"the stand-in {name}")
 
     @property

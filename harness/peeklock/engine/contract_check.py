@@ -1,0 +1,57 @@
+"""Are the contracts of a scenario's stand-ins contracts, and are the routes inside them?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from peeklock.errors import PeeklockError
+from peeklock.scenario.document import DataPath
+from peeklock.scenario.errors import Problem
+from peeklock.scenario.http_standins import HttpAnswer, Route, path_pattern
+from peeklock.scenario.model import Scenario
+
+if TYPE_CHECKING:
+    from peeklock.standins.http.contract import Contract
+
+
+def contract_problems(scenario: Scenario) -> list[Problem]:
+    """Return a problem for each contract that is none, and for each route and each fixed answer outside of its contract."""
+    document, found = scenario.document, []
+    for name, standin in scenario.header.stack.http.items():
+        if standin.contract is None:
+            continue
+        from peeklock.standins.http.stand_in import open_contract  # 45 ms, for files that have any
+
+        here: DataPath = ("stack", "http", name)
+        try:
+            contract = open_contract(standin.contract)
+        except PeeklockError as error:
+            at = (*here, "contract")
+            found.append(document.problem(at, error.problem, expected=error.expected, fix=error.fix))
+            continue
+        for index, route in enumerate(standin.routes):
+            for path, message, fix in _outside(route, contract):
+                found.append(document.problem((*here, "routes", index, *path), message, fix=fix))
+    return found
+
+
+def _outside(route: Route, contract: Contract) -> Iterator[tuple[DataPath, str, str]]:
+    from peeklock.standins.http.answer import fixed  # as above
+
+    if not route.method:
+        return
+    path = path_pattern(route.path).sample()
+    if not contract.knows(route.method, path):
+        text = f"{contract.file.name} knows no {route.title}"
+        yield (route.method.lower(),), text, "correct the route, or add it to the contract"
+        return
+    answers: list[tuple[DataPath, HttpAnswer]] = []
+    if route.respond is not None:
+        answers = [(("respond",), route.respond)]
+    answers += [(("sequence", index), answer) for index, answer in enumerate(route.sequence or ())]
+    for at, answer in answers:
+        reply = fixed(answer)
+        for wrong in contract.answer_errors(route.method, path, reply) if reply is not None else ():
+            text = f"the answer is outside {contract.file.name}: {wrong}"
+            yield at, text, "correct the answer; for one that breaks the contract use a fault: status, truncate …"

@@ -1,0 +1,126 @@
+"""Stand-ins that are held to an OpenAPI contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from peeklock import PeeklockError
+from peeklock.standins.http import HttpStandIn
+
+CONTRACT = """\
+openapi: 3.0.3
+info: {title: Scoring, version: "1"}
+servers: [{url: "https://{region}.example.com/v1", variables: {region: {default: west}}}]
+paths:
+  /score:
+    post:
+      parameters: [{name: tenant, in: query, required: true, schema: {type: integer}}]
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema: {type: object, required: [job], properties: {job: {type: string}}}
+      responses:
+        "200":
+          description: the label
+          content:
+            application/json:
+              schema: {$ref: "#/components/schemas/Label"}
+              examples: {cat: {value: {label: cat}}}
+        "503": {description: busy}
+  /jobs/{id}:
+    delete: {parameters: [{name: id, in: path, required: true, schema: {type: string}}], responses: {"204": {description: gone}}}
+    get:
+      parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+      responses: {"200": {description: a job, content: {application/json: {schema: {type: object}}}}}
+components: {schemas: {Label: {type: object, required: [label], properties: {label: {type: string}}}}}
+"""
+GOOD = {"params": {"tenant": "7"}, "json": {"job": "a"}}
+
+
+@pytest.fixture
+def contract(tmp_path: Path) -> Path:
+    file = tmp_path / "scoring.yaml"
+    file.write_text(CONTRACT, encoding="utf-8")
+    return file
+
+
+def test_the_examples_answer_what_no_route_does(contract: Path) -> None:
+    """Below the path of the server; an answer that has no body needs no example."""
+    with HttpStandIn(contract=contract) as it:
+        assert httpx.post(f"{it.url}/v1/score", **GOOD).json() == {"label": "cat"}
+        assert httpx.delete(f"{it.url}/v1/jobs/7").status_code == 204
+        assert [each["contract"] for each in it.requests] == [[], []]
+
+
+def test_a_route_comes_before_the_examples(contract: Path) -> None:
+    with HttpStandIn([{"post": "/v1/score", "respond": {"json": {"label": "dog"}}}], contract=contract) as it:
+        assert httpx.post(f"{it.url}/v1/score", **GOOD).json() == {"label": "dog"}
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"json": {}}, "body: 'job' is a required property"),
+        ({"json": {"job": 3}}, "body.job: 3 is not of type 'string'"),
+        ({"params": {}}, "Missing required query parameter: tenant"),
+        ({"params": {"tenant": "x"}}, "Query parameter error: tenant"),
+        ({"json": None, "content": b"{"}, "Content for the following mimetype not found"),
+    ],
+)
+def test_a_request_outside_the_contract_is_told_and_refused(contract: Path, change: dict[str, Any], wrong: str) -> None:
+    it = HttpStandIn(contract=contract)
+    refused = httpx.post(f"{it.url}/v1/score", **{**GOOD, **change})
+    it.close()
+    assert refused.status_code == 400
+    assert wrong in refused.text
+    with pytest.raises(PeeklockError, match=f"POST /v1/score 400.*{wrong}"):
+        it.check()
+
+
+@pytest.mark.parametrize(
+    ("answer", "wrong"),
+    [
+        ({"json": {}}, "answer: 'label' is a required property"),
+        ({"json": {"label": 1}}, "answer.label: 1 is not of type 'string'"),
+        ({"status": 418}, "Unknown response http status: 418"),
+        ({"text": "cat"}, "mimetype not found: text/plain"),
+        ({"status": 503}, ""),
+    ],
+)
+def test_an_answer_outside_the_contract_is_told(contract: Path, answer: dict[str, Any], wrong: str) -> None:
+    it = HttpStandIn([{"post": "/v1/score", "respond": answer}], contract=contract)
+    httpx.post(f"{it.url}/v1/score", **GOOD)
+    it.close()
+    told = it.requests[0]["contract"]
+    assert (wrong in told[0]) if wrong else (told == [])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "why"),
+    [
+        ("GET", "/v1/jobs/7", "the contract has no example of it"),
+        ("GET", "/score", "the contract of the stand-in knows no GET /score"),
+    ],
+)
+def test_what_neither_routes_nor_contract_answer_is_a_problem(contract: Path, method: str, path: str, why: str) -> None:
+    with pytest.raises(PeeklockError, match=why), HttpStandIn(contract=contract) as it:
+        assert httpx.request(method, it.url + path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("openapi: [", "cannot be read"),
+        ("swagger: '2.0'", "no OpenAPI 3 contract"),
+        ("openapi: 3.0.0\ninfo: {title: a}\npaths: {}", "info: 'version' is a required property"),
+    ],
+)
+def test_a_file_that_is_no_contract_is_refused(contract: Path, text: str, why: str) -> None:
+    contract.write_text(text, encoding="utf-8")
+    with pytest.raises(PeeklockError, match=why):
+        HttpStandIn(contract=contract)
