@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from peeklock.errors import PeeklockError
 from peeklock.scenario.document import DataPath
 from peeklock.scenario.errors import Problem
-from peeklock.scenario.http_standins import HttpAnswer, Route, path_pattern
+from peeklock.scenario.http_standins import HttpAnswer, HttpStandIn, Route, path_pattern
 from peeklock.scenario.model import Scenario
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ def contract_problems(scenario: Scenario) -> list[Problem]:
             found.append(document.problem(at, error.problem, expected=error.expected, fix=error.fix))
             continue
         for index, route in enumerate(standin.routes):
-            for path, message, fix in _outside(route, contract):
+            for path, message, fix in _outside(standin, route, contract):
                 found.append(document.problem((*here, "routes", index, *path), message, fix=fix))
     return found
 
 
-def _outside(route: Route, contract: Contract) -> Iterator[tuple[DataPath, str, str]]:
+def _outside(standin: HttpStandIn, route: Route, contract: Contract) -> Iterator[tuple[DataPath, str, str]]:
     from peeklock.standins.http.answer import fixed  # as above
 
     if not route.method:
@@ -51,7 +51,8 @@ def _outside(route: Route, contract: Contract) -> Iterator[tuple[DataPath, str, 
         answers = [(("respond",), route.respond)]
     answers += [(("sequence", index), answer) for index, answer in enumerate(route.sequence or ())]
     for at, answer in answers:
-        reply = fixed(answer)
+        handed_on = standin.kind is None or answer.status == 200
+        reply = fixed(answer) if handed_on else None
         for wrong in contract.answer_errors(route.method, path, reply) if reply is not None else ():
             text = f"the answer is outside {contract.file.name}: {wrong}"
             yield at, text, "correct the answer; for one that breaks the contract use a fault: status, truncate …"

@@ -37,6 +37,7 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
         identity = endpoints.service_connection_strings.get(service, endpoints.servicebus_connection_string)
         names["servicebus"] = {**names["servicebus"], "connection_string": identity}
         names["openai"] = {**names["openai"], "key": endpoints.openai_keys.get(service)}
+        names["http"] = http_names(endpoints, service)
         return Scope(names, scenario.path.parent)
 
     def variables(endpoints: Endpoints, ports: Ports) -> dict[str, dict[str, str]]:
@@ -126,8 +127,16 @@ def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Ports, cache: 
             "rules": dict(endpoints.access_rules),
         },
         "openai": {"endpoint": endpoints.openai_url, "key": endpoints.openai_keys.get("")},
-        "http": {name: {"url": url} for name, url in endpoints.http_urls.items()},
+        "http": http_names(endpoints, ""),
         "identities": {name: dict(facts) for name, facts in endpoints.identities.items()},
+    }
+
+
+def http_names(endpoints: Endpoints, service: str) -> dict[str, Any]:
+    """Return the names of HTTP stand-ins, as a service knows them, or (with an empty name) the test."""
+    return {
+        name: {"url": url, "key": endpoints.http_keys.get(name, {}).get(service)}
+        for name, url in endpoints.http_urls.items()
     }
 
 
@@ -192,7 +201,8 @@ def secrets_of(endpoints: Endpoints) -> set[str]:
     facts = [parts_of(string or "") for string in strings]
     keys = {fact[key] for fact in facts for key in ("AccountKey", "SharedAccessKey") if key in fact}
     password = urlsplit(endpoints.postgres_url or "").password
-    return keys | {*endpoints.openai_keys.values()} | ({password} if password else set())
+    keys |= {key for of in (endpoints.openai_keys, *endpoints.http_keys.values()) for key in of.values()}
+    return keys | ({password} if password else set())
 
 
 def env_text(value: Any) -> str:

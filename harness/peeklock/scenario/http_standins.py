@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -212,12 +212,25 @@ class HttpStandIn(Model):
         None,
         description="OpenAPI 3: `contracts_hold` holds every request and answer to it, and its examples answer what no route does",
     )
+    kind: Literal["azure_ml"] | None = Field(
+        None, description="whose manners it has: those of an Azure ML online endpoint"
+    )
+    deployments: list[str] = Field(
+        ["default"], min_length=1, description="azure_ml: the first answers where `azureml-model-deployment` names none"
+    )
+    request_timeout: Duration = Field(5.0, gt=0, le=180, description="azure_ml: 408 for an answer that takes longer")
+    max_concurrent_requests_per_instance: int = Field(
+        1, ge=1, description="azure_ml: twice as many are let in, then 429"
+    )
+    instance_count: int = Field(1, ge=1, description="azure_ml")
     routes: list[Route] = Field([], description="the first that fits answers; a request that none fits fails the case")
 
     @model_validator(mode="after")
     def _something(self) -> HttpStandIn:
         if not self.routes and self.contract is None:
             raise ValueError("say routes, at least one, or contract")
+        if self.kind is None and (said := self.model_fields_set - {"kind", "contract", "routes"}):
+            raise ValueError(f"{min(said)} goes with kind: azure_ml")
         return self
 
 

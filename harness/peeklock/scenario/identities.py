@@ -10,7 +10,8 @@ from peeklock.scenario.roles import ADMINISTRATIVE, ROLES, part_of
 from peeklock.scenario.services import Service, ServiceIdentity
 from peeklock.scenario.topology import Assignment, Stack
 
-_PARTS = {"servicebus": "Service Bus", "blobs": "Blob Storage", "openai": "Azure OpenAI"}
+_PARTS = {"servicebus": "Service Bus", "blobs": "Blob Storage", "openai": "Azure OpenAI", "azure_ml": "Azure ML"}
+_ADDED = {"azure_ml": "say kind: azure_ml at a stand-in of stack.http"}
 _HOSTS = {"servicebus": "servicebus.windows.net", "blobs": "blob.core.windows.net"}
 
 
@@ -47,7 +48,7 @@ def assignment_complaint(assignment: Assignment, stack: Stack) -> tuple[str, str
     if assignment.on is None:
         return None
     known = scopes(stack, part)
-    if part == "openai":
+    if part in ("openai", "azure_ml"):
         return "on", f"a role on {_PARTS[part]} holds for all of its deployments", "", "leave `on` out"
     if assignment.on.lower() in {name.lower() for name in known}:
         return None

@@ -11,7 +11,7 @@ from peeklock.scenario.document import DataPath, Document
 from peeklock.scenario.errors import Problem, suggestion
 from peeklock.scenario.http_standins import HttpStandIn, path_pattern
 from peeklock.scenario.model import FragmentHeader, Scenario, Step
-from peeklock.scenario.standins import HTTP_REQUEST_KEYS, written_at
+from peeklock.scenario.standins import http_request_keys, written_at
 from peeklock.scenario.values import Reference, ValueInvalid, is_template, references
 
 ENGINE_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -23,7 +23,7 @@ ENGINE_NAMES: Mapping[str, tuple[str, ...]] = {
     "servicebus": ("connection_string", "url", "rules"),
     "openai": ("endpoint", "key"),
     "http": (),
-    "request": HTTP_REQUEST_KEYS,
+    "request": (),
     "identities": (),
     "services": (),
     "service": ("name", "port"),
@@ -31,7 +31,7 @@ ENGINE_NAMES: Mapping[str, tuple[str, ...]] = {
 """Names that the engine defines, and their parts; `service` for a service's own `run` and `env`, `request` for the answers of an
 HTTP stand-in, the others for every step."""
 ALWAYS_DEFINED = frozenset(ENGINE_NAMES) - {"service", "request"}
-_OF_EACH = {"http": ("url",), "services": ("url", "port", "urls"), "identities": ("client_id", "object_id")}
+_OF_EACH = {"http": ("url", "key"), "services": ("url", "port", "urls"), "identities": ("client_id", "object_id")}
 """What `http.NAME`, `services.NAME` and `identities.NAME` have."""
 
 
@@ -40,6 +40,8 @@ def check_scenario(scenario: Scenario) -> list[Problem]:
     header, document, data = scenario.header, scenario.document, scenario.document.data
     rules = header.stack.servicebus.access_rules if header.stack.servicebus else {}
     absent = {} if header.stack.has_blob_door else {"blobs.https_url": "give `stack.blobs` a `name`"}
+    keyless = (name for name, each in header.stack.http.items() if each.kind is None)
+    absent |= {f"http.{name}.key": "only a stand-in of kind: azure_ml has one" for name in keyless}
     declared = {
         "http": frozenset(header.stack.http),
         "services": frozenset(header.services),
@@ -75,8 +77,10 @@ def _answers(
     written = written_at(document, path)
     if not isinstance(written, list) or len(written) != len(standin.routes):
         return  # one of them is wrong and was left out
+    known = frozenset(http_request_keys(standin))
     for index, route in enumerate(standin.routes):
-        inside = _Walk({**declared, "request.parameters": frozenset(path_pattern(route.path).parameters)})
+        parameters = frozenset(path_pattern(route.path).parameters)
+        inside = _Walk({**declared, "request": known, "request.parameters": parameters})
         inside.own |= walk.own - {"request"}
         inside.value(document, (*path, index, "when"), route.when, given)
         for key in ("state", "respond", "sequence"):

@@ -21,6 +21,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
         "Cognitive Services OpenAI User",
         "Cognitive Services User",
     ),
+    "azure_ml": ("AzureML Data Scientist",),
 }
 ADMINISTRATIVE = frozenset({
     "Owner", "Contributor", "Reader", "Storage Account Contributor", "Cognitive Services Contributor",

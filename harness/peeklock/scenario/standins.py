@@ -24,9 +24,19 @@ BLOB_KEYS = (
 
 
 HTTP_REQUEST_KEYS = ("body", "headers", "method", "parameters", "path", "query", "sha256", "size")
-"""What `when` sees of a request to an HTTP stand-in."""
-HTTP_KEYS = (*HTTP_REQUEST_KEYS, "answer", "contract", "route", "state", "status")
-"""What `requests` shows of it."""
+"""What `when` sees of a request to any HTTP stand-in."""
+_AZURE_ML_KEYS = ("caller", "deployment", "sent_as")
+
+
+def http_request_keys(standin: HttpStandIn) -> tuple[str, ...]:
+    """Return what `when` sees of a request to an HTTP stand-in."""
+    return (*HTTP_REQUEST_KEYS, *_AZURE_ML_KEYS) if standin.kind == "azure_ml" else HTTP_REQUEST_KEYS
+
+
+def http_keys(standin: HttpStandIn) -> tuple[str, ...]:
+    """Return what `requests` shows of one."""
+    own = ("error", "model_status") if standin.kind == "azure_ml" else ()
+    return (*http_request_keys(standin), "answer", "contract", "hung_up", "route", "state", "status", *own)
 
 
 def standin_problems(stack: Stack, services: Collection[str], document: Document) -> list[Problem]:
@@ -60,7 +70,7 @@ def route_problems(standin: HttpStandIn, path: DataPath, document: Document) -> 
             text += "answers all of its requests"
             fix = "give the earlier one a `when`, a `state` or a `sequence`, or move it behind this one"
             problems.append(document.problem(here, text, fix=fix))
-        problems += _of_when(route.when or {}, (*here, "when"), document, HTTP_REQUEST_KEYS)
+        problems += _of_when(route.when or {}, (*here, "when"), document, http_request_keys(standin))
         problems += _of_parts(route, here, document)
         known = list(dict.fromkeys(states(standin)))
         if route.state is not None and route.state.is_ is not None and route.state.is_ not in known:

@@ -345,6 +345,11 @@ class Stack(Model):
         return found
 
     @property
+    def azure_ml(self) -> list[str] | None:
+        """The HTTP stand-ins that are Azure ML endpoints; None where there is none."""
+        return [name for name, each in self.http.items() if each.kind == "azure_ml"] or None
+
+    @property
     def has_blob_door(self) -> bool:
         """Whether its blobs are reached over TLS as well."""
         return self.blobs is not None and self.blobs.name is not None

@@ -13,7 +13,7 @@ from peeklock.scenario.errors import suggestion
 from peeklock.scenario.fields import Model
 from peeklock.scenario.matchers import Context as MatchContext
 from peeklock.scenario.matchers import Mismatch, show
-from peeklock.scenario.standins import BLOB_KEYS, HTTP_KEYS, JOURNAL_KEYS
+from peeklock.scenario.standins import BLOB_KEYS, JOURNAL_KEYS, http_keys
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 from peeklock.verbs.where import check_where, compile_where
 
@@ -48,7 +48,7 @@ def _nearest(judged: list[tuple[Mapping[str, Any], list[Mismatch]]]) -> str:
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
     to, where = raw.get("to"), raw.get("where")
-    keys: dict[Any, tuple[str, ...]] = dict.fromkeys(facts.stack.http, HTTP_KEYS)
+    keys: dict[Any, tuple[str, ...]] = {name: http_keys(each) for name, each in facts.stack.http.items()}
     keys |= {"openai": JOURNAL_KEYS} if facts.stack.openai is not None else {}
     keys |= {"blobs": BLOB_KEYS} if facts.stack.has_blob_door else {}
     if to == "blobs" and to not in keys:

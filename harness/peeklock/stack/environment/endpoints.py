@@ -54,7 +54,8 @@ def secrets(endpoints: Endpoints) -> set[str]:
         *endpoints.access_rules.values(),
         *endpoints.service_connection_strings.values(),
     ]
-    return {found for text in texts if text for found in _SECRET.findall(text)} | {*endpoints.openai_keys.values()}
+    keys = {key for of in (endpoints.openai_keys, *endpoints.http_keys.values()) for key in of.values()}
+    return {found for text in texts if text for found in _SECRET.findall(text)} | keys
 
 
 def _texts(endpoints: Endpoints) -> dict[str, str | None]:

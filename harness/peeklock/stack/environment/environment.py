@@ -219,6 +219,10 @@ class LocalEnvironment:
         if self._spec.stack.openai is not None:
             for service in ("", *self._spec.services):
                 self.record.standin_keys.setdefault(service, secrets.token_hex(32))
+        for name in self._spec.stack.azure_ml or ():
+            keys = self.record.http_keys.setdefault(name, {})
+            for service in ("", *self._spec.services):
+                keys.setdefault(service, secrets.token_hex(16))
 
     def _open_listeners(self) -> None:
         spec = self._spec
@@ -299,7 +303,9 @@ class LocalEnvironment:
         openai = None if standin is None else f"http://127.0.0.1:{standin}"
         http = {name: f"http://127.0.0.1:{record.standin_ports[name]}" for name in stack.http}
         facts = {} if self.identities is None else self.identities.facts()
-        return Endpoints(postgres, blobs, bus, rules, own, https, openai, dict(record.standin_keys), http, facts)
+        return Endpoints(
+            postgres, blobs, bus, rules, own, https, openai, dict(record.standin_keys), http, record.http_keys, facts
+        )
 
     def _reset_database(self, progress: Callable[[str], None]) -> None:
         postgres = self._spec.stack.postgres

@@ -79,7 +79,9 @@ class Listeners:
             keys = record.standin_keys
             self.standins["openai"] = OpenAIStandIn(spec.stack.openai, ports["openai"], keys, surroundings)
         for name, each in spec.stack.http.items():
-            self.standins[name] = ScenarioHttpStandIn(name, each, ports[name], surroundings)
+            self.standins[name] = ScenarioHttpStandIn(
+                name, each, ports[name], surroundings, record.http_keys.get(name, {})
+            )
 
     def _open(self, door: BlobDoor | TlsFront, port: int, title: str) -> None:
         try:

@@ -22,6 +22,8 @@ class Record:
     """Ports of the stand-ins, at which whoever runs cases in the environment listens."""
     standin_keys: dict[str, str] = field(default_factory=dict)
     """Keys of Azure OpenAI by service."""
+    http_keys: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Keys of Azure ML endpoints, by stand-in and service."""
     door_ports: dict[str, int] = field(default_factory=dict)
     """Ports of what stands before dependencies with TLS, in the same process."""
     door_secret: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,9 +40,10 @@ class HttpStandIn:
         folder: Path | None = None,
         names: Mapping[str, Any] | None = None,
         port: int = 0,
+        **settings: Any,
     ) -> None:
         """Listen when this returns. `contract`: an OpenAPI 3 file (extra `openapi`); `folder`: where paths in the routes start (default: the working directory); `names`: what
-        `${…}` finds besides `request`; `port`: 0 for a free one. Raises `PeeklockError` for routes that are wrong."""
+        `${…}` finds besides `request`; `port`: 0 for a free one; `settings`: what else a scenario says, as `kind="azure_ml"`. Raises `PeeklockError` for routes that are wrong."""
         folder = (folder or Path.cwd()).resolve()
         scope = Scope(dict(names or {}), folder)
 
@@ -49,7 +51,10 @@ class HttpStandIn:
             return resolve(value, Scope({**scope.names, **more}, folder))
 
         surroundings = Surroundings(looked_up, lambda path: f"routes[{path[-1]}]", folder, _HereFunctions(), time.time)
-        self._standin = ScenarioHttpStandIn("the stand-in", _checked(routes, contract, folder), port, surroundings)
+        raw: dict[str, Any] = {"routes": [dict(each) for each in routes], **settings}
+        raw |= {} if contract is None else {"contract": str(contract)}
+        self.key = secrets.token_hex(16)
+        self._standin = ScenarioHttpStandIn("the stand-in", _checked(raw, folder), port, surroundings, {"": self.key})
 
     @property
     def url(self) -> str:
@@ -104,16 +109,16 @@ class _HereFunctions:
         """Nothing to close."""
 
 
-def _checked(routes: Sequence[Mapping[str, Any]], contract: Path | None, folder: Path) -> http_standins.HttpStandIn:
-    raw: dict[str, Any] = {"routes": [dict(each) for each in routes]}
-    raw |= {} if contract is None else {"contract": str(contract)}
-    document = Document(folder / "routes", "", raw, {}, {})
+def _checked(raw: Mapping[str, Any], folder: Path) -> http_standins.HttpStandIn:
+    document = Document(folder / "routes", "", dict(raw), {}, {})
     standin, problems = validate(http_standins.HttpStandIn, raw, document, ())
     if standin is not None:
         problems = route_problems(standin, ("routes",), document)
     if standin is None or problems:
         told = [" ".join(filter(None, (_place(p.data_path), p.message, p.fix and f"({p.fix})"))) for p in problems]
-        raise PeeklockError("the routes are wrong", checked=told, fix="write them as in a scenario's stack.http")
+        raise PeeklockError(
+            "the stand-in is not well written", checked=told, fix="write it as in a scenario's stack.http"
+        )
     return standin
 
 

@@ -205,7 +205,9 @@ def _inside(path: Iterable[str | int]) -> str:
 def _first(error: Exception) -> str:
     """Return the first line of what is wrong with a contract, and where."""
     while nearer := [each for each in getattr(error, "context", None) or () if "$ref" not in each.message]:
-        error = min(nearer, key=lambda each: (-len(each.absolute_path), each.message))  # of several kinds, the likeliest
+        error = min(
+            nearer, key=lambda each: (-len(each.absolute_path), each.message)
+        )  # of several kinds, the likeliest
     place = _inside(getattr(error, "absolute_path", ())).lstrip(".")
     message = str(getattr(error, "message", error)).splitlines()[0]
     return f"{place}: {message}" if place else message

@@ -13,6 +13,7 @@ from peeklock.redaction import redact
 from peeklock.scenario.http_standins import Route
 from peeklock.servicebus.http import HttpLimits, HttpReply, HttpRequest, HttpService
 from peeklock.standins.http.answer import reply_to
+from peeklock.standins.http.azure_ml import AzureMLEndpoint, Refused
 from peeklock.standins.http.request import StandInRequest
 from peeklock.standins.http.router import NoAnswer, Router
 from peeklock.standins.journal import Entry, Journal
@@ -35,11 +36,13 @@ class HttpDoor(HttpService):
     def __init__(
         self, name: str, routes: Sequence[Route], journal: Journal, surroundings: Surroundings,
         where: Callable[[int], str], contract: Contract | None = None,
+        endpoint: AzureMLEndpoint | None = None,
     ) -> None:  # fmt: skip
         """`where(3)` is the place in the scenario file of the fourth route."""
         super().__init__(HttpLimits(body=LARGEST), lambda *_, **__: None)
         self._name, self._routes, self._journal = name, routes, journal
-        self._surroundings, self._where, self._contract = surroundings, where, contract
+        self._surroundings, self._where = surroundings, where
+        self._contract, self._endpoint = contract, endpoint
         self.router = Router(routes, surroundings)
 
     def refusal(self, status: int, reason: str) -> HttpReply:
@@ -51,33 +54,55 @@ class HttpDoor(HttpService):
         life = self._journal.life
         asked = StandInRequest(request)
         seen: dict[str, Any] = {}
-        problem, parameters = "", {}
+        """What the journal knows besides the request."""
+        problem = ""
         try:
-            chosen = self.router.choose(asked)
-            wrong = self._contract.request_errors(asked) if self._contract is not None else []
-            if self._contract is not None:
-                seen["contract"] = wrong
-            if chosen is None:
-                reply = self._by_contract(asked, wrong)
+            if self._endpoint is None:
+                reply = await self._routed(asked, seen)
             else:
-                parameters = dict(chosen.parameters)
-                seen |= {"route": chosen.route, "state": chosen.state}
-                reply = await self._answered(asked, parameters, chosen.route, chosen.answer)
-            if self._contract is not None:
-                seen["contract"] = [*wrong, *self._contract.answer_errors(asked.method, asked.path, reply)]
-            if chosen is not None and chosen.answer.delay is not None:
-                await _pass(chosen.answer.delay)
+                asked = self._endpoint.admitted(asked)
+                async with self._endpoint.turn():
+                    reply = await self._routed(asked, seen)
+        except Refused as refused:
+            seen |= {**refused.told, "error": refused.code}
+            reply = refused.reply()
         except NoAnswer as missing:
             problem = redact(str(missing))
             reply = self.refusal(500 if "route" in seen else 404, redact(missing.problem))
+        except asyncio.CancelledError:  # the client has gone
+            self._keep(life, asked, {**seen, "hung_up": True}, "")
+            raise
         except Exception as error:  # noqa: BLE001  whatever it is, the client and the case are told
             told = str(error) if isinstance(error, PeeklockError) else f"unforeseen {type(error).__name__}: {error}"
             problem = redact(told)
             reply = self.refusal(500, problem)
-        view = {**asked.view(parameters), **seen, "status": reply.status, **_shown(reply)}
-        how = f"routes[{seen['route']}]" if "route" in seen else "no route"
-        summary = f"{asked.method} {asked.path} {reply.status} {how}"
+        self._keep(life, asked, {**seen, "status": reply.status, **_shown(reply)}, problem)
+        return reply
+
+    def _keep(self, life: int, request: StandInRequest, seen: Mapping[str, Any], problem: str) -> None:
+        how = seen.get("error") or (f"routes[{seen['route']}]" if "route" in seen else "no route")
+        summary = f"{request.method} {request.path} {seen.get('status', 'hung up')} {how}"
+        view = {**request.view(seen.get("parameters", {})), **seen}
         self._journal.add(life, Entry(time.time(), view, summary, problem))
+
+    async def _routed(self, asked: StandInRequest, seen: dict[str, Any]) -> HttpReply:
+        """Return what the routes or the contract say. Raises `NoAnswer`."""
+        chosen = self.router.choose(asked)
+        wrong = self._contract.request_errors(asked) if self._contract is not None else []
+        if self._contract is not None:
+            seen["contract"] = wrong
+        if chosen is None:
+            reply = self._by_contract(asked, wrong)
+        else:
+            seen |= {"route": chosen.route, "state": chosen.state, "parameters": dict(chosen.parameters)}
+            reply = await self._answered(asked, chosen.parameters, chosen.route, chosen.answer)
+            if chosen.answer.delay is not None:
+                await _pass(chosen.answer.delay)
+        if self._endpoint is not None:
+            seen["model_status"] = reply.status
+            reply = self._endpoint.dressed(asked, reply)
+        if self._contract is not None:
+            seen["contract"] = [*wrong, *self._contract.answer_errors(asked.method, asked.path, reply)]
         return reply
 
     def _by_contract(self, request: StandInRequest, wrong: Sequence[str]) -> HttpReply:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -30,6 +30,8 @@ class StandInRequest:
     """One request to an HTTP stand-in."""
 
     http: HttpRequest
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """What its kind of stand-in knows of it: caller, deployment …"""
 
     @property
     def method(self) -> str:
@@ -97,6 +99,7 @@ class StandInRequest:
             "query": query,
             "headers": headers,
             "size": len(self.http.body),
+            **self.more,
         }
         if body is not None:
             shown["body"] = body

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from peeklock.errors import PeeklockError
 from peeklock.scenario import http_standins
 from peeklock.standins.active_faults import ActiveFaults
+from peeklock.standins.http.azure_ml import AzureMLEndpoint
 from peeklock.standins.http.door import HttpDoor
 from peeklock.standins.journal import Journal
 from peeklock.standins.server import StandInServer
@@ -31,8 +33,10 @@ def open_contract(file: Path) -> Contract:
 class ScenarioHttpStandIn:
     """Implements `StandIn`. Listens on `port` from its making until `close`."""
 
-    def __init__(self, name: str, spec: http_standins.HttpStandIn, port: int, surroundings: Surroundings) -> None:
-        """Raises `PeeklockError` when the port is taken, or the contract is none."""
+    def __init__(
+        self, name: str, spec: http_standins.HttpStandIn, port: int, surroundings: Surroundings, keys: Mapping[str, str]
+    ) -> None:
+        """`keys`: of an Azure ML endpoint, by the service that has it; that of nobody's is the test's. Raises `PeeklockError` when the port is taken, or the contract is none."""
         self.journal = Journal()
         self.faults: ActiveFaults[Any] = ActiveFaults()
         self._surroundings = surroundings
@@ -41,7 +45,8 @@ class ScenarioHttpStandIn:
             return surroundings.where(("stack", "http", name, "routes", route))
 
         contract = None if spec.contract is None else open_contract(spec.contract)
-        self._door = HttpDoor(name, spec.routes, self.journal, surroundings, where, contract)
+        self._endpoint = endpoint = AzureMLEndpoint(spec, keys, surroundings) if spec.kind == "azure_ml" else None
+        self._door = HttpDoor(name, spec.routes, self.journal, surroundings, where, contract, endpoint)
         self._server = StandInServer(self._door, port, f"the stand-in {name}")
 
     @property
@@ -50,6 +55,8 @@ class ScenarioHttpStandIn:
 
     def reset(self) -> None:
         self._door.router.reset()
+        if self._endpoint is not None:
+            self._endpoint.reset()
         self.journal.clear()
 
     def close(self) -> None:
