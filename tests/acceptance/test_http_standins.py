@@ -121,6 +121,117 @@ UNFORESEEN = """\
       - http: {post: /score, json: {jop: x}}
         expect: {json: {status: 404}}
 """
+CONTRACT = """\
+openapi: 3.1.0
+info: {title: Scoring, version: "1"}
+paths:
+  /score:
+    post:
+      requestBody:
+        required: true
+        content: {application/json: {schema: {type: object, required: [job], properties: {job: {type: string}}}}}
+      responses:
+        "200": {description: a label, content: {application/json: {schema: {type: object}, example: {label: cat}}}}
+        "400": {description: bad}
+"""
+BY_CONTRACT = """\
+scenario: By contract
+always: [contracts_hold]
+stack: {http: {aml: {contract: scoring.openapi.yaml}}}
+services:
+  gateway: {run: [python, gateway.py], env: {STAND_IN: "${http.aml.url}", KEY: none}, ready: {http: /}}
+cases:
+  inside:
+    steps:
+      - http: {post: /score, json: {job: seven}}
+        expect: {json: {status: 200, body: '{"label": "cat"}'}}
+      - requests: {to: aml, where: {contract: []}}
+        expect: {count: 1}
+  waived:
+    allow: [contracts_hold]
+    steps:
+      - http: {post: /score, json: {job: 7}}
+        expect: {json: {status: 400}}
+"""
+OUTSIDE = """\
+  outside:
+    steps:
+      - http: {post: /score, json: {job: 7}}
+        expect: {json: {status: 400}}
+"""
+SCORER = '''\
+"""Scores what is posted at an Azure ML endpoint, with a key if it is given one, else with its identity's token."""
+import http.server, json, os, urllib.error, urllib.request
+
+from azure.identity import DefaultAzureCredential
+
+
+class Scorer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.answer({})
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        key = os.environ.get("KEY") or DefaultAzureCredential().get_token("https://ml.azure.com/.default").token
+        headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+        headers |= {"azureml-model-deployment": self.path[1:]} if self.path != "/" else {}
+        try:
+            with urllib.request.urlopen(urllib.request.Request(os.environ["AML"] + "/score", body, headers)) as reply:
+                self.answer({"status": reply.status, **json.load(reply)})
+        except urllib.error.HTTPError as error:
+            self.answer({"status": error.code, "model": error.headers.get("ms-azureml-model-error-statuscode")})
+
+    def answer(self, value):
+        body = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Scorer).serve_forever()
+'''
+AZURE_ML = """\
+scenario: Azure ML
+stack:
+  http:
+    aml:
+      kind: azure_ml
+      deployments: [blue, green]
+      routes:
+        - {post: /score, when: {body: {poison: true}}, respond: {status: 500}}
+        - {post: /score, respond: {json: {by: "${request.deployment}"}}}
+  identities: {trusted: [AzureML Data Scientist], stranger: []}
+services:
+  keyed: {run: [python, scorer.py], env: {AML: "${http.aml.url}", KEY: "${http.aml.key}"}, ready: {http: /}}
+  trusted: {run: [python, scorer.py], env: {AML: "${http.aml.url}"}, ready: {http: /}}
+  stranger: {run: [python, scorer.py], env: {AML: "${http.aml.url}"}, ready: {http: /}}
+cases:
+  by_key_and_by_token:
+    steps:
+      - http: {on: keyed, post: /, json: {a: 1}}
+        expect: {json: {status: 200, by: blue}}
+      - http: {on: trusted, post: /green, json: {a: 1}}
+        expect: {json: {status: 200, by: green}}
+      - http: {on: stranger, post: /, json: {a: 1}}
+        expect: {json: {status: 403}}
+      - http: {on: keyed, post: /red, json: {a: 1}}
+        expect: {json: {status: 404}}
+      - http: {on: keyed, post: /, json: {poison: true}}
+        expect: {json: {status: 424, model: "500"}}
+      - requests: {to: aml}
+        expect:
+          items:
+            - {caller: keyed, deployment: blue, status: 200}
+            - {caller: trusted, sent_as: {identity: trusted, role: AzureML Data Scientist}, deployment: green}
+            - {caller: stranger, error: PermissionDenied}
+            - {caller: keyed, error: DeploymentNotFound}
+            - {caller: keyed, status: 424, model_status: 500}
+"""
 
 
 @pytest.fixture
@@ -151,6 +262,24 @@ def test_a_request_that_no_route_knows_fails_its_case(peeklock: Run, scoring: Pa
     assert "no route of aml answers POST /score" in done.stdout
     assert "scenarios/scoring.yaml:14" in done.stdout
     assert "the nearest is routes[2] (POST /score): body.job is absent" in done.stdout
+
+
+def test_a_contract_answers_and_is_held(peeklock: Run, scoring: Path) -> None:
+    """A request outside of it fails its case by `contracts_hold`, unless the case waives that."""
+    (scoring.parent / "scoring.openapi.yaml").write_text(CONTRACT, encoding="utf-8")
+    scoring.write_text(BY_CONTRACT + OUTSIDE, encoding="utf-8")
+    done = peeklock("run", str(scoring))
+    assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
+    assert "contracts_hold: aml: POST /score: body.job: 7 is not of type 'string'" in done.stdout
+
+
+def test_an_azure_ml_endpoint_takes_keys_and_tokens(peeklock: Run, project: Path) -> None:
+    """Whose identity lacks the role is refused; what the model refuses is 424."""
+    (project / "scorer.py").write_text(SCORER, encoding="utf-8")
+    file = project / "scenarios" / "azure_ml.yaml"
+    file.write_text(AZURE_ML, encoding="utf-8")
+    done = peeklock("run", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_container_reaches_a_stand_in(peeklock: Run, scoring: Path) -> None:
