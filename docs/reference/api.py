@@ -12,7 +12,7 @@ from typing import Any
 from peeklock import pytest_plugin
 
 PAGE = Path(__file__).with_name("api.md")
-PACKAGES = ("peeklock", "peeklock.servicebus")
+PACKAGES = ("peeklock", "peeklock.servicebus", "peeklock.standins.http")
 FIXTURES = ("servicebus", "servicebus_factory", "stack")
 EXAMPLE = """\
 from peeklock.servicebus import Client, Emulator, OutgoingMessage, Queue, Topology

@@ -10,6 +10,8 @@ from peeklock.scenario.document import DataPath
 from peeklock.scenario.errors import Problem
 from peeklock.scenario.http_standins import HttpAnswer, HttpStandIn, Route, path_pattern
 from peeklock.scenario.model import Scenario
+from peeklock.standins.http.answer import fixed
+from peeklock.standins.http.stand_in import open_contract
 
 if TYPE_CHECKING:
     from peeklock.standins.http.contract import Contract
@@ -21,8 +23,6 @@ def contract_problems(scenario: Scenario) -> list[Problem]:
     for name, standin in scenario.header.stack.http.items():
         if standin.contract is None:
             continue
-        from peeklock.standins.http.stand_in import open_contract  # 45 ms, for files that have any
-
         here: DataPath = ("stack", "http", name)
         try:
             contract = open_contract(standin.contract)
@@ -37,8 +37,6 @@ def contract_problems(scenario: Scenario) -> list[Problem]:
 
 
 def _outside(standin: HttpStandIn, route: Route, contract: Contract) -> Iterator[tuple[DataPath, str, str]]:
-    from peeklock.standins.http.answer import fixed  # as above
-
     if not route.method:
         return
     path = path_pattern(route.path).sample()

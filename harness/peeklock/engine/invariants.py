@@ -15,6 +15,7 @@ from peeklock.engine.waiting import Look, wait_until
 from peeklock.errors import PeeklockError
 from peeklock.redaction import RedactedError
 from peeklock.scenario.matchers import show
+from peeklock.scenario.matchers.schema import schema_errors
 from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX
 
 STUCK_AFTER = 10.0
@@ -87,8 +88,6 @@ def _bodies_off_schema(context: CaseContext) -> list[str]:
     servicebus = context.scenario.header.stack.servicebus
     if not any(queue.message_schema for queue in (servicebus.receivable().values() if servicebus else ())):
         return []
-    from peeklock.scenario.matchers.schema import schema_errors  # jsonschema: 0.1 s
-
     context.ledger.refresh()
     found: list[str] = []
     for name, queue in (servicebus.receivable() if servicebus else {}).items():

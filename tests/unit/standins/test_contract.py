@@ -117,6 +117,10 @@ def test_what_neither_routes_nor_contract_answer_is_a_problem(contract: Path, me
     [
         ("openapi: [", "cannot be read"),
         ("swagger: '2.0'", "no OpenAPI 3 contract"),
+        (
+            CONTRACT.replace("#/components", "https://example.com/a.yaml#"),
+            "refers to https://example.com/a.yaml#/schemas/Label",
+        ),
         ("openapi: 3.0.0\ninfo: {title: a}\npaths: {}", "info: 'version' is a required property"),
     ],
 )

@@ -19,6 +19,7 @@ from peeklock.scenario.matchers.base import (
     show,
     step_into,
 )
+from peeklock.scenario.matchers.schema import schema_errors
 from peeklock.scenario.matchers.structure import Literal, Optional, Subset, equal
 from peeklock.scenario.matchers.words import parse_timestamp
 from peeklock.scenario.values import is_template
@@ -276,8 +277,6 @@ class Schema:
     source: DataPath
 
     def match(self, actual: Any, context: Context, at: str) -> list[Mismatch]:
-        from peeklock.scenario.matchers.schema import schema_errors  # jsonschema: 0.1 s
-
         path = context.folder / context.resolve(self.file)
         try:
             schema = json.loads(path.read_text(encoding="utf-8"))

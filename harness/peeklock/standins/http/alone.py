@@ -53,13 +53,18 @@ class HttpStandIn:
         surroundings = Surroundings(looked_up, lambda path: f"routes[{path[-1]}]", folder, _HereFunctions(), time.time)
         raw: dict[str, Any] = {"routes": [dict(each) for each in routes], **settings}
         raw |= {} if contract is None else {"contract": str(contract)}
-        self.key = secrets.token_hex(16)
-        self._standin = ScenarioHttpStandIn("the stand-in", _checked(raw, folder), port, surroundings, {"": self.key})
+        self._key = secrets.token_hex(16)
+        self._standin = ScenarioHttpStandIn("the stand-in", _checked(raw, folder), port, surroundings, {"": self._key})
 
     @property
     def url(self) -> str:
         """Where it listens, without a slash at the end."""
         return f"http://127.0.0.1:{self._standin.port}"
+
+    @property
+    def key(self) -> str:
+        """What an Azure ML endpoint takes as `Authorization: Bearer KEY`."""
+        return self._key
 
     @property
     def requests(self) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ Costs 0.4 s to import: only stand-ins that have a contract pay for it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,11 @@ class Contract:
         if not isinstance(written, Mapping) or not str(written.get("openapi", "")).startswith("3."):
             raise ContractInvalid(
                 f"{file.name} is no OpenAPI 3 contract", expected="openapi: 3.0.x or 3.1.x", fix="convert it"
+            )
+        if (remote := next(_remote(written), None)) is not None:
+            raise ContractInvalid(
+                f"{file.name} refers to {remote}, and nothing is fetched",
+                fix="keep a copy beside it, and refer to that",
             )
         try:
             self._openapi = OpenAPI.from_dict(_placed(written), base_uri=uri)
@@ -105,6 +110,18 @@ def _example(content: Any) -> Any:
     if "schema" in content and "example" in (schema := content / "schema"):
         return (schema / "example").read_value()
     return _NOTHING
+
+
+def _remote(value: Any) -> Iterator[str]:
+    """Yield the references that lead to other machines."""
+    if isinstance(value, Mapping):
+        found = value.get("$ref")
+        if isinstance(found, str) and urlsplit(found).scheme not in ("", "file"):
+            yield found
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _remote(each)
 
 
 def _placed(written: Mapping[str, Any]) -> dict[str, Any]:

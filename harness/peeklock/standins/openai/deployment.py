@@ -10,6 +10,7 @@ from typing import Any
 
 from peeklock.errors import PeeklockError
 from peeklock.scenario.matchers import Context, show
+from peeklock.scenario.matchers.schema import schema_errors
 from peeklock.scenario.topology import Answer, Deployment
 from peeklock.standins.openai.reply import Reply
 from peeklock.standins.openai.request import OpenAIRequest
@@ -76,8 +77,6 @@ class OpenAIDeployment:
         """Hold an answer to the schema that the request has asked for, as the model itself would."""
         if request.schema is None:
             return
-        from peeklock.scenario.matchers.schema import schema_errors  # jsonschema: 0.1 s
-
         try:
             value = json.loads(said) if isinstance(said, str) else said
         except ValueError:
