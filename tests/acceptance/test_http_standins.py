@@ -137,9 +137,9 @@ paths:
 BY_CONTRACT = """\
 scenario: By contract
 always: [contracts_hold]
-stack: {http: {aml: {contract: scoring.openapi.yaml}}}
+stack: {http: {aml: {contract: scoring.openapi.yaml, tls: true}}}
 services:
-  gateway: {run: [python, gateway.py], env: {STAND_IN: "${http.aml.url}", KEY: none}, ready: {http: /}}
+  gateway: {run: [python, gateway.py], env: {STAND_IN: "${http.aml.https_url}", KEY: none}, ready: {http: /}}
 cases:
   inside:
     steps:
@@ -147,6 +147,8 @@ cases:
         expect: {json: {status: 200, body: '{"label": "cat"}'}}
       - requests: {to: aml, where: {contract: []}}
         expect: {count: 1}
+      - http: {post: "${http.aml.https_url}/score", json: {job: direct}}
+        expect: {json: {label: cat}}
   waived:
     allow: [contracts_hold]
     steps:

@@ -135,7 +135,11 @@ def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Ports, cache: 
 def http_names(endpoints: Endpoints, service: str) -> dict[str, Any]:
     """Return the names of HTTP stand-ins, as a service knows them, or (with an empty name) the test."""
     return {
-        name: {"url": url, "key": endpoints.http_keys.get(name, {}).get(service)}
+        name: {
+            "url": url,
+            "https_url": endpoints.http_tls_urls.get(name),
+            "key": endpoints.http_keys.get(name, {}).get(service),
+        }
         for name, url in endpoints.http_urls.items()
     }
 

@@ -212,6 +212,7 @@ class HttpStandIn(Model):
         None,
         description="OpenAPI 3: `contracts_hold` holds every request and answer to it, and its examples answer what no route does",
     )
+    tls: bool = Field(False, description="also over TLS, at ${http.NAME.https_url}")
     kind: Literal["azure_ml"] | None = Field(
         None, description="whose manners it has: those of an Azure ML online endpoint"
     )
@@ -229,7 +230,7 @@ class HttpStandIn(Model):
     def _something(self) -> HttpStandIn:
         if not self.routes and self.contract is None:
             raise ValueError("say routes, at least one, or contract")
-        if self.kind is None and (said := self.model_fields_set - {"kind", "contract", "routes"}):
+        if self.kind is None and (said := self.model_fields_set - {"contract", "kind", "routes", "tls"}):
             raise ValueError(f"{min(said)} goes with kind: azure_ml")
         return self
 

@@ -31,7 +31,11 @@ ENGINE_NAMES: Mapping[str, tuple[str, ...]] = {
 """Names that the engine defines, and their parts; `service` for a service's own `run` and `env`, `request` for the answers of an
 HTTP stand-in, the others for every step."""
 ALWAYS_DEFINED = frozenset(ENGINE_NAMES) - {"service", "request"}
-_OF_EACH = {"http": ("url", "key"), "services": ("url", "port", "urls"), "identities": ("client_id", "object_id")}
+_OF_EACH = {
+    "http": ("url", "https_url", "key"),
+    "services": ("url", "port", "urls"),
+    "identities": ("client_id", "object_id"),
+}
 """What `http.NAME`, `services.NAME` and `identities.NAME` have."""
 
 
@@ -42,6 +46,7 @@ def check_scenario(scenario: Scenario) -> list[Problem]:
     absent = {} if header.stack.has_blob_door else {"blobs.https_url": "give `stack.blobs` a `name`"}
     keyless = (name for name, each in header.stack.http.items() if each.kind is None)
     absent |= {f"http.{name}.key": "only a stand-in of kind: azure_ml has one" for name in keyless}
+    absent |= {f"http.{name}.https_url": "say `tls: true`" for name, each in header.stack.http.items() if not each.tls}
     declared = {
         "http": frozenset(header.stack.http),
         "services": frozenset(header.services),

@@ -38,6 +38,8 @@ class Endpoints:
     """By service: each has its own, so that the journal tells who asked; that of nobody (`""`) is the test's."""
     http_urls: Mapping[str, str] = field(default_factory=dict)
     """Of each HTTP stand-in."""
+    http_tls_urls: Mapping[str, str] = field(default_factory=dict)
+    """Of those that are reached over TLS as well."""
     http_keys: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Of those that have any, by stand-in and service, as `openai_keys`."""
     identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -302,9 +302,21 @@ class LocalEnvironment:
         standin = record.standin_ports.get("openai")
         openai = None if standin is None else f"http://127.0.0.1:{standin}"
         http = {name: f"http://127.0.0.1:{record.standin_ports[name]}" for name in stack.http}
+        tls = {name: f"https://127.0.0.1:{port}" for name, port in record.door_ports.items() if name in stack.http}
         facts = {} if self.identities is None else self.identities.facts()
         return Endpoints(
-            postgres, blobs, bus, rules, own, https, openai, dict(record.standin_keys), http, record.http_keys, facts
+            postgres,
+            blobs,
+            bus,
+            rules,
+            own,
+            https,
+            openai,
+            dict(record.standin_keys),
+            http,
+            tls,
+            record.http_keys,
+            facts,
         )
 
     def _reset_database(self, progress: Callable[[str], None]) -> None:

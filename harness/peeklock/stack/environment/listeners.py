@@ -50,7 +50,10 @@ class Listeners:
                     transports=lambda: transports(seen().names),
                 ))  # fmt: skip
             if (port := record.door_ports.get(OPENAI, 0)) and "openai" in self.standins:
-                self._open(TlsFront(lambda: addresses(seen())["openai"]), port, "the door of Azure OpenAI")
+                self._open(_front(seen, "openai"), port, "the door of Azure OpenAI")
+            for name in self.standins.keys() & record.door_ports.keys():
+                if name in spec.stack.http:
+                    self._open(_front(seen, name), record.door_ports[name], f"the TLS door of {name}")
             if port := record.door_ports.get(LOGIN, 0):
                 self._open(TlsFront(lambda: record.standin_ports["identities"]), port, "the door of the token issuer")
             if port := record.door_ports.get(BLOBS, 0):
@@ -96,6 +99,10 @@ class Listeners:
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def _front(seen: Callable[[], Endpoints], name: str) -> TlsFront:
+    return TlsFront(lambda: addresses(seen())[name])
 
 
 def _access(
