@@ -47,6 +47,10 @@ def path_pattern(text: str) -> PathPattern:
     """
     if not text.startswith("/"):
         raise ValueError(f"not a path: {text!r} (it begins with /, without the host)")
+    if "${" in text:
+        raise ValueError(f"not a path: {text!r} (a parameter is {{name}}, without the dollar sign)")
+    if (near := re.search(r"\}\{", text)) is not None:
+        raise ValueError(f"nothing parts the parameters in {text!r}: {text[: near.end()]}…")
     names = [name for name, _ in _PARAMETER.findall(text)]
     if any(sign in _PARAMETER.sub("", text) for sign in "{}"):
         raise ValueError(f"not a parameter in {text!r}: write {{name}}, or {{name*}} for the whole rest of the path")

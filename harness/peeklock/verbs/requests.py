@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from peeklock.engine.context import CaseContext
+from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.scenario.errors import suggestion
 from peeklock.scenario.fields import Model
@@ -29,7 +30,11 @@ class RequestsArguments(Model):
 
 def run(arguments: RequestsArguments, context: CaseContext) -> Found:
     """Return the requests of this case that match, in the order in which they were answered."""
-    views = [entry.view for entry in context.environment.standins[arguments.to].journal.entries()]
+    standins = context.environment.standins
+    if arguments.to not in standins:
+        known = ", ".join(standins) or "the file has none"
+        raise VerbFailed(f"there is no stand-in {arguments.to!r}: {known}", path=("to",))
+    views = [entry.view for entry in standins[arguments.to].journal.entries()]
     matcher = compile_where(arguments.where)
     matching = MatchContext(folder=context.folder)
     judged = [(view, matcher.match(view, matching, "")) for view in views]

@@ -80,9 +80,10 @@ def test_no_key_and_no_token_is_in_the_journal() -> None:
     routes = [{"get": "/", "when": {"headers": {"x-api-key": "right"}, "query": {"sig": "abc"}}, "respond": {}}]
     with HttpStandIn(routes) as it:
         headers = {"x-api-key": "right", "authorization": "Bearer secret", "idempotency-key": "7"}
-        assert httpx.get(it.url, params={"sig": "abc"}, headers=headers).status_code == 200
+        query = {"sig": "abc", "code": "DE"}
+        assert httpx.get(it.url, params=query, headers=headers).status_code == 200
         (seen,) = it.requests
-    assert seen["query"] == {"sig": "***"}
+    assert seen["query"] == {"sig": "***", "code": "DE"}
     assert [seen["headers"][name] for name in headers] == ["***", "Bearer ***", "7"]
 
 

@@ -18,10 +18,12 @@ _SECRET_HEADERS = (
 )  # fmt: skip
 """What the names of headers end with that hold keys and tokens."""
 _SECRET_FIELDS = frozenset({
-    "access_token", "api-key", "api_key", "apikey", "assertion", "client_assertion", "client_secret", "code", "password",
+    "access_token", "api-key", "api_key", "apikey", "assertion", "client_assertion", "client_secret", "password",
     "refresh_token", "sig", "subscription-key", "token",
 })  # fmt: skip
 """Fields of queries and forms that hold keys and tokens."""
+_FUNCTION_KEY = 40
+"""Characters of the shortest key of an Azure function."""
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -87,7 +89,7 @@ class StandInRequest:
     def is_secret(path: str) -> bool:
         """Tell whether what stands at a path of `real` is hidden in `view`."""
         section, _, name = path.partition(".")
-        return (section == "headers" and (not name or _is_secret(name))) or name in _SECRET_FIELDS
+        return (section == "headers" and (not name or _is_secret(name))) or name in {*_SECRET_FIELDS, "code"}
 
     def _shown(
         self, parameters: Mapping[str, str], headers: dict[str, str], query: dict[str, Any], body: Any
@@ -124,4 +126,9 @@ def _masked(value: str) -> str:
 
 
 def _without_secrets(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: MASK if name.lower() in _SECRET_FIELDS else value for name, value in fields.items()}
+    return {name: MASK if _hidden(name, value) else value for name, value in fields.items()}
+
+
+def _hidden(name: str, value: Any) -> bool:
+    """`code` is the key of an Azure function, or a country's."""
+    return name.lower() in _SECRET_FIELDS or (name == "code" and len(str(value)) >= _FUNCTION_KEY)
