@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -282,6 +283,35 @@ def test_an_azure_ml_endpoint_takes_keys_and_tokens(peeklock: Run, project: Path
     file.write_text(AZURE_ML, encoding="utf-8")
     done = peeklock("run", str(file))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_warm_service_keeps_its_stand_in(peeklock: Run, scoring: Path) -> None:
+    """The second run answers the service that the first has left, by the routes as they are now."""
+    scoring.write_text(HEAD + GOOD, encoding="utf-8")
+    try:
+        assert peeklock("up").returncode == 0
+        assert "3 passed" in peeklock("run", str(scoring)).stdout
+        (scoring.parent / "done.txt").write_text("changed\n", encoding="utf-8")
+        scoring.write_text((HEAD + GOOD).replace("a of blue is done", "changed"), encoding="utf-8")
+        assert "3 passed" in peeklock("run", str(scoring)).stdout
+    finally:
+        peeklock("down")
+
+
+def test_no_key_of_an_endpoint_is_written_anywhere(peeklock: Run, project: Path) -> None:
+    """Not even where a service prints it, or an expectation fails on it."""
+    (project / "scorer.py").write_text(f"import os\nprint(os.environ.get('KEY'))\n{SCORER}", encoding="utf-8")
+    file = project / "scenarios" / "azure_ml.yaml"
+    steps = (
+        "      - set: {shown: '${http.aml.key}'}\n      - requests: {to: aml}\n        expect: {count: '${shown}'}\n"
+    )
+    file.write_text(AZURE_ML + steps, encoding="utf-8")
+    done = peeklock("run", str(file))
+    assert done.returncode == 1
+    log = next(project.glob(".peeklock/**/keyed.log")).read_text(encoding="utf-8")
+    assert log.startswith("***")
+    written = [path.read_text(errors="replace") for path in project.glob(".peeklock/run-*/**/*") if path.is_file()]
+    assert not re.search(r"\b[0-9a-f]{32}\b", done.stdout + "".join(written))
 
 
 def test_a_container_reaches_a_stand_in(peeklock: Run, scoring: Path) -> None:

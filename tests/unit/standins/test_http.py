@@ -138,6 +138,21 @@ def test_requests_move_a_state() -> None:
         assert [each["state"] for each in it.requests] == ["started", "paid", "paid"]
 
 
+def test_a_client_that_does_not_wait_is_in_the_journal() -> None:
+    """With its route, and without a status: it has seen none."""
+    it = HttpStandIn([{"get": "/", "respond": {"delay": "1h"}}])
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.get(it.url, timeout=0.1)
+    it.close()
+    (seen,) = it.requests
+    assert {"hung_up": True, "route": 0}.items() <= seen.items()
+    assert "status" not in seen
+
+
+def test_a_delayed_answer_comes() -> None:
+    assert answers([{"get": "/", "respond": {"delay": "1ms", "text": "late"}}], "/")[0].text == "late"
+
+
 def test_a_file_goes_out_with_its_content_type(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG")
     (tmp_path / "a.txt").write_text("for ${who}: ${request.query.n}", encoding="utf-8")
