@@ -285,6 +285,45 @@ def test_an_azure_ml_endpoint_takes_keys_and_tokens(peeklock: Run, project: Path
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+BY_HOST = """\
+scenario: By host
+stack:
+  http:
+    partner: {host: api.partner.example, routes: [{get: "/jobs/{id}", respond: {text: "${request.headers.host}"}}]}
+    other: {host: api.other.example, routes: [{get: "/jobs/{id}", respond: {text: other}}]}
+services:
+  gateway: {SERVICE, env: {STAND_IN: "https://api.partner.example", KEY: none}, ready: {http: /}}
+cases:
+  leads_here:
+    steps:
+      - http: {get: /jobs/7}
+        expect: {json: {status: 200, body: api.partner.example}}
+      - http: {get: "https://api.partner.example/jobs/8"}
+        expect: {text: api.partner.example}
+      - http: {get: "https://api.other.example/jobs/8"}
+        expect: {text: other}
+      - http: {get: "${http.partner.https_url}/jobs/9"}
+        expect: {status: 200}
+      - fault: {on: partner, status: 503, times: 1}
+      - http: {get: /jobs/7}
+        expect: {json: {status: 503}}
+      - requests: {to: partner}
+        expect: {count: 3}
+"""
+
+
+@pytest.mark.parametrize("backend", ["embedded", "containers"])
+def test_the_production_host_leads_to_the_stand_in(peeklock: Run, scoring: Path, backend: str) -> None:
+    """Over TLS, and with the certificate that each host's clients expect; the test's own steps are led as well."""
+    service = "run: [python, gateway.py]"
+    if backend == "containers":
+        engine_or_skip("peeklock/services")
+        service = 'image: peeklock/services, run: [python, -c, "${file(../gateway.py)}"]'
+    scoring.write_text(BY_HOST.replace("SERVICE", service), encoding="utf-8")
+    done = peeklock("run", str(scoring), "--backend", backend)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_warm_service_keeps_its_stand_in(peeklock: Run, scoring: Path) -> None:
     """The second run answers the service that the first has left, by the routes as they are now."""
     scoring.write_text(HEAD + GOOD, encoding="utf-8")

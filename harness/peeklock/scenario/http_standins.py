@@ -209,12 +209,27 @@ class Route(Model):
         return next((index for index, each in enumerate(earlier) if each.hides(self)), None)
 
 
+def _host(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(
+        r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*", value
+    ):
+        raise ValueError(f"not a host's name: {value!r} (lower case, with its domain, without https:// and port)")
+    return value
+
+
+HostName = Annotated[str, BeforeValidator(_host, json_schema_input_type=str)]
+"""In full, as in api.example.com."""
+
+
 class HttpStandIn(Model):
     """A stand-in for something that speaks HTTP and is not the system's own."""
 
     contract: FilePath | None = Field(
         None,
         description="OpenAPI 3: `contracts_hold` holds every request and answer to it, and its examples answer what no route does",
+    )
+    host: HostName | None = Field(
+        None, description="its host in production, in full: for services, it leads here, over TLS"
     )
     tls: bool = Field(False, description="also over TLS, at ${http.NAME.https_url}")
     kind: Literal["azure_ml"] | None = Field(
@@ -234,7 +249,7 @@ class HttpStandIn(Model):
     def _something(self) -> HttpStandIn:
         if not self.routes and self.contract is None:
             raise ValueError("say routes, at least one, or contract")
-        if self.kind is None and (said := self.model_fields_set - {"contract", "kind", "routes", "tls"}):
+        if self.kind is None and (said := self.model_fields_set - {"contract", "host", "kind", "routes", "tls"}):
             raise ValueError(f"{min(said)} goes with kind: azure_ml")
         return self
 

@@ -46,7 +46,11 @@ def check_scenario(scenario: Scenario) -> list[Problem]:
     absent = {} if header.stack.has_blob_door else {"blobs.https_url": "give `stack.blobs` a `name`"}
     keyless = (name for name, each in header.stack.http.items() if each.kind is None)
     absent |= {f"http.{name}.key": "only a stand-in of kind: azure_ml has one" for name in keyless}
-    absent |= {f"http.{name}.https_url": "say `tls: true`" for name, each in header.stack.http.items() if not each.tls}
+    absent |= {
+        f"http.{name}.https_url": "say `tls: true`"
+        for name, each in header.stack.http.items()
+        if not each.tls and not each.host
+    }
     declared = {
         "http": frozenset(header.stack.http),
         "services": frozenset(header.services),

@@ -15,7 +15,9 @@ _WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 
 def check_production_names(scenario: Scenario) -> list[Problem]:
     """Return a problem for each service that is told a production name by an interpreter that ignores its environment."""
-    names = {name.partition(".")[0]: name for name in scenario.header.stack.production_names}
+    stack = scenario.header.stack
+    hosts = {each.host for each in stack.http.values()}
+    names = {name if name in hosts else name.partition(".")[0]: name for name in stack.production_names}
     problems = []
     for service, facts in scenario.header.services.items():
         option = _isolating(facts.run or ())

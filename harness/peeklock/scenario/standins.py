@@ -52,6 +52,9 @@ def standin_problems(stack: Stack, services: Collection[str], document: Document
         if name in services:
             text = f'"{name}" is a service and an HTTP stand-in'
             problems.append(document.problem(path, text, fix="give one of them another name", at_key=True))
+        if standin.host is not None and stack.production_names[standin.host] != name:
+            text = f"{standin.host} leads to {stack.production_names[standin.host]} already"
+            problems.append(document.problem((*path, "host"), text, fix="a host leads to one place"))
         problems += route_problems(standin, (*path, "routes"), document)
     return problems
 

@@ -333,7 +333,7 @@ class Stack(Model):
     @property
     def production_names(self) -> dict[str, str]:
         """Return by production name the key of the stack to which it leads; `login` is the issuer of tokens."""
-        found: dict[str, str] = {}
+        found = {each.host: name for name, each in self.http.items() if each.host is not None}
         if self.servicebus is not None and self.servicebus.name is not None:
             found[f"{self.servicebus.name}.servicebus.windows.net"] = "servicebus"
         if self.blobs is not None and self.blobs.name is not None:

@@ -179,6 +179,17 @@ def test_an_answer_that_cannot_be_made_is_a_problem() -> None:
         assert httpx.get(it.url).status_code == 500
 
 
+def test_it_is_called_by_its_host_and_by_no_other() -> None:
+    """A web page whose name leads to this machine is refused."""
+    with HttpStandIn([{"get": "/", "respond": {}}], host="api.example.com") as it:
+        found = [
+            httpx.get(it.url, headers={"host": host}).status_code for host in ("api.example.com", "evil.example.com")
+        ]
+        assert found[0] == 200
+        assert found[1] >= 400
+        assert len(it.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("routes", "told"),
     [

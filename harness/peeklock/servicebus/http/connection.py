@@ -151,7 +151,7 @@ class HttpConnection(asyncio.Protocol):
     def _begin(self, head: HttpRequest) -> None:
         transport = self._transport
         assert transport is not None
-        if self._service.own_machine and (reason := why_foreign(head)) is not None:
+        if self._service.own_machine and (reason := why_foreign(head, self._service.called)) is not None:
             self._service.log("request.refused", reason=reason)
             self._turned_away = self._service.refusal(403, reason)
         if "upgrade" in head.headers and self._turned_away is None:

@@ -6,6 +6,7 @@ across origins. `Host` and `Origin` give them away: neither can be set by a page
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from peeklock.servicebus.loopback import is_loopback
@@ -25,11 +26,12 @@ _NOT_FOR_SALE = (
 """The ends of names with a dot that no stranger can point at this machine: containers and clients call it so."""
 
 
-def why_foreign(request: HttpRequest) -> str | None:
-    """Return why a request is none of this machine's own programs; None for those that are."""
+def why_foreign(request: HttpRequest, called: Collection[str] = ()) -> str | None:
+    """Return why a request is none of this machine's own programs; None for those that are, or that use a host of `called`."""
     host = request.headers.get("host", "")
     name = _name(host)
-    if "." in name and not _is_number(name) and not is_loopback(name) and not name.endswith(_NOT_FOR_SALE):
+    ours = name in called or name.endswith(_NOT_FOR_SALE)
+    if "." in name and not _is_number(name) and not is_loopback(name) and not ours:
         return f"The host '{name[:100]}' is not this machine: only its own programs are served. Use localhost."
     origin = request.headers.get("origin")
     if origin is None:

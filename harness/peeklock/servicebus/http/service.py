@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from .messages import HttpReply, HttpRequest
@@ -26,11 +26,15 @@ class HttpService:
     cancels = False
     """True when work for a client that has gone is to be cancelled."""
 
-    def __init__(self, limits: HttpLimits, log: Callable[..., None], *, own_machine: bool = True) -> None:
-        """`own_machine`: web pages are refused, as they have no business with what only this machine can reach."""
+    def __init__(
+        self, limits: HttpLimits, log: Callable[..., None], *, own_machine: bool = True, called: Collection[str] = ()
+    ) -> None:
+        """`own_machine`: web pages are refused, as they have no business with what only this machine can reach; `called`: hosts
+        of others by which this machine's programs call it all the same, in lower case."""
         self.limits = limits
         self.log = log
         self.own_machine = own_machine
+        self.called = called
 
     async def answer(self, request: HttpRequest) -> HttpReply:
         """Answer one request. What it raises is answered with 500 and logged with its traceback."""

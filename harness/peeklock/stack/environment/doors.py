@@ -14,5 +14,5 @@ def wanted_doors(stack: Stack) -> list[str]:
         OPENAI: stack.openai is not None and stack.openai.name is not None,
         LOGIN: bool(stack.identities),
     }
-    wanted |= {name: standin.tls for name, standin in stack.http.items()}
+    wanted |= {name: standin.tls or standin.host is not None for name, standin in stack.http.items()}
     return [door for door, needed in wanted.items() if needed]

@@ -190,7 +190,7 @@ class LocalEnvironment:
         if not led and not doors:
             return None
         bus = self._spec.stack.servicebus
-        ours = authorities() if doors else ""
+        ours = authorities() + "".join(self.record.host_certificate[:1]) if doors else ""
         theirs = self._stack.servers.servicebus().authority() if bus is not None and bus.name is not None else ""
         places = {**ports, **doors}
         return Names({name: places[place] for name, place in led.items()}, ours if theirs in ours else ours + theirs)
@@ -219,6 +219,9 @@ class LocalEnvironment:
         if self._spec.stack.openai is not None:
             for service in ("", *self._spec.services):
                 self.record.standin_keys.setdefault(service, secrets.token_hex(32))
+        hosts = [each.host for each in self._spec.stack.http.values() if each.host is not None]
+        if hosts and not self.record.host_certificate:
+            self.record.host_certificate = [*_listening().host_certificate(hosts)]
         for name in self._spec.stack.azure_ml or ():
             keys = self.record.http_keys.setdefault(name, {})
             for service in ("", *self._spec.services):

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
+from ssl import SSLContext
 from typing import Any
 
 from peeklock.connection_strings import parts_of
@@ -20,13 +21,14 @@ from peeklock.stack.environment.doors import BLOBS, LOGIN, OPENAI
 from peeklock.stack.environment.endpoints import addresses
 from peeklock.stack.environment.record import Record
 from peeklock.stack.identities import Identities
+from peeklock.stack.names.host_certificate import host_certificate, host_context
 from peeklock.stack.names.tls_front import TlsFront
 from peeklock.stack.names.transport import transports
 from peeklock.standins import StandIn, Surroundings
 from peeklock.standins.http.stand_in import ScenarioHttpStandIn
 from peeklock.standins.openai.stand_in import OpenAIStandIn
 
-__all__ = ["Identities", "Listeners"]
+__all__ = ["Identities", "Listeners", "host_certificate"]
 
 
 class Listeners:
@@ -51,9 +53,10 @@ class Listeners:
                 ))  # fmt: skip
             if (port := record.door_ports.get(OPENAI, 0)) and "openai" in self.standins:
                 self._open(_front(seen, "openai"), port, "the door of Azure OpenAI")
-            for name in self.standins.keys() & record.door_ports.keys():
-                if name in spec.stack.http:
-                    self._open(_front(seen, name), record.door_ports[name], f"the TLS door of {name}")
+            for name in spec.stack.http.keys() & self.standins.keys() & record.door_ports.keys():
+                host = spec.stack.http[name].host
+                own = None if host is None else (host, host_context(record.host_certificate[1]))
+                self._open(_front(seen, name, own), record.door_ports[name], f"the TLS door of {name}")
             if port := record.door_ports.get(LOGIN, 0):
                 self._open(TlsFront(lambda: record.standin_ports["identities"]), port, "the door of the token issuer")
             if port := record.door_ports.get(BLOBS, 0):
@@ -101,8 +104,8 @@ class Listeners:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
-def _front(seen: Callable[[], Endpoints], name: str) -> TlsFront:
-    return TlsFront(lambda: addresses(seen())[name])
+def _front(seen: Callable[[], Endpoints], name: str, own: tuple[str, SSLContext] | None = None) -> TlsFront:
+    return TlsFront(lambda: addresses(seen())[name], own)
 
 
 def _access(

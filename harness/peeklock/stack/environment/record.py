@@ -24,6 +24,8 @@ class Record:
     """Keys of Azure OpenAI by service."""
     http_keys: dict[str, dict[str, str]] = field(default_factory=dict)
     """Keys of Azure ML endpoints, by stand-in and service."""
+    host_certificate: list[str] = field(default_factory=list)
+    """Authority and chain of what the hosts of its HTTP stand-ins show; see `HostCertificate`."""
     door_ports: dict[str, int] = field(default_factory=dict)
     """Ports of what stands before dependencies with TLS, in the same process."""
     door_secret: str = ""

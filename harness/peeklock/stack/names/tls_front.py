@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 
 from peeklock.servicebus.gateway.certificate_names import AZURE, LOOPBACK
@@ -16,15 +17,17 @@ class TlsFront:
     """Carries the bytes of TLS connections to a port and back. Shows the certificate of Azure's names, or of loopback, as clients
     ask. What breaks on one side breaks on the other."""
 
-    def __init__(self, target: Callable[[], int]) -> None:
-        """`target` tells the port, for each connection."""
-        self._target = target
+    def __init__(self, target: Callable[[], int], own: tuple[str, ssl.SSLContext] | None = None) -> None:
+        """`target` tells the port, for each connection; `own`: a host that is neither, and what shows its certificate."""
+        self._target, self._own = target, own
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
 
     async def start(self, port: int) -> None:
         """Listen. Raises `OSError` when the port is taken or no certificate can be made."""
         tls = await asyncio.to_thread(server_context)
+        if self._own is not None:
+            tls = _choosing(*self._own, tls)
         self._server = await asyncio.start_server(self._come_in, _HOST, port, ssl=tls)
 
     async def stop(self) -> None:
@@ -61,6 +64,17 @@ class TlsFront:
         finally:
             for each in writers:
                 each.close()
+
+
+def _choosing(host: str, own: ssl.SSLContext, others: ssl.SSLContext) -> ssl.SSLContext:
+    """Return a context that shows the certificate of a host to those who ask for it, and to all others what they are shown else."""
+
+    def choose(connection: ssl.SSLObject, asked: str | None, _: ssl.SSLContext) -> None:
+        if (asked or "").lower() != host:
+            connection.context = others
+
+    own.sni_callback = choose
+    return own
 
 
 def authorities() -> str:

@@ -36,10 +36,10 @@ class HttpDoor(HttpService):
     def __init__(
         self, name: str, routes: Sequence[Route], journal: Journal, surroundings: Surroundings,
         where: Callable[[int], str], contract: Contract | None = None,
-        endpoint: AzureMLEndpoint | None = None,
+        endpoint: AzureMLEndpoint | None = None, host: str | None = None,
     ) -> None:  # fmt: skip
         """`where(3)` is the place in the scenario file of the fourth route."""
-        super().__init__(HttpLimits(body=LARGEST), lambda *_, **__: None)
+        super().__init__(HttpLimits(body=LARGEST), lambda *_, **__: None, called=() if host is None else (host,))
         self._name, self._routes, self._journal = name, routes, journal
         self._surroundings, self._where = surroundings, where
         self._contract, self._endpoint = contract, endpoint

@@ -46,7 +46,7 @@ class ScenarioHttpStandIn:
 
         contract = None if spec.contract is None else open_contract(spec.contract)
         self._endpoint = endpoint = AzureMLEndpoint(spec, keys, surroundings) if spec.kind == "azure_ml" else None
-        self._door = HttpDoor(name, spec.routes, self.journal, surroundings, where, contract, endpoint)
+        self._door = HttpDoor(name, spec.routes, self.journal, surroundings, where, contract, endpoint, spec.host)
         self._server = StandInServer(self._door, port, f"the stand-in {name}")
 
     @property
