@@ -20,7 +20,7 @@ class HostCertificate(NamedTuple):
 
 
 def host_certificate(hosts: Sequence[str]) -> HostCertificate:
-    """Make a certificate for exactly these hosts."""
+    """Make a certificate for these hosts, by an authority that may sign nothing but them and their subdomains."""
     names = CertificateNames(
         "", "Peeklock local CA (hosts of one scenario)", tuple(hosts), ("127.0.0.0/8",), tuple(hosts), ()
     )
