@@ -39,7 +39,7 @@ paths:
       responses: {"200": {description: a job, content: {application/json: {schema: {type: object}}}}}
 components: {schemas: {Label: {type: object, required: [label], properties: {label: {type: string}}}}}
 """
-GOOD = {"params": {"tenant": "7"}, "json": {"job": "a"}}
+GOOD: dict[str, Any] = {"params": {"tenant": "7"}, "json": {"job": "a"}}
 
 
 @pytest.fixture
@@ -80,6 +80,17 @@ def test_a_request_outside_the_contract_is_told_and_refused(contract: Path, chan
     assert wrong in refused.text
     with pytest.raises(PeeklockError, match=f"POST /v1/score 400.*{wrong}"):
         it.check()
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"), [(b"[" * 5000, "application/json"), (b"{}", "x"), (b"\xff", "application/json; charset=none")]
+)
+def test_a_request_that_cannot_be_read_is_outside_the_contract(contract: Path, body: bytes, kind: str) -> None:
+    it = HttpStandIn(contract=contract)
+    headers = {"content-type": kind}
+    assert httpx.post(f"{it.url}/v1/score?tenant=7", content=body, headers=headers).status_code == 400
+    it.close()
+    assert it.requests[0]["contract"]
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,10 @@ def test_the_nearest_route_is_told(method: str, path: str, why: str) -> None:
 
 
 def test_a_sequence_that_is_used_up_leaves_the_next_route() -> None:
-    routes = [{"get": "/", "sequence": [{"status": 503}, {"text": "a"}]}, {"get": "/", "respond": {"text": "b"}}]
+    routes: list[dict[str, Any]] = [
+        {"get": "/", "sequence": [{"status": 503}, {"text": "a"}]},
+        {"get": "/", "respond": {"text": "b"}},
+    ]
     it = HttpStandIn(routes)
     assert [httpx.get(it.url).text for _ in range(3)] == ["", "a", "b"]
     it.reset()

@@ -68,13 +68,12 @@ class Contract:
     def request_errors(self, request: StandInRequest) -> list[str]:
         """Return what is wrong with a request, a sentence each."""
         errors = self._openapi.iter_request_errors(_Asked.of(request))
-        return [sentence for error in errors for sentence in _sentences(error, "body", request.method, request.path)]
+        return _told_of(errors, "body", request.method, request.path)
 
     def answer_errors(self, method: str, path: str, reply: HttpReply) -> list[str]:
         """Return what is wrong with an answer; nothing where the contract does not know what was asked."""
         errors = self._openapi.iter_response_errors(_Asked.bare(method, path), _Answered.of(reply))
-        known = (error for error in errors if not isinstance(error, PathError))
-        return [sentence for error in known for sentence in _sentences(error, "answer", method, path)]
+        return _told_of((error for error in errors if not isinstance(error, PathError)), "answer", method, path)
 
     def example(self, method: str, path: str) -> HttpReply | None:
         """Return the first example of a good answer; an answer without a body needs none. None when there is no example."""
@@ -190,8 +189,11 @@ class _Answered:
         return cls(reply.status, reply.kind.lower(), Headers(list(reply.headers)), reply.body)
 
 
-def _sentences(error: BaseException, root: str, method: str, path: str) -> list[str]:
-    return [redact(sentence) for sentence in _of(error, root, method, path)]
+def _told_of(errors: Iterable[Exception], root: str, method: str, path: str) -> list[str]:
+    try:
+        return [redact(sentence) for error in errors for sentence in _of(error, root, method, path)]
+    except Exception as error:  # noqa: BLE001  of a content type without a slash, of JSON nested too deeply …
+        return [redact(f"{root}: it cannot be read: {_first(error)}")]
 
 
 def _of(error: BaseException, root: str, method: str, path: str) -> list[str]:
@@ -226,5 +228,5 @@ def _first(error: Exception) -> str:
             nearer, key=lambda each: (-len(each.absolute_path), each.message)
         )  # of several kinds, the likeliest
     place = _inside(getattr(error, "absolute_path", ())).lstrip(".")
-    message = str(getattr(error, "message", error)).splitlines()[0]
+    message = (str(getattr(error, "message", error)).splitlines() or [type(error).__name__])[0]
     return f"{place}: {message}" if place else message
