@@ -46,7 +46,11 @@ def _lacking(context: CaseContext) -> Iterator[tuple[str, str, str]]:
                 role = f"{{role: {lacks}, on: {on}}}" if on else str(lacks)
                 yield identity, f"{view['method']} {view['path']}".rstrip(), role
             elif view.get("error") == "PermissionDenied":
-                yield identity, f"ask {name}", "Cognitive Services OpenAI User" if name == "openai" else "AzureML Data Scientist"
+                yield (
+                    identity,
+                    f"ask {name}",
+                    "Cognitive Services OpenAI User" if name == "openai" else "AzureML Data Scientist",
+                )
 
 
 def _sentence(scenario: Scenario, identity: str, what: str, role: str) -> str:
