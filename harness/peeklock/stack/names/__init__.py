@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = ["bundle", "names", "tls_front", "transport", "variables"]
+__all__ = ["bundle", "host_certificate", "names", "tls_front", "transport", "variables"]
