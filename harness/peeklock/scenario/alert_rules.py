@@ -28,7 +28,8 @@ from peeklock.alerts.tables import METRICS, TABLES
 from peeklock.scenario.document import DataPath, Document, parse
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.errors import Problem, ScenarioInvalid, suggestion
-from peeklock.scenario.topology import Model, Stack
+from peeklock.scenario.fields import Model
+from peeklock.scenario.topology import Stack
 from peeklock.scenario.validation import validate
 
 

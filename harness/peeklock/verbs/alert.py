@@ -8,7 +8,7 @@ from peeklock.engine.alerting import judge
 from peeklock.engine.context import CaseContext
 from peeklock.engine.ledger import iso
 from peeklock.engine.verb import Found, Verb
-from peeklock.scenario.topology import Model
+from peeklock.scenario.fields import Model
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 
 
