@@ -286,7 +286,7 @@ def _failure(context: CaseContext, error: StepFailed | None, also: list[str], re
         location.excerpt,
         error.mismatches,
         error.notes,
-        rows,
+        error.story or rows,
         record.started_at,
         cause,
         tuple(also),

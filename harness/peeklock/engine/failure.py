@@ -55,19 +55,34 @@ class StepFailed(PeeklockError):
         mismatches: tuple[Mismatch, ...] = (),
         notes: tuple[str, ...] = (),
         at: DataPath | None = None,
+        story: tuple[Moment, ...] = (),
     ) -> None:
+        """`story` stands in the place of the timeline of the case: that of one item of many."""
         super().__init__(
             headline or "; ".join(f"{m.path}: expected {m.expected}, actual {m.actual}" for m in mismatches)
         )
         self.step, self.headline, self.mismatches, self.notes, self.at = step, headline, mismatches, notes, at
+        self.story = story
 
 
 class VerbFailed(PeeklockError):
-    """A verb could not do its work; the message is a sentence for the user. `path` leads into the verb's arguments."""
+    """A verb could not do its work, or did not find what its arguments say; the message is a sentence for the user.
 
-    def __init__(self, message: str, *, path: DataPath = (), notes: tuple[str, ...] = ()) -> None:
+    `path` leads into the verb's arguments. `final` says why looking again cannot change anything. `story` stands in the
+    place of the timeline of the case.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: DataPath = (),
+        notes: tuple[str, ...] = (),
+        final: str = "",
+        story: tuple[Moment, ...] = (),
+    ) -> None:
         super().__init__(message)
-        self.path, self.notes = path, notes
+        self.path, self.notes, self.final, self.story = path, notes, final, story
 
 
 class Unforeseen(PeeklockError):

@@ -109,7 +109,7 @@ class Stepper:
             seen = self._look(step, act, self._context.deadline)
             if seen.error is not None:
                 at = (*step.path, step.verb.name, *seen.error.path)
-                raise StepFailed(step, str(seen.error), notes=seen.error.notes, at=at)
+                raise StepFailed(step, str(seen.error), notes=seen.error.notes, at=at, story=seen.error.story)
             if seen.mismatches:
                 raise StepFailed(step, mismatches=seen.mismatches, notes=_notes(seen))
             self._capture(step, seen.found.value)
@@ -204,14 +204,14 @@ class Stepper:
             and not self._match(step, eventually.fail_if, seen.found.value)
         ):
             return "what `fail_if` says has come true"
-        if seen.found.final:
-            return seen.found.final
+        if final := seen.found.final or (seen.error.final if seen.error is not None else ""):
+            return final
         self._context.environment.check()
         if "no_service_exit" not in self._context.case.header.allow and (gone := self._context.unexpected_exit()):
             return gone
         if problems := unanswered(self._context.environment):
             return problems[0]
-        if step.verb.name in ("messages", "queue") and settled(self._context):
+        if step.verb.name in ("messages", "path", "queue") and settled(self._context):
             return "the case has settled, no further message can come"
         return ""
 
@@ -297,5 +297,6 @@ def _waited_in_vain(step: Step, waited: Waited[_Seen]) -> StepFailed:
     if first.error is None and last.error is None and first.found.value != last.found.value:
         notes.append(f"at first  {show(first.found.value)}")
     if last.error is not None:
-        return StepFailed(step, str(last.error), notes=(*notes, *last.error.notes), at=(*step.path, step.verb.name))
+        at = (*step.path, step.verb.name)
+        return StepFailed(step, str(last.error), notes=(*notes, *last.error.notes), at=at, story=last.error.story)
     return StepFailed(step, mismatches=last.mismatches, notes=tuple(notes))

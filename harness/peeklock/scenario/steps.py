@@ -311,7 +311,7 @@ class StepReader:
         raw_form = written if isinstance(written, dict) else {"within": written}
         _, problems = validate(EventuallyArguments, raw_form, self.document, here, resolved_later=True)
         self.problems += problems
-        if "expect" not in raw:
+        if "expect" not in raw and not verb.judges(arguments):
             self._complain(here, '"eventually" needs an expect to wait for', fix="add expect: …", at_key=True)
         fail_if = None
         if raw_form.get("fail_if") is not None:

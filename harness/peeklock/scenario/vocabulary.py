@@ -54,6 +54,8 @@ class VerbSpec:
     arguments: type[Model]
     summary: str
     observes: Callable[[Any], bool] = never
+    judges: Callable[[Any], bool] = never
+    """Whether these arguments say themselves what is expected: `eventually` then needs no `expect`."""
     shape: Shape = "value"
     shorthand: Callable[[Any], Any] = field(default=lambda raw: raw)
     """Turns a short form (`settle:`, `use: file`) into the mapping that `arguments` takes."""
