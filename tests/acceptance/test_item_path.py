@@ -10,7 +10,7 @@ from tests.acceptance.conftest import Run
 
 WORKER = '''\
 """Takes jobs, asks the model, stores the picture, hands on. TWICE makes it ask twice; the exporter only takes."""
-import json, os, sys
+import json, os, sys, urllib.request
 
 import openai
 from azure.identity import DefaultAzureCredential, get_bearer_token_provider
@@ -31,6 +31,8 @@ with bus.get_queue_receiver(source) as receiver:
                 said = [{"role": "user", "content": f"score {item}"}]
                 model = openai.AzureOpenAI(api_version="2025-04-01-preview", azure_ad_token_provider=token)
                 model.chat.completions.create(model="gpt", messages=said)
+            bill = urllib.request.Request(os.environ["BILLS_URL"] + "/bills", b"{}", {"x-item": item})
+            urllib.request.urlopen(bill).close()
             blobs.get_blob_client("results", f"{item}/web.png").upload_blob(b"picture", overwrite=True)
             with bus.get_queue_sender(target) as sender:
                 sender.send_messages(ServiceBusMessage(json.dumps({"item": item}), message_id=item))
@@ -43,11 +45,12 @@ stack:
   blobs: {name: contosoimages, containers: [results]}
   servicebus: {name: contoso-sb, queues: {jobs: {}, exports: {}}}
   openai: {deployments: {gpt: {answers: {text: good}}}}
+  http: {bills: {routes: [{post: /bills, respond: {status: 201}}]}}
   identities:
     worker: [Azure Service Bus Data Owner, Storage Blob Data Contributor, Cognitive Services OpenAI User]
     exporter: [Azure Service Bus Data Receiver]
 services:
-  worker: {run: [python, worker.py, jobs, exports], env: {TWICE: "TIMES"}, ready: {log: started}}
+  worker: {run: [python, worker.py, jobs, exports], env: {TWICE: "TIMES", BILLS_URL: "${http.bills.url}"}, ready: {log: started}}
   exporter: {run: [python, worker.py, exports], ready: {log: started}}
 cases:
   its_path:
@@ -59,6 +62,7 @@ cases:
           through:
             - {queue: jobs, from: test, to: worker}
             - {call: openai, from: worker, deployment: gpt}
+            - {call: bills, method: POST, path: /bills, status: 201}
             - {blob: results/item-1/web.png, from: worker}
             - {queue: exports, from: worker, to: exporter}
         eventually: 20s
