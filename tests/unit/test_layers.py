@@ -12,7 +12,9 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "harness" / "peeklock"
 LEAVES = {"connection_strings", "durations", "errors", "redaction"}
 """What every part may use, and what uses nothing but the others of these."""
-LAYERS = ["alerts", "scenario", "scaling", "supervision", "standins", "stack", "engine", "verbs", "reports", "cli"]
+LAYERS = [
+    "alerts", "scenario", "scaling", "supervision", "standins", "telemetry", "stack", "engine", "verbs", "reports", "cli",
+]  # fmt: skip
 """From the inside out. `servicebus` stands alone; what stands outside of it may use it."""
 OUTERMOST = {"cli", "pytest_plugin"}
 FLOORS = [

@@ -12,6 +12,7 @@ from typing import Any, assert_never
 
 from peeklock.servicebus.ledger import AboutMessage, Entry, EventKind, Principal
 from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX
+from peeklock.telemetry import trace_of
 
 SERVICE_RULE = "service-"
 """What the names of the services' own access rules begin with."""
@@ -29,7 +30,7 @@ OUTCOMES = HELD | {
 VIEW_KEYS = (
     "application_properties", "body", "body_type", "content_type", "correlation_id", "dead_letter_description",
     "dead_letter_reason", "deliveries", "enqueued_at", "history", "message_id", "outcome", "queue", "received_as", "receivers",
-    "reply_to", "sender", "sent_as", "sequence", "session_id", "settled_at", "subject", "time_to_live", "to",
+    "reply_to", "sender", "sent_as", "sequence", "session_id", "settled_at", "subject", "time_to_live", "to", "trace_id",
 )  # fmt: skip
 """The keys that `Message.view` may have."""
 
@@ -91,6 +92,12 @@ class Message:
         if event in (EventKind.DEAD_LETTERED, EventKind.TRANSFER_DEAD_LETTERED):
             self.reason, self.description = entry.reason, entry.details.get("description")
 
+    @property
+    def trace_id(self) -> str | None:
+        """The trace that its sender wrote into it; None where there is none."""
+        found = trace_of(self.facts.get("application_properties") or {})
+        return None if found is None else found[0]
+
     def view(self) -> dict[str, Any]:
         """Return what `messages` shows of it; keys without a value are absent."""
         shown: dict[str, Any] = {
@@ -110,6 +117,7 @@ class Message:
             "receivers": list(self.receivers),
             "sent_as": self.sent_as,
             "received_as": self.received_as or None,
+            "trace_id": self.trace_id,
         }
         return {key: value for key, value in shown.items() if value is not None or key == "body"}
 

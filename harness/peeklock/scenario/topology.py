@@ -312,6 +312,23 @@ def _identity_name(value: Any) -> Any:
 IdentityName = Annotated[str, BeforeValidator(_identity_name, json_schema_input_type=str)]
 
 
+Protocol = Literal["otlp", "application_insights"]
+
+
+class Telemetry(Model):
+    """A receiver for what services tell of themselves."""
+
+    protocols: list[Protocol] = Field(
+        ["otlp", "application_insights"],
+        min_length=1,
+        description="those that services are told of by environment variables",
+    )
+
+
+def _switch(value: Any) -> Any:
+    return {} if value is True else None if value is False else value
+
+
 DEPENDENCIES = ("postgres", "blobs", "servicebus")
 """The parts of a stack that are processes of their own."""
 
@@ -328,6 +345,9 @@ class Stack(Model):
     )
     identities: dict[IdentityName, list[RoleAssigned]] = Field(
         {}, description="managed identities, and the roles that each has; a service has the one of its own name"
+    )
+    telemetry: Annotated[Telemetry | None, BeforeValidator(_switch, json_schema_input_type=Telemetry | bool | None)] = (
+        Field(None, description="true: services export their spans, metrics and logs to a receiver of the file's own")
     )
 
     @property

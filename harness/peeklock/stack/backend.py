@@ -15,6 +15,7 @@ from peeklock.stack.faults import Fault
 from peeklock.stack.names.names import Names
 from peeklock.standins import StandIn, Surroundings
 from peeklock.supervision.commands import Commands
+from peeklock.telemetry import Telemetry
 
 Ports = Mapping[str, Sequence[int]]
 """By service, one for each of its replicas; a replica itself is told its own as the first of its service."""
@@ -281,6 +282,10 @@ class Environment(Protocol):
     @property
     def identities(self) -> Identities | None:
         """None where the file declares none."""
+
+    @property
+    def telemetry(self) -> Telemetry | None:
+        """What its services export; None where the file asks for none."""
 
     log_dir: Path
     """Where `<service>.log` files are written (redacted)."""

@@ -18,6 +18,7 @@ from peeklock.verbs import (
     job,
     logs,
     messages,
+    metrics,
     never,
     path,
     queue,
@@ -29,6 +30,7 @@ from peeklock.verbs import (
     session,
     set_,
     settle,
+    spans,
     use,
 )
 
@@ -42,6 +44,8 @@ VOCABULARY: dict[str, Verb] = {
         path,
         queue,
         requests,
+        spans,
+        metrics,
         db,
         logs,
         service,

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from peeklock import telemetry
 from peeklock.connection_strings import parts_of
 from peeklock.errors import PeeklockError
 from peeklock.scenario.services import process_names, replica_names
@@ -45,10 +46,13 @@ from peeklock.stack.servers.servicebus import (
 from peeklock.standins import StandIn
 from peeklock.supervision.client import SupervisorClient
 from peeklock.supervision.commands import Commands
+from peeklock.telemetry import Telemetry
+from peeklock.telemetry.variables import telemetry_variables
 
 if TYPE_CHECKING:
     from peeklock.stack.environment.listeners import Listeners
     from peeklock.stack.identities import Identities
+    from peeklock.telemetry import Receiver
 
 FORGIVEN = 60.0
 """Seconds that a service may have been ahead or behind and go on: no token or cache lasts so short that it would matter."""
@@ -88,12 +92,17 @@ class LocalEnvironment:
         self._services: LocalServices | None = None
         self._listeners: Listeners | None = None
         self.identities: Identities | None = None
+        self._receiver: Receiver | None = None
         self._clock = self._movable_clock() if spec.movable_clock else None
         self.commands = Commands(supervisor)
 
     @property
     def standins(self) -> Mapping[str, StandIn]:
         return self._listeners.standins if self._listeners is not None else {}
+
+    @property
+    def telemetry(self) -> Telemetry | None:
+        return self._receiver.telemetry if self._receiver is not None else None
 
     @property
     def clock(self) -> Clock:
@@ -229,6 +238,9 @@ class LocalEnvironment:
 
     def _open_listeners(self) -> None:
         spec = self._spec
+        if spec.stack.telemetry is not None:
+            processes = {*spec.services, *process_names(spec.services)}
+            self._receiver = telemetry.Receiver(self.record.standin_ports["telemetry"], processes)
         if spec.stack.openai is None and not spec.stack.http and not self.record.door_ports:
             return
         surroundings = None
@@ -262,8 +274,14 @@ class LocalEnvironment:
         identity = self.identities.namespace_identity() if self.identities is not None else None
         return control_topology(bus, self.record.keys, port) | {"identity": identity}
 
-    def _identity(self, process: str) -> Mapping[str, str | None]:
-        return {} if self.identities is None else self.identities.variables(process)
+    def _told(self, process: str) -> Mapping[str, str | None]:
+        """Return what one process is told that others are not."""
+        told = {} if self.identities is None else dict(self.identities.variables(process))
+        if (asked := self._spec.stack.telemetry) is not None:
+            service = process if process in self._spec.services else process.rpartition(".")[0]
+            port = self.record.standin_ports["telemetry"]
+            told |= telemetry_variables(port, process, service, asked.protocols)
+        return told
 
     def _now(self) -> float:
         return self.clock.now().timestamp()
@@ -272,7 +290,7 @@ class LocalEnvironment:
         self.services = self._services = LocalServices(
             self._supervisor, self._stack.children, self._stack.launcher(self._spec, self.record, self.endpoints), self.record.prefix,
             self._spec, self.seen, self.record.ports, self.log_dir, self.record.relay_ports,
-            self._identity, self.record.identity_keys.values(),
+            self._told, self.record.identity_keys.values(),
         )  # fmt: skip
         return self._services
 
@@ -388,6 +406,8 @@ class LocalEnvironment:
             task.result()
         if self._services is not None:
             self._services.revive()
+        if self._receiver is not None:
+            self._receiver.telemetry.begin(self._now())
         self.timings["reset"] = time.monotonic() - began
         return self._feed.cursor if self._feed is not None else 0
 
@@ -427,6 +447,8 @@ class LocalEnvironment:
         if self._feed is not None:
             ends.append(self._feed.on_change(wake))
         ends += [standin.journal.on_change(wake) for standin in self.standins.values()]
+        if self._receiver is not None:
+            ends.append(self._receiver.telemetry.on_change(wake))
 
         def end() -> None:
             for each in ends:
@@ -464,3 +486,5 @@ class LocalEnvironment:
             self._listeners.close()
         if self.identities is not None:
             self.identities.close()
+        if self._receiver is not None:
+            self._receiver.close()

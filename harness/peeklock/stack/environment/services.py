@@ -39,7 +39,7 @@ class LocalServices:
         ports: Mapping[str, Sequence[int]],
         log_dir: Path,
         relay_ports: Mapping[str, int],
-        identity: Callable[[str], Mapping[str, str | None]],
+        own_variables: Callable[[str], Mapping[str, str | None]],
         own_secrets: Iterable[str],
     ) -> None:
         self._supervisor = supervisor
@@ -49,7 +49,7 @@ class LocalServices:
         self._spec = spec
         self._endpoints = endpoints
         self._ports = {name: list(found) for name, found in ports.items()}
-        self._identity = identity
+        self._own_variables = own_variables
         self._relay_ports = relay_ports
         """Ports at which services find each other, where these are not their own."""
         self._log_dir = log_dir
@@ -305,7 +305,7 @@ class LocalServices:
             "AZURE_SERVICEBUS_CONNECTION_STRING": connections.get(process, of_all),
             "AZURE_OPENAI_ENDPOINT": self._endpoints.openai_url,
             "AZURE_OPENAI_API_KEY": self._endpoints.openai_keys.get(service),
-            **self._identity(process),
+            **self._own_variables(process),
         }
 
     # -- stop, kill, pause ---------------------------------------------------------------------------------------------

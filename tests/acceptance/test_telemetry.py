@@ -1,0 +1,159 @@
+"""Services that export telemetry with the clients of production, and scenarios that look at it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import Run
+
+API = '''\
+"""Takes orders, and hands each to the worker."""
+import os, sys
+
+SETUP
+
+import psycopg, uvicorn
+from azure.servicebus import ServiceBusClient, ServiceBusMessage
+from fastapi import FastAPI
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+
+app = FastAPI()
+client = ServiceBusClient.from_connection_string(os.environ["AZURE_SERVICEBUS_CONNECTION_STRING"])
+sender = client.get_queue_sender("orders")
+
+
+@app.get("/health")
+def health():
+    return {}
+
+
+@app.post("/orders/{number}")
+def order(number: str):
+    sender.send_messages(ServiceBusMessage(number, message_id=number))
+    return {}
+
+
+FastAPIInstrumentor.instrument_app(app, excluded_urls="health")
+uvicorn.run(app, host="127.0.0.1", port=int(os.environ["PORT"]), log_level="warning")
+'''
+WORKER = '''\
+"""Settles orders, in a span of its own that is in the order's trace."""
+import os
+
+SETUP
+
+from azure.servicebus import ServiceBusClient
+from opentelemetry import metrics, propagate, trace
+
+tracer, meter = trace.get_tracer("worker"), metrics.get_meter("worker")
+settled = meter.create_counter("orders.settled", unit="{order}")
+took = meter.create_histogram("orders.seconds", unit="s")
+client = ServiceBusClient.from_connection_string(os.environ["AZURE_SERVICEBUS_CONNECTION_STRING"])
+print("ready", flush=True)
+with client.get_queue_receiver("orders") as receiver:
+    for message in receiver:
+        carrier = {key.decode(): value.decode() for key, value in (message.application_properties or {}).items()}
+        with tracer.start_as_current_span("settle", propagate.extract(carrier), kind=trace.SpanKind.CONSUMER) as span:
+            number = str(message)
+            span.set_attribute("order", number)
+            try:
+                if number == "poison":
+                    raise ValueError("no such order")
+                receiver.complete_message(message)
+                settled.add(1, {"kind": "plain"})
+                took.record(0.5)
+            except ValueError as error:
+                span.record_exception(error)
+                span.set_status(trace.StatusCode.ERROR, str(error))
+                receiver.dead_letter_message(message, reason="poison")
+'''
+OTLP = '''\
+from azure.core.settings import settings
+from azure.core.tracing.ext.opentelemetry_span import OpenTelemetrySpan
+from opentelemetry import metrics, trace
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+settings.tracing_implementation = OpenTelemetrySpan
+trace.set_tracer_provider(TracerProvider())
+trace.get_tracer_provider().add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+metrics.set_meter_provider(MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())]))
+'''
+AZURE_MONITOR = '''\
+from azure.monitor.opentelemetry import configure_azure_monitor
+
+configure_azure_monitor(logger_name="orders", enable_live_metrics=False)
+'''
+SCENARIO = """\
+scenario: Orders
+stack:
+  servicebus: {queues: {orders: }}
+  telemetry: TELEMETRY
+services:
+  api: {run: [python, api.py], ready: {http: /health, within: 40s}}
+  worker: {run: [python, worker.py], ready: {log: ready, within: 40s}}
+cases:
+  an_order_is_settled:
+    steps:
+      - http: {post: /orders/17}
+        expect: {status: 200}
+      - spans: {service: worker, name: settle}
+        eventually: {within: 15s}
+        expect:
+          items: [{kind: consumer, status: $any, attributes: {order: "17"}, messages: ["17"]}]
+        capture: {trace: items[0].trace_id}
+      - spans: {service: api, where: {kind: server, trace_id: "${trace}"}}
+        eventually: {within: 15s}
+        expect: {count: 1}
+      - messages: {queue: orders, where: {trace_id: "${trace}"}}
+        eventually: {within: 15s}
+        expect: {items: [{message_id: "17", outcome: completed}]}
+      - metrics: {of: worker, name: orders.settled, where: {kind: plain}}
+        eventually: {within: 15s}
+        expect: {increase: 1}
+      - metrics: {of: worker, name: orders.seconds}
+        eventually: {within: 15s}
+        expect: {count: 1, increase: 0.5}
+  what_fails_is_told:
+    steps:
+      - http: {post: /orders/poison}
+      - spans: {service: worker, where: {status: error}}
+        eventually: {within: 15s}
+        expect: {items: [{name: settle, attributes: {order: poison}}]}
+      - spans: {service: worker, where: {attributes: {order: "17"}}}
+        expect: {count: 0}
+  one_is_counted_anew:
+    steps:
+      - http: {post: /orders/18}
+      - metrics: {of: worker, name: orders.settled}
+        eventually: {within: 15s, stable_for: 500ms}
+        expect: {increase: 1}
+"""
+
+
+def write(project: Path, setup: str, telemetry: str) -> Path:
+    (project / "api.py").write_text(API.replace("SETUP", setup), encoding="utf-8")
+    (project / "worker.py").write_text(WORKER.replace("SETUP", setup), encoding="utf-8")
+    file = project / "orders.yaml"
+    file.write_text(SCENARIO.replace("TELEMETRY", telemetry), encoding="utf-8")
+    return file
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("setup", "telemetry"),
+    [(OTLP, "{protocols: [otlp]}"), (AZURE_MONITOR, "{protocols: [application_insights]}")],
+    ids=["otlp", "azure-monitor"],
+)
+def test_spans_and_metrics_of_the_real_clients_are_seen(
+    tmp_path: Path, peeklock: Run, setup: str, telemetry: str
+) -> None:
+    """Spans belong to their service, their case, their trace and its messages; counters count from the case's beginning."""
+    done = peeklock("run", str(write(tmp_path, setup, telemetry)), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
