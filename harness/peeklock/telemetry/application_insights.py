@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -108,7 +109,7 @@ def _point(metric: Mapping[str, Any], own: Mapping[str, Any], service: str, at: 
         service,
         str(metric["name"]),
         at,
-        float(metric["value"]),
+        _number(metric["value"]),
         own,
         grows=True,
         count=None if count is None else int(count),
@@ -125,6 +126,13 @@ def _level(facts: Mapping[str, Any], otherwise: str) -> str:
     if isinstance(found, int):
         return _LEVELS[min(max(found, 0), 4)]
     return _NAMED_LEVELS.get(str(found).lower(), otherwise)
+
+
+def _number(value: Any) -> float:
+    found = float(value)
+    if not math.isfinite(found):
+        raise ValueError(f"not a number: {value!r}")
+    return found
 
 
 def _moment(text: str) -> float:

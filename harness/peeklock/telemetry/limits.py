@@ -25,14 +25,15 @@ class TelemetryRefused(Exception):
 class Counter:
     """Counts the values of one request as they are read, so that too many are refused before they are made."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = VALUES) -> None:
         self.values = 0
+        self._most = most
 
     def add(self, count: int) -> None:
         """Count records or parts of them. Raises `TelemetryRefused`."""
         self.values += count
-        if self.values > VALUES:
-            raise TelemetryRefused(413, f"more than {VALUES} records and attributes in one request")
+        if self.values > self._most:
+            raise TelemetryRefused(413, f"more than {self._most} records and attributes in one request")
 
     def add_attributes(self, count: int) -> None:
         """Count the attributes of one record. Raises `TelemetryRefused`."""

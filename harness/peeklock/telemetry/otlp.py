@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from peeklock.telemetry.limits import Counter, TelemetryRefused
+from peeklock.telemetry.limits import VALUES, Counter, TelemetryRefused
 from peeklock.telemetry.records import Batch, Kind, Link, LogRecord, Point, Span, Status
 
 _KINDS: tuple[Kind, ...] = ("internal", "internal", "server", "client", "producer", "consumer")
@@ -23,6 +23,8 @@ _LEVELS = ("trace", "debug", "info", "warning", "error", "critical")
 _IDS = frozenset({"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"})
 _CUMULATIVE = 2
 _NANO = 1_000_000_000
+_JSON_PARTS = 8 * VALUES
+"""An attribute has five parts in JSON."""
 
 Decode = Callable[[Any, Callable[[Mapping[str, Any]], str], Counter], Batch]
 
@@ -38,7 +40,12 @@ def read(
     request = kind()
     try:
         if as_json:
-            ParseDict(_with_plain_ids(json.loads(body)), request, ignore_unknown_fields=True, max_recursion_depth=100)
+            ParseDict(
+                _with_plain_ids(json.loads(body), Counter(_JSON_PARTS)),
+                request,
+                ignore_unknown_fields=True,
+                max_recursion_depth=100,
+            )
         else:
             request.ParseFromString(body)
     except (DecodeError, ParseError, ValueError, RecursionError, TypeError, AttributeError) as error:
@@ -46,21 +53,27 @@ def read(
     return decode(request, service, counter)
 
 
-def _with_plain_ids(value: Any) -> Any:
+def _with_plain_ids(value: Any, counter: Counter) -> Any:
     """Return OTLP's JSON as protobuf's: ids, which are hexadecimal there, in base64."""
     if isinstance(value, dict):
+        counter.add(len(value))
         return {
             key: base64.b64encode(bytes.fromhex(part)).decode()
             if key in _IDS and isinstance(part, str)
-            else _with_plain_ids(part)
+            else _with_plain_ids(part, counter)
             for key, part in value.items()
         }
-    return [_with_plain_ids(part) for part in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        counter.add(len(value))
+        return [_with_plain_ids(part, counter) for part in value]
+    return value
 
 
 def _traces(request: Any, service: Callable[[Mapping[str, Any]], str], counter: Counter) -> Batch:
     batch = Batch()
+    counter.add(len(request.resource_spans))
     for resource in request.resource_spans:
+        counter.add(len(resource.scope_spans))
         owner = service(_attributes(resource.resource.attributes, counter))
         for scope in resource.scope_spans:
             counter.add(len(scope.spans))
@@ -89,7 +102,9 @@ def _span(span: Any, service: str, counter: Counter) -> Span:
 
 def _logs(request: Any, service: Callable[[Mapping[str, Any]], str], counter: Counter) -> Batch:
     batch = Batch()
+    counter.add(len(request.resource_logs))
     for resource in request.resource_logs:
+        counter.add(len(resource.scope_logs))
         owner = service(_attributes(resource.resource.attributes, counter))
         for scope in resource.scope_logs:
             counter.add(len(scope.log_records))
@@ -112,7 +127,9 @@ def _log(record: Any, service: str, counter: Counter) -> LogRecord:
 
 def _metrics(request: Any, service: Callable[[Mapping[str, Any]], str], counter: Counter) -> Batch:
     batch = Batch()
+    counter.add(len(request.resource_metrics))
     for resource in request.resource_metrics:
+        counter.add(len(resource.scope_metrics))
         owner = service(_attributes(resource.resource.attributes, counter))
         for scope in resource.scope_metrics:
             counter.add(len(scope.metrics))

@@ -64,7 +64,7 @@ class _Door(HttpService):
                 return HttpReply(200, b"{}", headers=(("x-ms-qps-subscribed", "false"),))
         except TelemetryRefused as refused:
             self._telemetry.refuse(f"{known or 'a service'}: {refused}")
-            return self.refusal(refused.status, str(refused))
+            return HttpReply(refused.status, _words(refused.status, str(refused)))
         return self.refusal(404, "there are /v1/traces, /v1/metrics, /v1/logs, /v2/track and /v2.1/track")
 
     def _posted(self, request: HttpRequest, take: Callable[[bytes, int], HttpReply]) -> HttpReply:
