@@ -52,7 +52,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_yaml_on_the_pages_is_yaml() -> None:
-    pages = ("scenarios.md", "openai.md", "http-standins.md")
+    pages = ("scenarios.md", "openai.md", "http-standins.md", "telemetry.md")
     for page in (ROOT / "README.md", *(ROOT / "docs" / name for name in pages)):
         for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
             if not all(line.startswith("#") for line in block.splitlines()):

@@ -260,7 +260,7 @@ def states(standin: HttpStandIn) -> Iterator[str]:
     yield from (route.state.becomes for route in standin.routes if route.state and route.state.becomes)
 
 
-_TAKEN = ("all", "blobs", "identities", "login", "openai", "postgres", "servicebus", "test")
+_TAKEN = ("all", "blobs", "identities", "login", "openai", "postgres", "servicebus", "telemetry", "test")
 
 
 def _name(value: Any) -> Any:

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.fields import FilePath, FunctionName, Model
 from peeklock.scenario.http_standins import HttpName, HttpStandIn
+from peeklock.scenario.telemetry import TelemetryWanted
 from peeklock.servicebus.entity_settings import SETTINGS
 
 
@@ -312,23 +313,6 @@ def _identity_name(value: Any) -> Any:
 IdentityName = Annotated[str, BeforeValidator(_identity_name, json_schema_input_type=str)]
 
 
-Protocol = Literal["otlp", "application_insights"]
-
-
-class Telemetry(Model):
-    """A receiver for what services tell of themselves."""
-
-    protocols: list[Protocol] = Field(
-        ["otlp", "application_insights"],
-        min_length=1,
-        description="those that services are told of by environment variables",
-    )
-
-
-def _switch(value: Any) -> Any:
-    return {} if value is True else None if value is False else value
-
-
 DEPENDENCIES = ("postgres", "blobs", "servicebus")
 """The parts of a stack that are processes of their own."""
 
@@ -346,8 +330,8 @@ class Stack(Model):
     identities: dict[IdentityName, list[RoleAssigned]] = Field(
         {}, description="managed identities, and the roles that each has; a service has the one of its own name"
     )
-    telemetry: Annotated[Telemetry | None, BeforeValidator(_switch, json_schema_input_type=Telemetry | bool | None)] = (
-        Field(None, description="true: services export their spans, metrics and logs to a receiver of the file's own")
+    telemetry: TelemetryWanted = Field(
+        None, description="true: services export their spans, metrics and logs to a receiver of the file's own"
     )
 
     @property

@@ -5,6 +5,7 @@ The receiver and what it decodes with (protobuf, an optional extra) are loaded w
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from peeklock.telemetry.records import Batch, Link, LogRecord, Point, Span
@@ -21,6 +22,4 @@ __all__ = ["Batch", "Link", "LogRecord", "Point", "Receiver", "Series", "Span", 
 def __getattr__(name: str) -> Any:
     if name != "Receiver":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
     return import_module(f"{__name__}.receiver").Receiver

@@ -40,8 +40,11 @@ def read(
     request = kind()
     try:
         if as_json:
+            document = json.loads(body)
+            if not isinstance(document, dict):
+                raise TelemetryRefused(400, f"not OTLP: a JSON object is expected, not {type(document).__name__}")
             ParseDict(
-                _with_plain_ids(json.loads(body), Counter(_JSON_PARTS)),
+                _with_plain_ids(document, Counter(_JSON_PARTS)),
                 request,
                 ignore_unknown_fields=True,
                 max_recursion_depth=100,

@@ -32,10 +32,15 @@ class Receiver:
     A service exports to `/NAME`, its name in the scenario, so that it is known whatever it calls itself.
     """
 
-    def __init__(self, port: int, processes: Iterable[str]) -> None:
-        """`processes`: services, and replicas of those that have several. Raises `PeeklockError` when the port is taken."""
-        self.telemetry = Telemetry()
+    def __init__(self, port: int, processes: Iterable[str], now: Callable[[], float]) -> None:
+        """Listen when this returns, on any free port for 0. `processes`: services, and replicas of those that have several; `now`:
+        the clock that they go by, in Unix seconds. Raises `PeeklockError` when the port is taken."""
+        self.telemetry = Telemetry(now)
         self._server = StandInServer(_Door(self.telemetry, frozenset(processes)), port, "the telemetry receiver")
+
+    @property
+    def port(self) -> int:
+        return self._server.port
 
     def close(self) -> None:
         """Close the port and every connection. Idempotent."""
@@ -57,9 +62,9 @@ class _Door(HttpService):
 
         try:
             if len(rest) == 2 and rest[0] == "v1" and rest[1] in _SIGNALS:
-                return self._posted(request, lambda body, life: self._otlp(rest[1], request, body, service, life))
+                return self._posted(request, lambda body: self._otlp(rest[1], request, body, service))
             if len(rest) == 2 and rest[0] in ("v2", "v2.1") and rest[1] == "track":
-                return self._posted(request, lambda body, life: self._track(body, service, life))
+                return self._posted(request, lambda body: self._track(body, service))
             if rest[:1] == ["QuickPulseService.svc"]:  # live metrics: nobody is watching
                 return HttpReply(200, b"{}", headers=(("x-ms-qps-subscribed", "false"),))
         except TelemetryRefused as refused:
@@ -67,36 +72,35 @@ class _Door(HttpService):
             return HttpReply(refused.status, _words(refused.status, str(refused)))
         return self.refusal(404, "there are /v1/traces, /v1/metrics, /v1/logs, /v2/track and /v2.1/track")
 
-    def _posted(self, request: HttpRequest, take: Callable[[bytes, int], HttpReply]) -> HttpReply:
+    def _posted(self, request: HttpRequest, take: Callable[[bytes], HttpReply]) -> HttpReply:
         if request.method != "POST":
             return HttpReply(405, _words(405, "telemetry is posted"), headers=(("allow", "POST"),))
-        life = self._telemetry.life
-        return take(inflate(request.body, request.headers.get("content-encoding", "").strip().lower(), BODY), life)
+        return take(inflate(request.body, request.headers.get("content-encoding", "").strip().lower(), BODY))
 
     def _otlp(
-        self, signal: str, request: HttpRequest, body: bytes, service: Callable[[Mapping[str, Any]], str], life: int
+        self, signal: str, request: HttpRequest, body: bytes, service: Callable[[Mapping[str, Any]], str]
     ) -> HttpReply:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in (_PROTOBUF, "application/json"):
             raise TelemetryRefused(415, f"the content-type {kind[:60]!r} is not known: {_PROTOBUF} or application/json")
         counter = Counter()
         batch = otlp.read(signal, body, kind != _PROTOBUF, service, counter)
-        self._keep(batch, counter, len(body), life)
+        self._keep(batch, counter, len(body))
         return HttpReply(200, b"" if kind == _PROTOBUF else b"{}", kind=kind)
 
-    def _track(self, body: bytes, service: Callable[[Mapping[str, Any]], str], life: int) -> HttpReply:
+    def _track(self, body: bytes, service: Callable[[Mapping[str, Any]], str]) -> HttpReply:
         counter = Counter()
         batch, count = application_insights.read(body, service, counter)
-        self._keep(batch, counter, len(body), life)
+        self._keep(batch, counter, len(body))
         for _, reason in batch.refused:
             self._telemetry.refuse(f"an item of Application Insights: {reason}")
         errors = [{"index": index, "statusCode": 400, "message": reason} for index, reason in batch.refused]
         answer = {"itemsReceived": count, "itemsAccepted": count - len(errors), "errors": errors}
         return HttpReply(206 if 0 < len(errors) < count else 400 if errors else 200, json.dumps(answer).encode())
 
-    def _keep(self, batch: Batch, counter: Counter, size: int, life: int) -> None:
+    def _keep(self, batch: Batch, counter: Counter, size: int) -> None:
         batch.values = counter.values
-        self._telemetry.add(life, batch, size)
+        self._telemetry.add(batch, size)
 
     def refusal(self, status: int, reason: str) -> HttpReply:
         if status in (408, 413):

@@ -10,6 +10,8 @@ from peeklock.telemetry.limits import CASE_BYTES, CASE_VALUES, TelemetryRefused
 from peeklock.telemetry.records import Batch, LogRecord, Point, Span
 from peeklock.telemetry.series import Series, identity
 
+AHEAD = 60.0
+"""Seconds that a service's clock may be ahead; what is further ahead comes from a case whose clock had been moved."""
 BASELINES = 100_000
 """Series of earlier cases whose last value is known, so that their increase can be told."""
 
@@ -21,11 +23,12 @@ class Telemetry:
     of this one, as that of a receiver is which had waited for its message since then.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
+        """`now`: the clock that services go by, in Unix seconds."""
+        self._now = now
         self._lock = threading.Lock()
         self._wakes: dict[int, Callable[[], None]] = {}
         self._before: dict[tuple[object, ...], Point] = {}
-        self._life = 0
         self._forget(0.0)
 
     def _forget(self, began: float) -> None:
@@ -37,25 +40,17 @@ class Telemetry:
         self._values = self._bytes = 0
         self._refused: list[str] = []
 
-    @property
-    def life(self) -> int:
-        """Which case it is: told to `add`, it keeps what was read for one case out of the next."""
-        return self._life
-
-    def begin(self, now: float) -> None:
-        """Begin the next case at a moment (Unix seconds) of the clock that services go by."""
+    def begin(self) -> None:
+        """Begin the next case."""
         with self._lock:
-            self._life += 1
             self._before |= {key: points[-1] for key, points in self._points.items() if points[-1].since is not None}
             for key in list(self._before)[:-BASELINES]:
                 del self._before[key]
-            self._forget(math.floor(now * 1000) / 1000)  # some SDKs know milliseconds only
+            self._forget(math.floor(self._now() * 1000) / 1000)  # some SDKs know milliseconds only
 
-    def add(self, life: int, batch: Batch, size: int) -> None:
+    def add(self, batch: Batch, size: int) -> None:
         """Keep what a request of `size` bytes brought. Raises `TelemetryRefused` when the case has had too much."""
         with self._lock:
-            if life != self._life:
-                return
             if self._values + batch.values > CASE_VALUES or self._bytes + size > CASE_BYTES:
                 reason = (
                     f"a case keeps {CASE_VALUES} records and attributes or {CASE_BYTES} bytes of telemetry, not more"
@@ -70,17 +65,20 @@ class Telemetry:
             wake()
 
     def _sort(self, batch: Batch) -> None:
+        latest = self._now() + AHEAD
         for span in batch.spans:
+            if span.end > latest:
+                continue
             if span.start >= self._began:
                 self._spans.append(span)
             elif span.end >= self._began and span.links:
                 self._straddling.append(span)
         for point in batch.points:
-            if point.at >= self._began:
+            if self._began <= point.at <= latest:
                 self._points.setdefault(identity(point), []).append(point)
-            elif point.since is not None:
+            elif point.at < self._began and point.since is not None:
                 self._before[identity(point)] = point
-        self._logs += [record for record in batch.logs if record.at >= self._began]
+        self._logs += [record for record in batch.logs if self._began <= record.at <= latest]
 
     def refuse(self, reason: str) -> None:
         """Note that a service sent what could not be taken."""

@@ -9,8 +9,8 @@ from pydantic import Field
 from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
+from peeklock.scenario.fields import Model
 from peeklock.scenario.matchers import Context as MatchContext
-from peeklock.scenario.topology import Model
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 from peeklock.telemetry import Series
 from peeklock.telemetry.series import plain

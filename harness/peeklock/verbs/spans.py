@@ -12,9 +12,9 @@ from peeklock.engine.failure import VerbFailed
 from peeklock.engine.ledger import iso
 from peeklock.engine.verb import Found, Verb
 from peeklock.scenario.errors import suggestion
+from peeklock.scenario.fields import Model
 from peeklock.scenario.matchers import Context as MatchContext
 from peeklock.scenario.matchers import Mismatch, show
-from peeklock.scenario.topology import Model
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 from peeklock.telemetry import Span
 from peeklock.verbs.where import check_where, compile_where

@@ -65,7 +65,7 @@ def test_an_environment_stands_is_used_and_is_empty_again_after_a_reset(stack: L
             blobs.get("images", "a")
         assert environment.queues()[0]["active"] == 0
         assert [e for e in environment.ledger(cursor)[0] if e.event == "enqueued"] == []
-    print("timings", dict(stack.timings), environment.timings)
+    print("timings", dict(stack.timings))
 
 
 def test_a_service_is_told_where_everything_is_and_nothing_of_peeklock(

@@ -74,8 +74,6 @@ class LocalEnvironment:
         self.name = spec.name
         self.record = record
         self.log_dir = Path(record.log_dir)
-        self.timings: dict[str, float] = {}
-        """Seconds from the request for this environment until each part of it was ready."""
         self._supervisor, self._stack, self._pool, self._spec = supervisor, stack, pool, spec
         self._on_close = on_close
         self._feed: LedgerFeed | None = None
@@ -130,24 +128,15 @@ class LocalEnvironment:
 
     def open(self, fresh: bool, progress: Callable[[str], None]) -> None:
         """Make everything (`fresh`), or take over a warm one: dependencies emptied, services ready when it returns."""
-        began = time.monotonic()
         stack = self._spec.stack
-
-        def timed(part: str, work: Callable[[], None]) -> Future[None]:
-            def do() -> None:
-                work()
-                self.timings[part] = time.monotonic() - began
-
-            return self._pool.submit(do)
-
         tasks: dict[str, Future[None]] = {}
         if stack.postgres is not None:
-            tasks["postgres"] = timed("postgres", lambda: self._reset_database(progress))
+            tasks["postgres"] = self._pool.submit(lambda: self._reset_database(progress))
         self._open_identities()
         if stack.servicebus is not None:
-            tasks["servicebus"] = timed("servicebus", self._make_namespace if fresh else self._reset_namespace)
+            tasks["servicebus"] = self._pool.submit(self._make_namespace if fresh else self._reset_namespace)
         if stack.blobs is not None:
-            tasks["blobs"] = timed("blobs", self._reset_containers)
+            tasks["blobs"] = self._pool.submit(self._reset_containers)
         for part in ("servicebus", "postgres"):
             if part in tasks:
                 tasks[part].result()
@@ -182,7 +171,6 @@ class LocalEnvironment:
             if self._relay is not None:
                 self._relay.ask("route", target="blobs", port=self._stack.servers.blobs().port)
             self._make_services().start_all()
-        self.timings["services"] = time.monotonic() - began
         bus = self._stack.servers.servicebus() if stack.servicebus is not None else None
         self.faults = self._faults = EnvironmentFaults(
             bus, self.record.namespace, self._relay, list(self.record.relay_ports), self.standins
@@ -240,7 +228,7 @@ class LocalEnvironment:
         spec = self._spec
         if spec.stack.telemetry is not None:
             processes = {*spec.services, *process_names(spec.services)}
-            self._receiver = telemetry.Receiver(self.record.standin_ports["telemetry"], processes)
+            self._receiver = telemetry.Receiver(self.record.standin_ports["telemetry"], processes, self._now)
         if spec.stack.openai is None and not spec.stack.http and not self.record.door_ports:
             return
         surroundings = None
@@ -381,7 +369,6 @@ class LocalEnvironment:
     # -- while a case runs ---------------------------------------------------------------------------------------------
 
     def reset(self, at: datetime | None = None) -> int:
-        began = time.monotonic()
         self._dependencies.revive()
         self._set_clock(at)
         if self._faults is not None:
@@ -407,8 +394,7 @@ class LocalEnvironment:
         if self._services is not None:
             self._services.revive()
         if self._receiver is not None:
-            self._receiver.telemetry.begin(self._now())
-        self.timings["reset"] = time.monotonic() - began
+            self._receiver.telemetry.begin()
         return self._feed.cursor if self._feed is not None else 0
 
     def _set_clock(self, at: datetime | None) -> None:

@@ -97,7 +97,9 @@ class Leases:
                 if error.kind != "pool_exhausted" or attempt == 2 or not self.evict():
                     raise _no_room(self._room) from error
         replicas_of = (name for service, facts in spec.services.items() for name in replica_names(service, facts.most))
-        standins = [name for name in ("openai", "identities", "telemetry") if getattr(spec.stack, name)] + list(spec.stack.http)
+        standins = [name for name in ("openai", "identities", "telemetry") if getattr(spec.stack, name)] + list(
+            spec.stack.http
+        )
         faulty = [name for name in standins if name not in ("identities", "telemetry")]
         doors = wanted_doors(spec.stack)
         targets = [*kinds_of(spec), *faulty, *replicas_of] if spec.relayed else []

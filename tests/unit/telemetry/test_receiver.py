@@ -1,0 +1,208 @@
+"""What services export is taken in every form that the protocols know; what hostile ones send is refused."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+pytest.importorskip("opentelemetry.proto", reason="the extra `telemetry` is not installed")
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from peeklock.telemetry import LogRecord, Receiver, Span
+
+TRACE, SPAN = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
+PROTOBUF = {"content-type": "application/x-protobuf"}
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver(0, ["api", "worker", "worker.0", "worker.1"], time.time)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def services(receiver: Receiver) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"http://127.0.0.1:{receiver.port}", timeout=30) as client:
+        yield client
+
+
+def a_span(attributes: int = 1) -> bytes:
+    request = ExportTraceServiceRequest()
+    span = request.resource_spans.add().scope_spans.add().spans.add()
+    span.name, span.trace_id, span.span_id = "settle", bytes.fromhex(TRACE), bytes.fromhex(SPAN)
+    span.start_time_unix_nano, span.end_time_unix_nano = time.time_ns(), time.time_ns() + 5
+    span.kind, span.status.code = 5, 2
+    for number in range(attributes):
+        attribute = span.attributes.add()
+        attribute.key, attribute.value.int_value = f"n{number}", number
+    return bytes(request.SerializeToString())
+
+
+def envelope(base: str, facts: dict[str, Any], **tags: str) -> dict[str, Any]:
+    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 2)) + ".1234567Z"
+    return {
+        "name": f"Microsoft.ApplicationInsights.{base}",
+        "time": at,
+        "tags": tags,
+        "data": {"baseType": base, "baseData": facts},
+    }
+
+
+def only_span(receiver: Receiver) -> Span:
+    (span,) = receiver.telemetry.spans()
+    return span
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_span_in_protobuf(receiver: Receiver, services: httpx.Client, compressed: bool) -> None:
+    """It is of the service to whose address it came."""
+    body, encoding = (gzip.compress(a_span()), {"content-encoding": "gzip"}) if compressed else (a_span(), {})
+    answer = services.post("/worker.1/v1/traces", content=body, headers={**PROTOBUF, **encoding})
+    assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, "application/x-protobuf", b"")
+    span = only_span(receiver)
+    assert (span.service, span.name, span.kind, span.status) == ("worker.1", "settle", "consumer", "error")
+    assert (span.trace_id, span.span_id, span.attributes) == (TRACE, SPAN, {"n0": 0})
+
+
+def test_a_span_in_json_of_whoever_names_itself(receiver: Receiver, services: httpx.Client) -> None:
+    """Ids are hexadecimal in OTLP's JSON, and 64-bit numbers are texts."""
+    now = str(time.time_ns())
+    span = {
+        "traceId": TRACE,
+        "spanId": SPAN,
+        "name": "GET /",
+        "kind": 2,
+        "startTimeUnixNano": now,
+        "endTimeUnixNano": now,
+    }
+    owner = {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}
+    document = {"resourceSpans": [{"resource": owner, "scopeSpans": [{"spans": [span]}]}]}
+    assert services.post("/v1/traces", json=document).json() == {}
+    found = only_span(receiver)
+    assert (found.service, found.trace_id, found.span_id, found.kind) == ("shop", TRACE, SPAN, "server")
+
+
+def test_a_log_record_in_protobuf(receiver: Receiver, services: httpx.Client) -> None:
+    request = ExportLogsServiceRequest()
+    record = request.resource_logs.add().scope_logs.add().log_records.add()
+    record.time_unix_nano, record.severity_number, record.body.string_value = time.time_ns(), 17, "lost"
+    record.trace_id = bytes.fromhex(TRACE)
+    services.post("/api/v1/logs", content=request.SerializeToString(), headers=PROTOBUF)
+    (found,) = receiver.telemetry.logs()
+    assert found == LogRecord("api", found.at, "error", "lost", TRACE, "", {})
+
+
+@pytest.mark.parametrize("path", ["/api/v2/track", "/api/v2.1/track"])
+@pytest.mark.parametrize("lines", [False, True])
+def test_items_of_application_insights(receiver: Receiver, services: httpx.Client, path: str, lines: bool) -> None:
+    """An array or lines; a request and a dependency are spans, joined by operation and parent."""
+    asked = {
+        "id": SPAN,
+        "name": "POST /orders",
+        "duration": "00:00:01.500",
+        "success": False,
+        "url": "http://x/",
+        "responseCode": "500",
+    }
+    sent = {
+        "id": "1" * 16,
+        "name": "send",
+        "duration": "0.00:00:00.0015000",
+        "type": "Queue Message | servicebus",
+        "properties": {"a": "b"},
+    }
+    tags = {"ai.operation.id": TRACE}
+    items = [
+        envelope("RequestData", asked, **tags),
+        envelope("RemoteDependencyData", sent, **tags, **{"ai.operation.parentId": SPAN}),
+    ]
+    body = "\n".join(map(json.dumps, items)) if lines else json.dumps(items)
+    answer = services.post(path, content=gzip.compress(body.encode()), headers={"content-encoding": "gzip"})
+    assert answer.json() == {"itemsReceived": 2, "itemsAccepted": 2, "errors": []}
+    first, second = receiver.telemetry.spans()
+    assert (first.kind, first.status, round(first.end - first.start, 3), first.attributes["responseCode"]) == (
+        "server",
+        "error",
+        1.5,
+        "500",
+    )
+    assert (second.kind, second.parent_span_id, second.trace_id, second.attributes["a"]) == (
+        "producer",
+        SPAN,
+        TRACE,
+        "b",
+    )
+
+
+def test_an_exception_of_application_insights_is_a_log_record(receiver: Receiver, services: httpx.Client) -> None:
+    facts = {
+        "exceptions": [{"typeName": "ValueError", "message": "no such order", "stack": "at …"}],
+        "severityLevel": "Critical",
+    }
+    services.post("/api/v2.1/track", json=[envelope("ExceptionData", facts, **{"ai.operation.id": TRACE})])
+    (found,) = receiver.telemetry.logs()
+    assert (found.level, found.text, found.trace_id) == ("critical", "no such order", TRACE)
+    assert found.attributes["exception.type"] == "ValueError"
+
+
+def test_an_item_that_cannot_be_read_is_named_and_the_others_are_kept(
+    receiver: Receiver, services: httpx.Client
+) -> None:
+    good = {"id": SPAN, "name": "n", "duration": "00:00:01"}
+    items = [envelope("RequestData", good), envelope("RequestData", {**good, "duration": "soon"}), 7]
+    answer = services.post("/api/v2.1/track", json=items)
+    assert (answer.status_code, answer.json()["itemsAccepted"]) == (206, 1)
+    assert [error["index"] for error in answer.json()["errors"]] == [1, 2]
+    assert only_span(receiver).span_id == SPAN
+    assert "not a duration: 'soon'" in receiver.telemetry.refused[0]
+
+
+HOSTILE = {
+    "bomb": (gzip.compress(b"\0" * (64 << 20)), {**PROTOBUF, "content-encoding": "gzip"}, 413),
+    "long": (b"\0" * (9 << 20), PROTOBUF, 413),
+    "attributes": (a_span(1_001), PROTOBUF, 413),
+    "a_million_of_nothing": (b"\x0a\x00" * 1_000_000, PROTOBUF, 413),
+    "not_gzip": (b"hello", {**PROTOBUF, "content-encoding": "gzip"}, 400),
+    "cut_off": (gzip.compress(a_span())[:-9], {**PROTOBUF, "content-encoding": "gzip"}, 400),
+    "unknown_encoding": (b"hello", {**PROTOBUF, "content-encoding": "br"}, 415),
+    "not_protobuf": (b"hello", PROTOBUF, 400),
+    "deep": (b'{"resourceSpans":' * 100_000, JSON, 400),
+    "odd_id": (b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"xyz"}]}]}]}', JSON, 400),
+    "not_a_mapping": (b'"x"', JSON, 400),
+    "unknown_type": (b"hello", {"content-type": "text/plain"}, 415),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_is_hostile_is_refused_and_said(receiver: Receiver, services: httpx.Client, name: str) -> None:
+    """The next request is served, and whoever looks for spans is told why they are not there."""
+    body, headers, status = HOSTILE[name]
+    assert services.post("/worker/v1/traces", content=body, headers=headers).status_code == status
+    assert len(receiver.telemetry.refused) == 1
+    address = f"http://127.0.0.1:{receiver.port}/worker/v1/traces"
+    assert httpx.post(address, content=a_span(1_000), headers=PROTOBUF).status_code == 200
+    assert len(only_span(receiver).attributes) == 1_000
+
+
+def test_what_is_not_there_is_told(services: httpx.Client) -> None:
+    assert services.post("/worker/v1/profiles", content=b"").status_code == 404
+    assert services.get("/worker/v1/traces").status_code == 405
+    assert services.post("/api/QuickPulseService.svc/ping", content=b"[]").headers["x-ms-qps-subscribed"] == "false"
+
+
+def test_a_web_page_cannot_send_any(receiver: Receiver, services: httpx.Client) -> None:
+    answer = services.post(
+        "/worker/v1/traces", content=a_span(), headers={**PROTOBUF, "origin": "https://page.example"}
+    )
+    assert answer.status_code == 403
+    assert receiver.telemetry.spans() == []
