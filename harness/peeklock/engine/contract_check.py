@@ -24,16 +24,24 @@ def contract_problems(scenario: Scenario) -> list[Problem]:
         if standin.contract is None:
             continue
         here: DataPath = ("stack", "http", name)
+        at = (*here, "contract")
         try:
             contract = open_contract(standin.contract)
         except PeeklockError as error:
-            at = (*here, "contract")
             found.append(document.problem(at, error.problem, expected=error.expected, fix=error.fix))
             continue
+        for method, path, wrong in contract.examples():
+            if wrong and not any(_answers(route, method, path) for route in standin.routes):
+                text = f"the example of {method} {path} is outside of {contract.file.name} itself: {wrong[0]}"
+                found.append(document.problem(at, text, fix="correct the example, or give the operation a route"))
         for index, route in enumerate(standin.routes):
-            for path, message, fix in _outside(standin, route, contract):
-                found.append(document.problem((*here, "routes", index, *path), message, fix=fix))
+            for inside, message, fix in _outside(standin, route, contract):
+                found.append(document.problem((*here, "routes", index, *inside), message, fix=fix))
     return found
+
+
+def _answers(route: Route, method: str, path: str) -> bool:
+    return route.method in ("", method) and path_pattern(route.path).regex.fullmatch(path) is not None
 
 
 def _outside(standin: HttpStandIn, route: Route, contract: Contract) -> Iterator[tuple[DataPath, str, str]]:

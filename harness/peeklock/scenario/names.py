@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from peeklock.scenario.document import DataPath, Document
-from peeklock.scenario.errors import Problem, suggestion
+from peeklock.scenario.errors import Problem, Span, suggestion
 from peeklock.scenario.http_standins import HttpStandIn, path_pattern
 from peeklock.scenario.model import FragmentHeader, Scenario, Step
 from peeklock.scenario.standins import http_request_keys, written_at
@@ -91,9 +91,14 @@ def _answers(
         parameters = frozenset(path_pattern(route.path).parameters)
         inside = _Walk({**declared, "request": known, "request.parameters": parameters})
         inside.own |= walk.own - {"request"}
+        inside.folder = document.path.parent
+        inside.remedy = "add it to `vars`, or take it from the request, as in ${request.body.id}"
         inside.value(document, (*path, index, "when"), route.when, given)
         for key in ("state", "respond", "sequence"):
             inside.value(document, (*path, index, key), written[index].get(key), given | {"request"})
+        for answer in route.answers:
+            if answer.template is not None:
+                inside.template(answer.template, given | {"request"})
         walk.problems += inside.problems
 
 
@@ -123,6 +128,10 @@ class _Walk:
         self.own: set[str] = set()
         """What the file itself defines, whatever the engine has under such a name."""
         self._declared, self._absent = declared, absent
+        self.remedy = "capture or set it in an earlier step"
+        """For a name that is not defined and looks like no other."""
+        self.folder: Path | None = None
+        """Where the paths of `file()` start; None for the folder of each document."""
 
     def step(self, step: Step, defined: set[str]) -> None:
         raw = _raw(step)
@@ -154,9 +163,19 @@ class _Walk:
             except ValueInvalid as error:
                 self.problems.append(document.problem((*base, *path), error.problem, fix=error.fix))
 
+    def template(self, file: Path, defined: set[str]) -> None:
+        """Check the names in a file of text; each problem is told with its line in that file."""
+        try:
+            source = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):  # whoever is answered by it is told
+            return
+        for number, line in enumerate(source.splitlines(), 1):
+            place = Document(file, source, line, {(): Span(number, 1, number, len(line) + 1)}, {})
+            self.value(place, (), line, defined)
+
     def _reference(self, document: Document, path: DataPath, reference: Reference, defined: set[str]) -> None:
         if reference.function in ("file", "sha256") and not is_template(reference.argument):
-            file = document.path.parent / reference.argument
+            file = (self.folder or document.path.parent) / reference.argument
             if not file.is_file():
                 self.problems.append(
                     document.problem(
@@ -169,7 +188,7 @@ class _Walk:
                     path,
                     f'"{reference.root}" is not defined here',
                     expected="one of " + ", ".join(sorted(defined)),
-                    fix=suggestion(reference.root, defined) or "capture or set it in an earlier step",
+                    fix=suggestion(reference.root, defined) or self.remedy,
                 )
             )
         elif reference.root in ENGINE_NAMES and reference.root not in self.own:

@@ -6,6 +6,7 @@ Costs 0.4 s to import: only stand-ins that have a contract pay for it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,17 +22,13 @@ from openapi_core.templating.security.exceptions import SecurityNotFound
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 from werkzeug.http import parse_cookie
 
-from peeklock.errors import PeeklockError
 from peeklock.redaction import redact
 from peeklock.servicebus.http import HttpReply, HttpRequest
+from peeklock.standins.http.contract_errors import ContractInvalid, first, inside, invalid, line_in, remote, unreadable
 from peeklock.standins.http.request import StandInRequest
 
 _HERE = "http://stand-in"
 _METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
-
-
-class ContractInvalid(PeeklockError):
-    """A file that is no OpenAPI contract."""
 
 
 class Contract:
@@ -43,23 +40,20 @@ class Contract:
         try:
             written, uri = FilePathReader(str(file)).read()
         except Exception as error:  # noqa: BLE001  readers of YAML and JSON raise what they like
-            text = " ".join(str(error).split())
-            raise ContractInvalid(f"{file.name} cannot be read: {text}", fix="write YAML or JSON") from None
+            raise unreadable(file, error) from None
         if not isinstance(written, Mapping) or not str(written.get("openapi", "")).startswith("3."):
             raise ContractInvalid(
                 f"{file.name} is no OpenAPI 3 contract", expected="openapi: 3.0.x or 3.1.x", fix="convert it"
             )
-        if (remote := next(_remote(written), None)) is not None:
-            raise ContractInvalid(
-                f"{file.name} refers to {remote}, and nothing is fetched",
-                fix="keep a copy beside it, and refer to that",
-            )
+        if (elsewhere := remote(file, written)) is not None:
+            raise elsewhere
+        self._written = written
         try:
-            self._openapi = OpenAPI.from_dict(_placed(written), base_uri=uri)
+            placed = _placed(written)
+            self._openapi = OpenAPI.from_dict(placed, base_uri=uri)
         except Exception as error:  # noqa: BLE001  what a contract can have wrong has as many classes
-            raise ContractInvalid(
-                f"{file.name} is no OpenAPI contract: {_first(error)}", fix="correct the contract"
-            ) from None
+            raise invalid(file, written, error) from None
+        self._prefix = urlsplit(placed["servers"][0]["url"]).path
 
     def knows(self, method: str, path: str) -> bool:
         """Tell whether there is an operation for a method and a path."""
@@ -90,6 +84,16 @@ class Contract:
                     return HttpReply(code, text.encode(), media)
         return None
 
+    def examples(self) -> Iterator[tuple[str, str, list[str]]]:
+        """Yield the method and path of each operation that an example answers, and what is wrong with the example, a sentence each."""
+        for path in self._written.get("paths") or ():
+            sample = self._prefix + re.sub(r"\{[^}]*\}", "x", path)
+            for method in (each.upper() for each in _METHODS):
+                if (reply := self.example(method, sample)) is not None:
+                    wrong = self.answer_errors(method, sample, reply)
+                    place = line_in(self.file, ("paths", path, method.lower())) if wrong else ""
+                    yield method, sample, [place + each for each in wrong]
+
     def _operation(self, method: str, path: str) -> Any:
         try:
             return APICallPathFinder(self._openapi.spec).find(method.lower(), _HERE + path).operation
@@ -109,18 +113,6 @@ def _example(content: Any) -> Any:
     if "schema" in content and "example" in (schema := content / "schema"):
         return (schema / "example").read_value()
     return _NOTHING
-
-
-def _remote(value: Any) -> Iterator[str]:
-    """Yield the references that lead to other machines."""
-    if isinstance(value, Mapping):
-        found = value.get("$ref")
-        if isinstance(found, str) and urlsplit(found).scheme not in ("", "file"):
-            yield found
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            yield from _remote(each)
 
 
 def _placed(written: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,7 +185,7 @@ def _told_of(errors: Iterable[Exception], root: str, method: str, path: str) -> 
     try:
         return [redact(sentence) for error in errors for sentence in _of(error, root, method, path)]
     except Exception as error:  # noqa: BLE001  of a content type without a slash, of JSON nested too deeply …
-        return [redact(f"{root}: it cannot be read: {_first(error)}")]
+        return [redact(f"{root}: it cannot be read: {first(error)}")]
 
 
 def _of(error: BaseException, root: str, method: str, path: str) -> list[str]:
@@ -208,25 +200,10 @@ def _of(error: BaseException, root: str, method: str, path: str) -> list[str]:
             return [f"it asks for credentials ({schemes}), and the request has none"]
         if schema_errors := list(getattr(each, "schema_errors", None) or ()):
             prefix = _told(error) if "Parameter" in type(error).__name__ else root
-            return [f"{prefix}{_inside(found.absolute_path)}: {found.message}" for found in schema_errors]
+            return [f"{prefix}{inside(found.absolute_path)}: {found.message}" for found in schema_errors]
     told = [_told(each) for each in chain[:2]]
     return [told[0] if told[-1] in told[0] else ": ".join(told)]
 
 
 def _told(error: BaseException) -> str:
     return str(error).removeprefix(f"{type(error).__name__}: ")
-
-
-def _inside(path: Iterable[str | int]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-
-
-def _first(error: Exception) -> str:
-    """Return the first line of what is wrong with a contract, and where."""
-    while nearer := [each for each in getattr(error, "context", None) or () if "$ref" not in each.message]:
-        error = min(
-            nearer, key=lambda each: (-len(each.absolute_path), each.message)
-        )  # of several kinds, the likeliest
-    place = _inside(getattr(error, "absolute_path", ())).lstrip(".")
-    message = (str(getattr(error, "message", error)).splitlines() or [type(error).__name__])[0]
-    return f"{place}: {message}" if place else message

@@ -101,7 +101,7 @@ class HttpDoor(HttpService):
         if self._endpoint is not None:
             seen["model_status"] = reply.status
             reply = self._endpoint.dressed(asked, reply)
-        if self._contract is not None:
+        if self._contract is not None and not (wrong and chosen is None):  # a refusal in the contract's name is ours
             seen["contract"] = [*wrong, *self._contract.answer_errors(asked.method, asked.path, reply)]
         return reply
 
