@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from itertools import pairwise
 from typing import Any
 
 from peeklock.engine.context import CaseContext
@@ -35,15 +36,14 @@ def nothing_lost(context: CaseContext) -> list[str]:
 def nothing_doubled(context: CaseContext) -> list[str]:
     """No service's message stands in a queue twice under one id, and what a message is to bring about was done once."""
     context.ledger.refresh()
-    sent = Counter(
-        (message.queue, message.sender, message.facts.get("message_id"))
-        for message in context.ledger.all()
-        if message.sender and message.facts.get("message_id") and _stands(message)
-    )
+    sent: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for message in context.ledger.all():
+        if message.sender and message.facts.get("message_id") and _stands(message):
+            sent[message.queue, message.sender, str(message.facts["message_id"])].append(message.enqueued_at)
     found = [
         f"{queue}: {message_id} was taken {count} times from {sender}"
-        for (queue, sender, message_id), count in sent.items()
-        if count > 1
+        for (queue, sender, message_id), times in sent.items()
+        if (count := _within(_window(queue, context), times)) > 1
     ]
     for name, effect in _effects(context):
         found += [
@@ -52,6 +52,25 @@ def nothing_doubled(context: CaseContext) -> list[str]:
             if count > 1
         ]
     return found[:_SHOWN]
+
+
+def _window(queue: str, context: CaseContext) -> float | None:
+    """Return the seconds within which an entity knows an id again: a later one is meant to be taken."""
+    servicebus = context.scenario.header.stack.servicebus
+    if servicebus is None:
+        return None
+    if queue in servicebus.queues:
+        return servicebus.queues[queue].duplicate_detection_window
+    topic = servicebus.topics.get(queue.partition("/")[0])
+    return None if topic is None else topic.duplicate_detection_window
+
+
+def _within(window: float | None, times: list[float]) -> int:
+    """Return how many there are, those left out that came a whole window after the one before."""
+    if window is None:
+        return len(times)
+    times.sort()
+    return 1 + sum(later - earlier < window for earlier, later in pairwise(times))
 
 
 def _lost(context: CaseContext) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from peeklock.engine.context import CaseContext
 from peeklock.engine.diagnosis import logged_errors
 from peeklock.engine.effects import nothing_doubled, nothing_lost
-from peeklock.engine.ledger import body_of
+from peeklock.engine.ledger import body_of, consumer_of
 from peeklock.engine.settling import open_messages
 from peeklock.engine.waiting import Look, wait_until
 from peeklock.errors import PeeklockError
@@ -101,14 +101,15 @@ def _bodies_off_schema(context: CaseContext) -> list[str]:
 
 
 def no_unexpected_consumers(context: CaseContext) -> list[str]:
-    """Only the declared `consumers` of a queue have received from it."""
+    """Only the declared `consumers` of a queue have asked it for messages, whether they got any or not."""
     servicebus = context.scenario.header.stack.servicebus
     context.ledger.refresh()
+    asked = {each["name"]: set(map(consumer_of, each.get("consumers", ()))) for each in context.environment.queues()}
     return [
         f"{name} has the consumer {consumer}; declared: {', '.join(queue.consumers) or 'none'}"
         for name, queue in (servicebus.receivable() if servicebus else {}).items()
         if queue.consumers is not None
-        for consumer in sorted(context.ledger.receivers(name) - set(queue.consumers))
+        for consumer in sorted((context.ledger.receivers(name) | asked.get(name, set())) - set(queue.consumers))
     ]
 
 

@@ -161,10 +161,7 @@ class Ledger:
 
     def receivers(self, queue: str) -> set[str]:
         """Return the services that have received from a queue; whoever is none by the rule that it signed with."""
-        rules = {
-            Principal.read(entry.consumer).name for entry in self.entries if entry.entity == queue and entry.consumer
-        }
-        return {service_of(rule) or rule for rule in rules}
+        return {consumer_of(entry.consumer) for entry in self.entries if entry.entity == queue and entry.consumer}
 
     def _fold(self, entry: Entry) -> None:
         self.entries.append(entry)
@@ -250,6 +247,12 @@ def _outcome(event: EventKind, message: Message) -> str:
 def service_of(rule: str) -> str | None:
     """Return the service whose own access rule this is, or whose replica's; None for a rule of somebody else, as of the test."""
     return rule.removeprefix(SERVICE_RULE).partition(".")[0] if rule.startswith(SERVICE_RULE) else None
+
+
+def consumer_of(principal: str) -> str:
+    """Return the service that receives by a principal; whoever is none by the rule that it signed with."""
+    name = Principal.read(principal).name
+    return service_of(name) or name
 
 
 def body_of(facts: Mapping[str, Any]) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
-from peeklock.engine.ledger import iso
+from peeklock.engine.ledger import consumer_of, iso
 from peeklock.engine.verb import Found, Verb
 from peeklock.scenario.fields import Model
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
@@ -19,11 +19,13 @@ class QueueArguments(Model):
 
 
 def run(arguments: QueueArguments, context: CaseContext) -> Found:
-    """Return `{name, active, locked, scheduled, deferred, dead_letter, receivers}`; a receiver is `{link, container_id,
-    client_id, connection, authorized_until}`."""
+    """Return `{name, active, locked, scheduled, deferred, dead_letter, receivers, consumers}`; a receiver is `{link,
+    container_id, client_id, connection, authorized_until}`, a consumer who has asked for messages in this case."""
     for queue in context.environment.queues():
         if queue["name"] == arguments.name:
-            return Found({**queue, "receivers": [_receiver(facts) for facts in queue.get("receivers", ())]})
+            receivers = [_receiver(facts) for facts in queue.get("receivers", ())]
+            consumers = sorted(set(map(consumer_of, queue.get("consumers", ()))))
+            return Found({**queue, "receivers": receivers, "consumers": consumers})
     raise VerbFailed(f"the namespace has no queue {arguments.name!r}")
 
 

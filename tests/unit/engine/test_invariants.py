@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,29 @@ def test_nothing_is_lost_and_nothing_is_doubled(
     happen(world)
     finished = run_one(scenario_of(tmp_path, "cases: {one: {steps: [{set: {a: 1}}]}}\n", EFFECT), world)
     assert (finished.failure.headline if finished.failure else "") == sentence
+
+
+@pytest.mark.parametrize(("window", "outcome"), [("", "failed"), ("duplicate_detection_window: 10m", "passed")])
+def test_an_id_that_is_taken_again_after_its_window_is_no_double(window: str, outcome: str, tmp_path: Path) -> None:
+    """The queue is to forget ids by then; without a window it never knew any."""
+    world = FakeEnvironment("worker")
+    world.reset = lambda _at=None: 0  # type: ignore[method-assign]
+    result(world)
+    world.entries[-1] = replace(world.entries[-1], at=world.entries[-1].at - 600)
+    result(world, sequence=2)
+    header = HEADER.replace("results: {}", f"results: {{{window}}}") + "always: [nothing_doubled]\n"
+    assert run_one(scenario_of(tmp_path, "cases: {one: {steps: [{set: {a: 1}}]}}\n", header), world).outcome == outcome
+
+
+def test_a_consumer_that_got_nothing_is_one(tmp_path: Path) -> None:
+    """It has asked, and will win the race another time."""
+    world = FakeEnvironment("worker")
+    consumers = ["service-worker.1", "service-intruder as x (Azure Service Bus Data Receiver)"]
+    world.queues = lambda: [{"name": "jobs", "receivers": [], "consumers": consumers}]  # type: ignore[method-assign]
+    header = HEADER + "always: [no_unexpected_consumers]\n"
+    finished = run_one(scenario_of(tmp_path, "cases: {one: {steps: [{set: {a: 1}}]}}\n", header), world)
+    assert finished.failure is not None
+    assert finished.failure.headline == "no_unexpected_consumers: jobs has the consumer intruder; declared: worker"
 
 
 @pytest.mark.parametrize("name", ["nothing_lost", "nothing_doubled"])

@@ -12,6 +12,11 @@ def consumer_name(principal: str, container_id: str, link_name: str) -> str:
     return f"{principal}@{container_id}/{link_name}"
 
 
+def principal_of(consumer: str) -> str:
+    """Return who receives, of what the ledger calls a receiver."""
+    return consumer.partition("@")[0]
+
+
 class Consumer:
     """A receiver as the broker sees it; the gateway's links derive from it.
 

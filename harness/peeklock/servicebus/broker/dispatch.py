@@ -10,7 +10,7 @@ from peeklock.servicebus.entity_settings import EntitySettings
 from peeklock.servicebus.ledger import EventKind
 
 from .clock import Clock
-from .consumer import Consumer
+from .consumer import Consumer, principal_of
 from .dead_lettering import DeadLettering
 from .gate import Gate
 from .line import ReadyLine
@@ -22,6 +22,10 @@ from .timers import Timer
 
 _random_bits = random.getrandbits
 _DELIVERED = EventKind.DELIVERED  # looked up once: see `inbox`
+
+
+_MOST_ASKING = 1000
+"""So many are remembered: with `--any-key` strangers name themselves."""
 
 
 class Dispatch:
@@ -39,6 +43,8 @@ class Dispatch:
     ) -> None:
         self._line = ReadyLine()
         self.consumers: set[Consumer] = set()
+        self.asked: set[str] = set()
+        """Who has asked for messages since the entity was emptied last: the principals of receivers, gone ones too."""
         self.sessions: Sessions | None = None
         self.append: Callable[[Message], None] = self._line.append
         """Puts a new message at the end of its line."""
@@ -73,6 +79,11 @@ class Dispatch:
         if consumer.waiting:
             consumer.waiting = False
             self._waiting.remove(consumer)
+
+    def note_asking(self, principal: str) -> None:
+        """Somebody asks for messages, whether or not there are any."""
+        if len(self.asked) < _MOST_ASKING:
+            self.asked.add(principal)
 
     def wake(self, consumer: Consumer) -> None:
         """A receiver can take more: serve it now, or remember that it waits."""
@@ -190,8 +201,10 @@ class Dispatch:
             self.leave_gap(message)
 
     def clear(self) -> None:
-        """Forget all messages; receivers keep their credit."""
+        """Forget all messages, and who has asked for some and is gone; receivers keep their credit."""
         self._line.clear()
+        there = {*self.consumers, *(self.sessions.waiting if self.sessions is not None else ())}
+        self.asked &= {principal_of(consumer.name) for consumer in there}
         if self.sessions is not None:
             self.sessions.purge()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from peeklock.servicebus.entity_settings import EntitySettings
@@ -172,6 +172,11 @@ class Sessions:
             self._give(available, holder, now)
 
     # -- receivers
+
+    @property
+    def waiting(self) -> Iterable[Consumer]:
+        """Receivers for whom there is no session yet."""
+        return self._waiting.keys()
 
     def accept(self, holder: SessionConsumer, session_id: str | None, patience: float | None = None) -> None:
         """Lock a session, or with None the next available one, for a receiver; it is told by `session_accepted`.

@@ -161,6 +161,7 @@ def _counts(queue: Queue) -> dict[str, Any]:
         "transfer_dead_letter": _held(queue.transfer_dead_letters),
         "status": queue.gate.status,
         "receivers": [consumer.facts() for consumer in queue.dispatch.consumers],
+        "consumers": sorted(queue.dispatch.asked),
     }
 
 

@@ -93,6 +93,8 @@ class OutgoingLink(Consumer, LinkHandler):
     def on_credit(self) -> None:
         """The client asked for more, or to have its credit used up."""
         self.used = True
+        if self.link.credit > 0:
+            self.queue.dispatch.note_asking(self.principal)
         self._asked_from = self.link.channel.next_delivery_id
         self.queue.dispatch.wake(self)
         link = self.link

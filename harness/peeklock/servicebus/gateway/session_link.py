@@ -95,6 +95,7 @@ class SessionLink(OutgoingLink, SessionConsumer):
         seconds = patience / 1000 if isinstance(patience, int | float) and patience > 0 else None
         assert self.queue.sessions is not None
         self.queue.gate.touch()
+        self.queue.dispatch.note_asking(self.principal)
         self.queue.sessions.accept(self, session_id, seconds)
 
     def session_accepted(self, session_id: str, locked_until: float) -> None:
