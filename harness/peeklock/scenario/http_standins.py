@@ -14,6 +14,7 @@ from peeklock.scenario.fields import FilePath, FunctionName, Model
 
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 BODILESS = frozenset({204, 205, 304})
+_ONE_LINE = r"^[^\r\n]*$"
 STARTED = "started"
 """The state of a stand-in when a case begins."""
 _PARAMETER = re.compile(r"\{([A-Za-z_]\w*)(\*?)\}")
@@ -78,6 +79,29 @@ RoutePath = Annotated[str, BeforeValidator(_path, json_schema_input_type=str)]
 """A path, perhaps with `{parameters}`."""
 
 
+class Chunk(Model):
+    """A piece of a streamed answer."""
+
+    text: str | None = None
+    json_: Any = Field(None, alias="json", description="a value, on a line of its own")
+    delay: Duration | None = Field(None, gt=0, description="how long after the piece before it")
+
+    @model_validator(mode="after")
+    def _one(self) -> Chunk:
+        if (self.text is None) == ("json_" not in self.model_fields_set):
+            raise ValueError("say text or json")
+        return self
+
+
+class SentEvent(Model):
+    """One server-sent event."""
+
+    event: str | None = Field(None, pattern=_ONE_LINE, description="its type")
+    id: str | None = Field(None, pattern=_ONE_LINE)
+    data: Any = Field(None, description="a text, or a value that goes out as JSON")
+    delay: Duration | None = Field(None, gt=0, description="how long after the event before it")
+
+
 class HttpAnswer(Model):
     """What a route answers: a status, headers, and at most one body."""
 
@@ -90,6 +114,8 @@ class HttpAnswer(Model):
     python: FunctionName | None = Field(
         None, description="`answers:score` is score(request): a value, or {status, headers, json|text|data}"
     )
+    chunks: list[Chunk] | None = Field(None, min_length=1, description="pieces that go out one after the other")
+    events: list[SentEvent] | None = Field(None, min_length=1, description="server-sent events, one after the other")
     delay: Duration | None = Field(None, gt=0, description="how long it takes")
 
     @model_validator(mode="after")
@@ -119,7 +145,7 @@ class HttpAnswer(Model):
         return next((word for word in BODIES if _NAMES.get(word, word) in self.model_fields_set), "")
 
 
-BODIES = ("json", "text", "file", "template", "python")
+BODIES = ("json", "text", "file", "template", "python", "chunks", "events")
 _NAMES = {"json": "json_"}
 _OURS = ("content-length", "transfer-encoding", "connection")
 

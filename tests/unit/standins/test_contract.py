@@ -140,3 +140,21 @@ def test_a_file_that_is_no_contract_is_refused(contract: Path, text: str, why: s
     contract.write_text(text, encoding="utf-8")
     with pytest.raises(PeeklockError, match=why):
         HttpStandIn(contract=contract)
+
+
+def test_a_multipart_form_is_held_to_the_contract(contract: Path) -> None:
+    """Its boundary is read as it is written."""
+    form = "multipart/form-data: {schema: {type: object, required: [job], properties: {job: {type: string}}}}"
+    old = "application/json:\n            schema: {type: object, required: [job], properties: {job: {type: string}}}"
+    assert old in CONTRACT
+    contract.write_text(CONTRACT.replace(old, form), encoding="utf-8")
+    it = HttpStandIn(contract=contract)
+    sent = [{"job": (None, "a")}, {"jib": (None, "a")}]
+    headers = {"content-type": "multipart/form-data; boundary=AbC"}
+    body = '--AbC\r\ncontent-disposition: form-data; name="{}"\r\n\r\na\r\n--AbC--\r\n'
+    told = [
+        httpx.post(f"{it.url}/v1/score?tenant=7", content=body.format(*each).encode(), headers=headers) for each in sent
+    ]
+    it.close()
+    assert [each.status_code for each in told] == [200, 400]
+    assert "'job' is a required property" in told[1].text

@@ -16,6 +16,7 @@ from peeklock.scenario.values import is_template, references
 from peeklock.servicebus.http import HttpReply
 from peeklock.standins.http.request import StandInRequest
 from peeklock.standins.http.router import NoAnswer
+from peeklock.standins.http.streamed import pieces_of, streamed
 from peeklock.standins.stand_in import Surroundings
 
 FUNCTION_SECONDS = 60.0
@@ -51,6 +52,10 @@ async def reply_to(
                 assert answer.template is not None
                 text = await asyncio.to_thread(answer.template.read_text, encoding="utf-8")
                 return _reply(answer.status, headers, str(resolved(text)).encode(), _kind(answer.template))
+            case "chunks" | "events":
+                return streamed(
+                    _reply(answer.status, headers, kind=_kind_of(answer)), pieces_of(answer, resolved), request.method
+                )
             case _:
                 return _reply(answer.status, headers)
     except (OSError, UnicodeDecodeError) as error:
@@ -105,6 +110,12 @@ def _reply(status: int, headers: Mapping[str, str], body: bytes = b"", kind: str
     given = next((value for name, value in headers.items() if name.lower() == "content-type"), kind)
     others = tuple((name, value) for name, value in headers.items() if name.lower() != "content-type")
     return HttpReply(status, body, given, others)
+
+
+def _kind_of(answer: HttpAnswer) -> str:
+    if answer.events is not None:
+        return "text/event-stream"
+    return _TEXT if any(each.text is not None for each in answer.chunks or ()) else "application/x-ndjson"
 
 
 def _json(value: Any) -> bytes:

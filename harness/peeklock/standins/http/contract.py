@@ -160,8 +160,10 @@ class _Asked:
             header=Headers(list(http.headers.items())),
             cookie=ImmutableMultiDict(parse_cookie(http.headers.get("cookie"))),
         )
-        kind = http.headers.get("content-type", "").lower()
-        return cls(_HERE, request.path, http.method.lower(), http.body or None, kind, parameters)
+        kind, semicolon, rest = http.headers.get("content-type", "").partition(";")
+        return cls(
+            _HERE, request.path, http.method.lower(), http.body or None, kind.lower() + semicolon + rest, parameters
+        )
 
     @classmethod
     def bare(cls, method: str, path: str) -> _Asked:

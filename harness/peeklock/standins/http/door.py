@@ -15,6 +15,7 @@ from peeklock.servicebus.http import HttpLimits, HttpReply, HttpRequest, HttpSer
 from peeklock.standins.http.answer import reply_to
 from peeklock.standins.http.azure_ml import AzureMLEndpoint, Refused
 from peeklock.standins.http.request import StandInRequest
+from peeklock.standins.http.request_body import decoded
 from peeklock.standins.http.router import NoAnswer, Router
 from peeklock.standins.journal import Entry, Journal
 from peeklock.standins.stand_in import Surroundings
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from peeklock.standins.http.contract import Contract
 
 LARGEST = 64 << 20
-"""Bytes of a request."""
+"""Bytes of a request, before and after its encoding is undone."""
 _LONGEST_ANSWER = 1 << 20
 """Bytes of an answer that the journal shows."""
 
@@ -52,7 +53,7 @@ class HttpDoor(HttpService):
     async def answer(self, request: HttpRequest) -> HttpReply:
         """Answer one request, and keep it in the journal."""
         life = self._journal.life
-        asked = StandInRequest(request)
+        asked = StandInRequest(decoded(request, LARGEST))
         seen: dict[str, Any] = {}
         """What the journal knows besides the request."""
         problem = ""
@@ -160,6 +161,9 @@ def _shown(reply: HttpReply) -> dict[str, Any]:
         return {}
     try:
         text = reply.body.decode()
-        return {"answer": json.loads(text) if "json" in reply.kind else text}
-    except ValueError:
+    except UnicodeDecodeError:
         return {}
+    try:
+        return {"answer": json.loads(text) if "json" in reply.kind else text}
+    except (ValueError, RecursionError):
+        return {"answer": text}

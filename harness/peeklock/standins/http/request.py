@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qsl, unquote
 
 from peeklock.redaction import MASK
 from peeklock.servicebus.http import HttpRequest
+from peeklock.standins.http.request_body import FORM, MULTIPART, by_name, value_of
 
 _SECRET_HEADERS = (
     "api-key", "apikey", "authorization", "cookie", "functions-key", "password", "secret", "subscription-key", "token",
@@ -24,7 +24,6 @@ _SECRET_FIELDS = frozenset({
 """Fields of queries and forms that hold keys and tokens."""
 _FUNCTION_KEY = 40
 """Characters of the shortest key of an Azure function."""
-_FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class StandInRequest:
     @cached_property
     def query(self) -> dict[str, Any]:
         """A text for each parameter; a list where it is repeated."""
-        return _fields(self.http.target.partition("?")[2])
+        return by_name(parse_qsl(self.http.target.partition("?")[2], keep_blank_values=True))
 
     @property
     def media_type(self) -> str:
@@ -58,18 +57,7 @@ class StandInRequest:
     @cached_property
     def body(self) -> Any:
         """A value of JSON, the fields of a form, a text, or None for bytes and for nothing."""
-        try:
-            text = self.http.body.decode()
-        except UnicodeDecodeError:
-            return None
-        if self.media_type == _FORM:
-            return _fields(text)
-        if self.media_type in ("", "application/json") or self.media_type.endswith("+json"):
-            try:
-                return json.loads(text)
-            except (ValueError, RecursionError):
-                return text or None
-        return text or None
+        return value_of(self.http.body, self.http.headers.get("content-type", ""))
 
     def real(self, parameters: Mapping[str, str]) -> dict[str, Any]:
         """Return what `when` is held against: everything, keys and tokens included."""
@@ -78,7 +66,9 @@ class StandInRequest:
     def view(self, parameters: Mapping[str, str]) -> dict[str, Any]:
         """Return what the journal and `${request.…}` show: no key and no token."""
         headers = {name: _masked(value) if _is_secret(name) else value for name, value in self.http.headers.items()}
-        body = _without_secrets(self.body) if self.media_type == _FORM else self.body
+        body = self.body
+        if self.media_type in (FORM, MULTIPART) and isinstance(body, dict):
+            body = _without_secrets(body)
         return self._shown(parameters, headers, _without_secrets(self.query), body)
 
     def for_function(self, parameters: Mapping[str, str]) -> dict[str, Any]:
@@ -108,11 +98,6 @@ class StandInRequest:
         elif self.http.body:
             shown["sha256"] = hashlib.sha256(self.http.body).hexdigest()
         return shown
-
-
-def _fields(text: str) -> dict[str, Any]:
-    found = parse_qs(text, keep_blank_values=True)
-    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
 
 
 def _is_secret(header: str) -> bool:
