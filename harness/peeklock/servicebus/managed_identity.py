@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -25,6 +26,7 @@ _NOT_ASSIGNED = "No User Assigned or Delegated Managed Identity found for specif
 _NO_SYSTEM = "No System Assigned Managed Identity found: the service has none, so name one by client_id."
 
 
+@lru_cache(maxsize=256)  # asked for with each request for a blob
 def object_id(client_id: str) -> str:
     """Return the object id of a client's principal: the same for the same client, always."""
     return str(uuid.uuid5(_OIDS, client_id))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import socket
 import ssl
 import uuid
 from collections.abc import Callable, Iterator
@@ -230,3 +232,65 @@ def test_nobody_is_let_in_by_another_scheme(photos: ContainerClient, send: Send)
     for scheme in ("SharedKeyLite x:y", "Basic eDp5", "SharedKey", "Bearer", "Bearer  "):
         given = ("Authorization", scheme)
         assert send("GET", f"/{photos.container_name}/a.txt", b"", given, token=False)[0] in (400, 401, 403)
+
+
+SMUGGLED = {
+    "a length and chunks": "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+    "two lengths": "Content-Length: 0\r\nContent-Length: 3\r\n",
+    "a length that is a list": "Content-Length: 0, 3\r\n",
+    "a length with a sign": "Content-Length: +3\r\n",
+    "an encoding that is unknown": "Transfer-Encoding: xchunked\r\n",
+    "an encoding twice": "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+    "a blank before the colon": "Content-Length : 3\r\n",
+    "a folded line": "x-ms-meta-a: b\r\n Content-Length: 3\r\n",
+    "a bare line feed": "x-ms-meta-a: b\nContent-Length: 3\r\n",
+    "a bare carriage return": "x-ms-meta-a: b\rContent-Length: 3\r\n",
+    "a zero": "x-ms-meta-a: b\x00\r\n",
+    "a line without a name": ": b\r\n",
+    "a line without a colon": "b\r\n",
+}
+
+
+@pytest.mark.parametrize("name", SMUGGLED)
+def test_no_second_request_hides_in_a_first(door: Any, photos: ContainerClient, name: str) -> None:
+    """Heads that servers read differently are refused, and nothing behind them is read."""
+    bearer = door.issuer.token("owner", "https://storage.azure.com").token
+    target = f"/{door.account.name}/{photos.container_name}/a.txt HTTP/1.1\r\nHost: 127.0.0.1"
+    allowed = f"Authorization: Bearer {bearer}\r\nx-ms-version: 2021-12-02\r\n"
+    hidden = f"DELETE {target}\r\n{allowed}\r\n"
+    answers = exchanged(door, f"GET {target}\r\n{allowed}{SMUGGLED[name]}\r\n{hidden}")
+    assert answers.startswith(b"HTTP/1.1 400 ")
+    assert answers.count(b"HTTP/1.1") == 1
+    assert photos.get_blob_client("a.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "line", ["GET /a HTTP/1.0", "GET  /a HTTP/1.1", "GET /a b HTTP/1.1", "G(T /a HTTP/1.1", "GET /ä HTTP/1.1"]
+)
+def test_a_request_line_that_is_none_is_400(door: Any, line: str) -> None:
+    assert exchanged(door, f"{line}\r\nHost: 127.0.0.1\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_body_in_chunks_is_read_and_refused(door: Any) -> None:
+    """As Azure does; what follows it is the next request."""
+    chunked = "Host: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nt: u\r\n\r\n"
+    answers = exchanged(door, f"PUT /a/b/c HTTP/1.1\r\n{chunked}GET /a HTTP/1.1\r\nConnection: close\r\n\r\n")
+    assert [answers.count(each) for each in (b"HTTP/1.1 411 ", b"HTTP/1.1 404 ")] == [1, 1]
+
+
+@pytest.mark.parametrize("chunk", ["-3\r\nabc\r\n", "3\nabc\r\n", "3\r\nabcd\r\n", "0x3\r\nabc\r\n", "\r\n"])
+def test_chunks_that_are_none_end_the_connection(door: Any, chunk: str) -> None:
+    head = "PUT /a/b/c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert exchanged(door, f"{head}{chunk}0\r\n\r\nGET /a HTTP/1.1\r\n\r\n") == b""
+
+
+def exchanged(door: Any, sent: str) -> bytes:
+    """Return everything that the door answers to these bytes until it closes the connection."""
+    context = ssl.create_default_context(cafile=str(authority()))
+    plain, received = socket.create_connection(("127.0.0.1", door.door.port), timeout=10), b""
+    with context.wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+        connection.sendall(sent.encode("latin-1"))
+        with contextlib.suppress(ConnectionResetError, ssl.SSLEOFError):
+            while data := connection.recv(65_536):
+                received += data
+    return received

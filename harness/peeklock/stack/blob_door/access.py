@@ -122,14 +122,13 @@ class Access:
 
     def sign(self, request: BlobRequest) -> BlobRequest:
         """Return a request that was let in as Azurite takes it."""
-        inward = self._plain(request.without(query=sas.PARAMETERS)).with_headers(
-            x_ms_date=formatdate(self.now(), usegmt=True)
-        )
+        bare = request.without(sas.PARAMETERS) if request.raw_query else request
+        inward = self._plain(bare, x_ms_date=formatdate(self.now(), usegmt=True))
         return inward.with_headers(authorization=shared_key.authorization(inward, self.account.key))
 
-    def _plain(self, request: BlobRequest) -> BlobRequest:
-        inward = request.without(headers=_NOT_PASSED_ON).to(self.account.inner)
-        return inward.with_headers(host=f"{HOST}:{self.azurite()}")
+    def _plain(self, request: BlobRequest, **headers: str) -> BlobRequest:
+        inward = request.to(self.account.inner)
+        return inward.with_headers(without=_NOT_PASSED_ON, host=f"{HOST}:{self.azurite()}", **headers)
 
     def _by_token(self, request: BlobRequest, token: str) -> Principal:
         if request.header("x-ms-version") < _OLDEST:
@@ -145,9 +144,10 @@ class Access:
         """Return the role that lets a request in. A SAS is worth no more than what its principal still has."""
         for need in needed if by_sas else ():
             sas.check_letters(request, need.letters)
-        if not self._allowed(caller, needed, request.container):
+        roles = list(self._roles(caller.object_id))
+        if not allowed(roles, needed, request.container):
             raise no_permission(caller, least_role(needed))
-        return role_for(self._roles(caller.object_id), needed, request.container)
+        return role_for(roles, needed, request.container)
 
     def _allowed(self, caller: Principal, needed: Sequence[Need], container: str) -> bool:
         return allowed(self._roles(caller.object_id), needed, container)
@@ -169,7 +169,7 @@ class Access:
             probe = replace(self._plain(signed), method="HEAD")
         else:
             self._check_reader(request, source, caller, by_sas=by_sas)
-        plain = source.without(query=sas.PARAMETERS).to(self.account.inner)
+        plain = source.without(sas.PARAMETERS).to(self.account.inner)
         return request.with_headers(x_ms_copy_source=f"http://{HOST}:{self.azurite()}{plain.target}"), probe
 
     def _source(self, request: BlobRequest) -> BlobRequest:

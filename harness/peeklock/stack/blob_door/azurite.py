@@ -6,22 +6,18 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
-import h11
-
-from peeklock.stack.relay.http_end import HttpEnd
+from peeklock.stack.blob_door.http1 import READ_AHEAD
 
 HOST = "127.0.0.1"
 """Where Azurite and the door are."""
 _IDLE = 1.0
 """Seconds after which a connection is used no more: Azurite closes idle ones after five, and whoever sends in that moment gets no
 answer."""
-_READ_AHEAD = 1 << 18
 
 
 class Connection(NamedTuple):
     """One connection; `port` is where it leads."""
 
-    end: HttpEnd
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     port: int
@@ -43,14 +39,12 @@ class AzuriteConnections:
             if since >= oldest and kept.port == port and not kept.reader.at_eof() and not kept.writer.is_closing():
                 return kept
             kept.writer.close()
-        reader, writer = await asyncio.open_connection(HOST, port, limit=_READ_AHEAD)
-        return Connection(HttpEnd(reader, h11.CLIENT), reader, writer, port)
+        reader, writer = await asyncio.open_connection(HOST, port, limit=READ_AHEAD)
+        return Connection(reader, writer, port)
 
-    def give_back(self, connection: Connection) -> None:
+    def give_back(self, connection: Connection, *, keeps: bool) -> None:
         """Keep a connection whose request was answered in full; close any other."""
-        http = connection.end.http
-        if http.our_state is h11.DONE and http.their_state is h11.DONE:
-            http.start_next_cycle()
+        if keeps:
             self._idle.append((asyncio.get_running_loop().time(), connection))
         else:
             connection.writer.close()

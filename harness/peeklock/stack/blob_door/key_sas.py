@@ -40,6 +40,6 @@ def check(request: BlobRequest, account: str, key: str, *, now: float, address: 
 def translated(request: BlobRequest, account: str, key: str) -> BlobRequest:
     """Return a request whose SAS was checked, signed for an account as Azurite calls it. Azurite looks at the rest:
     letters, and the stored access policies, which only it knows."""
-    inward = request.without(query=_CHECKED_HERE).to(account)
+    inward = request.without(_CHECKED_HERE).to(account)
     sig = quote(signature(key, string_to_sign(inward, account)), safe="")
     return inward.with_query(f"sig={sig}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, unquote, unquote_to_bytes
@@ -21,6 +20,7 @@ _ONCE = ("authorization", "host", "content-length", "content-type", "content-enc
          "if-match", "if-none-match", "if-modified-since", "if-unmodified-since")  # fmt: skip
 _DECIDING = ("comp", "restype", "snapshot", "versionid", "deletetype")
 _MOST_PARAMETERS = 100
+_MORE_THAN_TEXT = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,10 @@ class BlobRequest:
     """True when the account is called as the copy of it in another region is, for reading. What is signed does not tell."""
     query: Mapping[str, str] = field(init=False)
     """By name in lower case, decoded."""
+    _named: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_named", dict(reversed(self.headers)))  # the first of a name counts
         pairs = parse_qsl(self.raw_query, keep_blank_values=True)
         query = {name.lower(): value for name, value in pairs}
         if len(query) < len(pairs):
@@ -56,10 +58,12 @@ class BlobRequest:
     @classmethod
     def read(cls, method: str, target: str, headers: Iterable[tuple[str, str]]) -> BlobRequest:
         """Read a request line and headers. Raises `Refused` for what is none, or could be read differently."""
-        kept = tuple((name.lower(), value.strip()) for name, value in headers)
-        repeated = [name for name, count in Counter(name for name, _ in kept).items() if count > 1]
-        if any(name.startswith("x-ms-") or name in _ONCE for name in repeated):
-            raise bad_request("InvalidHeaderValue", "One of the HTTP headers is specified more than once.")
+        kept = tuple([(name.lower(), value.strip()) for name, value in headers])
+        seen: set[str] = set()
+        for name, _ in kept:
+            if name in seen and (name.startswith("x-ms-") or name in _ONCE):
+                raise bad_request("InvalidHeaderValue", "One of the HTTP headers is specified more than once.")
+            seen.add(name)
         path, _, query = target.partition("?")
         if not _TARGET.fullmatch(target) or _SPOILT.search(path):
             raise _bad_uri()
@@ -110,7 +114,7 @@ class BlobRequest:
 
     def header(self, name: str) -> str:
         """Return a header by its name in lower case, "" when there is none."""
-        return next((value for key, value in self.headers if key == name), "")
+        return self._named.get(name, "")
 
     def each(self, *names: str) -> list[str]:
         """Return parameters of the query as lines of a text to sign, "" for those that are not there. Raises `Refused` for one
@@ -120,18 +124,20 @@ class BlobRequest:
             raise _bad_parameter("A query parameter specified in the request URI is invalid.")
         return found
 
-    def without(self, *, headers: Iterable[str] = (), query: Iterable[str] = ()) -> BlobRequest:
-        """Return the same without some headers and parameters of the query; what is left of the query stays as it was sent."""
-        dropped, gone = set(headers), set(query)
+    def without(self, query: Iterable[str]) -> BlobRequest:
+        """Return the same without some parameters of the query; the others stay as they were sent."""
+        gone = set(query)
         pieces = [p for p in self.raw_query.split("&") if p and unquote(p.partition("=")[0]).lower() not in gone]
-        kept = tuple(pair for pair in self.headers if pair[0] not in dropped)
-        return replace(self, headers=kept, raw_query="&".join(pieces))
+        return replace(self, raw_query="&".join(pieces))
 
-    def with_headers(self, **headers: str) -> BlobRequest:
-        """Return the same with headers in the place of those of their names; `_` stands for `-`."""
+    def with_headers(self, *, without: Iterable[str] = (), **headers: str) -> BlobRequest:
+        """Return the same with headers in the place of those of their names (`_` stands for `-`), and `without` some. Raises
+        `Refused` for a value that is more than a line."""
+        if any(_MORE_THAN_TEXT.search(value) for value in headers.values()):
+            raise bad_request("InvalidHeaderValue", "The value for one of the HTTP headers is not valid.")
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        kept = tuple(pair for pair in self.headers if pair[0] not in named)
-        return replace(self, headers=(*kept, *named.items()))
+        gone = {*without, *named}
+        return replace(self, headers=(*[pair for pair in self.headers if pair[0] not in gone], *named.items()))
 
     def with_query(self, pair: str) -> BlobRequest:
         """Return the same with one more parameter, encoded as it is to be sent."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 
 from peeklock.stack.blob_door.refusals import bad_signature
@@ -15,8 +14,7 @@ _SIGNED = ("content-encoding", "content-language", "content-length", "content-md
 
 def signature(key: str, text: str) -> str:
     """Sign a text with a key in base64."""
-    made = hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()
-    return base64.b64encode(made).decode()
+    return base64.b64encode(hmac.digest(base64.b64decode(key), text.encode(), "sha256")).decode()
 
 
 def string_to_sign(request: BlobRequest) -> str:

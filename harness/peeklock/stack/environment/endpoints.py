@@ -17,6 +17,14 @@ _HTTP_PORT = re.compile(r"(?<=http://127\.0\.0\.1:)\d+")
 _SECRET = re.compile(r"(?:(?<=AccountKey=)|(?<=SharedAccessKey=))[^;]+|(?<=:)[^:/@]+(?=@127\.0\.0\.1:)")
 
 
+def blobs_port(endpoints: Endpoints) -> int:
+    """Return the port of blobs alone: the door asks for it with each request. Raises `LookupError` when there is none."""
+    found = _PORT["blobs"].search(endpoints.blobs_connection_string or "")
+    if found is None:
+        raise LookupError("the environment has no blobs")
+    return int(found[0])
+
+
 def addresses(endpoints: Endpoints) -> dict[str, int]:
     """Return the port of each dependency that is there."""
     return {

@@ -18,7 +18,7 @@ from peeklock.stack.blob_door.roles import BlobRole
 from peeklock.stack.blob_door.server import BlobDoor
 from peeklock.stack.blob_door.tokens import BearerTokens
 from peeklock.stack.environment.doors import BLOBS, LOGIN, OPENAI
-from peeklock.stack.environment.endpoints import addresses
+from peeklock.stack.environment.endpoints import addresses, blobs_port
 from peeklock.stack.environment.record import Record
 from peeklock.stack.identities import Identities
 from peeklock.stack.names.host_certificate import host_certificate, host_context
@@ -121,5 +121,5 @@ def _access(
         return () if identities is None else identities.blob_roles(principal)
 
     return Access(
-        account, lambda: addresses(seen())["blobs"], now, tokens, roles, bytes.fromhex(record.door_secret)
+        account, lambda: blobs_port(seen()), now, tokens, roles, bytes.fromhex(record.door_secret)
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from peeklock.scenario.roles import part_of
@@ -14,6 +15,7 @@ from peeklock.servicebus.managed_identity import object_id
 _CLIENTS = uuid.UUID("0b0e6a0c-6d0b-4d0c-9c0e-7f3a51c2e2e0")
 
 
+@lru_cache(maxsize=256)  # asked for with each request for a blob
 def client_id(identity: str) -> str:
     """Return the client id of an identity: the same for the same name, so that reports of two runs can be compared."""
     return str(uuid.uuid5(_CLIENTS, identity))
