@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from email.utils import formatdate
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -123,7 +124,7 @@ class Access:
     def sign(self, request: BlobRequest) -> BlobRequest:
         """Return a request that was let in as Azurite takes it."""
         bare = request.without(sas.PARAMETERS) if request.raw_query else request
-        inward = self._plain(bare, x_ms_date=formatdate(self.now(), usegmt=True))
+        inward = self._plain(bare, x_ms_date=_date(int(self.now())))
         return inward.with_headers(authorization=shared_key.authorization(inward, self.account.key))
 
     def _plain(self, request: BlobRequest, **headers: str) -> BlobRequest:
@@ -144,10 +145,11 @@ class Access:
         """Return the role that lets a request in. A SAS is worth no more than what its principal still has."""
         for need in needed if by_sas else ():
             sas.check_letters(request, need.letters)
-        roles = list(self._roles(caller.object_id))
-        if not allowed(roles, needed, request.container):
+        roles, container = list(self._roles(caller.object_id)), request.container
+        role = role_for(roles, needed, container)
+        if not role and not allowed(roles, needed, container):
             raise no_permission(caller, least_role(needed))
-        return role_for(roles, needed, request.container)
+        return role
 
     def _allowed(self, caller: Principal, needed: Sequence[Need], container: str) -> bool:
         return allowed(self._roles(caller.object_id), needed, container)
@@ -196,6 +198,11 @@ class Access:
             caller, by_sas = self._verified(value.strip()), False
         if by_sas or (caller is not None and not self._allowed(caller, [of_source()], source.container)):
             raise Refused(403, "CannotVerifyCopySource", no_permission().message)
+
+
+@lru_cache(maxsize=1)
+def _date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def _makes_blob(request: BlobRequest) -> bool:
