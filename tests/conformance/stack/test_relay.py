@@ -320,6 +320,20 @@ def test_a_status_is_answered_as_often_as_said_and_only_to_the_requests_meant() 
     http(check)
 
 
+def test_a_status_is_not_spent_on_a_request_that_was_there_before_it() -> None:
+    async def check(there: Place, client: httpx.AsyncClient) -> None:
+        reader, writer = await there.connect()
+        writer.write(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+        assert b" 100 " in await reader.readuntil(b"\r\n\r\n")  # the target has it
+        await there.fault("status", times=1, code=503)
+        writer.write(b"abc")
+        assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+        assert (await client.get("/a")).status_code == 503
+        assert await there.listener.end() == 1
+
+    http(check)
+
+
 async def cut_off(client: httpx.AsyncClient, path: str) -> bytes:
     got = b""
     with contextlib.suppress(httpx.RemoteProtocolError):

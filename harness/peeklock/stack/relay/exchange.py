@@ -188,5 +188,7 @@ async def _spoil(active: ActiveFault, request: Request, response: Response) -> N
     fault = active.fault
     if not isinstance(fault, HttpFault) or active.strikes.spent or not fault.meant(request):
         return
+    if fault.answer(request) is not None:  # it answers in the target's place, and this request was there before it
+        return
     if active.strikes.strike(f"{request.method} {request.path}: {fault.kind}"):
         await fault.spoil(active.strikes, response)
