@@ -6,7 +6,6 @@ import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -38,24 +37,6 @@ def _named(pixel: Any) -> str:
     if pixel[3] == 0:
         return "clear"
     return min(_COLOURS, key=lambda name: sum(abs(a - b) for a, b in zip(_COLOURS[name], pixel, strict=False)))
-
-
-def beyond(url: str) -> dict[str, int]:
-    """Try with an upload URL what it is not for; return the status of each attempt."""
-    parts = urlsplit(url)
-    container, _, _name = parts.path.rpartition("/")
-    root = parts.path[: parts.path.index("/acme/")]
-
-    def at(path: str, query: str = "") -> str:
-        return parts._replace(path=path, query=parts.query + query).geturl()
-
-    put = {"content": b"x", "headers": {"x-ms-blob-type": "BlockBlob"}}
-    with httpx.Client() as client:
-        return {
-            "list": client.get(at(root, "&restype=container&comp=list")).status_code,
-            "another_name": client.put(at(f"{container}/another.png"), **put).status_code,  # type: ignore[arg-type]
-            "another_container": client.put(at(parts.path.replace("/uploads/", "/exports/")), **put).status_code,  # type: ignore[arg-type]
-        }
 
 
 def as_role(database_url: str, role: str, tenant: str, query: str) -> dict[str, Any]:

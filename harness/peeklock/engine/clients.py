@@ -29,7 +29,9 @@ class Clients:
     def __init__(self, environment: Environment, root: Path) -> None:
         """`root`: the project's root."""
         self._endpoints, self._seen = environment.endpoints, environment.seen
-        self.functions = Functions(environment.commands, root, environment.log_dir / "functions.log")
+        self.functions = Functions(
+            environment.commands, root, environment.log_dir / "functions.log", lambda: environment.seen.names
+        )
 
     @cached_property
     def loop(self) -> EventLoop:

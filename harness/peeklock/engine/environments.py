@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from peeklock.scenario.model import Scenario, walk
 from peeklock.scenario.values import Scope, resolve
 from peeklock.stack.backend import Endpoints, EnvironmentSpec, Ports
 from peeklock.stack.faults import KINDS
+from peeklock.stack.names.names import Names
 from peeklock.standins import Surroundings
 from peeklock.supervision.commands import Commands
 
@@ -51,13 +52,15 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
             env_text(resolve(part, scope(service, endpoints, ports))) for part in header.services[service].run or ()
         ]
 
-    def surroundings(endpoints: Endpoints, ports: Ports, commands: Commands, log_dir: Path) -> Surroundings:
+    def surroundings(
+        endpoints: Endpoints, ports: Ports, commands: Commands, log_dir: Path, names: Callable[[], Names | None]
+    ) -> Surroundings:
         looked_up = scope("", endpoints, ports)
         return Surroundings(
             lambda value, /, **names: resolve(value, replace(looked_up, names={**looked_up.names, **names})),
             scenario.place,
             scenario.path.parent,
-            Functions(commands, scenario.root, log_dir / "answers.log"),
+            Functions(commands, scenario.root, log_dir / "answers.log", names),
             time.time,
         )
 

@@ -63,7 +63,7 @@ class EnvironmentSpec:
     """`(endpoints, ports) -> env by service`, the scenario's `env:` with every `${…}` resolved."""
     command: Callable[[str, Endpoints, Ports], Sequence[str]]
     """`(service, endpoints, ports) -> argv` with every `${…}` resolved."""
-    surroundings: Callable[[Endpoints, Ports, Commands, Path], Surroundings] | None = None
+    surroundings: Callable[[Endpoints, Ports, Commands, Path, Callable[[], Names | None]], Surroundings] | None = None
     """`(endpoints, ports, commands, log_dir) ->` what its stand-ins have of the scenario; present when it has any."""
     key: str = ""
     """A digest of the definition."""

@@ -19,6 +19,7 @@ from peeklock.scenario.durations import Duration
 from peeklock.scenario.fields import Model
 from peeklock.scenario.values import is_template
 from peeklock.scenario.vocabulary import Complaint, Facts
+from peeklock.stack.names.variables import led
 from peeklock.supervision.errors import SupervisionError
 
 
@@ -64,7 +65,8 @@ def _module_path(folder: Path, module: str) -> Path:
 def _command(arguments: RunArguments, context: CaseContext, seconds: float) -> dict[str, Any]:
     program, *others = arguments.command or []
     root = context.scenario.root
-    environment = os.environ | {key: str(value) for key, value in arguments.inputs.items()}
+    own = os.environ | {key: str(value) for key, value in arguments.inputs.items()}
+    environment = led(context.environment.seen.names, context.environment.log_dir / "commands.pem", own)
     try:
         done = context.environment.commands.run([_program(program, root), *others], environment, root, seconds)
     except TimeoutError:

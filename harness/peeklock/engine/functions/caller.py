@@ -7,11 +7,14 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from peeklock.engine.failure import VerbFailed
 from peeklock.redaction import redact
+from peeklock.stack.names.names import Names
+from peeklock.stack.names.variables import led
 from peeklock.supervision.commands import Commands, Conversation
 
 ANSWER_LIMIT = 64 << 20
@@ -22,9 +25,10 @@ _HOST = Path(__file__).with_name("host.py")
 class Functions:
     """The functions that the steps of one environment call. Safe to use from several threads, one call at a time."""
 
-    def __init__(self, commands: Commands, root: Path, log: Path) -> None:
-        """`root`: the working directory, whose modules can be imported; `log`: the file that gets what functions print."""
-        self._commands, self._root, self._log = commands, root, log
+    def __init__(self, commands: Commands, root: Path, log: Path, names: Callable[[], Names | None]) -> None:
+        """`root`: the working directory, whose modules can be imported; `log`: the file that gets what functions print; `names`:
+        what leads them as it leads services."""
+        self._commands, self._root, self._log, self._names = commands, root, log, names
         self._lock = threading.Lock()
         self._host: Conversation | None = None
 
@@ -44,7 +48,8 @@ class Functions:
     def _ask(self, line: bytes, function: str, seconds: float) -> dict[str, Any]:
         if self._host is None:
             command = [sys.executable, "-X", "utf8", str(_HOST), str(self._root)]
-            self._host = self._commands.converse(command, dict(os.environ), self._root, self._log)
+            environment = led(self._names(), self._log.with_suffix(".pem"), os.environ)
+            self._host = self._commands.converse(command, environment, self._root, self._log)
         try:
             answer = self._host.ask(line, seconds, ANSWER_LIMIT)
         except TimeoutError:

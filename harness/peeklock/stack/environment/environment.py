@@ -233,7 +233,9 @@ class LocalEnvironment:
             return
         surroundings = None
         if spec.surroundings is not None:
-            surroundings = spec.surroundings(self.endpoints, self.record.ports, self.commands, self.log_dir)
+            surroundings = spec.surroundings(
+                self.endpoints, self.record.ports, self.commands, self.log_dir, lambda: self.seen.names
+            )
             surroundings = replace(surroundings, now=self._now)
         self._listeners = _listening().Listeners(
             spec, self.record, lambda: self.seen, self._now, surroundings, self.identities

@@ -15,9 +15,8 @@ from peeklock.stack.clock.offset_file import OffsetFile
 from peeklock.stack.environment.fingerprint import fingerprint
 from peeklock.stack.errors import StackError
 from peeklock.stack.loopback import undiverted
-from peeklock.stack.names.bundle import write_bundle
 from peeklock.stack.names.names import Names
-from peeklock.stack.names.variables import name_variables
+from peeklock.stack.names.variables import led
 from peeklock.supervision.client import SupervisorClient
 
 _LAYER = 1
@@ -85,9 +84,7 @@ class ProcessLauncher:
             if value is not None:
                 env[name] = value
         env |= launch.own
-        if launch.names:
-            bundle = write_bundle(launch.log.with_suffix(".pem"), launch.names.authority, env)
-            env |= name_variables(launch.names.ports, bundle, env)
+        env = led(launch.names, launch.log.with_suffix(".pem"), env)
         return {**env, **(self._preloaded.variables if self._preloaded is not None else {})}
 
 

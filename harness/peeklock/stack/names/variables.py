@@ -7,7 +7,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from peeklock.stack.names.bundle import BUNDLES
+from peeklock.stack.names.bundle import BUNDLES, write_bundle
+from peeklock.stack.names.names import Names
 
 HOOK = Path(__file__).parent / "hook"
 """The folder of what programs load. A container sees it at the same path."""
@@ -33,6 +34,16 @@ def name_variables(ports: Mapping[str, int], bundle: Path, own: Mapping[str, str
         **{name: _joined(",", own.get(name), *table) for name in ("NO_PROXY", "no_proxy")},
         **dict.fromkeys(BUNDLES, str(bundle)),
     }
+
+
+def led(names: Names | None, bundle: Path, own: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment `own` of a program, led by `names`, if there are any.
+
+    `bundle`: the file that gets every certificate that the program trusts.
+    """
+    if names is None:
+        return dict(own)
+    return {**own, **name_variables(names.ports, write_bundle(bundle, names.authority, own), own)}
 
 
 def _joined(separator: str, *parts: str | None) -> str:
