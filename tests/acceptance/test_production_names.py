@@ -71,6 +71,17 @@ class Worker(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Worker).serve_forever()
 '''
+LOOK = """\
+import sys
+
+import httpx
+
+def size(url):
+    return {"size": len(httpx.get(url).raise_for_status().content)}
+
+if __name__ == "__main__":
+    print(size(sys.argv[1])["size"])
+"""
 HEAD = """\
 scenario: Production names
 stack:
@@ -109,6 +120,10 @@ GOOD = """\
         expect: {status: 200, text: xxxxx}
       - http: {get: "${url}x"}
         expect: {status: 403}
+      - run: {python: "look:size", with: {url: "${url}"}}
+        expect: {size: 5}
+      - run: {command: [python, scenarios/look.py, "${url}"]}
+        expect: {code: 0, stdout: "5\\n"}
       - http: {get: "${blobs.https_url}/images/a.txt"}
         expect: {status: 401}
       - http: {get: /ask, query: {picture: "${url}"}}
@@ -184,6 +199,7 @@ CLOCK = """\
 def named(project: Path) -> Path:
     """A scenario file that is not written yet."""
     (project / "worker.py").write_text(WORKER, encoding="utf-8")
+    (project / "scenarios" / "look.py").write_text(LOOK, encoding="utf-8")
     return project / "scenarios" / "named.yaml"
 
 
