@@ -7,6 +7,7 @@ import importlib
 import queue
 import threading
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from peeklock.engine.plan import Plan
 from peeklock.engine.session import Session, case_id
 from peeklock.engine.verb import Verb
 from peeklock.errors import PeeklockError
+from peeklock.redaction import redact
 from peeklock.scenario.model import Case, Scenario, Step
 from peeklock.stack.backend import Stack
 from peeklock.stack.errors import named_limits
@@ -71,12 +73,22 @@ class Runner:
                 if isinstance(event, PeeklockError):
                     raise event
                 # never as it is: a SystemExit would end the command with its own exit code
-                raise PeeklockError(f"the run was ended by an unforeseen {type(event).__name__}: {event}") from event
+                raise self._unforeseen(event) from event
             if isinstance(event, StackReady):
                 self._setup = event.seconds
             yield event
         thread.join()
         yield self._finished(time.monotonic() - started)
+
+    def _unforeseen(self, error: BaseException) -> PeeklockError:
+        """Return the error for what nobody foresaw; its traceback is kept in the run's folder."""
+        traceback_file = self._options.folder / "unforeseen.txt"
+        traceback_file.write_text(redact("".join(traceback.format_exception(error))), encoding="utf-8")
+        return PeeklockError(
+            f"the run was ended by an unforeseen {type(error).__name__}: {error}",
+            checked=[f"its traceback is in {traceback_file}"],
+            fix="this is a fault of Peeklock's: please report it, with that file",
+        )
 
     def _emit(self, event: Event) -> None:
         self._events.put(event)

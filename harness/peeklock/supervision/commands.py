@@ -164,6 +164,8 @@ class Conversation:
         self._requests, self._answers = channels.take(3), channels.take(4)
         os.set_blocking(self._requests, False)
         os.set_blocking(self._answers, False)
+        self._asking, self._closing = threading.Lock(), threading.Lock()
+        self._closed = False
 
     def ask(self, line: bytes, seconds: float, limit: int) -> bytes | None:
         """Send a line and return the line that answers it; None when the program has ended instead.
@@ -171,6 +173,10 @@ class Conversation:
         Raises `TimeoutError` after `seconds`, and `OverflowError` for an answer of more than `limit` bytes: the program is
         then in the middle of something, so that the conversation is to be closed.
         """
+        with self._asking:
+            return None if self._closed else self._ask(line, seconds, limit)
+
+    def _ask(self, line: bytes, seconds: float, limit: int) -> bytes | None:
         end = time.monotonic() + seconds
         unsent, answer = memoryview(line + b"\n"), bytearray()
         with selectors.DefaultSelector() as selector:
@@ -194,8 +200,13 @@ class Conversation:
         return bytes(answer)
 
     def close(self) -> None:
-        """End the program and whatever it has started."""
-        self._end()
-        os.close(self._requests)
-        os.close(self._answers)
-        self._channels.close()
+        """End the program and whatever it has started; who is asking it meanwhile hears that it has ended. Once is enough."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self._end()
+            with self._asking:  # until then the descriptors are in use, and their numbers must not be anybody else's
+                os.close(self._requests)
+                os.close(self._answers)
+            self._channels.close()

@@ -19,6 +19,7 @@ import pytest
 
 from peeklock.supervision import process_tree
 from peeklock.supervision.client import RequestError, SupervisorClient
+from peeklock.supervision.commands import Commands
 from peeklock.supervision.errors import SupervisionError
 from peeklock.supervision.ndjson import NdjsonServer
 
@@ -323,6 +324,28 @@ def test_a_listener_that_fails_silences_nobody(
     supervisor.run("child", ["/bin/echo", "word"], ENV, HERE)
     assert pushes.get(timeout=5)["lines"][0][1] == "word"
     assert "a listener's own trouble" in caplog.text
+
+
+def test_whoever_is_asking_when_a_conversation_is_closed_hears_its_end(
+    supervisor: SupervisorClient, tmp_path: Path
+) -> None:
+    """Both threads may close it then; its descriptors are closed once, and not while they are in use."""
+    asleep = "import os, time\nos.read(3, 99)\nprint('asked', flush=True)\ntime.sleep(60)"
+    asked, answers = threading.Event(), queue.SimpleQueue[bytes | None]()
+    supervisor.listen("", lambda push: asked.set() if push["push"] == "lines" else None)
+    conversation = Commands(supervisor).converse(python(asleep), ENV, tmp_path, tmp_path / "log")
+
+    def ask() -> None:
+        answers.put(conversation.ask(b"hello", 30, 99))
+        conversation.close()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert asked.wait(10)
+    conversation.close()
+    thread.join(10)
+    assert answers.get(timeout=1) is None
+    assert conversation.ask(b"again", 1, 99) is None
 
 
 def test_a_secret_is_masked_where_a_long_line_is_cut(supervisor: SupervisorClient) -> None:
