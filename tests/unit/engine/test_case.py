@@ -284,6 +284,19 @@ def test_a_step_that_does_not_come_back_is_given_up(tmp_path: Path, monkeypatch:
     assert world.condemned
 
 
+@pytest.mark.parametrize("wanted", ['contains: "with ${token}"', 'where: {key: {$contains: "${token}"}}'])
+def test_a_secret_in_the_log_is_looked_for_by_its_mask(wanted: str, tmp_path: Path) -> None:
+    """Lines are masked before they are kept: a look for the secret itself would never find it, and `never` would always hold."""
+    header = HEADER + "secrets: {token: abcdefgh}\n"
+    cases = f"cases: {{one: {{steps: [{{never: {{logs: {{{wanted}}}, for: 10ms}}}}]}}}}\n"
+    finished = run_one(scenario_of(tmp_path, cases, header), FakeEnvironment("worker"))
+    assert finished.failure is not None
+    assert "what is looked for holds a secret, and no line does" in finished.failure.headline
+    assert "abcdefgh" not in str(finished.failure)
+    plain = cases.replace("${token}", "***")
+    assert run_one(scenario_of(tmp_path, plain, header), FakeEnvironment("worker")).outcome == "passed"
+
+
 def test_a_cause_that_the_case_allows_is_none(tmp_path: Path) -> None:
     """A dead letter that is to be expected explains nothing."""
     world = FakeEnvironment("worker")
