@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from peeklock.connection_strings import parts_of
 from peeklock.engine.functions import Functions
 from peeklock.scenario.model import Scenario, walk
-from peeklock.scenario.values import Scope, resolve
+from peeklock.scenario.values import Scope, is_template, resolve
 from peeklock.stack.backend import Endpoints, EnvironmentSpec, Ports
 from peeklock.stack.faults import KINDS
 from peeklock.stack.names.names import Names
@@ -99,7 +99,13 @@ def needs_relay(scenario: Scenario) -> bool:
     kinds = {kind for kind, fault in KINDS.items() if fault.layer in ("network", "http")}
     steps = (step for case in scenario.cases for step in case.steps)
     every = walk((*scenario.background, *steps, *scenario.finally_))
-    return any(step.verb.name == "fault" and not kinds.isdisjoint(step.arguments) for step in every)
+    return any(step.verb.name == "fault" and _strikes_between(step.arguments, kinds) for step in every)
+
+
+def _strikes_between(arguments: Mapping[str, Any], kinds: set[str]) -> bool:
+    """Tell it of a fault; one whose kind is looked up later may be any."""
+    kind = arguments.get("kind")
+    return (isinstance(kind, str) and kind in kinds) or is_template(kind) or not kinds.isdisjoint(arguments)
 
 
 def needs_private_stack(scenario: Scenario) -> bool:

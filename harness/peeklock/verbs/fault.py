@@ -12,6 +12,7 @@ from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.errors import PeeklockError
 from peeklock.scenario.durations import Duration
+from peeklock.scenario.errors import suggestion
 from peeklock.scenario.fields import Model
 from peeklock.scenario.topology import ServiceBus
 from peeklock.scenario.values import is_template
@@ -34,6 +35,13 @@ class _Words(Model):
         None, alias="for", gt=0, description="how long; absent: until cleared, or its case ends"
     )
     times: int | None = Field(None, ge=1, description="after how many strikes it is over")
+    kind: str | None = Field(None, description="the kind by its name, which may be a `${…}`, as of a matrix")
+    settings: Any = Field(None, description="of `kind`, what would stand at its own key; absent: true")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, raw: Any) -> Any:
+        return _written_out(raw)
 
     @model_validator(mode="after")
     def _one(self) -> _Words:
@@ -44,6 +52,12 @@ class _Words(Model):
             return self
         if self.on is None:
             raise ValueError("say where with on, or what to end with clear")
+        if self.settings is not None and self.kind is None:
+            raise ValueError("settings go with kind; a fault at its own key has them there")
+        if self.kind is not None:  # a `${…}`, which is read again when it is looked up
+            if kinds:
+                raise ValueError(f"say kind, or {kinds[0]}")
+            return self
         if len(kinds) != 1:
             raise ValueError(f"say exactly one of {', '.join(sorted(KINDS))}")
         kind = KINDS[kinds[0]]
@@ -58,6 +72,23 @@ class _Words(Model):
         """The fault that is asked for."""
         found: Fault = next(fault for kind in KINDS if (fault := getattr(self, kind)) is not None)
         return found
+
+
+def _written_out(raw: Any) -> Any:
+    """Return arguments with a kind that is named at its own key. Raises `ValueError` when there is none of the name."""
+    kind = raw.get("kind") if isinstance(raw, dict) else None
+    if not isinstance(kind, str) or is_template(kind):
+        return raw
+    if kind not in KINDS:
+        near = suggestion(kind, KINDS)
+        raise ValueError(
+            f'there is no fault "{kind}"' + (f": {near}" if near else f": one of {', '.join(sorted(KINDS))}")
+        )
+    settings = raw.get("settings")
+    if kind in raw:
+        raise ValueError(f"say kind, or {kind}")
+    rest = {key: value for key, value in raw.items() if key not in ("kind", "settings")}
+    return {**rest, kind: True if settings is None else settings}
 
 
 def _span(kind: type[Fault]) -> str:
@@ -105,11 +136,23 @@ def run(arguments: _Words, context: CaseContext) -> Found:
             context.note("test", f"faults on {arguments.clear} cleared")
             return Found({"struck": struck})
         fault, target = arguments.fault, str(arguments.on)
+        if not _may_strike(fault, target):  # known only now where the kind is a `${…}`
+            raise VerbFailed(f"{fault.kind} is a fault of {_OF[fault.layer]}, not of {target}", path=("on",))
         context.note("test", f"fault {fault.kind} on {target}{_limits(arguments)}")
         times = (arguments.times or 1) if fault.layer == "broker" else arguments.times
         return Found({"struck": faults.begin(target, fault, times, arguments.for_)})
     except PeeklockError as error:
         raise VerbFailed(str(error)) from None
+
+
+def _may_strike(fault: Fault | type[Fault], target: str) -> bool:
+    match fault.layer:
+        case "broker" | "openai":
+            return target == _ONLY[fault.layer]
+        case "http":
+            return target not in ("postgres", "servicebus")
+        case _:
+            return True
 
 
 def _limits(arguments: _Words) -> str:
@@ -125,15 +168,13 @@ def _check(raw: Any, facts: Facts) -> list[Complaint]:
         return undeclared("target", raw["clear"], [*targets, ALL], ("clear",))
     if unknown := undeclared("target", raw.get("on"), targets, ("on",)):
         return unknown
+    raw = _written_out(raw)
+    if "kind" in raw:
+        return []
     kind = next(kind for kind in KINDS if kind in raw)
     fault, target = KINDS[kind], raw["on"]
     if not is_template(target):
-        where = {
-            "broker": ["servicebus"],
-            "openai": ["openai"],
-            "http": [name for name in targets if name not in ("postgres", "servicebus")],
-        }
-        possible = where.get(fault.layer, targets)
+        possible = [name for name in targets if _may_strike(fault, name)] or [_ONLY.get(fault.layer, "")]
         if target not in possible:
             what = f"{kind} is a fault of {_OF[fault.layer]}"
             return [Complaint(("on",), what, "one of " + ", ".join(possible), "choose another target or another fault")]
@@ -150,6 +191,9 @@ def _check(raw: Any, facts: Facts) -> list[Complaint]:
 
 
 _OF = {"broker": "the Service Bus", "openai": "Azure OpenAI", "http": "what speaks HTTP", "network": "any connection"}
+
+_ONLY = {"broker": "servicebus", "openai": "openai"}
+"""Where alone the faults of a layer strike."""
 
 VERB = Verb(
     "fault",

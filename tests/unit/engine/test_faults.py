@@ -41,6 +41,41 @@ def test_a_fault_is_asked_of_the_environment_and_ends_with_its_case(tmp_path: Pa
     ]
 
 
+def test_a_kind_may_come_from_a_matrix(tmp_path: Path) -> None:
+    """With its settings; since it may be any, services reach what they stand on through a relay."""
+    steps = 'steps: [{fault: {on: servicebus, kind: "${kind}", settings: "${settings}"}}]'
+    row = "{kind: deliver_twice, settings: {queue: jobs}}"
+    scenario = scenario_of(tmp_path, f"cases: {{one: {{matrix: [{row}], {steps}}}}}\n")
+    world = FakeEnvironment("worker")
+    assert run_one(scenario, world).outcome == "passed"
+    assert world.faults.asked[0] == ("servicebus", "deliver_twice", {"queue": "jobs"}, 1, None)
+    assert needs_relay(scenario)
+    misplaced = scenario_of(
+        tmp_path, f"cases: {{one: {{matrix: [{row}], {steps.replace('on: servicebus', 'on: worker')}}}}}\n"
+    )
+    finished = run_one(misplaced, FakeEnvironment("worker"))
+    assert finished.failure is not None
+    assert finished.failure.headline == "deliver_twice is a fault of the Service Bus, not of worker"
+    world, _ = run(tmp_path, "{on: servicebus, kind: latency, settings: 2s}")
+    assert world.faults.asked[0] == ("servicebus", "latency", {"delay": 2.0}, None, None)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("{on: servicebus, kind: latencey}", 'there is no fault "latencey": did you mean "latency"?'),
+        ("{on: servicebus, kind: down, down: true}", "say kind, or down"),
+        ('{on: servicebus, kind: "${case.name}", down: true}', "say kind, or down"),
+        ("{on: servicebus, down: true, settings: 1}", "settings go with kind"),
+        ("{on: servicebus, kind: status, settings: 503}", "status is a fault of what speaks HTTP"),
+    ],
+)
+def test_a_kind_that_cannot_be_is_refused(fault: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(ScenarioInvalid) as caught:
+        case_of(tmp_path, fault)
+    assert told in str(caught.value)
+
+
 def test_a_replica_is_a_target_where_there_are_several(tmp_path: Path) -> None:
     header = HEADER.replace("{run: [python]}", "{run: [python], replicas: 2}")
     assert case_of(tmp_path, "{on: worker.1, down: true}", "{on: worker, down: true}", header=header)
