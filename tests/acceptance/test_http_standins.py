@@ -161,6 +161,10 @@ OUTSIDE = """\
     steps:
       - http: {post: /score, json: {job: 7}}
         expect: {json: {status: 400}}
+  failed_before_its_end:
+    steps:
+      - http: {post: /score, json: {job: 8}}
+        expect: {json: {status: 200}}
 """
 SCORER = '''\
 """Scores what is posted at an Azure ML endpoint, with a key if it is given one, else with its identity's token."""
@@ -268,12 +272,13 @@ def test_a_request_that_no_route_knows_fails_its_case(peeklock: Run, scoring: Pa
 
 
 def test_a_contract_answers_and_is_held(peeklock: Run, scoring: Path) -> None:
-    """A request outside of it fails its case by `contracts_hold`, unless the case waives that."""
+    """A request outside of it fails its case by `contracts_hold`, unless the case waives that; where a step failed first, it is told beside."""
     (scoring.parent / "scoring.openapi.yaml").write_text(CONTRACT, encoding="utf-8")
     scoring.write_text(BY_CONTRACT + OUTSIDE, encoding="utf-8")
     done = peeklock("run", str(scoring))
-    assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
+    assert "2 failed, 2 passed" in done.stdout, done.stdout + done.stderr
     assert "contracts_hold: aml: POST /score: body.job: 7 is not of type 'string'" in done.stdout
+    assert "also       contracts_hold: aml: POST /score: body.job: 8 is not" in done.stdout, "a step failed by it"
 
 
 def test_an_azure_ml_endpoint_takes_keys_and_tokens(peeklock: Run, project: Path) -> None:

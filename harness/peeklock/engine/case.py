@@ -18,13 +18,13 @@ from peeklock.engine.diagnosis import hint, likely_cause
 from peeklock.engine.environments import engine_names, file_variables, secrets_of
 from peeklock.engine.events import CaseFinished, CaseStarted, Durations, Event, Outcome
 from peeklock.engine.failure import Failure, Moment, StepFailed, locate, title
-from peeklock.engine.invariants import broken
+from peeklock.engine.invariants import broken, held
 from peeklock.engine.ledger import Ledger
 from peeklock.engine.names import Names
 from peeklock.engine.record import Record
 from peeklock.engine.stepping import Stepper
 from peeklock.engine.timeline import timeline
-from peeklock.engine.unanswered import unanswered
+from peeklock.engine.unanswered import outside_contracts, unanswered
 from peeklock.engine.waiting import Deadline, Signal
 from peeklock.errors import PeeklockError
 from peeklock.redaction import RedactedError, Redactor
@@ -214,7 +214,10 @@ def _steps(context: CaseContext, emit: Callable[[Event], None]) -> tuple[StepFai
             also.append(f'finally "{title(step)}": {failed}')
     if error is None:
         also += broken(context)
-    elif (gone := context.unexpected_exit()) and "no_service_exit" not in context.case.header.allow:
+        return error, also
+    if "contracts_hold" in held(context):  # what broke a contract is often what failed the step
+        also += [f"contracts_hold: {each}" for each in outside_contracts(context.environment)[:3]]
+    if (gone := context.unexpected_exit()) and "no_service_exit" not in context.case.header.allow:
         also.append(gone)
     return error, also
 

@@ -11,6 +11,7 @@ from peeklock.engine.diagnosis import logged_errors
 from peeklock.engine.effects import nothing_doubled, nothing_lost
 from peeklock.engine.ledger import body_of, consumer_of
 from peeklock.engine.settling import open_messages
+from peeklock.engine.unanswered import outside_contracts
 from peeklock.engine.waiting import Look, wait_until
 from peeklock.errors import PeeklockError
 from peeklock.redaction import RedactedError
@@ -22,9 +23,14 @@ STUCK_AFTER = 10.0
 """Seconds that messages in flight are given at the end of a case."""
 
 
+def held(context: CaseContext) -> list[str]:
+    """Return the invariants that a case is held to."""
+    return [name for name in context.scenario.header.always if name not in context.case.header.allow]
+
+
 def broken(context: CaseContext) -> list[str]:
     """Return a sentence for each invariant that does not hold, those that the case waives left out."""
-    names = [name for name in context.scenario.header.always if name not in context.case.header.allow]
+    names = held(context)
     # messages in flight come to rest first, so that the others see the end of the story
     names.sort(key=lambda name: {"no_stuck_messages": 0, "nothing_lost": 1}.get(name, 2))
     return [f"{name}: {sentence}" for name in names for sentence in _check(name, context)]
@@ -75,13 +81,7 @@ def no_service_exit(context: CaseContext) -> list[str]:
 
 def contracts_hold(context: CaseContext) -> list[str]:
     """Every message on a queue with a `schema` is valid by it, and every request to a stand-in with a `contract` and its answer."""
-    called = [
-        f"{name}: {entry.view['method']} {entry.view['path']}: {wrong}"
-        for name, standin in context.environment.standins.items()
-        for entry in standin.journal.entries()
-        for wrong in entry.view.get("contract", ())
-    ]
-    return (list(dict.fromkeys(called)) + _bodies_off_schema(context))[:5]
+    return (outside_contracts(context.environment) + _bodies_off_schema(context))[:5]
 
 
 def _bodies_off_schema(context: CaseContext) -> list[str]:

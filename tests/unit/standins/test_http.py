@@ -204,3 +204,20 @@ def test_it_is_called_by_its_host_and_by_no_other() -> None:
 def test_routes_that_are_wrong_are_refused(routes: list[dict[str, Any]], told: str) -> None:
     with pytest.raises(PeeklockError, match=told):
         HttpStandIn(routes)
+
+
+def test_routes_that_lack_as_little_are_told_together() -> None:
+    """Which of them the request was meant for, only its sender knows."""
+    routes = [
+        {"post": "/pay", "when": {"body": {"amount": "666"}}, "respond": {"status": 402}},
+        {"post": "/pay", "when": {"headers": {"idempotency-key": "$string"}}, "respond": {}},
+        {"get": "/pay", "respond": {}},
+    ]
+    it = HttpStandIn(routes)
+    httpx.post(f"{it.url}/pay", json={"amount": "100"})
+    it.close()
+    with pytest.raises(PeeklockError) as told:
+        it.check()
+    assert "routes[0]" in told.value.problem
+    assert "; or routes[1] (POST /pay): headers.idempotency-key is" in told.value.problem
+    assert "routes[2]" not in told.value.problem

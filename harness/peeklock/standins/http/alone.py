@@ -76,7 +76,11 @@ class HttpStandIn:
         outside the contract."""
         entries = self._standin.journal.entries()
         problems = [entry.problem for entry in entries if entry.problem]
-        problems += [f"{each.summary}: {wrong}" for each in entries for wrong in each.view.get("contract", ())]
+        problems += [
+            f"{view['method']} {view['path']} {view.get('status', 'hung up')}: {wrong}"
+            for view in (each.view for each in entries)
+            for wrong in view.get("contract", ())
+        ]
         if problems:
             raise PeeklockError("\n\n".join(dict.fromkeys(problems)))
 

@@ -81,7 +81,12 @@ class HttpDoor(HttpService):
         return reply
 
     def _keep(self, life: int, request: StandInRequest, seen: Mapping[str, Any], problem: str) -> None:
-        how = seen.get("error") or (f"routes[{seen['route']}]" if "route" in seen else "no route")
+        how = seen.get("error") or (f"routes[{seen['route']}]" if "route" in seen else "")
+        outside = next(iter(seen.get("contract", ())), "")
+        how += (
+            f"outside its contract: {outside}" if outside and not how else ", outside its contract" if outside else ""
+        )
+        how = how or ("no route" if problem or self._contract is None else "by its contract")
         summary = f"{request.method} {request.path} {seen.get('status', 'hung up')} {how}"
         view = {**request.view(seen.get("parameters", {})), **seen}
         self._journal.add(life, Entry(time.time(), view, summary, problem))
@@ -135,12 +140,12 @@ class HttpDoor(HttpService):
         if not self._routes:
             text = f"the contract of {self._name} knows no {request.method} {request.path}"
             return NoAnswer(text, fix="correct the request, or the contract")
-        nearest, why = self.router.nearest(request)
-        title = self._routes[nearest].title
+        nearest = self.router.nearest(request)
+        told = "; or ".join(f"routes[{index}] ({self._routes[index].title}): {why}" for index, why in nearest)
         return NoAnswer(
             f"no route of {self._name} answers {request.method} {request.path}",
-            where=self._where(nearest),
-            fix=f"add a route; the nearest is routes[{nearest}] ({title}): {why}",
+            where=self._where(nearest[0][0]),
+            fix=f"add a route; the nearest is {told}",
         )
 
 

@@ -14,6 +14,9 @@ from peeklock.scenario.matchers import Context, Matcher, Mismatch, compile_match
 from peeklock.standins.http.request import StandInRequest
 from peeklock.standins.stand_in import Surroundings
 
+_NEAREST = 3
+"""How many routes are told when each of them lacks as little."""
+
 
 class NoAnswer(PeeklockError):
     """A request that nothing in the scenario answers as it should: its case fails."""
@@ -85,12 +88,17 @@ class Router:
                 return Chosen(index, answer, judged.parameters, self._states.get(holder, STARTED))
         return None
 
-    def nearest(self, request: StandInRequest) -> tuple[int, str]:
-        """Return the route that came nearest, and what kept it from answering."""
+    def nearest(self, request: StandInRequest) -> list[tuple[int, str]]:
+        """Return the routes that came nearest, the likeliest first, and what kept each from answering: those of which as little
+        is wrong."""
         with self._lock:
             judged = [(index, self._judge(known, request)) for index, known in enumerate(self._known)]
-        index, best = min(judged, key=lambda each: (each[1].rank, len(each[1].why), -each[1].likeness))
-        return index, "; ".join(best.why[:3])
+        judged.sort(key=lambda each: (each[1].rank, len(each[1].why), -each[1].likeness))
+        best = judged[0][1]
+        alike = [each for each in judged if (each[1].rank, len(each[1].why)) == (best.rank, len(best.why))]
+        return [
+            (index, "; ".join(each.why[:3])) for index, each in (alike[:_NEAREST] if best.rank == 0 else judged[:1])
+        ]
 
     def _judge(self, known: _Known, request: StandInRequest) -> _Judgement:
         route = known.route
