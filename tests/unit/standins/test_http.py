@@ -221,3 +221,8 @@ def test_routes_that_lack_as_little_are_told_together() -> None:
     assert "routes[0]" in told.value.problem
     assert "; or routes[1] (POST /pay): headers.idempotency-key is" in told.value.problem
     assert "routes[2]" not in told.value.problem
+
+
+def test_what_it_cannot_do_alone_is_refused() -> None:
+    with pytest.raises(PeeklockError, match="does not speak TLS"):
+        HttpStandIn([{"get": "/", "respond": {}}], tls=True)

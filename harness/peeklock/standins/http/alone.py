@@ -53,6 +53,10 @@ class HttpStandIn:
         surroundings = Surroundings(looked_up, lambda path: f"routes[{path[-1]}]", folder, _HereFunctions(), time.time)
         raw: dict[str, Any] = {"routes": [dict(each) for each in routes], **settings}
         raw |= {} if contract is None else {"contract": str(contract)}
+        if settings.get("tls"):
+            raise PeeklockError(
+                "a stand-in alone does not speak TLS", fix="leave `tls` out, or declare it in a scenario"
+            )
         self._key = secrets.token_hex(16)
         self._standin = ScenarioHttpStandIn("the stand-in", _checked(raw, folder), port, surroundings, {"": self._key})
 
