@@ -83,7 +83,9 @@ def _span(
     attributes = own | {key: facts[key] for key in _FACTS if facts.get(key)}
     return Span(
         service,
-        str(facts["name"]),
+        str(
+            facts.get("name") or tags.get("ai.operation.name") or ""
+        ),  # the client for Node.js leaves consumers nameless
         _kind(base, facts),
         str(tags.get("ai.operation.id", "")),
         str(facts["id"]),

@@ -14,8 +14,11 @@ _OFTEN = "200"
 _SIGNALS = ("TRACES", "METRICS", "LOGS")
 
 
-def telemetry_variables(port: int, process: str, service: str, protocols: Collection[str]) -> Variables:
-    """Return the variables of one process; None: it must not have the caller's own. `protocols`: `otlp`, `application_insights`."""
+def telemetry_variables(port: int, door: int, process: str, service: str, protocols: Collection[str]) -> Variables:
+    """Return the variables of one process; None: it must not have the caller's own.
+
+    `port`: the receiver's, `door`: that at which it is reached over TLS; `protocols`: `otlp`, `application_insights`.
+    """
     url = f"http://127.0.0.1:{port}/{process}"
     told: dict[str, str | None] = {
         "OTEL_SDK_DISABLED": None,
@@ -40,6 +43,7 @@ def telemetry_variables(port: int, process: str, service: str, protocols: Collec
             for what in ("ENDPOINT", "PROTOCOL", "HEADERS")
         }
     if "application_insights" in protocols:
+        url = f"https://127.0.0.1:{door}/{process}"
         key = uuid.uuid5(uuid.NAMESPACE_URL, url)
         told |= {
             "APPLICATIONINSIGHTS_CONNECTION_STRING": f"InstrumentationKey={key};IngestionEndpoint={url}/;LiveEndpoint={url}/",

@@ -23,7 +23,7 @@ from peeklock.servicebus.ledger import Entry
 from peeklock.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Services
 from peeklock.stack.clock.movable import Member, MovableClock, RealClock
 from peeklock.stack.environment.dependencies import OwnDependencies
-from peeklock.stack.environment.doors import BLOBS
+from peeklock.stack.environment.doors import BLOBS, TELEMETRY
 from peeklock.stack.environment.endpoints import addresses, through
 from peeklock.stack.environment.faults import EnvironmentFaults
 from peeklock.stack.environment.host_stack import HostStack
@@ -269,8 +269,8 @@ class LocalEnvironment:
         told = {} if self.identities is None else dict(self.identities.variables(process))
         if (asked := self._spec.stack.telemetry) is not None:
             service = process if process in self._spec.services else process.rpartition(".")[0]
-            port = self.record.standin_ports["telemetry"]
-            told |= telemetry_variables(port, process, service, asked.protocols)
+            port, door = self.record.standin_ports["telemetry"], self.record.door_ports.get(TELEMETRY, 0)
+            told |= telemetry_variables(port, door, process, service, asked.protocols)
         return told
 
     def _now(self) -> float:

@@ -17,7 +17,7 @@ from peeklock.stack.blob_door.journal import BlobJournal
 from peeklock.stack.blob_door.roles import BlobRole
 from peeklock.stack.blob_door.server import BlobDoor
 from peeklock.stack.blob_door.tokens import BearerTokens
-from peeklock.stack.environment.doors import BLOBS, LOGIN, OPENAI
+from peeklock.stack.environment.doors import BLOBS, LOGIN, OPENAI, TELEMETRY
 from peeklock.stack.environment.endpoints import addresses, blobs_port
 from peeklock.stack.environment.record import Record
 from peeklock.stack.identities import Identities
@@ -59,6 +59,9 @@ class Listeners:
                 self._open(_front(seen, name, own), record.door_ports[name], f"the TLS door of {name}")
             if port := record.door_ports.get(LOGIN, 0):
                 self._open(TlsFront(lambda: record.standin_ports["identities"]), port, "the door of the token issuer")
+            if port := record.door_ports.get(TELEMETRY, 0):
+                receiver = record.standin_ports["telemetry"]
+                self._open(TlsFront(lambda: receiver), port, "the door of Application Insights")
             if port := record.door_ports.get(BLOBS, 0):
                 access = _access(spec, record, seen, now, identities)
                 journal = BlobJournal(lambda principal: "" if identities is None else identities.name_of(principal))
