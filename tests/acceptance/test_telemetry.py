@@ -14,10 +14,15 @@ import os, sys
 
 SETUP
 
-import psycopg, uvicorn
+import httpx, psycopg, uvicorn
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from fastapi import FastAPI
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
+
+HTTPXClientInstrumentor().instrument()
+PsycopgInstrumentor().instrument()
 
 app = FastAPI()
 client = ServiceBusClient.from_connection_string(os.environ["AZURE_SERVICEBUS_CONNECTION_STRING"])
@@ -31,6 +36,9 @@ def health():
 
 @app.post("/orders/{number}")
 def order(number: str):
+    with psycopg.connect(os.environ["DATABASE_URL"]) as database:
+        database.execute("SELECT 1")
+    httpx.get(f"http://127.0.0.1:{os.environ['PORT']}/health")
     sender.send_messages(ServiceBusMessage(number, message_id=number))
     return {}
 
@@ -44,13 +52,14 @@ import os
 
 SETUP
 
-from azure.servicebus import ServiceBusClient
+from azure.servicebus import ServiceBusClient, ServiceBusMessage
 from opentelemetry import metrics, propagate, trace
 
 tracer, meter = trace.get_tracer("worker"), metrics.get_meter("worker")
 settled = meter.create_counter("orders.settled", unit="{order}")
 took = meter.create_histogram("orders.seconds", unit="s")
 client = ServiceBusClient.from_connection_string(os.environ["AZURE_SERVICEBUS_CONNECTION_STRING"])
+results = client.get_queue_sender("results")
 print("ready", flush=True)
 with client.get_queue_receiver("orders") as receiver:
     for message in receiver:
@@ -61,6 +70,7 @@ with client.get_queue_receiver("orders") as receiver:
             try:
                 if number == "poison":
                     raise ValueError("no such order")
+                results.send_messages(ServiceBusMessage(number, message_id=number))
                 receiver.complete_message(message)
                 settled.add(1, {"kind": "plain"})
                 took.record(0.5)
@@ -93,8 +103,10 @@ configure_azure_monitor(logger_name="orders", enable_live_metrics=False)
 SCENARIO = """\
 scenario: Orders
 stack:
-  servicebus: {queues: {orders: }}
+  postgres: {}
+  servicebus: {queues: {orders: , results: }}
   telemetry: TELEMETRY
+always: [trace_unbroken]
 services:
   api: {run: [python, api.py], ready: {http: /health, within: 40s}}
   worker: {run: [python, worker.py], ready: {log: ready, within: 40s}}
@@ -111,9 +123,15 @@ cases:
       - spans: {service: api, where: {kind: server, trace_id: "${trace}"}}
         eventually: {within: 15s}
         expect: {count: 1}
+      - spans: {service: api, where: {kind: client, trace_id: "${trace}", name: {$one_of: [SELECT, GET, GET /]}}}
+        eventually: {within: 15s}
+        expect: {count: 2}
       - messages: {queue: orders, where: {trace_id: "${trace}"}}
         eventually: {within: 15s}
         expect: {items: [{message_id: "17", outcome: completed}]}
+      - messages: {queue: results, where: {trace_id: "${trace}"}}
+        eventually: {within: 15s}
+        expect: {count: 1}
       - metrics: {of: worker, name: orders.settled, where: {kind: plain}}
         eventually: {within: 15s}
         expect: {increase: 1}
@@ -157,3 +175,14 @@ def test_spans_and_metrics_of_the_real_clients_are_seen(
     """Spans belong to their service, their case, their trace and its messages; counters count from the case's beginning."""
     done = peeklock("run", str(write(tmp_path, setup, telemetry)), cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_worker_that_drops_the_trace_is_caught(tmp_path: Path, peeklock: Run) -> None:
+    """Its spans and what it sends are in a trace of their own."""
+    file = write(tmp_path, OTLP, "{protocols: [otlp]}")
+    worker = tmp_path / "worker.py"
+    worker.write_text(worker.read_text("utf-8").replace("propagate.extract(carrier)", "propagate.extract({})"), "utf-8")
+    done = peeklock("run", f"{file}::one_is_counted_anew", cwd=tmp_path)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "trace_unbroken: results: 18 from worker begins a trace of its own" in done.stdout

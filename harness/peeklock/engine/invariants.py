@@ -11,6 +11,7 @@ from peeklock.engine.diagnosis import logged_errors
 from peeklock.engine.effects import nothing_doubled, nothing_lost
 from peeklock.engine.ledger import body_of, consumer_of
 from peeklock.engine.settling import open_messages
+from peeklock.engine.tracing import no_error_spans, trace_unbroken
 from peeklock.engine.unanswered import outside_contracts
 from peeklock.engine.waiting import Look, wait_until
 from peeklock.errors import PeeklockError
@@ -32,7 +33,7 @@ def broken(context: CaseContext) -> list[str]:
     """Return a sentence for each invariant that does not hold, those that the case waives left out."""
     names = held(context)
     # messages in flight come to rest first, so that the others see the end of the story
-    names.sort(key=lambda name: {"no_stuck_messages": 0, "nothing_lost": 1}.get(name, 2))
+    names.sort(key=lambda name: {"no_stuck_messages": 0, "nothing_lost": 1, "trace_unbroken": 2}.get(name, 3))
     return [f"{name}: {sentence}" for name in names for sentence in _check(name, context)]
 
 
@@ -139,6 +140,8 @@ CHECKS: dict[str, Callable[[CaseContext], list[str]]] = {
         contracts_hold,
         no_unexpected_consumers,
         correlation_unbroken,
+        trace_unbroken,
+        no_error_spans,
         nothing_lost,
         nothing_doubled,
     )

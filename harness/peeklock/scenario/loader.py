@@ -20,6 +20,7 @@ from peeklock.scenario.production_names import check_production_names
 from peeklock.scenario.services import process_names
 from peeklock.scenario.standins import standin_problems
 from peeklock.scenario.steps import StepReader
+from peeklock.scenario.telemetry_check import telemetry_problems
 from peeklock.scenario.topology import Receivable, Stack
 from peeklock.scenario.validation import validate
 from peeklock.scenario.vocabulary import Facts, Vocabulary, undeclared
@@ -66,6 +67,7 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
         for name, row in _spread(key, case, document, problems)
     ]
     problems += _service_problems(header, document)
+    problems += telemetry_problems(header.always, header.stack, document)
     problems += standin_problems(header.stack, header.services, document)
     problems += identity_problems(header.stack, header.services, document)
     scenario = Scenario(

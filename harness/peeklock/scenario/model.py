@@ -29,6 +29,8 @@ Waivable = Literal[
     "no_stuck_messages",
     "no_unexpected_consumers",
     "correlation_unbroken",
+    "trace_unbroken",
+    "no_error_spans",
 ]
 Invariant = Literal[Waivable, "nothing_lost", "nothing_doubled"]
 

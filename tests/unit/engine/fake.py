@@ -22,6 +22,7 @@ from peeklock.stack.faults import Fault
 from peeklock.standins import StandIn
 from peeklock.supervision.client import SupervisorClient
 from peeklock.supervision.commands import Commands
+from peeklock.telemetry import Telemetry
 from peeklock.verbs import VOCABULARY
 
 
@@ -123,6 +124,7 @@ class FakeEnvironment:
         self.faults = FakeFaults()
         self.standins: dict[str, StandIn] = {}
         self.identities = None
+        self.telemetry = Telemetry(time.time)
         self.entries: list[Entry] = []
         self.receivers: dict[str, list[str]] = {}
         self._wakes: list[Callable[[], None]] = []
@@ -138,6 +140,8 @@ class FakeEnvironment:
         if event in ("enqueued", "scheduled", "duplicate_dropped"):
             body = {"body_base64": base64.b64encode(raw).decode(), "body_type": "data"}
             told = {"message_id": message_id, "correlation_id": correlation_id, **body}
+            if (properties := facts.pop("application_properties", None)) is not None:
+                told["application_properties"] = properties
             content = Told(told, facts.pop("sender", None))
         delivery, consumer = facts.pop("delivery", 1), facts.pop("consumer", None)
         subject: Subject = AboutMessage(sequence, message_id, delivery, consumer, content)

@@ -1,0 +1,104 @@
+"""Whether traces hold together: `trace_unbroken` and `no_error_spans`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from peeklock.engine.context import CaseContext
+from peeklock.engine.ledger import Message
+from peeklock.engine.waiting import Deadline, Look, wait_until
+from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX
+from peeklock.telemetry import Span
+
+SPANS_WITHIN = 5.0
+"""Seconds that the last spans of a case are given to arrive."""
+QUIET = 0.3
+"""Seconds without any telemetry after which services are taken to have exported all."""
+
+
+def trace_unbroken(context: CaseContext) -> list[str]:
+    """Every message that a service sends carries the trace of what caused it; who receives it works in that trace, or links to it."""
+
+    def look() -> Look[list[str]]:
+        context.ledger.refresh()
+        telemetry = context.environment.telemetry
+        found = breaks(context.ledger.all(), telemetry.spans() if telemetry is not None else [])
+        return Look(not found, found)
+
+    waited = wait_until(look, context.deadline.sooner(SPANS_WITHIN), context.signal)
+    context.waiting += waited.seconds
+    return waited.last[:5]
+
+
+def no_error_spans(context: CaseContext) -> list[str]:
+    """No service traced an operation that failed."""
+    deadline = Deadline(min(1.0, context.deadline.left))
+    while not deadline.passed and context.signal.wait(context.signal.count, min(QUIET, deadline.left)):
+        pass
+    telemetry = context.environment.telemetry
+    failed = [span for span in (telemetry.spans() if telemetry is not None else []) if span.status == "error"]
+    return [f"{span.service}: {span.name}: {_why(span)}" for span in failed][:5]
+
+
+def _why(span: Span) -> str:
+    return span.status_message or str(span.attributes.get("error.type") or "status error")
+
+
+def breaks(messages: Iterable[Message], spans: Iterable[Span]) -> list[str]:
+    """Return a sentence for each place where a trace breaks."""
+    kept = [message for message in messages if not message.queue.endswith(DEAD_LETTER_SUFFIX)]
+    traces = _Traces(kept, spans)
+    return list(dict.fromkeys(sentence for message in kept for sentence in traces.breaks_at(message)))
+
+
+class _Traces:
+    def __init__(self, messages: Iterable[Message], spans: Iterable[Span]) -> None:
+        self._entered: dict[str, set[str]] = {}
+        """By service, the traces of the requests and messages that came to it."""
+        self._traced: dict[str, set[str]] = {}
+        """By service, the traces in which it has spans, and those that these link to."""
+        self._linked: dict[str, set[str]] = {}
+        """By trace, those that its spans link to."""
+        for message in messages:
+            for receiver in message.receivers:
+                if message.trace_id is not None:
+                    self._entered.setdefault(_service(receiver), set()).add(message.trace_id)
+        for span in spans:
+            links = {link.trace_id for link in span.links}
+            self._traced.setdefault(_service(span.service), set()).update({span.trace_id} | links)
+            self._linked.setdefault(span.trace_id, set()).update(links)
+            if span.kind == "server":
+                self._entered.setdefault(_service(span.service), set()).add(span.trace_id)
+
+    def breaks_at(self, message: Message) -> Iterator[str]:
+        who = f"{message.queue}: {message.facts.get('message_id')}"
+        if message.sender is not None:
+            yield from (f"{who} from {message.sender} {why}" for why in self._sent(message, message.sender))
+        if message.trace_id is None:
+            return
+        for service in dict.fromkeys(map(_service, message.receivers)):
+            if service in self._traced and message.trace_id not in self._traced[service]:
+                yield f"{who} was received by {service}, which has no span in its trace and none that links to it"
+
+    def _sent(self, message: Message, sender: str) -> Iterator[str]:
+        trace = message.trace_id
+        if trace is None:
+            yield "carries no trace: its application properties have neither traceparent nor Diagnostic-Id"
+        elif sender in self._traced and trace not in self._traced[sender]:
+            yield f"carries the trace {trace}, in which {sender} has no span"
+        elif (entered := self._entered.get(sender)) and not entered & self._reached(trace):
+            yield f"begins a trace of its own, {trace}, which nothing that came to {sender} is in or linked to"
+
+    def _reached(self, trace: str) -> set[str]:
+        found, todo = {trace}, [trace]
+        while todo:
+            new = self._linked.get(todo.pop(), set()) - found
+            found |= new
+            todo += new
+        return found
+
+
+def _service(process: str) -> str:
+    """Return the service that a replica belongs to."""
+    name, _, number = process.rpartition(".")
+    return name if number.isdecimal() else process
