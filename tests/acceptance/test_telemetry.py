@@ -120,10 +120,10 @@ cases:
         expect:
           items: [{kind: consumer, attributes: {order: "17"}, messages: ["17"]}]
         capture: {trace: "[0].trace_id"}
-      - spans: {service: api, where: {kind: server, trace_id: "${trace}"}}
+      - spans: {service: api, name: "POST /orders/{number}", where: {kind: server, trace_id: "${trace}"}}
         eventually: {within: 15s}
         expect: {count: 1}
-      - spans: {service: api, where: {kind: client, trace_id: "${trace}", name: {$one_of: [SELECT, GET, GET /]}}}
+      - spans: {service: api, where: {kind: client, trace_id: "${trace}", name: {$one_of: [SELECT, GET, GET /health]}}}
         eventually: {within: 15s}
         expect: {count: 2}
       - messages: {queue: orders, where: {trace_id: "${trace}"}}

@@ -64,7 +64,7 @@ class _Traces:
                 if message.trace_id is not None:
                     self._entered.setdefault(_service(receiver), set()).add(message.trace_id)
         for span in spans:
-            links = {link.trace_id for link in span.links}
+            links = set() if _settles(span) else {link.trace_id for link in span.links}
             self._traced.setdefault(_service(span.service), set()).update({span.trace_id} | links)
             self._linked.setdefault(span.trace_id, set()).update(links)
             if span.kind == "server":
@@ -96,6 +96,11 @@ class _Traces:
             found |= new
             todo += new
         return found
+
+
+def _settles(span: Span) -> bool:
+    """Tell whether a span settles a message: it links to the message's trace whatever trace the work was done in."""
+    return "settle" in (span.attributes.get("messaging.operation"), span.attributes.get("messaging.operation.type"))
 
 
 def _service(process: str) -> str:

@@ -14,9 +14,29 @@ ORDER, RECEIVE, OWN = "a" * 32, "b" * 32, "c" * 32
 TRACED = HEADER.replace("servicebus:\n", "servicebus:\n", 1).replace("stack:\n", "stack:\n  telemetry: true\n")
 
 
-def span(service: str, trace: str, kind: str = "internal", links: tuple[Link, ...] = (), status: str = "unset") -> Span:
+def span(
+    service: str,
+    trace: str,
+    kind: str = "internal",
+    links: tuple[Link, ...] = (),
+    status: str = "unset",
+    operation: str = "",
+) -> Span:
     at = time.time()
-    return Span(service, "work", kind, trace, "d" * 16, "", at, at, status, "it broke", links=links)  # type: ignore[arg-type]
+    return Span(
+        service,
+        "work",
+        kind,
+        trace,
+        "d" * 16,
+        "",
+        at,
+        at,
+        status,
+        "it broke",
+        {"messaging.operation": operation},
+        links,
+    )  # type: ignore[arg-type]
 
 
 def message(world: FakeEnvironment, queue: str, trace: str | None, sender: str, receiver: str | None = None) -> None:
@@ -30,7 +50,8 @@ def message(world: FakeEnvironment, queue: str, trace: str | None, sender: str, 
         world.happen("completed", queue, number)
 
 
-LINKED = span("worker", RECEIVE, links=(Link(ORDER, "d" * 16),))
+TO_ORDER = (Link(ORDER, "d" * 16),)
+LINKED = span("worker", RECEIVE, links=TO_ORDER)
 UNBROKEN = {
     "in_the_trace": (ORDER, [span("api", ORDER, "server"), span("worker", ORDER)], ORDER),
     "by_a_link": (ORDER, [span("api", ORDER, "server"), LINKED], RECEIVE),
@@ -43,6 +64,10 @@ BROKEN = {
     "a_trace_of_its_own": (
         ORDER, [span("api", ORDER, "server"), LINKED, span("worker", OWN)], OWN,
         f"results: 17 from worker begins a trace of its own, {OWN}, which nothing that came to worker",
+    ),
+    "linked_by_the_settlement_alone": (
+        ORDER, [span("api", ORDER, "server"), LINKED, span("worker", OWN, links=TO_ORDER, operation="settle")], OWN,
+        f"results: 17 from worker begins a trace of its own, {OWN}",
     ),
     "the_receiver_is_elsewhere": (
         ORDER, [span("api", ORDER, "server"), span("worker", OWN)], None, "jobs: 17 was received by worker, which has no span",

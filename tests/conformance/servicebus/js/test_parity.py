@@ -42,11 +42,11 @@ def topology():
     )
 
 
-def modules():
-    """Return a folder with the SDK's node_modules, installed as the lock file says when it is not there yet."""
-    packages = [HERE / name for name in ("package.json", "package-lock.json")]
+def modules(of=HERE, name="servicebus-js"):
+    """Return a folder with the node_modules of a package.json, installed as the lock file says when it is not there yet."""
+    packages = [of / each for each in ("package.json", "package-lock.json")]
     digest = hashlib.sha256(b"".join(package.read_bytes() for package in packages)).hexdigest()[:16]
-    target = folder().parent / "servicebus-js" / digest
+    target = folder().parent / name / digest
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as made:
@@ -67,7 +67,7 @@ def modules():
             done = subprocess.run(
                 npm, cwd=work, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
             )
-            assert done.returncode == 0, f"npm ci could not install @azure/service-bus:\n{done.stdout}{done.stderr}"
+            assert done.returncode == 0, f"npm ci could not install what {of} names:\n{done.stdout}{done.stderr}"
             work.rename(target)
     return target
 
