@@ -71,7 +71,7 @@ def run(project: Path, cases: Iterable[str]) -> Outcome:
         env=kept | {"PYTHONPATH": str(project), "COLUMNS": "200", "NO_COLOR": "1", "PEEKLOCK_BACKEND": "embedded"},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=300,
         check=False,
     )
     return Outcome(done.returncode, done.stdout + done.stderr)

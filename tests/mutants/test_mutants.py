@@ -19,6 +19,7 @@ SYSTEMS = {
     "opal": opal.MUTATIONS,
 }
 MUTATIONS = tuple(mutation for mutations in SYSTEMS.values() for mutation in mutations)
+pytestmark = pytest.mark.timeout(320)  # several wait for each other, and a busy machine is no fault of theirs
 AT_ONCE = 3
 """A run waits for services that start for most of its time; more at once than this gain nothing on two cores."""
 
