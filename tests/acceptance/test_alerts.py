@@ -50,25 +50,33 @@ TEMPLATE = {
     ]
 }
 TELLER = """\
-import json, pathlib, time
-print("ready", flush=True)
-while not pathlib.Path("go").exists():
-    time.sleep(0.02)
-print(json.dumps({"event": "failed"}), json.dumps({"event": "failed"}), sep="\\n", flush=True)
-time.sleep(600)
+import http.server, json, os
+
+class Teller(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/fail":
+            print(json.dumps({"event": "failed"}), flush=True)
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Teller).serve_forever()
 """
 SCENARIO = """\
 scenario: alerts
 stack: {servicebus: {queues: {jobs: {max_delivery_count: 1}}}}
 services:
-  teller: {run: [python, teller.py], ready: {log: ready}}
+  teller: {run: [python, teller.py], ready: {http: /}}
 alerts: [rules.yaml, main.json]
 cases:
   fires_and_clears:
     clock: movable
     isolation: fresh
     steps:
-      - run: {python: "spoil:go"}
+      - http: {get: /fail}
+      - http: {get: /fail}
       - logs: {service: teller, where: {event: failed}}
         eventually: 10s
         expect: {count: 2}
@@ -97,12 +105,7 @@ cases:
         expect: {state: Resolved}
 """
 SPOIL = """\
-from pathlib import Path
-
 from peeklock.servicebus import Client
-
-def go():
-    Path("go").touch()
 
 def dead_letter(connection_string):
     with Client(connection_string) as client:
