@@ -186,3 +186,50 @@ def test_a_worker_that_drops_the_trace_is_caught(tmp_path: Path, peeklock: Run) 
     done = peeklock("run", f"{file}::one_is_counted_anew", cwd=tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "trace_unbroken: results: 18 from worker begins a trace of its own" in done.stdout
+
+
+PAGE = """\
+import http.server, os
+taken = 0
+class Service(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.answer(f'# TYPE orders counter\\norders_total{{kind="plain"}} {taken}\\norders_total{{kind="odd"}} 7\\n')
+    def do_POST(self):
+        global taken
+        taken += 1
+        self.answer("")
+    def answer(self, text):
+        self.send_response(200)
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+    def log_message(self, *_): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Service).serve_forever()
+"""
+PAGED = """\
+scenario: Orders
+services:
+  api: {run: [python, api.py], ready: {http: /metrics}}
+cases:
+  an_order_is_counted:
+    steps:
+      - http: {post: /orders}
+      - metrics: {of: api, path: /metrics, name: orders_total, where: {kind: plain}}
+        eventually: 5s
+        expect: {value: 1}
+      - metrics: {of: api, path: /metrics, name: orders_total}
+        expect: {value: 8, series: {$len: 2}}
+  another_name:
+    steps:
+      - metrics: {of: api, path: /metrics, name: order_total}
+        expect: {value: 1}
+"""
+
+
+def test_a_page_of_metrics_is_read(tmp_path: Path, peeklock: Run) -> None:
+    """Without any telemetry; a name that is not there is told with those that are."""
+    (tmp_path / "api.py").write_text(PAGE, encoding="utf-8")
+    (tmp_path / "orders.yaml").write_text(PAGED, encoding="utf-8")
+    done = peeklock("run", "orders.yaml", cwd=tmp_path)
+    assert "PASSED  orders.yaml::an_order_is_counted" in done.stdout, done.stdout + done.stderr
+    assert "metrics came of other names: orders_total" in done.stdout

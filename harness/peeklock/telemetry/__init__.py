@@ -1,6 +1,6 @@
 """What services tell of themselves by OpenTelemetry or Application Insights: spans, metrics and log records of a case.
 
-The receiver and what it decodes with (protobuf, an optional extra) are loaded when a file asks for telemetry.
+The receiver and the reader of pages are loaded when a file asks for them: what they decode with is an optional extra.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from peeklock.telemetry.store import Telemetry
 from peeklock.telemetry.trace_context import trace_of
 
 if TYPE_CHECKING:
+    from peeklock.telemetry.prometheus import read_page
     from peeklock.telemetry.receiver import Receiver
 
-__all__ = ["Batch", "Link", "LogRecord", "Point", "Receiver", "Series", "Span", "Telemetry", "trace_of"]
+__all__ = ["Batch", "Link", "LogRecord", "Point", "Receiver", "Series", "Span", "Telemetry", "read_page", "trace_of"]
+
+_HOMES = {"Receiver": "receiver", "read_page": "prometheus"}
 
 
 def __getattr__(name: str) -> Any:
-    if name != "Receiver":
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return import_module(f"{__name__}.receiver").Receiver
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from pydantic import Field
 
+from peeklock import telemetry
 from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
@@ -14,6 +16,7 @@ from peeklock.scenario.matchers import Context as MatchContext
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 from peeklock.telemetry import Series
 from peeklock.telemetry.series import plain
+from peeklock.verbs import http
 from peeklock.verbs.spans import asked
 from peeklock.verbs.where import check_where, compile_where
 
@@ -23,22 +26,38 @@ class MetricsArguments(Model):
 
     of: str = Field(description="a service, or one replica of it")
     name: str
+    path: str | None = Field(
+        None, pattern="^/", description="a page of the service's own in Prometheus' text format, as /metrics"
+    )
     where: dict[str, Any] = Field({}, description="matchers for attributes, as in {queue: jobs}")
 
 
 def run(arguments: MetricsArguments, context: CaseContext) -> Found:
     """Return `{value, increase, count, series}` of what matches, summed up; without a series there is no value."""
-    telemetry = context.environment.telemetry
-    if telemetry is None:
-        raise VerbFailed("the file asks for no telemetry: write `telemetry: true` in its `stack`")
+    series, refused = _page(arguments.path, arguments, context) if arguments.path else _exported(arguments, context)
     matcher = compile_where(arguments.where)
     matching = MatchContext(folder=context.folder)
-    of_service = [
-        each for each in telemetry.series() if arguments.of in (each.service, each.service.rpartition(".")[0])
-    ]
-    named = [each for each in of_service if each.name == arguments.name]
+    named = [each for each in series if each.name == arguments.name]
     found = [each for each in named if not matcher.match(dict(each.attributes), matching, "")]
-    return Found(_summed(found), nearest="" if found else _nearest(named, of_service, telemetry.refused))
+    return Found(_summed(found), nearest="" if found else _nearest(named, series, refused))
+
+
+def _exported(arguments: MetricsArguments, context: CaseContext) -> tuple[list[Series], list[str]]:
+    exported = context.environment.telemetry
+    if exported is None:
+        raise VerbFailed("the file asks for no telemetry: write `telemetry: true` in its `stack`")
+    series = [each for each in exported.series() if arguments.of in (each.service, each.service.rpartition(".")[0])]
+    return series, exported.refused
+
+
+def _page(path: str, arguments: MetricsArguments, context: CaseContext) -> tuple[list[Series], list[str]]:
+    answer = http.run(http.HttpArguments(get=path, on=arguments.of), context).value
+    if answer["status"] != 200:
+        raise VerbFailed(f"{arguments.of} answers {path} with {answer['status']}, not with a page of metrics")
+    try:
+        return telemetry.read_page(answer.get("text", ""), arguments.of, time.time()), []
+    except ValueError as error:
+        raise VerbFailed(f"{path} of {arguments.of} is not in Prometheus' text format: {str(error)[:200]}") from None
 
 
 def _summed(series: list[Series]) -> dict[str, Any]:
@@ -51,18 +70,18 @@ def _summed(series: list[Series]) -> dict[str, Any]:
     return {**whole, "series": views}
 
 
-def _nearest(named: list[Series], of_service: list[Series], refused: list[str]) -> str:
+def _nearest(named: list[Series], series: list[Series], refused: list[str]) -> str:
     notes = [f"refused: {reason}" for reason in refused]
     if named:
         return "; ".join([f"{len(named)} series with other attributes, as {dict(named[0].attributes)}", *notes])
-    names = list(dict.fromkeys(each.name for each in of_service))
+    names = list(dict.fromkeys(each.name for each in series))
     text = f"metrics came of other names: {', '.join(names[:8])}" if names else "no metric came at all"
     return "; ".join([text, *notes])
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
     complaints = undeclared("service", raw.get("of"), facts.services | facts.processes, ("of",))
-    return asked(facts) + complaints + check_where(raw)
+    return ([] if raw.get("path") else asked(facts)) + complaints + check_where(raw)
 
 
 VERB = Verb(
