@@ -150,3 +150,85 @@ def test_an_alert_that_did_not_fire_tells_what_it_saw(peeklock: Run, project: Pa
     found = peeklock("run", "alerts.yaml")
     assert found.returncode == 1
     assert "errors saw no data; it is evaluated each 5m" in found.stdout
+
+
+OF_TELEMETRY = """\
+slow:
+  query: AppRequests | summarize P95 = percentile(DurationMs, 95) by AppRoleName
+  column: P95
+  dimensions: {AppRoleName: teller}
+  threshold: 1000
+  window: 15m
+  frequency: 5m
+lost:
+  metric: jobs.lost
+  dimensions: {queue: "*"}
+  aggregation: Total
+  threshold: 2
+  window: 15m
+"""
+TRACED_TELLER = """\
+import http.server, os, time
+from opentelemetry import metrics, trace
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+trace.set_tracer_provider(TracerProvider())
+trace.get_tracer_provider().add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+metrics.set_meter_provider(MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())]))
+tracer, lost = trace.get_tracer("teller"), metrics.get_meter("teller").create_counter("jobs.lost")
+
+class Teller(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        now = time.time_ns()
+        slow = 2 * 10**9 if self.path == "/slow" else 0
+        tracer.start_span("GET", kind=trace.SpanKind.SERVER, start_time=now).end(now + slow)
+        if self.path == "/lose":
+            lost.add(3, {"queue": "jobs"})
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Teller).serve_forever()
+"""
+TRACED = """\
+scenario: alerts on telemetry
+stack: {telemetry: {protocols: [otlp]}}
+services:
+  teller: {run: [python, teller.py], ready: {http: /}}
+alerts: rules.yaml
+cases:
+  fires_and_clears:
+    clock: movable
+    steps:
+      - http: {get: /slow}
+      - http: {get: /lose}
+      - clock: {advance: 6m}
+      - name: it is slow
+        alert: slow
+        eventually: 10s
+        expect: {state: Fired, dimensions: {AppRoleName: teller}}
+      - name: three are lost
+        alert: lost
+        expect: {state: Fired, dimensions: {queue: jobs}, why: {$contains: Total of jobs.lost over 15m was 3}}
+      - clock: {advance: 1h}
+      - alert: slow
+        expect: {state: Resolved}
+      - alert: lost
+        expect: {state: Resolved}
+"""
+
+
+@pytest.mark.slow
+def test_alerts_look_at_telemetry_by_the_clock_of_the_case(peeklock: Run, project: Path) -> None:
+    """What a service counted just before the clock was moved is of the time before."""
+    for name, text in {"traced.yaml": TRACED, "rules.yaml": OF_TELEMETRY, "teller.py": TRACED_TELLER}.items():
+        (project / name).write_text(text, encoding="utf-8")
+    found = peeklock("run", "traced.yaml", "--repeat", "3")
+    assert found.returncode == 0, found.stdout

@@ -11,6 +11,7 @@ from typing import Any, get_args
 import pytest
 
 import peeklock
+from peeklock.alerts.tables import METRICS, TABLES
 from peeklock.engine.invariants import CHECKS
 from peeklock.scenario.document import parse_text
 from peeklock.scenario.matchers.operators import OPERATORS
@@ -41,6 +42,13 @@ def test_every_invariant_is_checked_and_explained() -> None:
         assert f"`{name}`" in LANGUAGE
 
 
+def test_the_page_on_alerts_names_all_that_rules_can_look_at() -> None:
+    page = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
+    for names in (METRICS, *METRICS.values(), TABLES, *TABLES.values()):
+        for name in names:
+            assert f"`{name}`" in page, name
+
+
 @pytest.mark.parametrize(
     "page",
     [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("services/**/*.md"), *ROOT.glob("fixtures/**/*.md")],
@@ -52,7 +60,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_yaml_on_the_pages_is_yaml() -> None:
-    pages = ("scenarios.md", "openai.md", "http-standins.md", "telemetry.md")
+    pages = ("scenarios.md", "openai.md", "http-standins.md", "telemetry.md", "alerts.md")
     for page in (ROOT / "README.md", *(ROOT / "docs" / name for name in pages)):
         for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
             if not all(line.startswith("#") for line in block.splitlines()):

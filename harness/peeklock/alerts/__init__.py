@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from peeklock.alerts.arm import AlertRuleError, read_template
-from peeklock.alerts.evaluation import Alert, Look, Looks, Measured, Point, alerts_of, evaluate, looks, sampled
+from peeklock.alerts.evaluation import Alert, Look, Looks, Measured, alerts_of, evaluate, looks
 from peeklock.alerts.kql import KqlError, Query, Row, compile_query
+from peeklock.alerts.point import Point, sampled, summed
 from peeklock.alerts.rule import (
     EACH,
     Aggregation,
@@ -42,4 +43,5 @@ __all__ = [
     "looks",
     "read_template",
     "sampled",
+    "summed",
 ]

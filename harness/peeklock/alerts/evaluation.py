@@ -12,17 +12,9 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from peeklock.alerts.kql import Row, Tables
+from peeklock.alerts.point import Point
 from peeklock.alerts.rule import EACH, Condition, Dimension, LogCondition, MetricCondition, Rule
 from peeklock.durations import format_duration
-
-
-@dataclass(frozen=True)
-class Point:
-    """A value of a metric at a moment (epoch seconds), with its dimensions."""
-
-    at: float
-    value: float
-    dimensions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,21 +83,6 @@ def evaluate(rule: Rule, measured: Measured, start: float, end: float) -> list[A
     return alerts_of(rule, looks(rule, measured, start, end))
 
 
-def sampled(changes: Iterable[tuple[float, float]], end: float, every: float = 60.0) -> Iterator[tuple[float, float]]:
-    """Make of a gauge's changes (moment, value) the samples that a platform metric has: one each `every` seconds, until `end`.
-
-    Changes come in the order in which they happened.
-    """
-    known = list(changes)
-    if not known:
-        return
-    times = [at for at, _ in known]
-    at = times[0] - times[0] % every + every
-    while at <= end:
-        yield at, known[bisect_left(times, at) - 1][1]
-        at += every
-
-
 def _alerts(rule: Rule, dimensions: Mapping[str, str], past: Sequence[Look]) -> Iterator[Alert]:
     fired: Look | None = None
     good = 0
@@ -131,7 +108,7 @@ def _outcome(
 ) -> tuple[float | None, bool, str]:
     """Return the newest window's value, whether the condition is met, and the sentence that says so."""
     if isinstance(condition, MetricCondition):
-        value = condition.aggregation.of(_metric_values(condition, measured, series, at - window, at))
+        value = condition.aggregation.of(_metric_points(condition, measured, series, at - window, at))
         name = f"{condition.aggregation} of {condition.metric}"
         met, least, of = _holds(condition, value), 1, 1
     else:
@@ -184,11 +161,11 @@ def _seen(condition: Condition, window: float, measured: Measured, at: float) ->
             yield values
 
 
-def _metric_values(
+def _metric_points(
     condition: MetricCondition, measured: Measured, series: Mapping[str, str], start: float, end: float
-) -> list[float]:
+) -> list[Point]:
     points = _between(measured.metrics.get(condition.metric, ()), start, end)
-    return [point.value for point in points if _belongs(condition.dimensions, point.dimensions, series)]
+    return [point for point in points if _belongs(condition.dimensions, point.dimensions, series)]
 
 
 def _log_value(
@@ -198,7 +175,7 @@ def _log_value(
     if condition.column is None:
         return len(rows)
     values = [row.get(condition.column) for row in rows]
-    return condition.aggregation.of([float(value) for value in values if isinstance(value, int | float)])
+    return condition.aggregation.of([Point(end, float(value)) for value in values if isinstance(value, int | float)])
 
 
 def _belongs(dimensions: Iterable[Dimension], own: Mapping[str, object], series: Mapping[str, str]) -> bool:

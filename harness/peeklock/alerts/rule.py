@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from peeklock.alerts.kql import Query
+from peeklock.alerts.point import Point
 
 
 class Aggregation(StrEnum):
@@ -17,21 +19,22 @@ class Aggregation(StrEnum):
     MINIMUM = "Minimum"
     COUNT = "Count"
 
-    def of(self, values: list[float]) -> float | None:
-        """Return the value of a window. Without values, `Total` and `Count` are 0, and the others are unknown: None."""
+    def of(self, points: Sequence[Point]) -> float | None:
+        """Return the value of a window. Without points, `Total` and `Count` are 0, and the others are unknown: None."""
+        total, count = sum(point.value for point in points), sum(point.count for point in points)
         match self:
             case Aggregation.TOTAL:
-                return sum(values)
+                return total
             case Aggregation.COUNT:
-                return len(values)
-            case _ if not values:
+                return count
+            case _ if not count:
                 return None
             case Aggregation.MAXIMUM:
-                return max(values)
+                return max(point.highest for point in points)
             case Aggregation.MINIMUM:
-                return min(values)
+                return min(point.lowest for point in points)
             case Aggregation.AVERAGE:
-                return sum(values) / len(values)
+                return total / count
 
 
 class Operator(StrEnum):
@@ -128,6 +131,14 @@ class Rule:
     severity: int = 3
     enabled: bool = True
     source: str = field(default="", compare=False)
+
+    @property
+    def signals(self) -> frozenset[str]:
+        """The metrics and tables that it looks at."""
+        return frozenset(
+            condition.metric if isinstance(condition, MetricCondition) else condition.query.table
+            for condition in self.conditions
+        )
 
     @property
     def good_evaluations(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
-from peeklock.alerts.evaluation import Point, sampled
+from peeklock.alerts.point import Point, sampled
 from peeklock.servicebus.ledger import Entry, EventKind
 from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX
 

@@ -7,6 +7,39 @@ from typing import Final
 
 from peeklock.alerts.kql import Columns
 
+_OF_TELEMETRY: Final[Columns] = {
+    "TimeGenerated": "datetime",
+    "AppRoleName": "string",
+    "AppRoleInstance": "string",
+    "OperationId": "string",
+    "ParentId": "string",
+    "Properties": "dynamic",
+    "ItemCount": "number",
+}
+_OPERATION: Final[Columns] = {
+    **_OF_TELEMETRY,
+    "Id": "string",
+    "Name": "string",
+    "DurationMs": "number",
+    "Success": "bool",
+    "ResultCode": "string",
+}
+TELEMETRY_TABLES: Final[Mapping[str, Columns]] = {
+    "AppRequests": {**_OPERATION, "Url": "string", "Source": "string"},
+    "AppDependencies": {**_OPERATION, "DependencyType": "string", "Target": "string", "Data": "string"},
+    "AppTraces": {**_OF_TELEMETRY, "Message": "string", "SeverityLevel": "number"},
+    "AppExceptions": {
+        **_OF_TELEMETRY,
+        "SeverityLevel": "number",
+        "ExceptionType": "string",
+        "OuterType": "string",
+        "OuterMessage": "string",
+        "ProblemId": "string",
+    },
+    "AppMetrics": {**_OF_TELEMETRY, "Name": "string", "Sum": "number", "Min": "number", "Max": "number"},
+}
+"""What services tell by OpenTelemetry or Application Insights."""
+
 TABLES: Final[Mapping[str, Columns]] = {
     "ContainerAppConsoleLogs": {
         "TimeGenerated": "datetime",
@@ -28,8 +61,23 @@ TABLES: Final[Mapping[str, Columns]] = {
         "ObjectKey": "string",
         "CallerApp": "string",
     },
+    **TELEMETRY_TABLES,
 }
-"""The lines of services (`Log`: as written, so `parse_json(Log).event`), and the requests that came through the blob door."""
+"""Besides, the lines of services (`Log`: as written, so `parse_json(Log).event`), and the requests that came through the blob door."""
+
+_CLOUD: Final = ("cloud/roleName", "cloud/roleInstance")
+TELEMETRY_METRICS: Final[Mapping[str, tuple[str, ...]]] = {
+    **{
+        f"requests/{what}": ("request/resultCode", "request/success", *_CLOUD)
+        for what in ("count", "failed", "duration")
+    },
+    **{
+        f"dependencies/{what}": ("dependency/resultCode", "dependency/success", *_CLOUD)
+        for what in ("count", "failed", "duration")
+    },
+    "exceptions/count": _CLOUD,
+}
+"""What Application Insights makes of telemetry by itself, with the dimensions."""
 
 METRICS: Final[Mapping[str, tuple[str, ...]]] = {
     "ActiveMessages": ("EntityName",),
@@ -40,5 +88,6 @@ METRICS: Final[Mapping[str, tuple[str, ...]]] = {
     "CompleteMessage": ("EntityName",),
     "AbandonMessage": ("EntityName",),
     "Transactions": ("ResponseType", "ApiName"),
+    **TELEMETRY_METRICS,
 }
-"""The metrics of Service Bus and of storage, with their dimensions."""
+"""The metrics that have a name of Azure's, with their dimensions; all others are services' own."""

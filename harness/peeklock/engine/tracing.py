@@ -8,7 +8,7 @@ from peeklock.engine.context import CaseContext
 from peeklock.engine.ledger import Message
 from peeklock.engine.waiting import Deadline, Look, wait_until
 from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX
-from peeklock.telemetry import Span
+from peeklock.telemetry import Span, service_of
 
 SPANS_WITHIN = 5.0
 """Seconds that the last spans of a case are given to arrive."""
@@ -62,13 +62,13 @@ class _Traces:
         for message in messages:
             for receiver in message.receivers:
                 if message.trace_id is not None:
-                    self._entered.setdefault(_service(receiver), set()).add(message.trace_id)
+                    self._entered.setdefault(service_of(receiver), set()).add(message.trace_id)
         for span in spans:
             links = set() if _settles(span) else {link.trace_id for link in span.links}
-            self._traced.setdefault(_service(span.service), set()).update({span.trace_id} | links)
+            self._traced.setdefault(service_of(span.service), set()).update({span.trace_id} | links)
             self._linked.setdefault(span.trace_id, set()).update(links)
             if span.kind == "server":
-                self._entered.setdefault(_service(span.service), set()).add(span.trace_id)
+                self._entered.setdefault(service_of(span.service), set()).add(span.trace_id)
 
     def breaks_at(self, message: Message) -> Iterator[str]:
         who = f"{message.queue}: {message.facts.get('message_id')}"
@@ -76,7 +76,7 @@ class _Traces:
             yield from (f"{who} from {message.sender} {why}" for why in self._sent(message, message.sender))
         if message.trace_id is None:
             return
-        for service in dict.fromkeys(map(_service, message.receivers)):
+        for service in dict.fromkeys(map(service_of, message.receivers)):
             if service in self._traced and message.trace_id not in self._traced[service]:
                 yield f"{who} was received by {service}, which has no span in its trace and none that links to it"
 
@@ -101,9 +101,3 @@ class _Traces:
 def _settles(span: Span) -> bool:
     """Tell whether a span settles a message: it links to the message's trace whatever trace the work was done in."""
     return "settle" in (span.attributes.get("messaging.operation"), span.attributes.get("messaging.operation.type"))
-
-
-def _service(process: str) -> str:
-    """Return the service that a replica belongs to."""
-    name, _, number = process.rpartition(".")
-    return name if number.isdecimal() else process

@@ -24,13 +24,15 @@ from peeklock.alerts import (
     compile_query,
     read_template,
 )
-from peeklock.alerts.tables import METRICS, TABLES
+from peeklock.alerts.tables import METRICS, TABLES, TELEMETRY_METRICS, TELEMETRY_TABLES
 from peeklock.scenario.document import DataPath, Document, parse
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.errors import Problem, ScenarioInvalid, suggestion
 from peeklock.scenario.fields import Model
 from peeklock.scenario.topology import Stack
 from peeklock.scenario.validation import validate
+
+_ASK = "write `telemetry: true` in the scenario's `stack`"
 
 
 class FailingPeriodsModel(Model):
@@ -43,7 +45,9 @@ class FailingPeriodsModel(Model):
 class RuleModel(Model):
     """One alert rule: a metric, or a query over logs, against a threshold."""
 
-    metric: str | None = Field(None, description="DeadletteredMessages, or another of docs/alerts.md")
+    metric: str | None = Field(
+        None, description="DeadletteredMessages or another of docs/alerts.md, or one that a service sends"
+    )
     query: str | None = Field(None, description="KQL, over the tables of docs/alerts.md")
     column: str | None = Field(None, description="the column of the query's answer to measure; default: count its rows")
     dimensions: dict[str, str | list[str]] = Field({}, description='EntityName: jobs; "*": each value by itself')
@@ -87,7 +91,7 @@ def load_rules(
             problems.append(document.problem(place, f"no such file: {name}", fix=fix))
             continue
         try:
-            found, wrong = _read(file)
+            found, wrong = _read(file, telemetry=stack.telemetry is not None)
         except ScenarioInvalid as error:
             problems += error.problems
             continue
@@ -128,10 +132,10 @@ def _on_blobs(condition: Condition) -> bool:
     return condition.query.table == "StorageBlobLogs"
 
 
-def _read(file: Path) -> tuple[list[Rule], list[Problem]]:
+def _read(file: Path, *, telemetry: bool) -> tuple[list[Rule], list[Problem]]:
     document = parse(file)
     if isinstance(document.data, dict) and "resources" in document.data:
-        return _of_template(document)
+        return _of_template(document, telemetry=telemetry)
     if not isinstance(document.data, dict) or not document.data:
         text = "a mapping from the names of rules to rules is needed, or an ARM template"
         return [], [document.problem((), text, expected="dlq_spike: {metric: DeadletteredMessages, threshold: 0}")]
@@ -140,13 +144,13 @@ def _read(file: Path) -> tuple[list[Rule], list[Problem]]:
     for name, raw in document.data.items():
         model, wrong = validate(RuleModel, raw, document, (name,))
         if model is not None:
-            rule, wrong = _rule(str(name), model, document)
+            rule, wrong = _rule(str(name), model, document, telemetry=telemetry)
             rules += [rule] if rule is not None else []
         problems += wrong
     return rules, problems
 
 
-def _of_template(document: Document) -> tuple[list[Rule], list[Problem]]:
+def _of_template(document: Document, *, telemetry: bool) -> tuple[list[Rule], list[Problem]]:
     try:
         rules = read_template(document.data, TABLES)
     except AlertRuleError as error:
@@ -157,7 +161,11 @@ def _of_template(document: Document) -> tuple[list[Rule], list[Problem]]:
         for rule in rules
         for number, condition in enumerate(rule.conditions)
         for problem in _of_condition(
-            condition, document, (*_data_path(rule.source), "properties", "criteria", "allOf", number), "metricName"
+            condition,
+            document,
+            (*_data_path(rule.source), "properties", "criteria", "allOf", number),
+            "metricName",
+            telemetry=telemetry,
         )
     ]
     if not rules:
@@ -171,7 +179,7 @@ def _data_path(where: str) -> DataPath:
     return tuple(int(number) if number else name for number, name in parts)
 
 
-def _rule(name: str, model: RuleModel, document: Document) -> tuple[Rule | None, list[Problem]]:
+def _rule(name: str, model: RuleModel, document: Document, *, telemetry: bool) -> tuple[Rule | None, list[Problem]]:
     dimensions = tuple(
         Dimension(key, tuple(values) if isinstance(values, list) else (values,))
         for key, values in model.dimensions.items()
@@ -200,30 +208,26 @@ def _rule(name: str, model: RuleModel, document: Document) -> tuple[Rule | None,
         model.enabled,
         document.path.name,
     )
-    return rule, _of_condition(condition, document, (name,), "metric")
+    return rule, _of_condition(condition, document, (name,), "metric", telemetry=telemetry)
 
 
-def _of_condition(condition: Condition, document: Document, path: DataPath, metric_key: str) -> list[Problem]:
+def _of_condition(
+    condition: Condition, document: Document, path: DataPath, metric_key: str, *, telemetry: bool
+) -> list[Problem]:
     """Return what a rule names that Peeklock does not fill: its alert would never fire."""
     if isinstance(condition, LogCondition):
-        columns: Mapping[str, Any] = condition.query.columns or {}
-        wanted = {"column": condition.column} | {f"dimensions {each.name}": each.name for each in condition.dimensions}
-        return [
-            document.problem(
-                path,
-                f'the query\'s answer has no column "{name}"',
-                expected="one of " + ", ".join(sorted(columns)),
-                fix=suggestion(name, columns),
-            )
-            for name in wanted.values()
-            if name is not None and name not in columns
-        ]
-    known = METRICS.get(condition.metric)
+        return _of_query(condition, document, path, telemetry=telemetry)
+    place, known = (*path, metric_key), METRICS.get(condition.metric)
+    if condition.metric in TELEMETRY_METRICS and not telemetry:
+        return [document.problem(place, f"{condition.metric} is made of telemetry", fix=_ASK)]
     if known is None:
+        if telemetry:
+            return []
         text = f'Peeklock measures no metric "{condition.metric}"'
-        expected = "one of " + ", ".join(METRICS)
-        fix = suggestion(condition.metric, METRICS)
-        return [document.problem((*path, metric_key), text, expected=expected, fix=fix)]
+        filled = [name for name in METRICS if name not in TELEMETRY_METRICS]
+        near = suggestion(condition.metric, filled)
+        fix = " Or, ".join(filter(None, [near, f"if a service sends it, {_ASK}"]))
+        return [document.problem(place, text, expected="one of " + ", ".join(filled), fix=fix)]
     return [
         document.problem(
             (*path, "dimensions"),
@@ -234,3 +238,21 @@ def _of_condition(condition: Condition, document: Document, path: DataPath, metr
         for each in condition.dimensions
         if each.name not in known
     ]
+
+
+def _of_query(condition: LogCondition, document: Document, path: DataPath, *, telemetry: bool) -> list[Problem]:
+    columns: Mapping[str, Any] = condition.query.columns or {}
+    wanted = {"column": condition.column} | {f"dimensions {each.name}": each.name for each in condition.dimensions}
+    problems = [
+        document.problem(
+            path,
+            f'the query\'s answer has no column "{name}"',
+            expected="one of " + ", ".join(sorted(columns)),
+            fix=suggestion(name, columns),
+        )
+        for name in wanted.values()
+        if name is not None and name not in columns
+    ]
+    if condition.query.table in TELEMETRY_TABLES and not telemetry:
+        problems.append(document.problem((*path, "query"), f"{condition.query.table} is filled by telemetry", fix=_ASK))
+    return problems

@@ -8,8 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from peeklock.telemetry.records import Batch, Link, LogRecord, Point, Span
-from peeklock.telemetry.series import Series
+from peeklock.telemetry.records import Batch, Link, LogRecord, Point, Span, service_of
+from peeklock.telemetry.series import Change, Series
 from peeklock.telemetry.store import Telemetry
 from peeklock.telemetry.trace_context import trace_of
 
@@ -17,7 +17,20 @@ if TYPE_CHECKING:
     from peeklock.telemetry.prometheus import read_page
     from peeklock.telemetry.receiver import Receiver
 
-__all__ = ["Batch", "Link", "LogRecord", "Point", "Receiver", "Series", "Span", "Telemetry", "read_page", "trace_of"]
+__all__ = [
+    "Batch",
+    "Change",
+    "Link",
+    "LogRecord",
+    "Point",
+    "Receiver",
+    "Series",
+    "Span",
+    "Telemetry",
+    "read_page",
+    "service_of",
+    "trace_of",
+]
 
 _HOMES = {"Receiver": "receiver", "read_page": "prometheus"}
 

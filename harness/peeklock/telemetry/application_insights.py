@@ -115,6 +115,8 @@ def _point(metric: Mapping[str, Any], own: Mapping[str, Any], service: str, at: 
         own,
         grows=True,
         count=None if count is None else int(count),
+        low=_optional(metric.get("min")),
+        high=_optional(metric.get("max")),
     )
 
 
@@ -135,6 +137,10 @@ def _number(value: Any) -> float:
     if not math.isfinite(found):
         raise ValueError(f"not a number: {value!r}")
     return found
+
+
+def _optional(value: Any) -> float | None:
+    return None if value is None else _number(value)
 
 
 def _moment(text: str) -> float:

@@ -99,7 +99,14 @@ def _span(span: Any, service: str, counter: Counter) -> Span:
         span.status.message,
         _attributes(span.attributes, counter),
         tuple(Link(link.trace_id.hex(), link.span_id.hex()) for link in span.links),
-        tuple({"name": event.name, "attributes": _attributes(event.attributes, counter)} for event in span.events),
+        tuple(
+            {
+                "name": event.name,
+                "at": event.time_unix_nano / _NANO,
+                "attributes": _attributes(event.attributes, counter),
+            }
+            for event in span.events
+        ),
     )
 
 
@@ -150,6 +157,7 @@ def _points(metric: Any, service: str, counter: Counter) -> Iterable[Point]:
     cumulative = getattr(data, "aggregation_temporality", _CUMULATIVE) == _CUMULATIVE
     for point in data.data_points:
         plain = shape in ("gauge", "sum")
+        recorded = {} if plain else _recorded(point, counter)
         value = (point.as_double if point.WhichOneof("value") == "as_double" else point.as_int) if plain else point.sum
         yield Point(
             service,
@@ -161,7 +169,23 @@ def _points(metric: Any, service: str, counter: Counter) -> Iterable[Point]:
             since=point.start_time_unix_nano / _NANO if cumulative else None,
             count=None if plain else point.count,
             unit=metric.unit,
+            **recorded,
         )
+
+
+def _recorded(point: Any, counter: Counter) -> dict[str, Any]:
+    """Return what a point of a histogram tells of single values; a summary and an exponential histogram tell less."""
+    told = point.DESCRIPTOR.fields_by_name
+    low, high = (getattr(point, name) if name in told and point.HasField(name) else None for name in ("min", "max"))
+    buckets, bounds = (tuple(getattr(point, name, ())) for name in ("bucket_counts", "explicit_bounds"))
+    counter.add(len(buckets) + len(bounds))
+    whole = len(buckets) == len(bounds) + 1 and all(map(math.isfinite, bounds))
+    return {
+        "low": low if low is not None and math.isfinite(low) else None,
+        "high": high if high is not None and math.isfinite(high) else None,
+        "buckets": buckets if whole else (),
+        "bounds": bounds if whole else (),
+    }
 
 
 def _attributes(pairs: Any, counter: Counter) -> dict[str, Any]:

@@ -10,6 +10,12 @@ Kind = Literal["internal", "server", "client", "producer", "consumer"]
 Status = Literal["unset", "ok", "error"]
 
 
+def service_of(process: str) -> str:
+    """Return the service that a replica belongs to: `worker` of `worker.1`."""
+    name, _, number = process.rpartition(".")
+    return name if number.isdecimal() else process
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A span that another one refers to without being its child. Ids are lower-case hexadecimal."""
@@ -38,7 +44,7 @@ class Span:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
     events: tuple[Mapping[str, Any], ...] = ()
-    """`name` and `attributes` of each, as of an exception."""
+    """`name`, `at` (Unix seconds) and `attributes` of each, as of an exception."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,13 @@ class Point:
     count: int | None = None
     """How many values a histogram has recorded."""
     unit: str = ""
+    low: float | None = None
+    """The lowest value that a histogram has recorded in the same time as `value`, where that is told."""
+    high: float | None = None
+    bounds: tuple[float, ...] = ()
+    """Of a histogram's buckets: each holds what is at most its bound, and more than the bound before it."""
+    buckets: tuple[int, ...] = ()
+    """How many values each bucket holds; one more than there are bounds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from peeklock.telemetry.histogram import extremes
 from peeklock.telemetry.records import Point
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a counter or histogram has grown by until a moment (Unix seconds)."""
+
+    at: float
+    value: float
+    count: int
+    """How many values a histogram recorded."""
+    low: float
+    """The lowest of these, as far as it is told."""
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +40,21 @@ class Series:
         """The last value: of a histogram the sum of what was recorded."""
         return self.points[-1].value
 
+    def changes(self) -> Iterator[Change]:
+        """Yield what each point adds to the one before it."""
+        last = self.before
+        for point in self.points:
+            base = last if last is not None and point.since is not None and last.since == point.since else None
+            low, high = extremes(point, base)
+            value = point.value - (0.0 if base is None else base.value)
+            count = (point.count or 0) - (0 if base is None else base.count or 0)
+            yield Change(point.at, value, count, low, high)
+            last = point
+
     def increase(self) -> tuple[float, int]:
         """Return by how much value and count of a histogram grew in this case."""
-        value, count, last = 0.0, 0, self.before
-        for point in self.points:
-            if point.since is None:
-                base: Point | None = None
-            else:
-                base = last if last is not None and last.since == point.since else None
-            value += point.value - (0.0 if base is None else base.value)
-            count += (point.count or 0) - (0 if base is None else base.count or 0)
-            last = point
-        return value, count
+        changes = list(self.changes())
+        return sum(change.value for change in changes), sum(change.count for change in changes)
 
     def view(self) -> dict[str, Any]:
         """Return what `metrics` shows of it; keys without a value are absent."""

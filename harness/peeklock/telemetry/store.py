@@ -29,6 +29,7 @@ class Telemetry:
         self._lock = threading.Lock()
         self._wakes: dict[int, Callable[[], None]] = {}
         self._before: dict[tuple[object, ...], Point] = {}
+        self._exported: dict[str, float] = {}
         self._forget(0.0)
 
     def _forget(self, began: float) -> None:
@@ -46,6 +47,7 @@ class Telemetry:
             self._before |= {key: points[-1] for key, points in self._points.items() if points[-1].since is not None}
             for key in list(self._before)[:-BASELINES]:
                 del self._before[key]
+            self._exported = dict.fromkeys(self._exported, 0.0)
             self._forget(math.floor(self._now() * 1000) / 1000)  # some SDKs know milliseconds only
 
     def add(self, batch: Batch, size: int) -> None:
@@ -74,6 +76,8 @@ class Telemetry:
             elif span.end >= self._began and span.links:
                 self._straddling.append(span)
         for point in batch.points:
+            if point.since is not None and point.at <= latest:
+                self._exported[point.service] = point.at
             if self._began <= point.at <= latest:
                 self._points.setdefault(identity(point), []).append(point)
             elif point.at < self._began and point.since is not None:
@@ -120,6 +124,11 @@ class Telemetry:
         """Return every point of this case."""
         with self._lock:
             return [point for points in self._points.values() for point in points]
+
+    def exported(self) -> dict[str, float]:
+        """Return of each process the moment of its last export of metrics that count on, by its clock; 0: none in this case."""
+        with self._lock:
+            return dict(self._exported)
 
     def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` when something has come, from any thread; returns the function that ends it."""

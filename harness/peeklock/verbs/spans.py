@@ -84,7 +84,7 @@ def _view(span: Span, messages: Mapping[str, list[str]]) -> dict[str, Any]:
         "status": span.status,
         "status_message": span.status_message or None,
         "attributes": dict(span.attributes),
-        "events": [dict(event) for event in span.events],
+        "events": [{"name": each["name"], "attributes": dict(each["attributes"])} for each in span.events],
         "messages": [each for trace in traces for each in messages.get(trace, ())],
     }
     return {key: value for key, value in shown.items() if value is not None}

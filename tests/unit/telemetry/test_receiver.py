@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("opentelemetry.proto", reason="the extra `telemetry` is not installed")
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from peeklock.telemetry import LogRecord, Receiver, Span
@@ -100,6 +101,23 @@ def test_a_log_record_in_protobuf(receiver: Receiver, services: httpx.Client) ->
     services.post("/api/v1/logs", content=request.SerializeToString(), headers=PROTOBUF)
     (found,) = receiver.telemetry.logs()
     assert found == LogRecord("api", found.at, "error", "lost", TRACE, "", {})
+
+
+def test_a_histogram_in_protobuf(receiver: Receiver, services: httpx.Client) -> None:
+    """With its extremes and buckets, where it tells of them."""
+    request = ExportMetricsServiceRequest()
+    metric = request.resource_metrics.add().scope_metrics.add().metrics.add()
+    metric.name, metric.histogram.aggregation_temporality = "took", 2
+    told, silent = metric.histogram.data_points.add(), metric.histogram.data_points.add()
+    for point in (told, silent):
+        point.time_unix_nano, point.start_time_unix_nano, point.count, point.sum = time.time_ns(), 1, 2, 3.0
+    told.min, told.max, told.bucket_counts[:], told.explicit_bounds[:] = 1.0, 2.0, [1, 1], [1.5]
+    services.post("/api/v1/metrics", content=request.SerializeToString(), headers=PROTOBUF)
+    first, second = receiver.telemetry.points()
+    assert (first.value, first.count, first.low, first.high, first.bounds, first.buckets) == (
+        3.0, 2, 1.0, 2.0, (1.5,), (1, 1),
+    )  # fmt: skip
+    assert (second.low, second.high, second.buckets) == (None, None, ())
 
 
 @pytest.mark.parametrize("path", ["/api/v2/track", "/api/v2.1/track"])
