@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import ssl
+import uuid
 from typing import Any
 
+import aiohttp
 import pytest
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob import BlobBlock, BlobServiceClient, ContainerClient, ContentSettings
 from azure.storage.blob.aio import BlobServiceClient as AsyncBlobServiceClient
 
@@ -171,3 +175,27 @@ def test_the_copy_in_another_region_is_read(door: Any, photos: ContainerClient) 
     credential = door.issuer.credential("owner")
     with BlobServiceClient(f"{door.url}-secondary", credential, connection_verify=str(authority())) as service:
         assert service.get_blob_client(photos.container_name, "a.txt").download_blob().readall() == b"0123456789"
+
+
+def test_a_blob_that_is_not_there_costs_no_connection(door: Any) -> None:
+    """The answer to HEAD says how it ends, so the client keeps its connection, as it does with Azure."""
+    made: list[None] = []
+    tracing = aiohttp.TraceConfig()
+
+    async def count(*_: Any) -> None:
+        made.append(None)
+
+    tracing.on_connection_create_end.append(count)
+
+    async def main() -> None:
+        connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=authority()))
+        async with aiohttp.ClientSession(connector=connector, trace_configs=[tracing]) as session:
+            transport = AioHttpTransport(session=session, session_owner=False)
+            key = {"account_name": door.account.name, "account_key": door.account.key}
+            async with AsyncBlobServiceClient(door.url, key, transport=transport) as service:
+                container = await service.create_container(f"h{uuid.uuid4().hex}")
+                for name in ("a", "b", "c"):
+                    assert not await container.get_blob_client(name).exists()
+
+    asyncio.run(main())
+    assert len(made) == 1

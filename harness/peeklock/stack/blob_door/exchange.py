@@ -50,7 +50,12 @@ class Exchange:
     async def pass_on(self, status: int, reason: str, fields: Fields, body: Body) -> None:
         """Answer with what comes from elsewhere, piece by piece. Raises as `Body.pieces` does."""
         chunked = body.length is None
-        data = self._head(status, reason, [*fields, *([("Transfer-Encoding", "chunked")] if chunked else ())])
+        fields = [*fields]
+        # Clients hang up behind an answer to HEAD without either header, as Azurite's 404; Azure's says that it is chunked.
+        framed = not chunked and (
+            self.request.method != "HEAD" or any(key.lower() == "content-length" for key, _ in fields)
+        )
+        data = self._head(status, reason, fields if framed else [*fields, ("Transfer-Encoding", "chunked")])
         async for piece in body.pieces():
             data += b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece
             await self._send(data)  # the head with the first of it: each send costs
