@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from peeklock import __version__
-from peeklock.cli import check, coverage, dlq, env, images, init, plan, record, run, schema, setup, warm
+from peeklock.cli import check, coverage, dlq, env, images, init, plan, preflight, record, run, schema, setup, warm
 
 app = typer.Typer(
     name="peeklock",
@@ -22,6 +22,7 @@ app.command("run")(run.run)
 app.command("check")(check.check)
 app.command("coverage")(coverage.coverage)
 app.command("plan")(plan.plan)
+app.command("preflight")(preflight.preflight)
 app.command("schema")(schema.schema)
 app.command("up")(warm.up)
 app.command("down")(warm.down)

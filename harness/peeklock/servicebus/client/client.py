@@ -194,6 +194,29 @@ class Client:
         answer = self._manage(queue, "peek-message", arguments)
         return [ReceivedMessage.decode(queue, item["message"]) for item in (answer or {}).get("messages", [])]
 
+    # -- looking
+
+    def connect(self) -> None:
+        """Connect now rather than at first use; what the key is worth shows with the first entity."""
+        with self._lock:
+            self._connected()
+
+    def try_link(self, entity: str, *, receiving: bool) -> None:
+        """Open a link to send, or to receive; no message is sent or asked for. Raises `ServiceBusError` when it is refused."""
+
+        def run(channel: Channel) -> None:
+            if receiving:
+                channel.attach_receiver(entity, settled=False)
+            else:
+                channel.attach_sender(entity)
+
+        self._run(entity, run)
+
+    def rules(self, subscription: str) -> list[str]:
+        """Return the names of a subscription's rules, a hundred at most; takes the right Listen."""
+        answer = self._manage(subscription, "enumerate-rules", {"skip": Int(0), "top": Int(100)})
+        return [str(item["rule-description"].value[2]) for item in (answer or {}).get("rules", [])]
+
     # -- settling
 
     def complete(self, message: ReceivedMessage) -> None:
@@ -254,11 +277,15 @@ class Client:
         with self._lock:
             return action(self._ready(queue))
 
-    def _ready(self, queue: str) -> Channel:
-        """Return a connection whose token for the queue holds for some time to come."""
+    def _connected(self) -> Channel:
         if self._channel is None or not self._channel.poll():
             self.close()
             self._channel = Channel(self._host, self._port, tls=not self._emulator, timeout=self._timeout)
+        return self._channel
+
+    def _ready(self, queue: str) -> Channel:
+        """Return a connection whose token for the queue holds for some time to come."""
+        channel = self._connected()
         scope = queue.lower()
         if self._tokens.get(scope, 0.0) < time.time() + 300:
             # the emulator's clock may be moved by months: its tokens must outlive that
@@ -267,12 +294,12 @@ class Client:
             token = make_token(uri, self._rule, self._key, expires)
             fields = {"operation": "put-token", "type": "servicebus.windows.net:sastoken", "name": uri}
             try:
-                self._channel.request("$cbs", fields, encode(token), codes=("status-code", "status-description"))
+                channel.request("$cbs", fields, encode(token), codes=("status-code", "status-description"))
             except ServiceBusError as error:
                 condition = {"status:404": NOT_FOUND, "status:401": UNAUTHORIZED}.get(error.condition, error.condition)
                 raise ServiceBusError(condition, error.description) from None
             self._tokens[scope] = float(expires)
-        return self._channel
+        return channel
 
     def _manage(self, queue: str, operation: str, arguments: dict[str, Any], link_name: str | None = None) -> Any:
         fields: dict[str, Any] = {
