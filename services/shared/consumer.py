@@ -2,7 +2,8 @@
 
 The policy, the same for every queue:
 
-- the handler returns         -> complete (its effect is committed by then: a crash before this line means a redelivery)
+- the handler returns         -> complete (its effect is committed by then: a crash before this line means a redelivery);
+                                 it may return a word of its own for how that ended
 - ``PermanentFailure``        -> dead-letter at once, with reason and description
 - ``TransientFailure``, or an exception that nobody foresaw -> abandon, until ``max_attempts`` or the queue's delivery
   count is spent
@@ -25,11 +26,12 @@ from azure.servicebus.exceptions import MessageLockLostError, ServiceBusError
 
 from services.shared.correlation import correlated, correlation_id_of
 from services.shared.logs import get_logger
-from services.shared.outcomes import PermanentFailure, TransientFailure
+from services.shared.outcomes import Outcome, PermanentFailure, TransientFailure
+from services.shared.telemetry import processing
 
 log = get_logger()
 
-Handler = Callable[[ServiceBusReceivedMessage], Awaitable[None]]
+Handler = Callable[[ServiceBusReceivedMessage], Awaitable[str | None]]
 
 # Service Bus keeps at most this many characters of a reason or a description.
 _MAX_DETAIL = 4096
@@ -184,12 +186,12 @@ class Consumer:
                 if not messages and self._until_idle is not None:
                     return
                 for message in messages:
-                    with correlated(correlation_id_of(message)):
-                        await self._process(receiver, message)
+                    with correlated(correlation_id_of(message)), processing(self.queue, message) as outcome:
+                        await self._process(receiver, message, outcome)
         finally:
             stopping.cancel()
 
-    async def _process(self, receiver: Receiver, message: ServiceBusReceivedMessage) -> None:
+    async def _process(self, receiver: Receiver, message: ServiceBusReceivedMessage, outcome: Outcome) -> None:
         delivery = (message.delivery_count or 0) + 1
         facts: dict[str, object] = {"queue": self.queue, "message_id": message.message_id, "delivery": delivery}
         log.info(self._event("received"), **facts)
@@ -197,25 +199,27 @@ class Consumer:
         try:
             try:
                 self._refuse_what_keeps_coming(message)
-                await self._handled(receiver, message)
+                word = await self._handled(receiver, message)
             except PermanentFailure as failure:
-                await self._dead_letter(receiver, message, facts, failure)
+                await self._dead_letter(receiver, message, facts, failure, outcome)
             except TransientFailure as failure:
-                await self._abandon(receiver, message, {**facts, "reason": str(failure)})
+                await self._abandon(receiver, message, {**facts, "reason": str(failure)}, outcome)
             except _GraceSpentError:
-                await self._abandon(receiver, message, {**facts, "reason": "stopping"}, counts=False)
+                await self._abandon(receiver, message, {**facts, "reason": "stopping"}, outcome, counts=False)
             except Exception:  # whatever a handler raises, its message goes back and the lane lives on
                 log.exception(self._event("handler_failed"), **facts)
-                await self._abandon(receiver, message, {**facts, "reason": "unexpected error"})
+                await self._abandon(receiver, message, {**facts, "reason": "unexpected error"}, outcome)
             else:
                 await receiver.complete_message(message)
+                outcome.word = word or "completed"
                 elapsed = asyncio.get_running_loop().time() - started
                 log.info(self._event("completed"), **facts, duration_ms=round(elapsed * 1000))
         except MessageLockLostError:
             # Another consumer has it by now, and every effect of ours is idempotent.
+            outcome.word = "lock_lost"
             log.warning(self._event("lock_lost"), **facts)
 
-    async def _handled(self, receiver: Receiver, message: ServiceBusReceivedMessage) -> None:
+    async def _handled(self, receiver: Receiver, message: ServiceBusReceivedMessage) -> str | None:
         """Run the handler under a lock that is kept alive, until the grace of a stop is over."""
         done = asyncio.Event()
         renewal = asyncio.create_task(self._keep_lock(receiver, message, done))
@@ -228,7 +232,7 @@ class Consumer:
                 await asyncio.wait({work})
                 if work.cancelled():
                     raise _GraceSpentError
-            work.result()
+            return work.result()
         finally:
             deadline.cancel()
             # Told, not cancelled: a renewal on the wire is let finish before the same link settles the message.
@@ -266,22 +270,30 @@ class Consumer:
         message: ServiceBusReceivedMessage,
         facts: dict[str, object],
         failure: PermanentFailure,
+        outcome: Outcome,
     ) -> None:
         reason, description = failure.reason[:_MAX_DETAIL], failure.description[:_MAX_DETAIL]
         await receiver.dead_letter_message(message, reason=reason, error_description=description)
+        outcome.word, outcome.reason = "dead_lettered", reason
         log.warning(self._event("dead_lettered"), **facts, reason=reason, description=description)
 
     async def _abandon(
-        self, receiver: Receiver, message: ServiceBusReceivedMessage, facts: dict[str, object], counts: bool = True
+        self,
+        receiver: Receiver,
+        message: ServiceBusReceivedMessage,
+        facts: dict[str, object],
+        outcome: Outcome,
+        counts: bool = True,
     ) -> None:
         delivery = (message.delivery_count or 0) + 1
         if counts and self._max_attempts is not None and delivery >= self._max_attempts:
             last = facts.pop("reason")
             failure = PermanentFailure("AttemptsSpent", f"{delivery} attempts, last: {last}")
-            await self._dead_letter(receiver, message, facts, failure)
+            await self._dead_letter(receiver, message, facts, failure, outcome)
             return
         await _set_within(self._stopping, min(self._abandon_delay * 2 ** min(delivery - 1, 10), 5.0))
         await receiver.abandon_message(message)
+        outcome.word = "abandoned"
         log.warning(self._event("abandoned"), **facts)
 
 

@@ -9,6 +9,8 @@ from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from services.shared.telemetry import untraced
+
 # The database is gone, away, or not migrated yet: the request can be repeated later.
 UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.UndefinedTable, PoolTimeout)
 
@@ -24,7 +26,8 @@ def connection_pool(database_url: str, role: str | None = None) -> Pool:
 
     async def check(connection: psycopg.AsyncConnection[DictRow]) -> None:
         try:
-            await Pool.check_connection(connection)
+            with untraced():
+                await Pool.check_connection(connection)
         except psycopg.Error:
             # Where one died, those that idle beside it did too: replace them all. The pool by itself tries them one
             # by one, and pauses for 1 s after the second.
@@ -33,7 +36,8 @@ def connection_pool(database_url: str, role: str | None = None) -> Pool:
 
     async def take_role(connection: psycopg.AsyncConnection[DictRow]) -> None:
         if role is not None:
-            await connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+            with untraced():
+                await connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
             await connection.commit()
 
     pool: Pool = AsyncConnectionPool(

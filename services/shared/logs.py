@@ -11,9 +11,21 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from services.shared.redaction import redactor
+from services.shared.telemetry import current_trace_id
 
 # These print full request URLs, and with them SAS signatures, at INFO.
-_CHATTY = ("httpx", "httpx2", "httpcore", "httpcore2", "azure", "uamqp", "multipart", "python_multipart", "asyncio")
+_CHATTY = (
+    "httpx",
+    "httpx2",
+    "httpcore",
+    "httpcore2",
+    "azure",
+    "uamqp",
+    "multipart",
+    "python_multipart",
+    "asyncio",
+    "opentelemetry",
+)
 
 Logger = structlog.typing.FilteringBoundLogger
 
@@ -21,13 +33,15 @@ Logger = structlog.typing.FilteringBoundLogger
 def configure_logs(service: str, level: str = "INFO", secrets: tuple[str, ...] = ()) -> None:
     """Send every log of this process to stdout as JSON lines.
 
-    Each line holds ``timestamp`` (UTC, ISO 8601), ``level``, ``event``, ``service``, ``correlation_id`` and the event's
-    own fields. ``secrets`` are literal values that must never appear. Safe to call again: the last call wins.
+    Each line holds ``timestamp`` (UTC, ISO 8601), ``level``, ``event``, ``service``, ``correlation_id``, ``trace_id``
+    where it is traced, and the event's own fields. ``secrets`` are literal values that must never appear. Safe to call again: the last call wins.
     """
 
     def name_service(_logger: Any, _method: str, event: EventDict) -> EventDict:
         event["service"] = service
         event.setdefault("correlation_id", None)
+        if (trace_id := current_trace_id()) is not None:
+            event["trace_id"] = trace_id
         return event
 
     shared: list[Processor] = [

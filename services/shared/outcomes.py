@@ -1,6 +1,16 @@
-"""How the handling of a message can end, other than well."""
+"""How the handling of a message can end."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Outcome:
+    """How it has ended, for metrics: ``completed``, ``abandoned``, ``dead_lettered``, ``lock_lost`` or a handler's own word."""
+
+    word: str = "unsettled"
+    reason: str | None = None
 
 
 class PermanentFailure(Exception):

@@ -9,6 +9,7 @@ from typing import Any
 
 from services.shared.consumer import Consumer
 from services.shared.logs import get_logger
+from services.shared.telemetry import stop_telemetry
 
 log = get_logger()
 
@@ -25,10 +26,13 @@ async def work(consumer: Consumer, *beside: Coroutine[Any, Any, None]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop, number)
-    async with asyncio.TaskGroup() as tasks:
-        consuming = tasks.create_task(consumer.run())
-        others = [tasks.create_task(each) for each in beside]
-        await consuming
-        for other in others:
-            other.cancel()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            consuming = tasks.create_task(consumer.run())
+            others = [tasks.create_task(each) for each in beside]
+            await consuming
+            for other in others:
+                other.cancel()
+    finally:
+        await asyncio.to_thread(stop_telemetry)
     log.info("worker.stopped")

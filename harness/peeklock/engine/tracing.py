@@ -59,16 +59,25 @@ class _Traces:
         """By service, the traces in which it has spans, and those that these link to."""
         self._linked: dict[str, set[str]] = {}
         """By trace, those that its spans link to."""
+        self._worked: dict[str, set[str]] = {}
+        """By service, the traces in which it did more than settle messages."""
+        self._settled: dict[str, set[tuple[str, str]]] = {}
+        """By service, for each message that it settled, the message's trace and that in which it did."""
         for message in messages:
             for receiver in message.receivers:
                 if message.trace_id is not None:
                     self._entered.setdefault(service_of(receiver), set()).add(message.trace_id)
         for span in spans:
-            links = set() if _settles(span) else {link.trace_id for link in span.links}
-            self._traced.setdefault(service_of(span.service), set()).update({span.trace_id} | links)
+            service, links = service_of(span.service), {link.trace_id for link in span.links}
+            if _settles(span):
+                self._settled.setdefault(service, set()).update((link, span.trace_id) for link in links)
+                links = set()
+            else:
+                self._worked.setdefault(service, set()).add(span.trace_id)
+            self._traced.setdefault(service, set()).update({span.trace_id} | links)
             self._linked.setdefault(span.trace_id, set()).update(links)
             if span.kind == "server":
-                self._entered.setdefault(service_of(span.service), set()).add(span.trace_id)
+                self._entered.setdefault(service, set()).add(span.trace_id)
 
     def breaks_at(self, message: Message) -> Iterator[str]:
         who = f"{message.queue}: {message.facts.get('message_id')}"
@@ -79,6 +88,14 @@ class _Traces:
         for service in dict.fromkeys(map(service_of, message.receivers)):
             if service in self._traced and message.trace_id not in self._traced[service]:
                 yield f"{who} was received by {service}, which has no span in its trace and none that links to it"
+            elif own := self._apart(message.trace_id, service):
+                yield f"{who} was worked on by {service} in a trace of its own, {own}, which does not link to the message's"
+
+    def _apart(self, trace: str, service: str) -> str | None:
+        """Return the trace that `service` did other work in as it settled a message of `trace`, if the two are not linked."""
+        settled = self._settled.get(service, set())
+        apart = {own for of, own in settled if of == trace} & self._worked.get(service, set())
+        return next((own for own in sorted(apart) if trace not in self._reached(own)), None)
 
     def _sent(self, message: Message, sender: str) -> Iterator[str]:
         trace = message.trace_id

@@ -20,6 +20,7 @@ from services.shared.image import ImageFacts, NoImageError, image_facts
 from services.shared.logs import get_logger
 from services.shared.message_body import body_of
 from services.shared.outcomes import PermanentFailure, TransientFailure
+from services.shared.telemetry import model_call
 
 log = get_logger()
 
@@ -67,7 +68,8 @@ class DefectJobHandler:
         except NoImageError as error:
             raise PermanentFailure("NotAPicture", str(error)) from error
         log.info("image.analysing", image_id=image_id, deployment=self.inspector.deployment)
-        seen = await self.inspector.inspect(image, facts.content_type, job["metadata"]["product_sku"])
+        with model_call(self.inspector.deployment, "azure.ai.openai"):
+            seen = await self.inspector.inspect(image, facts.content_type, job["metadata"]["product_sku"])
         data = rfc8785.dumps(_artifact(job, enqueued_at, seen, facts))
         if await self.processed.create(name, data, "application/json"):
             log.info("artifact.written", image_id=image_id, size=len(data))

@@ -18,6 +18,7 @@ from services.shared.consumer import Consumer
 from services.shared.logs import configure_logs, get_logger
 from services.shared.queues import require_queue
 from services.shared.settings import settings_or_exit
+from services.shared.telemetry import start_telemetry
 from services.shared.work import work
 
 SERVICE = "defectiq-worker"
@@ -108,4 +109,5 @@ def main() -> None:
     settings = settings_or_exit(WorkerSettings, SERVICE)
     key = settings.azure_ai_api_key
     configure_logs(SERVICE, settings.log_level, secrets=(key.get_secret_value(),) if key else ())
+    start_telemetry(SERVICE)
     asyncio.run(run(settings))

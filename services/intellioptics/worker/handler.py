@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from services.shared.message_body import body_of
 from services.shared.outcomes import PermanentFailure, TransientFailure
 from services.shared.publisher import Publisher, PublishError
 from services.shared.redaction import without_query
+from services.shared.telemetry import model_call
 
 log = get_logger()
 
@@ -58,8 +60,8 @@ class ImageQueryHandler:
     presence_cutoff: float
     max_image_pixels: int
 
-    async def __call__(self, message: ServiceBusReceivedMessage) -> None:
-        """Answer the query in ``message``; return once the result is on its queue."""
+    async def __call__(self, message: ServiceBusReceivedMessage) -> str | None:
+        """Answer the query in ``message``; return once the result is on its queue, with the reason if it tells no answer."""
         started = time.monotonic()
         try:
             query = IMAGE_QUERY.parse(body_of(message))
@@ -85,6 +87,7 @@ class ImageQueryHandler:
         except PublishError as error:
             raise TransientFailure(f"the result was not accepted ({error})") from error
         log.info("inference.answered", **result)
+        return result.get("reason")
 
     async def _answer(self, query: dict[str, Any]) -> Answer:
         query_id = query["image_query_id"]
@@ -92,7 +95,9 @@ class ImageQueryHandler:
         data = await self._image(query_id, query["blob_url"], query.get("timeout"))
         question = understand(detector.query, self.model.detector.labels)
         try:
-            detections = await asyncio.get_running_loop().run_in_executor(self.executor, self._look, data)
+            detections = await asyncio.get_running_loop().run_in_executor(
+                self.executor, copy_context().run, self._look, data
+            )
         except NoImageError as error:
             log.info("image.unusable", image_query_id=query_id, problem=str(error), size=len(data))
             raise _NoAnswerError("no_image") from error
@@ -128,4 +133,5 @@ class ImageQueryHandler:
     def _look(self, data: bytes) -> list[Detection]:
         """Decode and infer, in a worker thread: neither may hold up the event loop, which keeps the locks alive."""
         image = open_image(data, max_pixels=self.max_image_pixels, side=self.model.detector.side)
-        return self.model.detector.detect(image)
+        with model_call(self.model.version):
+            return self.model.detector.detect(image)

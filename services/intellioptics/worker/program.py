@@ -19,6 +19,7 @@ from services.shared.http_client import http_client
 from services.shared.logs import configure_logs, get_logger
 from services.shared.publisher import Publisher, namespace_of, servicebus_client
 from services.shared.settings import exit_misconfigured, settings_or_exit
+from services.shared.telemetry import start_telemetry
 from services.shared.work import work
 
 SERVICE = "intellioptics-worker"
@@ -37,8 +38,8 @@ async def run(settings: WorkerSettings) -> None:
         # The links are opened while the model is loaded.
         building = asyncio.create_task(_build_handler(settings, results, executor, stack))
 
-        async def handle(message: ServiceBusReceivedMessage) -> None:
-            await (await building)(message)
+        async def handle(message: ServiceBusReceivedMessage) -> str | None:
+            return await (await building)(message)
 
         consumer = Consumer(
             client,
@@ -103,6 +104,7 @@ def main() -> None:
     """Read the settings, or exit 78; then work."""
     settings = settings_or_exit(WorkerSettings, SERVICE)
     configure_logs(SERVICE, settings.log_level, secrets=(settings.api_token.get_secret_value(),))
+    start_telemetry(SERVICE)
     try:
         asyncio.run(run(settings))
     except* UnsupportedModelError as group:

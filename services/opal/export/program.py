@@ -16,6 +16,7 @@ from services.shared.logs import configure_logs, get_logger
 from services.shared.program import run_worker, watch_queue
 from services.shared.publisher import namespace_of, servicebus_client
 from services.shared.settings import settings_or_exit
+from services.shared.telemetry import start_telemetry
 from services.shared.work import work
 
 SERVICE = "opal-export"
@@ -73,4 +74,5 @@ def main() -> None:
     """Read the settings, or exit 78; then work."""
     settings = settings_or_exit(ExportSettings, SERVICE)
     configure_logs(SERVICE, settings.log_level, secrets=(settings.billing_token.get_secret_value(),))
+    start_telemetry(SERVICE)
     run_worker(SERVICE, run(settings))

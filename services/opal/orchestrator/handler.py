@@ -17,6 +17,7 @@ from services.shared.database import UNAVAILABLE, Row
 from services.shared.logs import get_logger
 from services.shared.outcomes import PermanentFailure, TransientFailure
 from services.shared.publisher import Publisher, PublishError
+from services.shared.telemetry import model_call
 
 log = get_logger()
 
@@ -77,7 +78,8 @@ class JobMessageHandler:
             "prompt": f"A product photo in the style of brand profile {item['brand_profile_id']}",
         }
         log.info("calling AML endpoint", **key.facts)
-        picture = await self.endpoint.score(question)
+        with model_call("aml"):
+            picture = await self.endpoint.score(question)
         name = output_name(key)
         await self.uploader.put(self.outputs.write_url(name, self.url_lifetime), picture, "image/png")
         if await self.progress.complete(key, name):

@@ -15,6 +15,7 @@ from services.shared.database import UNAVAILABLE, Row
 from services.shared.logs import get_logger
 from services.shared.message_body import body_of
 from services.shared.outcomes import PermanentFailure, TransientFailure
+from services.shared.telemetry import model_call
 from services.sitefit.contracts import JOB_MESSAGE, ContractDirectory, ContractNotFoundError
 from services.sitefit.worker.app_server import AppServer, JobImpossibleError
 from services.sitefit.worker.artifacts import store_artifacts
@@ -38,34 +39,36 @@ class JobHandler:
     blobs: Blobs
     max_attempts: int
 
-    async def __call__(self, message: ServiceBusReceivedMessage) -> None:
-        """Do the job that ``message`` names."""
+    async def __call__(self, message: ServiceBusReceivedMessage) -> str | None:
+        """Do the job that ``message`` names; return ``job_failed`` when it has ended so."""
         try:
             job_id = JOB_MESSAGE.parse(body_of(message))["job_id"]
         except ContractViolationError as error:
             raise PermanentFailure("ContractViolation", str(error)) from error
         try:
-            await self._do(job_id, delivery=(message.delivery_count or 0) + 1)
+            return await self._do(job_id, delivery=(message.delivery_count or 0) + 1)
         except UNAVAILABLE as error:
             raise TransientFailure(f"the database does not answer ({type(error).__name__})") from error
 
-    async def _do(self, job_id: str, delivery: int) -> None:
+    async def _do(self, job_id: str, delivery: int) -> str | None:
         job = await self.progress.claim(job_id)
         if job is None:
             raise PermanentFailure("JobNotFound", f"the database has no job {job_id}")
         if job["status"] != "running":
             log.info("job.ended_before", job_id=job_id, status=job["status"])
-            return
+            return None
         log.info("job.claim", job_id=job_id, attempt=job["attempts"])
         try:
             await self._solve(job)
         except JobImpossibleError as error:
             await self._fail(job_id, str(error))
+            return "job_failed"
         except TransientFailure as failure:
             if delivery < self.max_attempts:
                 raise
             await self._fail(job_id, str(failure))
             raise PermanentFailure("AttemptsSpent", f"{delivery} attempts, last: {failure}") from failure
+        return None
 
     async def _solve(self, job: Row) -> None:
         job_id, definition, version = job["job_id"], job["definition"], job["version"]
@@ -73,7 +76,8 @@ class JobHandler:
         log.info("job.before_appserver", **facts)
         started = time.monotonic()
         try:
-            text = await self.app_server.solve(definition, version, job["inputs"])
+            with model_call(f"{definition}:{version}"):
+                text = await self.app_server.solve(definition, version, job["inputs"])
         finally:
             elapsed = round((time.monotonic() - started) * 1000)
             log.info("job.after_appserver", **facts, duration_ms=elapsed)

@@ -12,6 +12,7 @@ from services.shared.logs import configure_logs, get_logger
 from services.shared.program import run_worker, watch_queue
 from services.shared.publisher import namespace_of, servicebus_client
 from services.shared.settings import settings_or_exit
+from services.shared.telemetry import start_telemetry
 from services.shared.work import work
 from services.sitefit.contracts import ContractDirectory
 from services.sitefit.worker.app_server import AppServer
@@ -84,4 +85,5 @@ def main() -> None:
     """Read the settings, or exit 78; then work."""
     settings = settings_or_exit(WorkerSettings, SERVICE)
     configure_logs(SERVICE, settings.log_level)
+    start_telemetry(SERVICE)
     run_worker(SERVICE, run(settings))

@@ -52,11 +52,13 @@ def message(world: FakeEnvironment, queue: str, trace: str | None, sender: str, 
 
 TO_ORDER = (Link(ORDER, "d" * 16),)
 LINKED = span("worker", RECEIVE, links=TO_ORDER)
+SETTLED = span("worker", OWN, links=TO_ORDER, operation="settle")
 UNBROKEN = {
     "in_the_trace": (ORDER, [span("api", ORDER, "server"), span("worker", ORDER)], ORDER),
     "by_a_link": (ORDER, [span("api", ORDER, "server"), LINKED], RECEIVE),
     "a_replica": (ORDER, [span("api.1", ORDER, "server"), span("worker.0", ORDER)], ORDER),
     "passed_on_without_spans": (ORDER, [span("api", ORDER, "server")], ORDER),
+    "settled_by_a_span_that_stands_alone": (ORDER, [span("api", ORDER, "server"), LINKED, SETTLED], RECEIVE),
 }
 BROKEN = {
     "no_trace": (None, [span("api", ORDER, "server")], None, "jobs: 17 from api carries no trace"),
@@ -66,11 +68,15 @@ BROKEN = {
         f"results: 17 from worker begins a trace of its own, {OWN}, which nothing that came to worker",
     ),
     "linked_by_the_settlement_alone": (
-        ORDER, [span("api", ORDER, "server"), LINKED, span("worker", OWN, links=TO_ORDER, operation="settle")], OWN,
+        ORDER, [span("api", ORDER, "server"), LINKED, SETTLED], OWN,
         f"results: 17 from worker begins a trace of its own, {OWN}",
     ),
     "the_receiver_is_elsewhere": (
         ORDER, [span("api", ORDER, "server"), span("worker", OWN)], None, "jobs: 17 was received by worker, which has no span",
+    ),
+    "worked_on_apart": (
+        ORDER, [span("api", ORDER, "server"), LINKED, span("worker", OWN), SETTLED], RECEIVE,
+        f"jobs: 17 was worked on by worker in a trace of its own, {OWN}, which does not link to the message's",
     ),
     "dropped_without_spans": (ORDER, [span("api", ORDER, "server")], OWN, "results: 17 from worker begins a trace of its own"),
 }  # fmt: skip
