@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "harness" / "peeklock"
-LEAVES = {"connection_strings", "durations", "errors", "redaction"}
+LEAVES = {"connection_strings", "durations", "errors", "redaction", "trace_context"}
 """What every part may use, and what uses nothing but the others of these."""
 LAYERS = [
     "alerts", "scenario", "scaling", "supervision", "standins", "telemetry", "stack", "preflight", "engine", "verbs", "reports", "cli",

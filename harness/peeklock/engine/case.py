@@ -24,6 +24,7 @@ from peeklock.engine.names import Names
 from peeklock.engine.record import Record
 from peeklock.engine.stepping import Stepper
 from peeklock.engine.timeline import timeline
+from peeklock.engine.tracing import span_trouble
 from peeklock.engine.unanswered import outside_contracts, unanswered
 from peeklock.engine.waiting import Deadline, Signal
 from peeklock.errors import PeeklockError
@@ -32,6 +33,7 @@ from peeklock.scenario.matchers import Mismatch
 from peeklock.scenario.model import Case, Scenario
 from peeklock.scenario.values import resolve
 from peeklock.stack.backend import Environment
+from peeklock.telemetry import service_of
 
 SILENCE = 0.15
 """Seconds without a word after which services are taken to have said all about a failure."""
@@ -245,9 +247,20 @@ def _record(context: CaseContext) -> Record:
         for name, standin in context.environment.standins.items()
         for entry in standin.journal.entries()
     ]
+    telemetry = context.environment.telemetry
+    broke = [
+        Moment(
+            context.environment.clock.real(span.end),
+            service_of(span.service),
+            f"span {span.name}: {span_trouble(span)}",
+            True,
+        )
+        for span in (telemetry.spans() if telemetry is not None else ())
+        if span.status == "error"
+    ]
     real = context.environment.clock.real  # the ledger goes by the clock of the stack, everything else by the machine's
     return Record(
-        (*context.moments, *struck, *asked),
+        (*context.moments, *struck, *asked, *broke),
         tuple(replace(entry, at=real(entry.at)) for entry in context.ledger.entries),
         tuple(lines),
         tuple(exits),

@@ -12,7 +12,7 @@ from typing import Any, assert_never
 
 from peeklock.servicebus.ledger import AboutMessage, Entry, EventKind, Principal
 from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX, TRANSFER_SUFFIX
-from peeklock.telemetry import trace_of
+from peeklock.trace_context import trace_of
 
 SERVICE_RULE = "service-"
 """What the names of the services' own access rules begin with."""

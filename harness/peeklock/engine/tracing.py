@@ -37,10 +37,11 @@ def no_error_spans(context: CaseContext) -> list[str]:
         pass
     telemetry = context.environment.telemetry
     failed = [span for span in (telemetry.spans() if telemetry is not None else []) if span.status == "error"]
-    return [f"{span.service}: {span.name}: {_why(span)}" for span in failed][:5]
+    return [f"{span.service}: {span.name}: {span_trouble(span)}" for span in failed][:5]
 
 
-def _why(span: Span) -> str:
+def span_trouble(span: Span) -> str:
+    """Return what a span with the status `error` tells of it."""
     return span.status_message or str(span.attributes.get("error.type") or "status error")
 
 

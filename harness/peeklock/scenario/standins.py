@@ -15,10 +15,21 @@ REQUEST_KEYS = (
     "api", "api_version", "body", "caller", "deployment", "images", "instructions", "operation", "sent_as", "stream", "text",
 )  # fmt: skip
 """What `when` sees of a request to Azure OpenAI."""
-JOURNAL_KEYS = (*REQUEST_KEYS, "answer", "error", "fault", "finish_reason", "method", "path", "rule", "status")
+JOURNAL_KEYS = (
+    *REQUEST_KEYS,
+    "answer",
+    "error",
+    "fault",
+    "finish_reason",
+    "method",
+    "path",
+    "rule",
+    "status",
+    "trace_id",
+)
 """What `requests` shows of it."""
 BLOB_KEYS = (
-    "blob", "caller", "container", "error", "lacks", "method", "operation", "path", "sent_as", "status",
+    "blob", "caller", "container", "error", "lacks", "method", "operation", "path", "sent_as", "status", "trace_id",
 )  # fmt: skip
 """What `requests` shows of one to the blob door."""
 
@@ -36,7 +47,7 @@ def http_request_keys(standin: HttpStandIn) -> tuple[str, ...]:
 def http_keys(standin: HttpStandIn) -> tuple[str, ...]:
     """Return what `requests` shows of one."""
     own = ("error", "model_status") if standin.kind == "azure_ml" else ()
-    return (*http_request_keys(standin), "answer", "contract", "hung_up", "route", "state", "status", *own)
+    return (*http_request_keys(standin), "answer", "contract", "hung_up", "route", "state", "status", "trace_id", *own)
 
 
 def standin_problems(stack: Stack, services: Collection[str], document: Document) -> list[Problem]:

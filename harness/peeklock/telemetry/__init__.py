@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from peeklock.telemetry.records import Batch, Link, LogRecord, Point, Span, service_of
 from peeklock.telemetry.series import Change, Series
 from peeklock.telemetry.store import Telemetry
-from peeklock.telemetry.trace_context import trace_of
 
 if TYPE_CHECKING:
     from peeklock.telemetry.prometheus import read_page
@@ -29,7 +28,6 @@ __all__ = [
     "Telemetry",
     "read_page",
     "service_of",
-    "trace_of",
 ]
 
 _HOMES = {"Receiver": "receiver", "read_page": "prometheus"}

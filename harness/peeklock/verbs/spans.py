@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,10 +21,11 @@ from peeklock.telemetry import Span
 from peeklock.verbs.where import check_where, compile_where
 
 KEYS = (
-    "attributes", "duration", "end", "events", "kind", "links", "messages", "name", "parent_span_id", "service", "span_id", "start",
-    "status", "status_message", "trace_id",
+    "attributes", "duration", "end", "events", "kind", "links", "logs", "messages", "name", "parent_span_id", "requests", "service",
+    "span_id", "start", "status", "status_message", "trace_id",
 )  # fmt: skip
 """The keys that a span may have."""
+_TRACE_ID = re.compile("[0-9a-f]{32}")
 
 
 class SpansArguments(Model):
@@ -42,8 +44,8 @@ def run(arguments: SpansArguments, context: CaseContext) -> Found:
     if telemetry is None:
         raise VerbFailed("the file asks for no telemetry: write `telemetry: true` in its `stack`")
     spans = telemetry.spans()
-    messages = _messages(context)
-    views = [_view(span, messages) for span in spans if _is_meant(span, arguments)]
+    joined = {"messages": _messages(context), "requests": _requests(context), "logs": _logs(context)}
+    views = [_view(span, joined) for span in spans if _is_meant(span, arguments)]
     matcher = compile_where(arguments.where)
     matching = MatchContext(folder=context.folder)
     judged = [(view, matcher.match(view, matching, "")) for view in views]
@@ -67,8 +69,29 @@ def _messages(context: CaseContext) -> dict[str, list[str]]:
     return {trace: list(ids) for trace, ids in found.items()}
 
 
-def _view(span: Span, messages: Mapping[str, list[str]]) -> dict[str, Any]:
-    """Return what is shown of a span; keys without a value are absent."""
+def _requests(context: CaseContext) -> dict[str, list[str]]:
+    """Return the requests to stand-ins, in words, by the trace that they carry."""
+    found: dict[str, list[str]] = {}
+    for name, standin in context.environment.standins.items():
+        for entry in standin.journal.entries():
+            if trace := entry.view.get("trace_id"):
+                found.setdefault(trace, []).append(f"{name}: {entry.summary}")
+    return found
+
+
+def _logs(context: CaseContext) -> dict[str, list[str]]:
+    """Return the lines of services by the trace whose id one of their keys holds."""
+    lines, _ = context.environment.services.logs(context.log_cursor)
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        ids = {value for value in (line.record or {}).values() if isinstance(value, str) and _TRACE_ID.fullmatch(value)}
+        for trace in ids:
+            found.setdefault(trace, []).append(line.text)
+    return found
+
+
+def _view(span: Span, joined: Mapping[str, Mapping[str, list[str]]]) -> dict[str, Any]:
+    """Return what is shown of a span; keys without a value are absent. `joined`: by key and trace, what belongs to it."""
     traces = dict.fromkeys((span.trace_id, *(link.trace_id for link in span.links)))
     shown = {
         "service": span.service,
@@ -85,7 +108,7 @@ def _view(span: Span, messages: Mapping[str, list[str]]) -> dict[str, Any]:
         "status_message": span.status_message or None,
         "attributes": dict(span.attributes),
         "events": [{"name": each["name"], "attributes": dict(each["attributes"])} for each in span.events],
-        "messages": [each for trace in traces for each in messages.get(trace, ())],
+        **{key: [each for trace in traces for each in of.get(trace, ())] for key, of in joined.items()},
     }
     return {key: value for key, value in shown.items() if value is not None}
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from peeklock.telemetry import Batch, Link, LogRecord, Point, Span, Telemetry, trace_of
+from peeklock.telemetry import Batch, Link, LogRecord, Point, Span, Telemetry
 from peeklock.telemetry.limits import CASE_BYTES, TelemetryRefused
+from peeklock.trace_context import trace_of
 
 SPAN = Span("worker", "settle", "consumer", "a" * 32, "b" * 16, "", 1000.0, 1001.0)
 COUNT = Point("worker", "settled", 1000.0, 5, {"queue": "jobs"}, grows=True, since=900.0)

@@ -11,6 +11,7 @@ from peeklock.stack.blob_door.request import BlobRequest
 from peeklock.stack.servers.servicebus import SERVICE_RULE
 from peeklock.standins import Entry, Journal
 from peeklock.standins.active_faults import ActiveFaults
+from peeklock.trace_context import trace_view
 
 
 class BlobJournal:
@@ -30,7 +31,7 @@ class BlobJournal:
         operation = request.query.get("comp", "")
         view: dict[str, Any] = {"method": method, "operation": operation, "container": container, "blob": blob}
         view |= {"error": error, "lacks": lacks}
-        view = {key: value for key, value in view.items() if value}
+        view = {key: value for key, value in view.items() if value} | trace_view(dict(request.headers))
         view |= {"status": status, "path": f"{container}/{blob}".rstrip("/")}
         if caller is not None:
             service = caller.service.removeprefix(SERVICE_RULE).partition(".")[0]

@@ -19,6 +19,7 @@ from peeklock.standins.http.request_body import decoded
 from peeklock.standins.http.router import NoAnswer, Router
 from peeklock.standins.journal import Entry, Journal
 from peeklock.standins.stand_in import Surroundings
+from peeklock.trace_context import trace_view
 
 if TYPE_CHECKING:
     from peeklock.standins.http.contract import Contract
@@ -88,7 +89,7 @@ class HttpDoor(HttpService):
         )
         how = how or ("no route" if problem or self._contract is None else "by its contract")
         summary = f"{request.method} {request.path} {seen.get('status', 'hung up')} {how}"
-        view = {**request.view(seen.get("parameters", {})), **seen}
+        view = {**request.view(seen.get("parameters", {})), **trace_view(request.http.headers), **seen}
         self._journal.add(life, Entry(time.time(), view, summary, problem))
 
     async def _routed(self, asked: StandInRequest, seen: dict[str, Any]) -> HttpReply:

@@ -29,6 +29,7 @@ from peeklock.standins.openai.faults import OpenAIFault
 from peeklock.standins.openai.reply import Reply
 from peeklock.standins.openai.request import OpenAIRequest, Operation, Picture, pictures_of
 from peeklock.standins.stand_in import Caller, Surroundings
+from peeklock.trace_context import trace_view
 
 LARGEST = 64 << 20
 """Bytes of a request."""
@@ -90,7 +91,7 @@ class OpenAIDoor(HttpService):
             seen |= {"status": 500, "error": "InternalServerError"}
             reply = errors.internal_error(500).reply()
         at = time.time()
-        view = {"method": request.method, "path": request.path, **seen}
+        view = {"method": request.method, "path": request.path, **trace_view(request.headers), **seen}
         how = view.get("fault") or view.get("error") or (f"answers[{view['rule']}]" if "rule" in view else "")
         summary = f"{view.get('deployment', request.path)} {view['status']} {how}".strip()
         self._journal.add(life, Entry(at, view, summary, problem))

@@ -11,9 +11,15 @@ _CARRIERS = ("traceparent", "Diagnostic-Id")
 
 
 def trace_of(properties: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return trace and span id of a message's application properties; None where it carries none."""
+    """Return trace and span id of a message's application properties or a request's headers; None where there are none."""
     for carrier in _CARRIERS:
         found = _TRACEPARENT.fullmatch(str(properties.get(carrier, "")))
         if found is not None and set(found[1]) != {"0"}:
             return found[1], found[2]
     return None
+
+
+def trace_view(headers: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a journal shows of the trace that a request belongs to: `trace_id`, or nothing."""
+    found = trace_of(headers)
+    return {} if found is None else {"trace_id": found[0]}
