@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from peeklock.engine.access import refused_access
+from peeklock.engine.budget import begin_budget, over_budget
 from peeklock.engine.clients import Clients
 from peeklock.engine.context import CaseContext, slug_of
 from peeklock.engine.diagnosis import hint, likely_cause
@@ -86,7 +87,7 @@ class CaseRun:
             stop_listening()
             self._await_abandoned(context)
         total = time.monotonic() - started
-        durations = Durations(setup, context.waiting, max(0.0, total - setup - context.waiting))
+        durations = Durations(setup, context.spent.waiting, max(0.0, total - setup - context.spent.waiting))
         failure = None
         if error or also:
             failure = _redacted(_failure(context, error, also, record), Redactor(context.secrets))
@@ -194,6 +195,7 @@ def _steps(context: CaseContext, emit: Callable[[Event], None]) -> tuple[StepFai
     stepper = Stepper(context, emit)
     error: StepFailed | None = None
     also: list[str] = []
+    begin_budget(context)
     context.scaler.begin()
     try:
         stepper.run_all((*context.scenario.background, *context.case.steps))
@@ -216,6 +218,7 @@ def _steps(context: CaseContext, emit: Callable[[Event], None]) -> tuple[StepFai
             also.append(f'finally "{title(step)}": {failed}')
     if error is None:
         also += broken(context)
+        also += over_budget(context)
         return error, also
     if "contracts_hold" in held(context):  # what broke a contract is often what failed the step
         also += [f"contracts_hold: {each}" for each in outside_contracts(context.environment)[:3]]

@@ -21,6 +21,30 @@ from peeklock.engine.scaler import Scaler
 from peeklock.engine.waiting import Deadline, Signal
 from peeklock.scenario.model import Case, Scenario
 from peeklock.stack.backend import Environment
+from peeklock.supervision.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request of an `http` step that was answered."""
+
+    service: str
+    """`test` for one to a URL."""
+    method: str
+    path: str
+    status: int
+    seconds: float
+
+
+@dataclass
+class Spent:
+    """What a case has cost so far."""
+
+    waiting: float = 0.0
+    """Seconds."""
+    requests: list[Request] = field(default_factory=list)
+    used: dict[str, list[Usage]] = field(default_factory=dict)
+    """What the services of its budget had used before it."""
 
 
 @dataclass
@@ -46,6 +70,7 @@ class CaseContext:
     """Where the relative paths of the running step start."""
     started_at: float = field(default_factory=time.time)
     moments: list[Moment] = field(default_factory=list)
+    spent: Spent = field(default_factory=Spent)
     log_cursor: int = 0
     exit_cursor: int = 0
     stopped: set[str] = field(default_factory=set)
@@ -53,8 +78,6 @@ class CaseContext:
     update_snapshots: bool = False
     abandoned: list[Call[Any]] = field(default_factory=list)
     """What was given up when its time was over, and may still be at it."""
-    waiting: float = 0.0
-    """Seconds spent waiting so far."""
 
     @cached_property
     def scaler(self) -> Scaler:

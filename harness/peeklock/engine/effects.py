@@ -29,7 +29,7 @@ def nothing_lost(context: CaseContext) -> list[str]:
         return Look(not lost, lost, context.unexpected_exit())
 
     waited = wait_until(look, context.deadline.sooner(PATIENCE), context.signal)
-    context.waiting += waited.seconds
+    context.spent.waiting += waited.seconds
     return [] if waited.good else waited.last[:_SHOWN]
 
 

@@ -54,7 +54,7 @@ def no_stuck_messages(context: CaseContext) -> list[str]:
         return Look(not waiting, waiting, context.unexpected_exit())
 
     waited = wait_until(look, context.deadline.sooner(STUCK_AFTER), context.signal)
-    context.waiting += waited.seconds
+    context.spent.waiting += waited.seconds
     return [] if waited.good else waited.last[:5]
 
 

@@ -58,7 +58,7 @@ class Stepper:
 
     def run(self, step: Step) -> None:
         """Run one step with its waiting, expectation and captures. Raises `StepFailed`, `RedactedError` and `Unforeseen`."""
-        started, waited_before = time.monotonic(), self._context.waiting
+        started, waited_before = time.monotonic(), self._context.spent.waiting
         self._tries, ok = 1, False
         try:
             self._check_time(step)
@@ -82,7 +82,7 @@ class Stepper:
                     step.verb.name,
                     step.document.span(step.path).line,
                     ended - started,
-                    self._context.waiting - waited_before,
+                    self._context.spent.waiting - waited_before,
                     self._tries,
                     ok,
                 )
@@ -191,7 +191,7 @@ class Stepper:
             return Look(good, seen, "" if good else self._final(step, seen))
 
         waited = wait_until(look, deadline, self._context.signal, stable_for=times.stable_for)
-        self._context.waiting += waited.seconds
+        self._context.spent.waiting += waited.seconds
         return waited
 
     def _final(self, step: Step, seen: _Seen) -> str:
@@ -275,7 +275,7 @@ class Stepper:
             return Look(came_true, seen)
 
         waited = wait_until(look, deadline, self._context.signal)
-        self._context.waiting += waited.seconds
+        self._context.spent.waiting += waited.seconds
         if waited.good:
             after = f"after {waited.seconds:.1f} s of {window:g} s"
             notes = (f"actual    {show(waited.last.found.value)}",)

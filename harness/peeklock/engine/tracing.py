@@ -26,15 +26,20 @@ def trace_unbroken(context: CaseContext) -> list[str]:
         return Look(not found, found)
 
     waited = wait_until(look, context.deadline.sooner(SPANS_WITHIN), context.signal)
-    context.waiting += waited.seconds
+    context.spent.waiting += waited.seconds
     return waited.last[:5]
+
+
+def await_spans(context: CaseContext) -> None:
+    """Let services export the last spans of a case."""
+    deadline = Deadline(min(1.0, context.deadline.left))
+    while not deadline.passed and context.signal.wait(context.signal.count, min(QUIET, deadline.left)):
+        pass
 
 
 def no_error_spans(context: CaseContext) -> list[str]:
     """No service traced an operation that failed."""
-    deadline = Deadline(min(1.0, context.deadline.left))
-    while not deadline.passed and context.signal.wait(context.signal.count, min(QUIET, deadline.left)):
-        pass
+    await_spans(context)
     telemetry = context.environment.telemetry
     failed = [span for span in (telemetry.spans() if telemetry is not None else []) if span.status == "error"]
     return [f"{span.service}: {span.name}: {span_trouble(span)}" for span in failed][:5]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from peeklock.scenario.alert_rules import load_rules
+from peeklock.scenario.budget import budget_problems
 from peeklock.scenario.criteria import known_criteria
 from peeklock.scenario.document import DataPath, Document, parse
 from peeklock.scenario.errors import Problem, ScenarioInvalid, suggestion
@@ -67,6 +68,8 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
         for name, row in _spread(key, case, document, problems)
     ]
     problems += _service_problems(header, document)
+    budgets = {key: case.budget for key, case in header.cases.items()}
+    problems += budget_problems(budgets, header.stack, header.services, document)
     problems += telemetry_problems(header.always, header.stack, document)
     problems += standin_problems(header.stack, header.services, document)
     problems += identity_problems(header.stack, header.services, document)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from peeklock.alerts import Rule
+from peeklock.scenario.budget import Budget
 from peeklock.scenario.document import DataPath, Document
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.fields import Model
@@ -20,7 +21,7 @@ from peeklock.scenario.services import Service
 from peeklock.scenario.topology import DEPENDENCIES, Stack
 from peeklock.scenario.vocabulary import VerbSpec
 
-Ability = Literal["clock", "faults", "exact_ledger", "docker"]
+Ability = Literal["clock", "faults", "exact_ledger", "docker", "usage"]
 Waivable = Literal[
     "no_dead_letters",
     "no_error_logs",
@@ -69,6 +70,7 @@ class CaseHeader(Model):
     requires: list[Ability] = []
     clock: Clock = "real"
     allow: list[Waivable] = Field([], description="invariants of `always` that this case waives")
+    budget: Budget | None = Field(None, description="what the case may use at most")
     vars: dict[str, Any] = {}
     matrix: dict[str, list[Any]] | list[dict[str, Any]] | None = Field(
         None, description="lists: one case for each combination; a list of mappings: one case for each"
@@ -211,7 +213,8 @@ class Scenario:
         docker = ["docker"] if any(service.run is None for service in self.header.services.values()) else []
         steps = walk((*self.background, *case.steps, *self.finally_))
         by_steps = [ability for step in steps for ability in step.verb.requires]
-        return list(dict.fromkeys([*self.header.requires, *case.header.requires, *clock, *docker, *by_steps]))
+        usage = ["usage"] if case.header.budget is not None and case.header.budget.services else []
+        return list(dict.fromkeys([*self.header.requires, *case.header.requires, *clock, *docker, *usage, *by_steps]))
 
     def starts_at(self, case: Case) -> datetime | None:
         """Return what the clock shows when a case begins; None for the machine's time."""

@@ -15,6 +15,7 @@ from peeklock.stack.faults import Fault
 from peeklock.stack.names.names import Names
 from peeklock.standins import StandIn, Surroundings
 from peeklock.supervision.commands import Commands
+from peeklock.supervision.usage import Usage
 from peeklock.telemetry import Telemetry
 
 Ports = Mapping[str, Sequence[int]]
@@ -140,6 +141,9 @@ class Services(Protocol):
 
     def running(self, service: str) -> int:
         """How many replicas run."""
+
+    def usage(self, service: str, *, anew: bool = False) -> list[Usage]:
+        """CPU time and memory of each replica that runs; `anew`: the peak of its memory begins anew after this."""
 
     def logs(self, after: int = 0) -> tuple[list[LogLine], int]:
         """Lines of this environment since the cursor `after`, in the order read, and the new cursor; none past the end."""
@@ -337,7 +341,7 @@ class Stack(Protocol):
 
     @property
     def abilities(self) -> frozenset[str]:
-        """What a case may `require` of it: `exact_ledger`, `clock`, `faults`, `docker`."""
+        """What a case may `require` of it: `exact_ledger`, `clock`, `faults`, `docker`, `usage`."""
 
     def why_not(self, ability: str) -> str:
         """Why it has not an ability, in a few words; empty when there is no more to say."""

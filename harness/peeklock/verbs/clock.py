@@ -80,7 +80,7 @@ def _await_metrics(context: CaseContext) -> None:
         return Look(set(running) <= set(map(service_of, telemetry.exported())), None)
 
     for look, seconds in ((silent, FIRST_WITHIN), (late, METRICS_WITHIN)):
-        context.waiting += wait_until(look, context.deadline.sooner(seconds), context.signal).seconds
+        context.spent.waiting += wait_until(look, context.deadline.sooner(seconds), context.signal).seconds
 
 
 def _is_counted(signal: str) -> bool:

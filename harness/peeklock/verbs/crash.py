@@ -79,7 +79,7 @@ def _wait(service: str, within: float, context: CaseContext) -> Found:
     if point is None:
         raise VerbFailed(f"no crash point was set for {service}: a step before must say crash: {{service: …, at: …}}")
     waited = wait_until(lambda: Look(point.done.is_set(), None), context.deadline.sooner(within), context.signal)
-    context.waiting += waited.seconds
+    context.spent.waiting += waited.seconds
     if not waited.good:
         raise VerbFailed(f"{service} did not come to {point.at}: {waited.why}")
     if point.trouble:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from pydantic import Field, model_validator
 
-from peeklock.engine.context import CaseContext
+from peeklock.engine.context import CaseContext, Request
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.redaction import redact
@@ -179,7 +179,10 @@ class _Request:
             context.environment.check()
         told = f"{self.arguments.method.upper()} {response.url.path} → {response.status_code}"
         context.note(self.actor, told, alarming=response.status_code >= 500, at=began_at)
-        return _facts(response, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        method, path = self.arguments.method.upper(), response.url.path
+        context.spent.requests.append(Request(self.actor, method, path, response.status_code, seconds))
+        return _facts(response, seconds)
 
     async def _answer(self, client: httpx.AsyncClient) -> httpx.Response:
         with _files(self.arguments) as files:

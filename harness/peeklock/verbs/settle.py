@@ -40,7 +40,7 @@ def run(arguments: SettleArguments, context: CaseContext) -> Found:
 
     started = time.monotonic()
     waited = wait_until(look, context.deadline.sooner(arguments.within), context.signal)
-    context.waiting += time.monotonic() - started
+    context.spent.waiting += time.monotonic() - started
     if not waited.good:
         raise VerbFailed(f"not settled: {waited.why}", notes=tuple(waited.last[:10]))
     _hear_out(context)
@@ -58,7 +58,7 @@ def _hear_out(context: CaseContext) -> None:
         return Look(not any(receiver.get("in_hand") for receiver in receivers), None)
 
     waited = wait_until(look, context.deadline.sooner(LAST_WORDS), context.signal)
-    context.waiting += waited.seconds
+    context.spent.waiting += waited.seconds
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:

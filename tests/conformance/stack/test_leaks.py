@@ -24,7 +24,8 @@ print("started", flush=True)
 stack = EmbeddedStack.start(root, ["postgres", "blobs", "servicebus"])
 environment = stack.environment(project.spec(services={"api": project.service("--grandchild", replicas=2)}))
 print(json.dumps({
-    "ports": [stack.servers.postgres().port, stack.servers.blobs().port, *environment.services.ports()["api"]],
+    "ports": [stack.servers.postgres().port, stack.servers.blobs().port,
+              *(int(url.rpartition(":")[2]) for url in environment.services.urls("api"))],
     "supervisor": stack._supervisor.call("hello")["pid"],
 }), flush=True)
 sys.stdin.read()

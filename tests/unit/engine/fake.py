@@ -22,6 +22,7 @@ from peeklock.stack.faults import Fault
 from peeklock.standins import StandIn
 from peeklock.supervision.client import SupervisorClient
 from peeklock.supervision.commands import Commands
+from peeklock.supervision.usage import Usage
 from peeklock.telemetry import Telemetry
 from peeklock.verbs import VOCABULARY
 
@@ -34,6 +35,10 @@ class FakeServices:
         self.lines: list[LogLine] = []
         self.gone: list[Exit] = []
         self.done: list[str] = []
+        self.used: list[Usage] = []
+
+    def usage(self, service: str, *, anew: bool = False) -> list[Usage]:
+        return self.used
 
     def names(self) -> tuple[str, ...]:
         return self._names

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,12 @@ from peeklock.stack.local import LocalStack
 from peeklock.stack.project.folder import passing_folder
 from peeklock.stack.servers.blobs import new_accounts
 from peeklock.stack.servers.group import AnyServer
+from peeklock.supervision import usage
 from peeklock.supervision.client import SupervisorClient
 
 _ABILITIES = frozenset({"exact_ledger", "faults", "docker"})
+_DEPENDING: Mapping[str, Callable[[], str]] = {"clock": faketime.why_not, "usage": usage.why_not}
+"""Abilities that depend on the machine, with what tells why one is not there."""
 _TRIES = 5
 
 
@@ -44,10 +47,10 @@ class ContainersStack(LocalStack):
 
     @property
     def abilities(self) -> frozenset[str]:
-        return _ABILITIES if faketime.why_not() else _ABILITIES | {"clock"}
+        return _ABILITIES | {ability for ability, why_not in _DEPENDING.items() if not why_not()}
 
     def why_not(self, ability: str) -> str:
-        return faketime.why_not() if ability == "clock" else ""
+        return _DEPENDING[ability]() if ability in _DEPENDING else ""
 
     @property
     def place(self) -> str:

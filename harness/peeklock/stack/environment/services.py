@@ -21,6 +21,7 @@ from peeklock.stack.errors import StackError
 from peeklock.supervision.children import Children
 from peeklock.supervision.client import Push, SupervisorClient
 from peeklock.supervision.readiness import Watcher, announces, json_record
+from peeklock.supervision.usage import Usage, forget_peak, usage_of
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|(^|_)KEY$|API_?KEY|ACCOUNT_?KEY", re.IGNORECASE)
 
@@ -60,8 +61,6 @@ class LocalServices:
         self._wakes: dict[int, Callable[[], None]] = {}
         self._wanted = {name: service.initial for name, service in spec.services.items()}
         """How many replicas `start` starts: those that a case begins with, or as many as `scale` has said."""
-        self.ready_after: dict[str, float] = {}
-        """Seconds from spawn to ready by service, for the report; services that were found running are absent."""
         self._end_listening = supervisor.listen(prefix, self._on_push)
 
     # -- events --------------------------------------------------------------------------------------------------------
@@ -118,9 +117,6 @@ class LocalServices:
         """Services, and replicas of those that have several."""
         return process_names(self._spec.services)
 
-    def ports(self) -> dict[str, list[int]]:
-        return self._ports
-
     def url(self, service: str) -> str:
         service, replica = self._meant(service)
         return self.urls(service)[replica or 0]
@@ -148,6 +144,13 @@ class LocalServices:
     def _split(self, child: str) -> tuple[str, int]:
         service, _, replica = child[len(self._prefix) :].rpartition(".")
         return service, int(replica)
+
+    def usage(self, service: str, *, anew: bool = False) -> list[Usage]:
+        leaders = self._children.leaders(f"{self._prefix}{service}.").values()
+        found = [usage for leader in leaders if (usage := usage_of(leader)) is not None]
+        for leader in leaders if anew else ():
+            forget_peak(leader)
+        return found
 
     def source(self, service: str) -> str:
         """The fingerprint of what the service is made of, now."""
@@ -261,7 +264,6 @@ class LocalServices:
         title = f"service {service}" + (f" (replica {replica})" if definition.most > 1 else "")
         log_file = self._log_dir / f"{service}.log"
         name = self._name(service, replica)
-        began = time.monotonic()
         meta = {"service": service, "replica": replica, "source": self.source(service)}
         told = self._told(service, replica)
         watcher = Watcher(
@@ -285,7 +287,6 @@ class LocalServices:
             raise
         finally:
             watcher.close()
-        self.ready_after[service] = time.monotonic() - began
 
     def _seen(self, service: str) -> list[int]:
         """Where others find it: at the relay, or at its own ports."""
