@@ -232,3 +232,35 @@ def test_alerts_look_at_telemetry_by_the_clock_of_the_case(peeklock: Run, projec
         (project / name).write_text(text, encoding="utf-8")
     found = peeklock("run", "traced.yaml", "--repeat", "3")
     assert found.returncode == 0, found.stdout
+
+
+def test_rules_are_tried_on_a_run_that_has_been(peeklock: Run, project: Path) -> None:
+    """Those of the scenario, and others; both see the run's own clock."""
+    assert peeklock("run", "alerts.yaml").returncode == 0
+    found = peeklock("alerts", "alerts.yaml")
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "alerts.yaml::fires_and_clears" in found.stdout
+    assert "dead_letters: fired" in found.stdout
+    assert "for EntityName: jobs, resolved" in found.stdout
+    (project / "other.yaml").write_text(RULES.replace("threshold: 1", "threshold: 9"), encoding="utf-8")
+    others = peeklock("alerts", "other.yaml", "--run", ".peeklock/run-1")
+    assert "errors: did not fire: at" in others.stdout
+    assert "was 2 (greater than 9 fires)" in others.stdout
+
+
+def test_without_a_recorded_run_the_remedy_is_told(peeklock: Run) -> None:
+    found = peeklock("alerts", "alerts.yaml")
+    assert found.returncode == 3
+    assert "no run has kept what alert rules could look at" in found.stderr
+    assert "how to fix: peeklock run alerts.yaml" in found.stderr
+
+
+def test_a_spoilt_recording_is_told_by_its_line(peeklock: Run, project: Path) -> None:
+    place = project / ".peeklock" / "run-1" / "case" / "signals.ndjson"
+    place.parent.mkdir(parents=True)
+    place.write_text('{"case": "alerts.yaml::x", "start": 1, "end": 2}\n{"metric": "m"}\n', encoding="utf-8")
+    found = peeklock("alerts", "rules.yaml")
+    assert found.returncode == 3
+    assert "this is no recording of a case" in found.stderr
+    assert "signals.ndjson, line 2" in found.stderr
+    assert "Traceback" not in found.stderr

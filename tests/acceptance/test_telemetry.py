@@ -233,3 +233,23 @@ def test_a_page_of_metrics_is_read(tmp_path: Path, peeklock: Run) -> None:
     done = peeklock("run", "orders.yaml", cwd=tmp_path)
     assert "PASSED  orders.yaml::an_order_is_counted" in done.stdout, done.stdout + done.stderr
     assert "metrics came of other names: orders_total" in done.stdout
+
+
+OF_THE_BUS = """\
+scenario: Orders
+stack: {servicebus: {queues: {orders: , other: }}}
+cases:
+  two_wait:
+    steps:
+      - send: {queue: orders, text: a, times: 2}
+      - metrics: {of: servicebus, name: peeklock_servicebus_messages, where: {entity: orders, state: active}}
+        expect: {value: 2, series: {$len: 1}}
+      - metrics: {of: servicebus, name: peeklock_servicebus_operations_total, where: {entity: orders, operation: enqueued}}
+        expect: {value: {$gte: 2}}
+"""
+
+
+def test_the_emulators_own_metrics_are_read(tmp_path: Path, peeklock: Run) -> None:
+    (tmp_path / "orders.yaml").write_text(OF_THE_BUS, encoding="utf-8")
+    done = peeklock("run", "orders.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr

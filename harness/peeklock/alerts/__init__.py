@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from peeklock.alerts.arm import AlertRuleError, read_template
-from peeklock.alerts.evaluation import Alert, Look, Looks, Measured, alerts_of, evaluate, looks
+from peeklock.alerts.evaluation import Alert, Look, Looks, Measured, alerts_of, evaluate, looks, nearest
 from peeklock.alerts.kql import KqlError, Query, Row, compile_query
 from peeklock.alerts.point import Point, sampled, summed
+from peeklock.alerts.recording import Recording, RecordingError, read_recording
 from peeklock.alerts.rule import (
     EACH,
     Aggregation,
@@ -35,12 +36,16 @@ __all__ = [
     "Operator",
     "Point",
     "Query",
+    "Recording",
+    "RecordingError",
     "Row",
     "Rule",
     "alerts_of",
     "compile_query",
     "evaluate",
     "looks",
+    "nearest",
+    "read_recording",
     "read_template",
     "sampled",
     "summed",

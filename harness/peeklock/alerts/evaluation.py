@@ -9,11 +9,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import product
 
 from peeklock.alerts.kql import Row, Tables
 from peeklock.alerts.point import Point
-from peeklock.alerts.rule import EACH, Condition, Dimension, LogCondition, MetricCondition, Rule
+from peeklock.alerts.rule import EACH, Condition, Dimension, LogCondition, MetricCondition, Operator, Rule
 from peeklock.durations import format_duration
 
 
@@ -76,6 +77,19 @@ def alerts_of(rule: Rule, past: Looks) -> list[Alert]:
     """Return the alerts that came of a rule's evaluations, in the order in which they fired."""
     alerts = [alert for series, each in past.items() for alert in _alerts(rule, dict(series), each)]
     return sorted(alerts, key=lambda alert: alert.fired_at)
+
+
+def nearest(rule: Rule, past: Looks) -> str:
+    """Return the evaluation that came nearest to firing, in words."""
+    seen = [look for series in past.values() for look in series if look.values[0] is not None]
+    if not rule.enabled:
+        return f"{rule.name} is not enabled"
+    if not seen:
+        return f"{rule.name} saw no data; it is evaluated each {format_duration(rule.frequency)}"
+    below = rule.conditions[0].operator in (Operator.LESS_THAN, Operator.LESS_THAN_OR_EQUAL)
+    look = (min if below else max)(seen, key=lambda look: look.values[0] or 0.0)
+    moment = datetime.fromtimestamp(look.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"at {moment} {look.why}"
 
 
 def evaluate(rule: Rule, measured: Measured, start: float, end: float) -> list[Alert]:

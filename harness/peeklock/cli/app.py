@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from peeklock import __version__
-from peeklock.cli import check, coverage, dlq, env, images, init, plan, preflight, record, run, schema, setup, warm
+from peeklock.cli import (
+    alerts,
+    check,
+    coverage,
+    dlq,
+    env,
+    images,
+    init,
+    plan,
+    preflight,
+    record,
+    run,
+    schema,
+    setup,
+    warm,
+)
 
 app = typer.Typer(
     name="peeklock",
@@ -20,6 +35,7 @@ app = typer.Typer(
 
 app.command("run")(run.run)
 app.command("check")(check.check)
+app.command("alerts")(alerts.alerts)
 app.command("coverage")(coverage.coverage)
 app.command("plan")(plan.plan)
 app.command("preflight")(preflight.preflight)

@@ -152,7 +152,7 @@ def _run(
 
 
 def _with_artefacts(event: Event, folder: Path, reports: FanOut) -> Event:
-    if not isinstance(event, CaseFinished) or event.outcome not in ("failed", "error"):
+    if not isinstance(event, CaseFinished) or event.outcome not in ("passed", "failed", "error"):
         return event
     return reports.attempt(f"the artefacts of {event.case}", lambda: write_artefacts(event, folder), event)
 

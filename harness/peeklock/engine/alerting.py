@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from peeklock.alerts import Alert, Looks, Measured, MetricCondition, Operator, Rule, alerts_of, looks
+from peeklock.alerts import Alert, Measured, MetricCondition, Recording, Rule, alerts_of, looks, nearest
 from peeklock.alerts.tables import METRICS, TELEMETRY_TABLES
-from peeklock.durations import format_duration
 from peeklock.engine.context import CaseContext
-from peeklock.engine.ledger import iso
-from peeklock.engine.signals import measured
+from peeklock.engine.signals import everything, measured
 from peeklock.scenario.errors import suggestion
 
 
@@ -29,18 +27,16 @@ def judge(context: CaseContext, name: str) -> Judged:
     start, end = clock.shown(context.started_at), clock.now().timestamp()
     seen = measured(context, end, rule.signals)
     past = looks(rule, seen, start, end)
-    return Judged(alerts_of(rule, past), "; ".join([_nearest(rule, past), *_missing(context, rule, seen)]))
+    return Judged(alerts_of(rule, past), "; ".join([nearest(rule, past), *_missing(context, rule, seen)]))
 
 
-def _nearest(rule: Rule, past: Looks) -> str:
-    seen = [look for series in past.values() for look in series if look.values[0] is not None]
-    if not rule.enabled:
-        return f"{rule.name} is not enabled"
-    if not seen:
-        return f"{rule.name} saw no data; it is evaluated each {format_duration(rule.frequency)}"
-    below = rule.conditions[0].operator in (Operator.LESS_THAN, Operator.LESS_THAN_OR_EQUAL)
-    look = (min if below else max)(seen, key=lambda look: look.values[0] or 0.0)
-    return f"at {iso(look.at)} {look.why}"
+def record(context: CaseContext) -> Recording | None:
+    """Return all that rules could look at in a case whose file names any, for `peeklock alerts`."""
+    if not context.scenario.alerts:
+        return None
+    clock = context.environment.clock
+    start, end = clock.shown(context.started_at), clock.now().timestamp()
+    return Recording(context.id, start, end, everything(context, end))
 
 
 def _missing(context: CaseContext, rule: Rule, seen: Measured) -> Iterator[str]:

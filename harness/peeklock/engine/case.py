@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from peeklock.engine import alerting
 from peeklock.engine.access import refused_access
 from peeklock.engine.budget import begin_budget, over_budget
 from peeklock.engine.clients import Clients
@@ -269,6 +270,7 @@ def _record(context: CaseContext) -> Record:
         tuple(exits),
         context.started_at,
         frozenset(context.secrets),
+        alerting.record(context),
     )
 
 

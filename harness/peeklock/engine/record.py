@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from peeklock.alerts import Recording
 from peeklock.engine.failure import Moment
 from peeklock.servicebus.ledger import Entry
 from peeklock.stack.backend import Exit, LogLine
@@ -19,3 +20,5 @@ class Record:
     exits: tuple[Exit, ...]
     started_at: float
     secrets: frozenset[str]
+    signals: Recording | None = None
+    """What alert rules could look at, of a file that names any."""

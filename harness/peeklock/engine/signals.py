@@ -33,6 +33,17 @@ def measured(context: CaseContext, end: float, wanted: Collection[str]) -> Measu
     return Measured(dict(_metrics(context, end, [name for name in wanted if name not in TABLES])), tables)
 
 
+def everything(context: CaseContext, end: float) -> Measured:
+    """Return all that there is until `end`."""
+    telemetry = context.environment.telemetry
+    own = {series.name for series in telemetry.series()} if telemetry is not None else set()
+    found = measured(context, end, [*TABLES, *METRICS, *own])
+    return Measured(
+        {name: points for name, points in found.metrics.items() if points},
+        {name: rows for name, rows in found.tables.items() if rows},
+    )
+
+
 def _metrics(context: CaseContext, end: float, wanted: Sequence[str]) -> Iterator[tuple[str, Sequence[Point]]]:
     telemetry = context.environment.telemetry
     own = custom_metrics(telemetry.series()) if telemetry is not None else {}

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from peeklock.alerts import Recording
 from peeklock.engine.events import CaseFinished
 from peeklock.engine.ledger import body_of
 from peeklock.engine.record import Record
@@ -17,18 +18,29 @@ from peeklock.reports.failure_text import render_failure, render_timeline
 from peeklock.servicebus.ledger import Entry, to_json
 from peeklock.stack.project.folder import new_folder
 
+SIGNALS = "signals.ndjson"
+"""What alert rules could look at, of a case whose file names any; also when it passed."""
 _WIDE = 200
 
 
 def write_artefacts(finished: CaseFinished, folder: Path) -> CaseFinished:
-    """Write what was seen during a case below `folder`, redacted, and return the event with the place of it."""
+    """Write what was seen during a case below `folder`, redacted, and return the event with the place of it.
+
+    Of a case that passed only what is asked for by `peeklock alerts` is kept.
+    """
     record = finished.record
+    if finished.outcome == "passed":
+        if record is not None and record.signals is not None:
+            _write_signals(record.signals, new_folder(folder, _name(finished)), Redactor(record.secrets))
+        return finished
     if record is None and not finished.traceback:
         return finished
     redact = Redactor(record.secrets if record is not None else ())
     place = new_folder(folder, _name(finished))  # no case hides another one of the same name
     for name, text in _files(record).items() if record is not None else ():
         (place / name).write_text(redact(text), encoding="utf-8", errors="backslashreplace")
+    if record is not None and record.signals is not None:
+        _write_signals(record.signals, place, redact)
     if finished.traceback:
         (place / "traceback.txt").write_text(redact(finished.traceback), encoding="utf-8", errors="backslashreplace")
     if finished.failure is None:
@@ -36,6 +48,11 @@ def write_artefacts(finished: CaseFinished, folder: Path) -> CaseFinished:
     told = "\n".join(render_failure(finished, _WIDE)) + "\n"
     (place / "failure.txt").write_text(redact(told), encoding="utf-8", errors="backslashreplace")
     return replace(finished, artefacts=place)
+
+
+def _write_signals(signals: Recording, place: Path, redact: Redactor) -> None:
+    text = "".join(f"{redact(line)}\n" for line in signals.lines())
+    (place / SIGNALS).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _files(record: Record) -> dict[str, str]:

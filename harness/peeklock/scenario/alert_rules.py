@@ -91,7 +91,7 @@ def load_rules(
             problems.append(document.problem(place, f"no such file: {name}", fix=fix))
             continue
         try:
-            found, wrong = _read(file, telemetry=stack.telemetry is not None)
+            found, wrong = read_rules(file, telemetry=stack.telemetry is not None)
         except ScenarioInvalid as error:
             problems += error.problems
             continue
@@ -132,7 +132,8 @@ def _on_blobs(condition: Condition) -> bool:
     return condition.query.table == "StorageBlobLogs"
 
 
-def _read(file: Path, *, telemetry: bool) -> tuple[list[Rule], list[Problem]]:
+def read_rules(file: Path, *, telemetry: bool) -> tuple[list[Rule], list[Problem]]:
+    """Return the rules of one file, and what is wrong. `telemetry`: whether services tell any. Raises `ScenarioInvalid`."""
     document = parse(file)
     if isinstance(document.data, dict) and "resources" in document.data:
         return _of_template(document, telemetry=telemetry)

@@ -88,7 +88,7 @@ def test_a_container_and_a_process_see_the_same_addresses_and_each_other(
 def test_what_a_container_uses_is_told_like_that_of_a_process(stack: ContainersStack, project: Project) -> None:
     """By the kernel that both run on."""
     services = {"near": project.service(), "api": service(ASKING)}
-    environment = stack.environment(project.spec(services=services, postgres=False, blobs=False))
+    environment = stack.environment(project.spec(services=services, blobs=False))
     for name in services:
         (usage,) = environment.services.usage(name, anew=True)
         assert usage.cpu > 0
