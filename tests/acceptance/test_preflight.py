@@ -129,3 +129,88 @@ def test_a_password_is_in_no_output(peeklock: Run, tmp_path: Path, secret: str) 
     assert (done.returncode, as_json.returncode) == (1, 1), done.stdout + done.stderr
     shown = done.stdout + done.stderr + as_json.stdout + as_json.stderr
     assert not [part for part in (secret, "w#rd", "ss/w", "With?All", "slash", "code-") if part in shown], shown
+
+
+SYSTEM = """\
+scenario: API and worker
+preflight: true
+stack:
+  postgres: {migrations: ../migrations}
+  servicebus: {queues: {jobs: {consumers: [worker]}, results: }}
+services:
+  api: {run: [python, api.py], env: {JOBS_QUEUE: jobs}, ready: {http: /ready}}
+  worker: {run: [python, worker.py], env: {JOBS_QUEUE: jobs}, ready: {log: worker started}}
+cases:
+  one:
+    steps:
+      - preflight:
+        expect: {findings: []}
+"""
+
+
+@pytest.fixture
+def system(project: Path) -> Path:
+    """A scenario of the toy, with a database."""
+    (project / "migrations").mkdir()
+    (project / "migrations" / "1.sql").write_text("CREATE TABLE jobs (id int PRIMARY KEY, name text NOT NULL)")
+    path = project / "scenarios" / "system.yaml"
+    path.write_text(SYSTEM)
+    return path
+
+
+def test_a_scenario_file_whose_services_are_fine(peeklock: Run, system: Path) -> None:
+    """The command and `preflight: true` agree."""
+    done = peeklock("preflight", "scenarios/system.yaml")
+    assert (done.returncode, done.stdout.splitlines()[-1].partition(";")[0]) == (0, "no fault"), (
+        done.stdout + done.stderr
+    )
+    done = peeklock("run", "scenarios/system.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_service_that_is_told_a_wrong_queue_is_never_started(peeklock: Run, system: Path) -> None:
+    """`preflight: true` fails the case by name; the worker, which would wait for ever, does not even start."""
+    system.write_text(SYSTEM.replace("worker.py], env: {JOBS_QUEUE: jobs}", "worker.py], env: {JOBS_QUEUE: jobz}"))
+    for command in ("preflight", "run"):
+        done = peeklock(command, "scenarios/system.yaml")
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert 'queue-missing: there is no queue "jobz", which worker is told to use' in done.stdout
+        assert "where: scenarios/system.yaml:8 (JOBS_QUEUE)" in done.stdout
+        assert "services ready" not in done.stdout
+
+
+def test_a_service_that_does_not_come_up_is_a_fault(peeklock: Run, system: Path) -> None:
+    system.write_text(SYSTEM.replace("[python, worker.py]", "[python, -c, 'raise SystemExit(3)']"))
+    done = peeklock("preflight", "scenarios/system.yaml")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "not-started: service worker" in done.stdout
+
+
+def test_a_deployment_is_held_to_a_scenario_file(peeklock: Run, project: Path, deployment: dict[str, str]) -> None:
+    """A column that somebody changed by hand, and a queue and a container that were never created."""
+    write(project, "api", deployment)
+    declared = SCENARIO.replace("results: }", "results: , audits: }").replace("[images]", "[images, thumbnails]")
+    (project / "scenarios" / "deployed.yaml").write_text(declared)
+    other = project / "migrations2"
+    other.mkdir()
+    (other / "1.sql").write_text(
+        "CREATE TABLE jobs (id int PRIMARY KEY, title text NOT NULL); CREATE TABLE runs (id int)"
+    )
+    path = project / "scenarios" / "deployed.yaml"
+    path.write_text(declared.replace("../migrations", "../migrations2"))
+    done = peeklock("preflight", "scenarios/deployed.yaml", "--env", "api.env")
+    assert done.returncode == 1, done.stdout + done.stderr
+    told = {line.partition(":")[0] for line in done.stdout.splitlines() if not line.startswith(" ")}
+    assert {"queue-missing", "container-missing", "schema-drift", "table-missing"} <= told, done.stdout
+    assert 'there is no queue or topic "audits"' in done.stdout
+    assert "title text NOT NULL" in done.stdout
+    assert "name text NOT NULL is in no migration" in done.stdout
+
+
+def test_a_scenario_that_is_not_one(peeklock: Run, project: Path) -> None:
+    (project / "bad.yaml").write_text("scenario: x\n")
+    for path in ("bad.yaml", "nowhere.yaml"):
+        done = peeklock("preflight", path)
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert path in done.stderr
+        assert "Traceback" not in done.stderr

@@ -19,6 +19,7 @@ CUT_OFF = "scenarios/defectiq/openai.yaml::json_that_is_cut_off"
 OUTSIDE = "scenarios/defectiq/openai.yaml::answers_that_cannot_be[a_box_outside_of_the_picture]"
 OUT_FOR_GOOD = "scenarios/defectiq/openai.yaml::out_for_good"
 NAME_WINS = "scenarios/defectiq/names_win.yaml::the_name_wins"
+GRANTS = "scenarios/defectiq/identities.yaml::the_check_from_outside_names_the_grant[the_worker_may_not_receive]"
 IN_HAND = "scenarios/defectiq/poison.yaml::no_more_in_hand_than_may_be"
 
 _GATE = "services/defectiq/api/gate.py"
@@ -32,6 +33,15 @@ _PROGRAM = "services/defectiq/worker/program.py"
 _LATER = '__import__("asyncio").get_running_loop().call_later(0.5, lambda: __import__("asyncio").ensure_future({}))'
 
 MUTATIONS = (
+    Mutation(
+        "defectiq_worker_has_the_role_of_a_sender",
+        "scenarios/defectiq/identities.yaml",
+        "      - {role: Azure Service Bus Data Receiver, on: defect-jobs}\n",
+        "      - {role: Azure Service Bus Data Sender, on: defect-jobs}\n",
+        GRANTS,
+        "as declared, nothing is missing",
+        ("role-missing", "Azure Service Bus Data Receiver on defect-jobs"),
+    ),
     Mutation(
         "defectiq_does_not_look_at_the_key",
         _GATE,

@@ -18,6 +18,7 @@ RENEWAL = "scenarios/intellioptics/time.yaml::renewal_keeps_the_lock"
 REDELIVERED = "scenarios/intellioptics/faults.yaml::settlement_lost"
 UNAVAILABLE = "scenarios/intellioptics/faults.yaml::blob_service_unavailable_twice"
 API_AWAY = "scenarios/intellioptics/faults.yaml::api_down_and_back"
+PREFLIGHT = "scenarios/intellioptics/preflight.yaml::nothing_is_wrong"
 VIOLATION = "scenarios/intellioptics/contract.yaml::violations[no_detector]"
 
 
@@ -32,8 +33,28 @@ _DOWNLOAD = "services/shared/download.py"
 _BLOBS = "services/shared/blobs.py"
 _HTTP = "services/shared/http.py"
 _BASE = "scenarios/intellioptics/base.yaml"
+_APPLICATION = "services/intellioptics/api/application.py"
+_ALIGNED = "scenarios/intellioptics/preflight.yaml"
 
 MUTATIONS = (
+    Mutation(
+        "api_is_pointed_at_another_database",
+        _APPLICATION,
+        "pool: Pool = connection_pool(database_url)",
+        'pool: Pool = connection_pool(database_url.rpartition("/")[0] + "/postgres")',
+        PREFLIGHT,
+        "the pre-flight check",
+        ("different-databases: api is connected to another database", "actual: postgres (its open connection)"),
+    ),
+    Mutation(
+        "worker_is_told_a_queue_that_is_not_there",
+        _ALIGNED,
+        "  worker:\n    env: {IMAGE_QUERIES_QUEUE: image-queries,",
+        "  worker:\n    env: {IMAGE_QUERIES_QUEUE: image-querys,",
+        PREFLIGHT,
+        "the pre-flight check",
+        ('queue-missing: there is no queue "image-querys"', 'did you mean "image-queries"?', "preflight.yaml:"),
+    ),
     Mutation(
         "api_reads_det_as_uuid",
         _DETECTORS,

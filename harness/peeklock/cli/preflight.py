@@ -12,11 +12,23 @@ import typer
 from peeklock import preflight as checks
 from peeklock.cli.exits import FAILED, INVALID, PASSED, exits
 from peeklock.durations import parse_duration
+from peeklock.engine.environments import needed_kinds
+from peeklock.engine.preflight import of_deployment, of_file
 from peeklock.preflight.findings import Report
-from peeklock.preflight.settings import EnvironmentFileInvalid, read_files
+from peeklock.preflight.settings import EnvironmentFileInvalid, Setting
+from peeklock.scenario.loader import load
+from peeklock.stack.choice import choose_backend
+from peeklock.stack.open import open_stack
+from peeklock.stack.project.cache import cache_dir
+from peeklock.stack.project.root import stack_root
+from peeklock.verbs import VOCABULARY
 
 
 def preflight(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="a scenario file: its stack and services are brought up; with --env, what it declares"),
+    ] = None,
     env: Annotated[
         list[Path] | None,
         typer.Option("--env", help="the environment file of a service, named as it: worker.env (may be repeated)"),
@@ -24,27 +36,42 @@ def preflight(
     timeout: Annotated[str, typer.Option(help="how long everything has to answer, as in 5s")] = "5s",
     strict: Annotated[bool, typer.Option("--strict", help="exit with 1 also when something was not checked")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for tools: one JSON object")] = False,
+    backend: Annotated[str, typer.Option(help="auto, embedded or containers")] = "auto",
 ) -> None:
     """Look from outside, read-only, at what services are told: databases, queues, containers, rights, clocks.
 
-    Exit codes: 0 everything that could be checked is fine, 1 it is not, 2 there is nothing to check.
+    Exit codes: 0 everything that could be checked is fine, 1 it is not, 2 there is nothing to check, 3 the stack did not start.
     """
-    started = time.monotonic()
+    try:
+        seconds = parse_duration(timeout)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--timeout") from None
     with exits():
-        try:
-            seconds = parse_duration(timeout)
-        except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--timeout") from None
-        report = _of_files(env or [], seconds)
+        settings = _settings(env or [])
+        if file is None and not settings:
+            raise typer.BadParameter("name a scenario file, or environment files: --env api.env --env worker.env")
+        scenario = None if file is None else load(file, VOCABULARY)
+        started = time.monotonic()
+        if scenario is None:
+            report = checks.check(settings, None, seconds)
+        else:
+            root = stack_root(scenario.path)
+            chosen, _ = choose_backend(backend, root)
+            stack = open_stack(root, chosen, kinds=needed_kinds([scenario]))
+            try:
+                if settings:
+                    report, started = of_deployment(scenario, settings, stack, cache_dir(), seconds)
+                else:
+                    report, started = of_file(scenario, stack, cache_dir())
+            finally:
+                stack.close()
     _tell(report, time.monotonic() - started, as_json)
     raise typer.Exit(_code(report, strict))
 
 
-def _of_files(files: list[Path], seconds: float) -> Report:
-    if not files:
-        raise typer.BadParameter("say what to look at: --env api.env --env worker.env")
+def _settings(files: list[Path]) -> list[Setting]:
     try:
-        return checks.check(read_files(files), None, seconds)
+        return checks.read_files(files)
     except EnvironmentFileInvalid as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(INVALID) from None

@@ -14,6 +14,7 @@ from peeklock.engine.case import CaseOptions, CaseRun, told
 from peeklock.engine.clients import Clients
 from peeklock.engine.environments import environment_spec
 from peeklock.engine.events import CaseFinished, Durations, EnvironmentReady, Event, StackReady
+from peeklock.engine.preflight import PreflightFailed, failure_of, guarded, require
 from peeklock.errors import PeeklockError
 from peeklock.scenario.errors import shorten
 from peeklock.scenario.model import Case, Scenario
@@ -93,6 +94,10 @@ class Session:
                 reason += "".join(f"; {why}" for ability in missing if (why := self.stack().why_not(ability)))
                 return CaseFinished(time.time(), name, "skipped", Durations(), reason=reason, covers=covers)
             held = self._environment(scenario)
+        except PreflightFailed as failed:
+            durations = Durations(setup=time.monotonic() - started)
+            failure = failure_of(scenario, failed.report)
+            return CaseFinished(time.time(), name, "failed", durations, failure=failure, covers=covers)
         except Exception as error:  # noqa: BLE001  the run goes on, whatever it is
             durations = Durations(setup=time.monotonic() - started)
             trace = "" if isinstance(error, PeeklockError) else "".join(traceback.format_exception(error))
@@ -190,9 +195,19 @@ class Session:
         spec = environment_spec(scenario, self._options.cache)
         if spec.movable_clock and "clock" not in self.stack().abilities:  # its other cases can do without
             spec = replace(spec, movable_clock=False)
-        return spec
+        return guarded(scenario, spec) if scenario.header.preflight else spec
 
     def _take(self, scenario: Scenario, spec: EnvironmentSpec) -> _Held:
+        held = self._bring_up(scenario, spec)
+        if scenario.header.preflight:
+            try:
+                require(scenario, held.environment)
+            except BaseException:
+                held.close()
+                raise
+        return held
+
+    def _bring_up(self, scenario: Scenario, spec: EnvironmentSpec) -> _Held:
         with self._lock:
             self._keys.add(spec.key)
             for index, idle in enumerate(self._idle):

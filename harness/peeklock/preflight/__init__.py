@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .checking import check
     from .expected import Expected, Schema, expected_of
     from .findings import Finding, Report, Unchecked
+    from .reach.database import look_at_database
     from .settings import EnvironmentFileInvalid, Setting, read_files
 
 _HOMES = {
@@ -24,6 +25,7 @@ _HOMES = {
     "Unchecked": "findings",
     "check": "checking",
     "expected_of": "expected",
+    "look_at_database": "reach.database",
     "read_files": "settings",
 }
 
@@ -37,6 +39,7 @@ __all__ = [
     "Unchecked",
     "check",
     "expected_of",
+    "look_at_database",
     "read_files",
 ]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
-from peeklock.preflight import clock, containers, databases, entities, schema
+from peeklock.preflight import clock, containers, databases, entities, roles, schema
 from peeklock.preflight.expected import Expected
 from peeklock.preflight.facts import Clock, FoundAccount, FoundDatabase, FoundEntity, Unreached
 from peeklock.preflight.findings import Report, merged
@@ -14,6 +15,7 @@ from peeklock.preflight.reach.blobs import look_at_account
 from peeklock.preflight.reach.database import look_at_database
 from peeklock.preflight.reach.looks import Looks
 from peeklock.preflight.reach.servicebus import look_at_entities
+from peeklock.preflight.roles import Grants
 from peeklock.preflight.sameness import Reached
 from peeklock.preflight.settings import Setting
 from peeklock.redaction import Redactor
@@ -33,11 +35,12 @@ def check(
     *,
     offset: float = 0.0,
     seen: Iterable[Reached] = (),
+    grants: Grants | None = None,
 ) -> Report:
     """Return what is wrong with what services are told, seen from outside and with no message sent.
 
     `offset`: seconds by which the clocks of what they reach are meant to be ahead; `seen`: databases to which services
-    have connections open.
+    have connections open; `grants`: what the identities of services may do, where that is known.
     """
     places, wanted = read(settings), expected or Expected()
     stores, bus, accounts = _look(places, wanted, seconds)
@@ -50,7 +53,15 @@ def check(
         clock.judge(_clocks(places, stores, accounts), offset),
         *_schemas(places, wanted, stores),
     ]
+    if grants is not None:
+        reports = [*(_but_identities(each, places) for each in reports), roles.judge(places, wanted, grants)]
     return merged(reports).redacted(Redactor(_secrets(places)))
+
+
+def _but_identities(report: Report, places: Places) -> Report:
+    """Return a report without what it could not check of services that sign in with an identity: their roles are judged instead."""
+    judged = {f"what {each.setting.service} may do at {each.address}" for each in places.by_identity()}
+    return replace(report, unchecked=tuple(each for each in report.unchecked if each.what not in judged))
 
 
 def _look(places: Places, expected: Expected, seconds: float) -> tuple[Databases, Namespaces, Accounts]:

@@ -79,6 +79,13 @@ class Places:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     """What must not be shown."""
 
+    def by_identity(self) -> list[Namespace | Account]:
+        """Return what services reach without a key."""
+        return [
+            *(each for each in self.namespaces if not each.connection_string),
+            *(each for each in self.accounts if not each.connection_string),
+        ]
+
     def of_kind(self, kind: str) -> list[Named]:
         """Return the names of one kind."""
         return [each for each in self.named if each.kind == kind]

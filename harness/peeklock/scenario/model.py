@@ -104,6 +104,9 @@ class Header(Model):
     cases: dict[str, CaseHeader] = Field(min_length=1)
     finally_: list[Any] = Field([], alias="finally", description="steps after each case, also when it failed")
     always: list[Invariant] = Field([], description="what must hold at the end of every case")
+    preflight: bool = Field(
+        False, description="look before the first case whether services reach the same things and all of it is there"
+    )
     alerts: str | list[str] = Field([], description="files of alert rules: rules.yaml, or an ARM template")
 
 

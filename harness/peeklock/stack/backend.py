@@ -76,6 +76,8 @@ class EnvironmentSpec:
     """Its dependencies can be ended and come back with their data; needs a `private` stack."""
     private: bool = False
     """A stack of its own, which ends with the environment: what is done to its dependencies must not be felt by others."""
+    before_services: Callable[[Environment], None] | None = None
+    """Called with a new environment when what its services stand on answers, before any of them starts; may raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,16 @@ class Exit:
     expected: bool
 
 
+@dataclass(frozen=True, slots=True)
+class DatabaseUse:
+    """A database to which a service has a connection."""
+
+    service: str
+    database: str
+    identity: tuple[str, str]
+    """The server's own identifier and the database's in it."""
+
+
 class Services(Protocol):
     """The processes under test of one environment. All waits end by the event, not by polling.
 
@@ -115,6 +127,13 @@ class Services(Protocol):
 
     def urls(self, service: str) -> Sequence[str]:
         """One for each replica of a service."""
+
+    def variables(self, service: str) -> Mapping[str, str]:
+        """What the first replica of a service is told: where things are, and the scenario's `env` for it."""
+
+    def databases(self) -> list[DatabaseUse]:
+        """Databases of the environment's server, its own and others, to which they have connections now. Known of services that
+        let libpq, or a driver like it, name a connection by `PGAPPNAME`."""
 
     def start(self, service: str) -> None:
         """Start every replica that is not running and wait until it is ready; `StackError` when it is not."""

@@ -17,7 +17,7 @@ from peeklock.engine.events import CaseFinished, Event
 from peeklock.scenario.loader import load
 from peeklock.scenario.model import Scenario
 from peeklock.servicebus.ledger import AboutEntity, AboutMessage, AboutSession, Entry, EventKind, Subject, Told
-from peeklock.stack.backend import Endpoints, Exit, FaultEvent, LogLine
+from peeklock.stack.backend import DatabaseUse, Endpoints, Exit, FaultEvent, LogLine
 from peeklock.stack.faults import Fault
 from peeklock.standins import StandIn
 from peeklock.supervision.client import SupervisorClient
@@ -36,9 +36,17 @@ class FakeServices:
         self.gone: list[Exit] = []
         self.done: list[str] = []
         self.used: list[Usage] = []
+        self.told: dict[str, dict[str, str]] = {}
+        self.connections: list[DatabaseUse] = []
 
     def usage(self, service: str, *, anew: bool = False) -> list[Usage]:
         return self.used
+
+    def variables(self, service: str) -> dict[str, str]:
+        return self.told.get(service, {})
+
+    def databases(self) -> list[DatabaseUse]:
+        return self.connections
 
     def names(self) -> tuple[str, ...]:
         return self._names
@@ -132,6 +140,7 @@ class FakeEnvironment:
         self.telemetry = Telemetry(time.time)
         self.entries: list[Entry] = []
         self.receivers: dict[str, list[str]] = {}
+        self.consumers: dict[str, list[str]] = {}
         self._wakes: list[Callable[[], None]] = []
         self.resets = 0
         self.began_at: datetime | None = None
@@ -176,7 +185,12 @@ class FakeEnvironment:
 
     def queues(self) -> list[dict[str, Any]]:
         return [
-            {"name": name, "receivers": [{"link": each} for each in links]} for name, links in self.receivers.items()
+            {
+                "name": name,
+                "receivers": [{"link": each} for each in self.receivers.get(name, ())],
+                "consumers": self.consumers.get(name, []),
+            }
+            for name in {**self.receivers, **self.consumers}
         ]
 
     def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:

@@ -6,6 +6,7 @@ from peeklock.preflight import databases
 from peeklock.preflight.facts import FoundDatabase, Unreached
 from peeklock.preflight.findings import Report
 from peeklock.preflight.places import read
+from peeklock.preflight.sameness import Reached
 from peeklock.preflight.settings import Setting
 
 ORDERS = FoundDatabase(("server 1", "16384"), "orders")
@@ -46,3 +47,16 @@ def test_a_database_that_cannot_be_reached_is_told_with_its_reason() -> None:
 def test_a_service_alone_is_compared_with_nobody() -> None:
     url = "postgresql://u@db/orders"
     assert judged({"api": url}, {url: OTHER}).checked == ("api reaches db:5432/orders",)
+
+
+def test_a_connection_that_leads_elsewhere_than_the_variable() -> None:
+    """Whatever a service is told: it is connected to another database."""
+    url = "postgresql://u@db/orders"
+    places = read([Setting("api", "DATABASE_URL", url, "api.env:1")]).databases
+    right, wrong = (
+        Reached("api", "its open connection", "a.yaml:3", each.identity, each.name) for each in (ORDERS, OTHER)
+    )
+    assert databases.judge(places, {url: ORDERS}, [right]).findings == ()
+    (found,) = databases.judge(places, {url: ORDERS}, [right, wrong]).findings
+    assert (found.name, found.actual) == ("different-databases", "other (its open connection)")
+    assert found.expected == "db:5432/orders (DATABASE_URL)"

@@ -155,6 +155,10 @@ class LocalEnvironment:
             services.end_changed()
             services.revive()
         else:
+            if self._spec.before_services is not None:
+                if blobs is not None:
+                    blobs.result()
+                self._spec.before_services(self)
             try:
                 services.start_all(blobs)
             except PeeklockError:
@@ -276,11 +280,16 @@ class LocalEnvironment:
     def _now(self) -> float:
         return self.clock.now().timestamp()
 
+    def _connections(self) -> list[tuple[str, str, tuple[str, str]]]:
+        if self._spec.stack.postgres is None or self._dependencies.away("postgres"):
+            return []
+        return self._stack.servers.postgres().connections(self.record.prefix)
+
     def _make_services(self) -> LocalServices:
         self.services = self._services = LocalServices(
             self._supervisor, self._stack.children, self._stack.launcher(self._spec, self.record, self.endpoints), self.record.prefix,
             self._spec, self.seen, self.record.ports, self.log_dir, self.record.relay_ports,
-            self._told, self.record.identity_keys.values(),
+            self._told, self.record.identity_keys.values(), self._connections,
         )  # fmt: skip
         return self._services
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from peeklock.errors import PeeklockError
 from peeklock.scenario.services import Service, process_names, replica_names
-from peeklock.stack.backend import Endpoints, EnvironmentSpec, Exit, LogLine
+from peeklock.stack.backend import DatabaseUse, Endpoints, EnvironmentSpec, Exit, LogLine
 from peeklock.stack.environment.endpoints import secrets
 from peeklock.stack.environment.launcher import Launch, Launcher
 from peeklock.stack.environment.log_lines import LogLines
@@ -42,6 +42,7 @@ class LocalServices:
         relay_ports: Mapping[str, int],
         own_variables: Callable[[str], Mapping[str, str | None]],
         own_secrets: Iterable[str],
+        connections: Callable[[], Sequence[tuple[str, str, tuple[str, str]]]],
     ) -> None:
         self._supervisor = supervisor
         self._children = children
@@ -51,6 +52,7 @@ class LocalServices:
         self._endpoints = endpoints
         self._ports = {name: list(found) for name, found in ports.items()}
         self._own_variables = own_variables
+        self._connections = connections
         self._relay_ports = relay_ports
         """Ports at which services find each other, where these are not their own."""
         self._log_dir = log_dir
@@ -152,9 +154,21 @@ class LocalServices:
             forget_peak(leader)
         return found
 
-    def source(self, service: str) -> str:
+    def _source(self, service: str) -> str:
         """The fingerprint of what the service is made of, now."""
         return self._launcher.source(self._spec.services[service])
+
+    def variables(self, service: str) -> dict[str, str]:
+        ports = {name: self._seen(name) for name in self._ports}
+        own = self._spec.variables(self._endpoints, ports).get(service, {})
+        told = {name: value for name, value in self._told(service, 0).items() if value is not None}
+        return {**told, **own}
+
+    def databases(self) -> list[DatabaseUse]:
+        return [
+            DatabaseUse(self._meant(process)[0], database, identity)
+            for process, database, identity in self._connections()
+        ]
 
     # -- start ---------------------------------------------------------------------------------------------------------
 
@@ -264,7 +278,7 @@ class LocalServices:
         title = f"service {service}" + (f" (replica {replica})" if definition.most > 1 else "")
         log_file = self._log_dir / f"{service}.log"
         name = self._name(service, replica)
-        meta = {"service": service, "replica": replica, "source": self.source(service)}
+        meta = {"service": service, "replica": replica, "source": self._source(service)}
         told = self._told(service, replica)
         watcher = Watcher(
             self._supervisor, name, title=title, log_file=log_file, secrets=known, longer="raise `ready.within`"
@@ -302,6 +316,7 @@ class LocalServices:
             "PYTHONUNBUFFERED": "1",
             "PORT": str(self._ports[service][replica]),
             "DATABASE_URL": self._endpoints.postgres_url,
+            "PGAPPNAME": f"{self._prefix}{process}" if self._endpoints.postgres_url is not None else None,
             "AZURE_STORAGE_CONNECTION_STRING": self._endpoints.blobs_connection_string,
             "AZURE_SERVICEBUS_CONNECTION_STRING": connections.get(process, of_all),
             "AZURE_OPENAI_ENDPOINT": self._endpoints.openai_url,
@@ -359,7 +374,7 @@ class LocalServices:
         ended = []
         for child in self._children.all(self._prefix):
             service = child["meta"]["service"]
-            if child["code"] is None and child["meta"]["source"] != self.source(service):
+            if child["code"] is None and child["meta"]["source"] != self._source(service):
                 self._children.kill(child["name"])
                 ended.append(service)
         return ended

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 ROLE = "peeklock"
 """The superuser of every server."""
 _LONGEST_MIGRATION = 600.0
+_CONNECTIONS = """\
+SELECT DISTINCT substr(a.application_name, %s), a.datname, s.system_identifier::text, a.datid::text
+FROM pg_stat_activity a, pg_control_system() s WHERE starts_with(a.application_name, %s) AND a.datname IS NOT NULL"""
 _SEND_AWAY = """\
 DO $$ BEGIN
   PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {name};
@@ -103,6 +106,12 @@ class PostgresServer(Server):
         with self.admin() as connection:
             (now,) = connection.execute("SELECT extract(epoch FROM clock_timestamp())").fetchone() or (0,)
             return float(now)
+
+    def connections(self, prefix: str) -> list[tuple[str, str, tuple[str, str]]]:
+        """Connections whose name begins with `prefix`: the rest of it, the database, and what identifies that one anywhere."""
+        with self.admin() as connection:
+            rows = connection.execute(_CONNECTIONS, [len(prefix) + 1, prefix]).fetchall()
+        return [(process, database, (server, oid)) for process, database, server, oid in rows]
 
     def forget_connections(self) -> None:
         with self._admin_lock:
