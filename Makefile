@@ -9,7 +9,7 @@ SCENARIOS ?= scenarios
 BACKEND ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup e2e test check fix fuzz chaos bench mutants conformance docker images up down lock schema clean
+.PHONY: help setup e2e test check fix fuzz chaos bench mutants conformance docker images up down dashboard lock schema clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -81,6 +81,9 @@ up: $(READY) ## a stack that stays up between runs
 
 down: ## end it
 	@test ! -x $(BIN)/peeklock || $(BIN)/peeklock down
+
+dashboard: $(READY) ## the metrics of what is up, for Prometheus and Grafana, until Ctrl-C
+	@$(BIN)/peeklock dashboard
 
 lock: $(READY) ## pin requirements.lock anew from the ranges in pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -11,6 +11,7 @@ from typing import Any
 from peeklock.alerts.evaluation import Measured
 from peeklock.alerts.kql import Row
 from peeklock.alerts.point import Point
+from peeklock.alerts.tables import CUSTOM_LINES, LINES, as_custom
 from peeklock.errors import PeeklockError
 
 _TIME = "TimeGenerated"
@@ -59,6 +60,8 @@ def read_recording(lines: Iterable[str]) -> Recording:
                 row = found["row"]
                 row[_TIME] = datetime.fromtimestamp(row[_TIME], UTC)
                 tables.setdefault(str(found["table"]), []).append(row)
+        if LINES in tables:
+            tables[CUSTOM_LINES] = as_custom(tables[LINES])
         return Recording(**head, measured=Measured(metrics, tables))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise RecordingError(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from peeklock.alerts.kql import Columns
+from peeklock.alerts.kql import Columns, Row
 
 _OF_TELEMETRY: Final[Columns] = {
     "TimeGenerated": "datetime",
@@ -39,6 +39,15 @@ TELEMETRY_TABLES: Final[Mapping[str, Columns]] = {
     "AppMetrics": {**_OF_TELEMETRY, "Name": "string", "Sum": "number", "Min": "number", "Max": "number"},
 }
 """What services tell by OpenTelemetry or Application Insights."""
+LINES: Final = "ContainerAppConsoleLogs"
+CUSTOM_LINES: Final = f"{LINES}_CL"
+"""The same lines, as workspaces without the newer table have them."""
+
+
+def as_custom(rows: Sequence[Row]) -> list[Row]:
+    """Return rows with the names that columns have in a custom log."""
+    return [{key if key == "TimeGenerated" else f"{key}_s": value for key, value in row.items()} for row in rows]
+
 
 TABLES: Final[Mapping[str, Columns]] = {
     "ContainerAppConsoleLogs": {

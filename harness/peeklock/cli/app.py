@@ -11,6 +11,7 @@ from peeklock.cli import (
     alerts,
     check,
     coverage,
+    dashboard,
     dlq,
     env,
     images,
@@ -37,6 +38,7 @@ app.command("run")(run.run)
 app.command("check")(check.check)
 app.command("alerts")(alerts.alerts)
 app.command("coverage")(coverage.coverage)
+app.command("dashboard")(dashboard.dashboard)
 app.command("plan")(plan.plan)
 app.command("preflight")(preflight.preflight)
 app.command("schema")(schema.schema)

@@ -8,7 +8,7 @@ from typing import Any
 
 from peeklock.alerts import Measured, Point, Row
 from peeklock.alerts.servicebus import servicebus_metrics
-from peeklock.alerts.tables import METRICS, TABLES, TELEMETRY_METRICS, TELEMETRY_TABLES
+from peeklock.alerts.tables import CUSTOM_LINES, METRICS, TABLES, TELEMETRY_METRICS, TELEMETRY_TABLES, as_custom
 from peeklock.engine.application_insights import custom_metrics, standard_metric, table
 from peeklock.engine.context import CaseContext
 
@@ -34,10 +34,10 @@ def measured(context: CaseContext, end: float, wanted: Collection[str]) -> Measu
 
 
 def everything(context: CaseContext, end: float) -> Measured:
-    """Return all that there is until `end`."""
+    """Return all that there is until `end`, lines once."""
     telemetry = context.environment.telemetry
     own = {series.name for series in telemetry.series()} if telemetry is not None else set()
-    found = measured(context, end, [*TABLES, *METRICS, *own])
+    found = measured(context, end, [*(TABLES.keys() - {CUSTOM_LINES}), *METRICS, *own])
     return Measured(
         {name: points for name, points in found.metrics.items() if points},
         {name: rows for name, rows in found.tables.items() if rows},
@@ -68,16 +68,16 @@ def _table(context: CaseContext, name: str) -> Sequence[Row]:
         return table(name, telemetry) if telemetry is not None else []
     if name == "StorageBlobLogs":
         return list(_blob_requests(context))
-    ending = "_s" if name.endswith("_CL") else ""
-    return [
+    lines: list[Row] = [
         {
             "TimeGenerated": _moment(context, line.at),
-            f"ContainerAppName{ending}": line.service,
-            f"ContainerGroupName{ending}": f"{line.service}.{line.replica}",
-            f"Log{ending}": line.text,
+            "ContainerAppName": line.service,
+            "ContainerGroupName": f"{line.service}.{line.replica}",
+            "Log": line.text,
         }
         for line in _lines(context)
     ]
+    return as_custom(lines) if name == CUSTOM_LINES else lines
 
 
 def _lines(context: CaseContext) -> list[Any]:

@@ -23,6 +23,12 @@ def test_it_is_read_as_it_was_written() -> None:
     assert read_recording(WHOLE.lines()) == WHOLE
 
 
+def test_lines_are_written_once_and_read_as_both_tables() -> None:
+    line = {"TimeGenerated": ROW["TimeGenerated"], "Log": "x"}
+    read = read_recording(Recording("a", 1.0, 2.0, Measured({}, {"ContainerAppConsoleLogs": [line]})).lines())
+    assert read.measured.tables["ContainerAppConsoleLogs_CL"] == [{"TimeGenerated": ROW["TimeGenerated"], "Log_s": "x"}]
+
+
 @pytest.mark.parametrize(
     ("lines", "where"),
     [

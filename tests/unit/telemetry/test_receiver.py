@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -185,6 +188,35 @@ def test_an_item_that_cannot_be_read_is_named_and_the_others_are_kept(
     assert "not a duration: 'soon'" in receiver.telemetry.refused[0]
 
 
+def nested(depth: int) -> bytes:
+    """An attribute in an attribute, and so on: as JSON, since protobuf's own library does not make so deep a one."""
+    value = '{"kvlistValue":{"values":[{"key":"a","value":' * depth + '{"intValue":"1"}' + "}]}}" * depth
+    attribute = '{"attributes":[{"key":"a","value":' + value + "}]}"
+    return ('{"resourceSpans":[{"scopeSpans":[{"spans":[' + attribute + "]}]}]}").encode()
+
+
+def wrapped(payload: bytes, *fields: int) -> bytes:
+    """Protobuf that holds `payload` in a field of a field, the outermost first; in no time, however long it is."""
+    for field in reversed(fields):
+        size, rest = b"", len(payload)
+        while rest > 127:
+            size, rest = size + bytes([rest & 127 | 128]), rest >> 7
+        payload = bytes([field << 3 | 2]) + size + bytes([rest]) + payload
+    return payload
+
+
+MILLION = wrapped(b"\x4a\x02\x0a\x00" * 1_000_000, 1, 2, 2)
+"""One span with a million attributes, in less than the longest body."""
+
+
+def a_histogram(buckets: int) -> bytes:
+    request = ExportMetricsServiceRequest()
+    metric = request.resource_metrics.add().scope_metrics.add().metrics.add()
+    point = metric.histogram.data_points.add()
+    point.bucket_counts[:] = [0] * buckets
+    return bytes(request.SerializeToString())
+
+
 HOSTILE = {
     "bomb": (gzip.compress(b"\0" * (64 << 20)), {**PROTOBUF, "content-encoding": "gzip"}, 413),
     "long": (b"\0" * (9 << 20), PROTOBUF, 413),
@@ -198,6 +230,11 @@ HOSTILE = {
     "odd_id": (b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"xyz"}]}]}]}', JSON, 400),
     "not_a_mapping": (b'"x"', JSON, 400),
     "unknown_type": (b"hello", {"content-type": "text/plain"}, 415),
+    "a_million_attributes": (MILLION, PROTOBUF, 413),
+    "a_million_attributes_that_compress": (
+        gzip.compress(MILLION), {**PROTOBUF, "content-encoding": "gzip"}, 413,
+    ),
+    "attributes_in_attributes": (nested(2_000), JSON, 400),
 }  # fmt: skip
 
 
@@ -224,3 +261,42 @@ def test_a_web_page_cannot_send_any(receiver: Receiver, services: httpx.Client) 
     )
     assert answer.status_code == 403
     assert receiver.telemetry.spans() == []
+
+
+def test_of_a_hundred_megabytes_no_more_is_taken_than_of_others(receiver: Receiver, services: httpx.Client) -> None:
+    """The connection ends, with or without an answer that the client still reads."""
+    sent = 0
+    head = f"POST /worker/v1/traces HTTP/1.1\r\nHost: 127.0.0.1:{receiver.port}\r\nContent-Length: {100 << 20}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", receiver.port), 30) as connection, suppress(ConnectionError):
+        connection.sendall(head.encode())
+        while sent < 100 << 20:
+            sent += connection.send(b"\0" * (1 << 20))
+    assert sent < 100 << 20
+    assert services.post("/api/v1/traces", content=a_span(), headers=PROTOBUF).status_code == 200
+    assert "longer than 8388608 bytes" in receiver.telemetry.refused[0]
+
+
+def test_a_histogram_of_too_many_buckets_is_refused(receiver: Receiver, services: httpx.Client) -> None:
+    assert services.post("/worker/v1/metrics", content=a_histogram(300_000), headers=PROTOBUF).status_code == 413
+    assert receiver.telemetry.series() == []
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, gzip.compress(b" " * (64 << 20))], ids=["deep", "bomb"])
+def test_hostile_items_of_application_insights_are_refused(
+    receiver: Receiver, services: httpx.Client, body: bytes
+) -> None:
+    encoding = {"content-encoding": "gzip"} if body.startswith(b"\x1f") else {}
+    assert services.post("/worker/v2.1/track", content=body, headers=encoding).status_code in (400, 413)
+    assert len(receiver.telemetry.refused) == 1
+
+
+def test_others_are_served_while_somebody_is_hostile(receiver: Receiver, services: httpx.Client) -> None:
+    """None of their spans is lost."""
+    address = f"http://127.0.0.1:{receiver.port}/worker/v1/traces"
+    bomb, headers, _ = HOSTILE["bomb"]
+    with ThreadPoolExecutor(2) as pool:
+        hostile = [pool.submit(httpx.post, address, content=bomb, headers=headers, timeout=60) for _ in range(20)]
+        for _ in range(50):
+            assert services.post("/api/v1/traces", content=a_span(), headers=PROTOBUF).status_code == 200
+        assert {each.result().status_code for each in hostile} == {413}
+    assert len(receiver.telemetry.spans()) == 50
