@@ -175,7 +175,7 @@ def look(
             _consumers(expected, environment),
             Report(unchecked=tuple(_unseen(environment, seen))),
         ]
-    return merged(reports).redacted(Redactor(_secrets(settings)))
+    return merged(reports).redacted(Redactor(read(settings).hidden()))
 
 
 def _unseen(environment: Environment, seen: Iterable[Reached]) -> Iterator[Unchecked]:
@@ -324,7 +324,3 @@ def _listening(environment: Environment, wanted: Mapping[str, Sequence[str]]) ->
 
 def _running(environment: Environment) -> set[str]:
     return {name for name in environment.services.names() if environment.services.running(name)}
-
-
-def _secrets(settings: Iterable[Setting]) -> list[str]:
-    return [secret for each in settings for secret in read([each]).secrets]

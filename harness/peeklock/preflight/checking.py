@@ -55,7 +55,7 @@ def check(
     ]
     if grants is not None:
         reports = [*(_but_identities(each, places) for each in reports), roles.judge(places, wanted, grants)]
-    return merged(reports).redacted(Redactor(_secrets(places)))
+    return merged(reports).redacted(Redactor(places.hidden()))
 
 
 def _but_identities(report: Report, places: Places) -> Report:
@@ -108,12 +108,3 @@ def _schemas(places: Places, expected: Expected, stores: Databases) -> Iterator[
         if isinstance(there, FoundDatabase) and there.identity not in judged:
             judged.add(there.identity)
             yield schema.judge(expected.schema, there, each.setting.where, each.address)
-
-
-def _secrets(places: Places) -> list[str]:
-    return [
-        *places.secrets,
-        *(each.password for each in places.databases),
-        *(each.key for each in places.namespaces),
-        *(secret for each in places.accounts for secret in each.secrets),
-    ]

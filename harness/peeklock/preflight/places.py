@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from peeklock.connection_strings import parts_of
 from peeklock.preflight.findings import Finding
@@ -22,7 +22,6 @@ class Database:
     name: str
     dsn: str = field(repr=False)
     """As libpq reads it."""
-    password: str = field(default="", repr=False)
 
     @property
     def address(self) -> str:
@@ -40,9 +39,6 @@ class Namespace:
     rule: str = ""
     """The access rule; empty where the service signs in with an identity."""
     connection_string: str = field(default="", repr=False)
-    key: str = field(default="", repr=False)
-    entity: str = ""
-    """`EntityPath`: the only entity that the rule is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,6 @@ class Account:
     """Endpoint of its blobs, without scheme: `name.blob.core.windows.net`, `127.0.0.1:10000/name`."""
     connection_string: str = field(default="", repr=False)
     """Or the URL with its SAS; empty where the service signs in with an identity."""
-    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +72,15 @@ class Places:
     named: tuple[Named, ...] = ()
     unreadable: tuple[Finding, ...] = ()
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What must not be shown."""
+    """Keys, passwords and tokens, each in every form in which it stands somewhere."""
+
+    def hidden(self) -> list[str]:
+        """Return the secrets that must be masked: all but those that a name holds, which has to be told. `postgres` with
+        the password `postgres` is what half of all databases at a developer's are called."""
+        named = [*self.services, *(each.name for each in self.named), *(each.address for each in self.databases)]
+        named += [text for each in self.namespaces for text in (each.address, each.rule)]
+        named += [each.address for each in self.accounts]
+        return [secret for secret in self.secrets if not any(secret in name for name in named)]
 
     def by_identity(self) -> list[Namespace | Account]:
         """Return what services reach without a key."""
@@ -129,7 +132,7 @@ def read(settings: Iterable[Setting]) -> Places:
             elif "accountname" in keys or "blobendpoint" in keys or "usedevelopmentstorage" in keys:
                 accounts.append(_account(setting, keys))
             elif found := _BLOB_URL.fullmatch(value):
-                accounts.append(Account(setting, found[1].lower(), value if found[2] else "", _sas_secrets(found[2])))
+                accounts.append(Account(setting, found[1].lower(), value if found[2] else ""))
             elif found := _NAMESPACE_HOST.fullmatch(value):
                 namespaces.append(Namespace(setting, found[1].lower()))
             else:
@@ -160,28 +163,30 @@ def _secrets(setting: Setting, keys: dict[str, str]) -> list[str]:
     if raw := _PASSWORD.search(setting.value):
         # one that is not encoded is taken apart by whoever reads the URL: each part must stay hidden
         found += [raw[1], unquote(raw[1]), *(piece for piece in re.split(r"[@:/?#\s]", raw[1]) if len(piece) > 2)]
+    for in_query in re.findall(r"(?:[?&]password|\bsig)=([^&;\s]+)", setting.value):
+        found += [in_query, unquote(in_query)]
     if keyword := re.search(r"\bpassword\s*=\s*('(?:\\.|[^'])*'|\S+)", setting.value):
         found.append(keyword[1].strip("'"))
     return found
 
 
-def _sas_secrets(query: str | None) -> tuple[str, ...]:
-    found = re.search(r"[?&]sig=([^&]+)", query or "")
-    return (found[1], unquote(found[1])) if found else ()
-
-
 def _database(setting: Setting) -> Database:
     url = _DATABASE_URL.sub("postgresql://", setting.value, count=1)
     raw = _PASSWORD.search(url)
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its text repeats a part of the URL
+        raise ValueError("it is no URL") from None
+    query = parse_qs(parts.query)
     if raw is not None and raw[1] != (parts.password or ""):
         raise ValueError("the password holds characters that end it, or the host, too early")
     try:
-        host, port = parts.hostname or "localhost", parts.port or 5432
+        first = parts._replace(netloc=parts.netloc.rpartition("@")[2].partition(",")[0])  # libpq takes several
+        host, port = first.hostname or query.get("host", ["localhost"])[0], first.port or 5432
     except ValueError:
         raise ValueError("the port is no number") from None
-    name = unquote(parts.path.lstrip("/")) or unquote(parts.username or "")
-    return Database(setting, host, port, name, url, unquote(parts.password or ""))
+    name = unquote(parts.path.lstrip("/")) or query.get("dbname", [unquote(parts.username or "")])[0]
+    return Database(setting, host, port, name, url)
 
 
 def _keyword_database(setting: Setting) -> Database:
@@ -216,9 +221,7 @@ def _from_keywords(setting: Setting, found: dict[str, str]) -> Database:
     quoted = {key: text.replace("\\", "\\\\").replace("'", "\\'") for key, text in found.items()}
     dsn = " ".join(f"{key}='{text}'" for key, text in quoted.items())
     host = found.get("host") or "localhost"
-    return Database(
-        setting, host, int(port), found.get("dbname") or found.get("user", ""), dsn, found.get("password", "")
-    )
+    return Database(setting, host, int(port), found.get("dbname") or found.get("user", ""), dsn)
 
 
 def _namespace(setting: Setting, keys: dict[str, str]) -> Namespace:
@@ -227,14 +230,7 @@ def _namespace(setting: Setting, keys: dict[str, str]) -> Namespace:
         raise ValueError("a connection string needs Endpoint=sb://…, SharedAccessKeyName and SharedAccessKey")
     if (port := address.partition(":")[2]) and not port.isdigit():
         raise ValueError("the port of the endpoint is no number")
-    return Namespace(
-        setting,
-        address,
-        keys["sharedaccesskeyname"],
-        setting.value,
-        keys["sharedaccesskey"],
-        keys.get("entitypath", ""),
-    )
+    return Namespace(setting, address, keys["sharedaccesskeyname"], setting.value)
 
 
 def _account(setting: Setting, keys: dict[str, str]) -> Account:
@@ -245,10 +241,7 @@ def _account(setting: Setting, keys: dict[str, str]) -> Account:
         raise ValueError("a connection string needs AccountName, or BlobEndpoint")
     suffix = keys.get("endpointsuffix", "core.windows.net")
     address = endpoint.partition("://")[2].rstrip("/") if endpoint else f"{name}.blob.{suffix}"
-    key, sas = keys.get("accountkey", ""), keys.get("sharedaccesssignature", "")
-    return Account(
-        setting, address.lower(), setting.value, tuple(filter(None, (key, sas, *_sas_secrets(f"&{sas.lstrip('?')}"))))
-    )
+    return Account(setting, address.lower(), setting.value)
 
 
 def _by_variable(setting: Setting, namespaces: list[Namespace], accounts: list[Account], named: list[Named]) -> None:

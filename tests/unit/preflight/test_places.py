@@ -19,6 +19,8 @@ def places(**variables: str) -> Places:
     [
         "postgresql://u:pw@db.example:5433/orders?sslmode=require",
         "postgres://u:pw@db.example:5433/orders",
+        "postgresql://u:pw@db.example:5433,standby.example:5433/orders",
+        "jdbc:postgresql://db.example:5433/orders?user=u&password=pw",
         "postgresql+psycopg://u:pw@db.example:5433/orders",
         "host=db.example port=5433 dbname=orders user=u password='p w'",
         "Host=db.example;Port=5433;Database=orders;Username=u;Password=p w",
@@ -31,7 +33,7 @@ def test_a_database_in_each_form(value: str) -> None:
 
 def test_a_database_in_the_variables_of_libpq() -> None:
     (found,) = places(PGHOST="db.example", PGDATABASE="orders", PGUSER="u", PGPASSWORD="it's").databases
-    assert (found.address, found.password) == ("db.example:5432/orders", "it's")
+    assert (found.address, "password='it\\'s'" in found.dsn) == ("db.example:5432/orders", True)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +47,7 @@ def test_a_database_in_the_variables_of_libpq() -> None:
 )  # fmt: skip
 def test_a_namespace_in_each_form(name: str, value: str, address: str) -> None:
     (found,) = places(**{name: value}).namespaces
-    assert found.address == address
-    assert (found.key == KEY) == ("Key" in value)
+    assert (found.address, found.connection_string) == (address, value if "Key" in value else "")
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,8 @@ def test_names_are_known_by_their_variables(name: str, value: str, kind: str | N
     [
         "postgresql://u:p@ss/w#rd:Sec@db.example/orders",
         "postgresql://u:pw@db.example:port/orders",
+        "postgresql://u:w#rd\u2100@db.example/orders",
+        "postgresql://u:w#rd@[db.example/orders",
         "Endpoint=sb://;SharedAccessKeyName=app;SharedAccessKey=",
     ],
 )
@@ -106,3 +109,23 @@ def test_no_secret_is_in_what_places_show_of_themselves() -> None:
     )
     assert KEY not in shown
     assert "pass-word" not in shown
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "postgresql://u:hunter-22@h/d",
+        "postgresql://h/d?user=u&password=hunter-22",
+        "host=h dbname=d password='hunter-22'",
+        "Host=h;Database=d;Password=hunter-22",
+        "https://pics.blob.core.windows.net/?sv=1&sig=hunter-22",
+        "AccountName=pics;SharedAccessSignature=sv=1&sig=hunter-22",
+    ],
+)
+def test_a_secret_is_hidden_in_each_form(value: str) -> None:
+    assert "hunter-22" in places(SOMETHING=value).hidden()
+
+
+def test_a_password_that_is_the_name_of_the_database_does_not_hide_it() -> None:
+    """Else nobody could be told which database that is."""
+    assert places(DATABASE_URL="postgresql://postgres:postgres@localhost/postgres").hidden() == []
