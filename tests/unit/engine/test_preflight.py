@@ -139,3 +139,23 @@ def test_it_is_checked_again_when_the_services_run(tmp_path: Path, monkeypatch: 
 def test_a_file_that_does_not_is_not(tmp_path: Path) -> None:
     cases = "cases: {one: {steps: [{set: {a: 1}}]}}\n"
     assert outcome(scenario_of(tmp_path, cases, FOR_KEDA), Stack(FakeEnvironment("worker"))).outcome == "passed"
+
+
+def test_folders_of_contracts_that_a_variable_names(tmp_path: Path) -> None:
+    """API and solver read `CONTRACTS_DIR`, each its own: the file that differs is named with both places."""
+    world = FakeEnvironment("api", "worker")
+    for service, version in (("api", "1"), ("worker", "2")):
+        folder = tmp_path / service / "contracts"
+        (folder / "sitefit").mkdir(parents=True)
+        (folder / "sitefit" / "inputs.json").write_text(f'{{"version": {version}}}')
+        (folder / "same.json").write_text("{}")
+        world.services.told[service] = {"CONTRACTS_DIR": str(folder)}
+    header = "scenario: test\nservices: {api: {run: [python]}, worker: {run: [python]}}\n"
+    report = preflight.look(scenario_of(tmp_path, CASES, header), world, running=False)  # type: ignore[arg-type]
+    (found,) = report.findings
+    assert (found.name, found.what.partition(" is ")[0]) == (
+        "different-contracts",
+        "sitefit/inputs.json of CONTRACTS_DIR",
+    )
+    assert "api/contracts/sitefit/inputs.json" in found.where
+    assert "worker/contracts/sitefit/inputs.json" in found.where
