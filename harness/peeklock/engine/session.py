@@ -198,21 +198,27 @@ class Session:
         return guarded(scenario, spec) if scenario.header.preflight else spec
 
     def _take(self, scenario: Scenario, spec: EnvironmentSpec) -> _Held:
-        held = self._bring_up(scenario, spec)
+        idle = self._idle_one(spec)
+        held = idle or self._bring_up(scenario, spec)
         if scenario.header.preflight:
             try:
+                if idle is not None:
+                    held.environment.reset()  # whatever the cases of others have left behind
                 require(scenario, held.environment)
             except BaseException:
                 held.close()
                 raise
         return held
 
-    def _bring_up(self, scenario: Scenario, spec: EnvironmentSpec) -> _Held:
+    def _idle_one(self, spec: EnvironmentSpec) -> _Held | None:
         with self._lock:
             self._keys.add(spec.key)
             for index, idle in enumerate(self._idle):
                 if idle.key == spec.key:
                     return self._idle.pop(index)
+        return None
+
+    def _bring_up(self, scenario: Scenario, spec: EnvironmentSpec) -> _Held:
         started = time.monotonic()
         stack = self.stack()
         environment = stack.environment(spec)

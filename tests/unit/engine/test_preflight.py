@@ -159,3 +159,23 @@ def test_folders_of_contracts_that_a_variable_names(tmp_path: Path) -> None:
     )
     assert "api/contracts/sitefit/inputs.json" in found.where
     assert "worker/contracts/sitefit/inputs.json" in found.where
+
+
+def test_what_another_file_has_left_behind_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that is handed on is as new before it is looked at."""
+    monkeypatch.setattr(preflight, "_PATIENCE", 0.05)
+    first = scenario_of(tmp_path, "cases: {one: {steps: [{set: {a: 1}}]}}\n")
+    second = scenario_of(tmp_path, CASES, "preflight: true\n" + HEADER)
+
+    class World(FakeEnvironment):
+        def reset(self, at: Any = None) -> int:
+            self.consumers = {"jobs": ["service-worker"]}
+            return super().reset(at)
+
+    world = World("worker")
+    stack: Any = Stack(world)
+    session = Session(lambda: stack, lambda _: None, CaseOptions())
+    assert session.run(first, first.cases[0]).outcome == "passed"
+    session.finish(first)
+    world.consumers = {}
+    assert session.run(second, second.cases[0]).outcome == "passed"
