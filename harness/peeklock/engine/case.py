@@ -15,6 +15,7 @@ from peeklock.engine import alerting
 from peeklock.engine.access import refused_access
 from peeklock.engine.budget import begin_budget, over_budget
 from peeklock.engine.clients import Clients
+from peeklock.engine.clipping import clipped_json
 from peeklock.engine.context import CaseContext, slug_of
 from peeklock.engine.diagnosis import hint, likely_cause
 from peeklock.engine.environments import engine_names, file_variables, secrets_of
@@ -22,8 +23,9 @@ from peeklock.engine.events import CaseFinished, CaseStarted, Durations, Event, 
 from peeklock.engine.failure import Failure, Moment, StepFailed, locate, title
 from peeklock.engine.invariants import broken, held
 from peeklock.engine.ledger import Ledger
+from peeklock.engine.listing import listings
 from peeklock.engine.names import Names
-from peeklock.engine.record import Record
+from peeklock.engine.record import Exchange, Record
 from peeklock.engine.stepping import Stepper
 from peeklock.engine.timeline import timeline
 from peeklock.engine.tracing import span_trouble
@@ -35,12 +37,15 @@ from peeklock.scenario.matchers import Mismatch
 from peeklock.scenario.model import Case, Scenario
 from peeklock.scenario.values import resolve
 from peeklock.stack.backend import Environment
+from peeklock.standins import Entry as JournalEntry
 from peeklock.telemetry import service_of
 
 SILENCE = 0.15
 """Seconds without a word after which services are taken to have said all about a failure."""
 LAST_OF_ABANDONED = 30.0
 """Seconds that a step which was given up has to come to its end, before its environment is used no more."""
+LONGEST_ACTUAL = 32 << 10
+"""Characters of what a failure shows of a value that did not match."""
 LONGEST_WORDS = 0.6
 """Seconds after which nobody is listened to any more."""
 
@@ -94,8 +99,19 @@ class CaseRun:
             failure = _redacted(_failure(context, error, also, record), Redactor(context.secrets))
         outcome: Outcome = "failed" if failure else "passed"
         return CaseFinished(
-            time.time(), self.name, outcome, durations, failure=failure, covers=self._covers, record=record
+            time.time(),
+            self.name,
+            outcome,
+            durations,
+            failure=failure,
+            covers=self._covers,
+            tags=self._tags,
+            record=record,
         )
+
+    @property
+    def _tags(self) -> tuple[str, ...]:
+        return tuple(self.scenario.tags(self.case))
 
     @property
     def _covers(self) -> tuple[str, ...]:
@@ -114,6 +130,7 @@ class CaseRun:
             Durations(setup=seconds),
             reason=redact(told(trouble)),
             covers=self._covers,
+            tags=self._tags,
             traceback=""
             if isinstance(trouble, RedactedError)
             else redact("".join(traceback.format_exception(trouble))),
@@ -245,12 +262,13 @@ def _record(context: CaseContext) -> Record:
     context.ledger.refresh()
     lines, _ = context.environment.services.logs(context.log_cursor)
     exits, _ = context.environment.services.exits(context.exit_cursor)
-    struck = [Moment(event.at, event.target, event.text) for event in context.environment.faults.events()]
+    faults = context.environment.faults.events()
+    struck = [Moment(event.at, event.target, event.text) for event in faults]
+    journals = {name: standin.journal.entries() for name, standin in context.environment.standins.items()}
     asked = [
-        Moment(entry.at, name, entry.summary, bool(entry.problem))
-        for name, standin in context.environment.standins.items()
-        for entry in standin.journal.entries()
+        Moment(entry.at, name, entry.summary, bool(entry.problem)) for name, each in journals.items() for entry in each
     ]
+    exchanges = [_exchange(name, entry) for name, each in journals.items() for entry in each]
     telemetry = context.environment.telemetry
     broke = [
         Moment(
@@ -271,7 +289,17 @@ def _record(context: CaseContext) -> Record:
         context.started_at,
         frozenset(context.secrets),
         alerting.record(context),
+        tuple(context.steps),
+        listings(context.scenario, context.case),
+        (*context.exchanges.all(), *exchanges),
+        tuple(faults),
     )
+
+
+def _exchange(standin: str, entry: JournalEntry) -> Exchange:
+    caller = str(entry.view.get("caller") or "")
+    began = entry.at - (entry.seconds or 0.0)
+    return Exchange(began, entry.seconds, caller, standin, entry.summary, bool(entry.problem), entry.view)
 
 
 def _failure(context: CaseContext, error: StepFailed | None, also: list[str], record: Record) -> Failure:
@@ -306,6 +334,7 @@ def _failure(context: CaseContext, error: StepFailed | None, also: list[str], re
         location.where,
         location.excerpt,
         error.mismatches,
+        "" if error.actual is None else clipped_json(error.actual, LONGEST_ACTUAL, Redactor(context.secrets)),
         error.notes,
         error.story or rows,
         record.started_at,

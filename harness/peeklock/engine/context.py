@@ -14,9 +14,11 @@ from typing import Any
 from peeklock.engine.bounded import Call
 from peeklock.engine.clients import Clients
 from peeklock.engine.crash_points import CrashPoints
+from peeklock.engine.exchanges import Exchanges
 from peeklock.engine.failure import Moment
 from peeklock.engine.ledger import Ledger
 from peeklock.engine.names import Names
+from peeklock.engine.record import StepRun
 from peeklock.engine.scaler import Scaler
 from peeklock.engine.waiting import Deadline, Signal
 from peeklock.scenario.model import Case, Scenario
@@ -71,6 +73,10 @@ class CaseContext:
     started_at: float = field(default_factory=time.time)
     moments: list[Moment] = field(default_factory=list)
     spent: Spent = field(default_factory=Spent)
+    steps: list[StepRun] = field(default_factory=list)
+    """Those that have come to their end, in that order."""
+    exchanges: Exchanges = field(default_factory=Exchanges)
+    """What steps asked over HTTP."""
     log_cursor: int = 0
     exit_cursor: int = 0
     stopped: set[str] = field(default_factory=set)

@@ -114,6 +114,7 @@ class CaseFinished(Event):
     failure: Failure | None = None
     artefacts: Path | None = None
     covers: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     traceback: str = ""
     """Of an exception that nobody foresaw."""
     record: Record | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from peeklock.errors import PeeklockError
 from peeklock.scenario.document import DataPath
@@ -35,6 +36,8 @@ class Failure:
     """`file:line:col`."""
     excerpt: tuple[str, ...] = ()
     mismatches: tuple[Mismatch, ...] = ()
+    actual: str = ""
+    """What was there instead, as JSON with long texts cut; empty where nothing was looked at."""
     notes: tuple[str, ...] = ()
     """Tries, why waiting ended, the nearest candidate."""
     timeline: tuple[Moment, ...] = ()
@@ -56,13 +59,14 @@ class StepFailed(PeeklockError):
         notes: tuple[str, ...] = (),
         at: DataPath | None = None,
         story: tuple[Moment, ...] = (),
+        actual: Any = None,
     ) -> None:
-        """`story` stands in the place of the timeline of the case: that of one item of many."""
+        """`story` stands in the place of the timeline of the case: that of one item of many. `actual` is what did not match."""
         super().__init__(
             headline or "; ".join(f"{m.path}: expected {m.expected}, actual {m.actual}" for m in mismatches)
         )
         self.step, self.headline, self.mismatches, self.notes, self.at = step, headline, mismatches, notes, at
-        self.story = story
+        self.story, self.actual = story, actual
 
 
 class VerbFailed(PeeklockError):

@@ -1,13 +1,65 @@
-"""Everything that was seen during one case, for artefacts."""
+"""Everything that was seen during one case, for artefacts and reports."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from peeklock.alerts import Recording
 from peeklock.engine.failure import Moment
 from peeklock.servicebus.ledger import Entry
-from peeklock.stack.backend import Exit, LogLine
+from peeklock.stack.backend import Exit, FaultEvent, LogLine
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """One step that was run to its end, well or not."""
+
+    at: float
+    """Unix seconds of its begin."""
+    file: str
+    line: int
+    last_line: int
+    depth: int
+    """0 for a step of the case, 1 for one of a fragment that it uses, and so on."""
+    name: str
+    verb: str
+    seconds: float
+    waiting: float
+    tries: int
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A part of a scenario file that a case runs."""
+
+    part: str
+    """`background`, `case`, `finally`, or the name of the fragment's file."""
+    file: str
+    first: int
+    """The number of its first line."""
+    lines: tuple[str, ...]
+    steps: tuple[int, ...]
+    """The numbers of the lines at which steps begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request over HTTP and its answer."""
+
+    at: float
+    """Unix seconds of its begin; of its end where `seconds` is None."""
+    seconds: float | None
+    caller: str
+    """Who asked: `test`, a service, or empty where that is not known."""
+    target: str
+    """Who was asked: a service or a stand-in."""
+    summary: str
+    alarming: bool
+    view: Mapping[str, Any]
+    """Heads and bodies, as far as they are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +74,8 @@ class Record:
     secrets: frozenset[str]
     signals: Recording | None = None
     """What alert rules could look at, of a file that names any."""
+    steps: tuple[StepRun, ...] = ()
+    listings: tuple[Listing, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
+    faults: tuple[FaultEvent, ...] = ()
+    """What faults outside of the emulator did."""

@@ -131,7 +131,8 @@ class Runner:
                     if self._stopping.is_set():
                         return
                     finished = replace(self._session.run(scenario, case), repeat=repetition)
-                    self._results[case_id(scenario, case)].append(finished)
+                    # what was seen belongs to whoever hears of it: the memory of a run must not grow with its cases
+                    self._results[case_id(scenario, case)].append(replace(finished, record=None, failure=None))
                     self._emit(finished)
                     if (following := self._agenda.following()) is not None:
                         self._session.prepare(*following)

@@ -86,13 +86,13 @@ class Session:
         """Run one case; an ability that the backend lacks is a skip with its reason, a stack that fails an error."""
         name = case_id(scenario, case)
         started = time.monotonic()
-        covers = tuple(scenario.covers(case))
+        covers, tags = tuple(scenario.covers(case)), tuple(scenario.tags(case))
         try:
             missing = self._missing(scenario, case)
             if missing:
                 reason = f"the {self.stack().backend} backend has not the ability: {', '.join(missing)}"
                 reason += "".join(f"; {why}" for ability in missing if (why := self.stack().why_not(ability)))
-                return CaseFinished(time.time(), name, "skipped", Durations(), reason=reason, covers=covers)
+                return CaseFinished(time.time(), name, "skipped", Durations(), reason=reason, covers=covers, tags=tags)
             held = self._environment(scenario)
         except PreflightFailed as failed:
             durations = Durations(setup=time.monotonic() - started)
@@ -102,7 +102,9 @@ class Session:
             durations = Durations(setup=time.monotonic() - started)
             trace = "" if isinstance(error, PeeklockError) else "".join(traceback.format_exception(error))
             reason = told(error)
-            return CaseFinished(time.time(), name, "error", durations, reason=reason, covers=covers, traceback=trace)
+            return CaseFinished(
+                time.time(), name, "error", durations, reason=reason, covers=covers, tags=tags, traceback=trace
+            )
         brought_up = time.monotonic() - started
         with self._case_lock(case):
             finished = CaseRun(scenario, case, name, held.environment, held.clients, self._emit, self._options).run()

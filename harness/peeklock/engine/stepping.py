@@ -15,12 +15,15 @@ from peeklock.engine.bounded import GRACE, Call
 from peeklock.engine.context import CaseContext
 from peeklock.engine.events import Event, StepFinished
 from peeklock.engine.failure import StepFailed, Unforeseen, VerbFailed, title
+from peeklock.engine.listing import last_line
+from peeklock.engine.record import StepRun
 from peeklock.engine.settling import settled
 from peeklock.engine.unanswered import unanswered
 from peeklock.engine.verb import Found, Verb
 from peeklock.engine.waiting import Deadline, Look, Waited, wait_until
 from peeklock.errors import PeeklockError
 from peeklock.redaction import RedactedError
+from peeklock.scenario.errors import shorten
 from peeklock.scenario.fields import Model
 from peeklock.scenario.matchers import Context as MatchContext
 from peeklock.scenario.matchers import Matcher, Mismatch, show
@@ -50,6 +53,7 @@ class Stepper:
     def __init__(self, context: CaseContext, emit: Callable[[Event], None]) -> None:
         self._context, self._emit = context, emit
         self._tries = 1
+        self._depth = 0
 
     def run_all(self, steps: Sequence[Step]) -> None:
         """Run steps in order. Raises `StepFailed` at the first that fails."""
@@ -58,8 +62,9 @@ class Stepper:
 
     def run(self, step: Step) -> None:
         """Run one step with its waiting, expectation and captures. Raises `StepFailed`, `RedactedError` and `Unforeseen`."""
-        started, waited_before = time.monotonic(), self._context.spent.waiting
+        started, started_at, waited_before = time.monotonic(), time.time(), self._context.spent.waiting
         self._tries, ok = 1, False
+        self._depth += 1
         try:
             self._check_time(step)
             self._do(step)
@@ -73,20 +78,39 @@ class Stepper:
         except Exception as error:
             raise Unforeseen(step, error) from error
         finally:
-            ended = time.monotonic()
-            self._emit(
-                StepFinished(
-                    time.time(),
-                    self._context.id,
-                    title(step),
-                    step.verb.name,
-                    step.document.span(step.path).line,
-                    ended - started,
-                    self._context.spent.waiting - waited_before,
-                    self._tries,
-                    ok,
-                )
+            self._depth -= 1
+            self._tell(step, started_at, time.monotonic() - started, self._context.spent.waiting - waited_before, ok)
+
+    def _tell(self, step: Step, started_at: float, seconds: float, waiting: float, ok: bool) -> None:
+        document = step.document
+        span = document.span(step.path)
+        told = StepRun(
+            started_at,
+            shorten(document.path, self._context.scenario.root),
+            span.line,
+            last_line(document, span),
+            self._depth,
+            title(step),
+            step.verb.name,
+            seconds,
+            waiting,
+            self._tries,
+            ok,
+        )
+        self._context.steps.append(told)
+        self._emit(
+            StepFinished(
+                time.time(),
+                self._context.id,
+                told.name,
+                told.verb,
+                told.line,
+                seconds,
+                waiting,
+                told.tries,
+                ok,
             )
+        )
 
     def _check_time(self, step: Step) -> None:
         if self._context.deadline.passed:
@@ -111,7 +135,7 @@ class Stepper:
                 at = (*step.path, step.verb.name, *seen.error.path)
                 raise StepFailed(step, str(seen.error), notes=seen.error.notes, at=at, story=seen.error.story)
             if seen.mismatches:
-                raise StepFailed(step, mismatches=seen.mismatches, notes=_notes(seen))
+                raise StepFailed(step, mismatches=seen.mismatches, notes=_notes(seen), actual=seen.found.value)
             self._capture(step, seen.found.value)
             return
         waited = self._wait(step, step.eventually, act)
@@ -279,7 +303,9 @@ class Stepper:
         if waited.good:
             after = f"after {waited.seconds:.1f} s of {window:g} s"
             notes = (f"actual    {show(waited.last.found.value)}",)
-            raise StepFailed(step, f"what must never come true did, {after}", notes=notes)
+            raise StepFailed(
+                step, f"what must never come true did, {after}", notes=notes, actual=waited.last.found.value
+            )
         if waited.last.error is not None:
             raise StepFailed(step, str(waited.last.error), at=observed.path)
 
@@ -299,4 +325,4 @@ def _waited_in_vain(step: Step, waited: Waited[_Seen]) -> StepFailed:
     if last.error is not None:
         at = (*step.path, step.verb.name)
         return StepFailed(step, str(last.error), notes=(*notes, *last.error.notes), at=at, story=last.error.story)
-    return StepFailed(step, mismatches=last.mismatches, notes=tuple(notes))
+    return StepFailed(step, mismatches=last.mismatches, notes=tuple(notes), actual=last.found.value)

@@ -13,12 +13,14 @@ class Entry:
     """One request and what was answered. `view` is what `requests` shows; no key or token is ever in it."""
 
     at: float
-    """Unix seconds."""
+    """Unix seconds of the answer."""
     view: Mapping[str, Any]
     summary: str
     """For the timeline."""
     problem: str = ""
     """Why the case fails because of it; empty when it was answered."""
+    seconds: float | None = None
+    """From the request to its answer; None where that is not known."""
 
 
 class Journal:

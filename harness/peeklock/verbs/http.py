@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from base64 import b64decode
 from collections import Counter
@@ -14,7 +15,10 @@ import httpx
 from pydantic import Field, model_validator
 
 from peeklock.engine.context import CaseContext, Request
+from peeklock.engine.exchanges import LONGEST as KEPT_BODY
+from peeklock.engine.exchanges import shown_headers
 from peeklock.engine.failure import VerbFailed
+from peeklock.engine.record import Exchange
 from peeklock.engine.verb import Found, Verb
 from peeklock.redaction import redact
 from peeklock.scenario.durations import Duration
@@ -178,11 +182,42 @@ class _Request:
         if response.status_code >= 500:
             context.environment.check()
         told = f"{self.arguments.method.upper()} {response.url.path} → {response.status_code}"
-        context.note(self.actor, told, alarming=response.status_code >= 500, at=began_at)
         seconds = time.monotonic() - began
-        method, path = self.arguments.method.upper(), response.url.path
-        context.spent.requests.append(Request(self.actor, method, path, response.status_code, seconds))
-        return _facts(response, seconds)
+        facts = _facts(response, seconds)
+        alarming = response.status_code >= 500
+        context.note(self.actor, told, alarming=alarming, at=began_at)
+        view = {
+            **self._view(),
+            "status": response.status_code,
+            "answer_headers": shown_headers(facts["headers"]),
+            "answer_size": facts["size"],
+            "answer_body": facts.get("text", "")[:KEPT_BODY] or None,
+        }
+        request = Request(self.actor, self.arguments.method.upper(), response.url.path, response.status_code, seconds)
+        context.spent.requests.append(request)
+        context.exchanges.add(Exchange(began_at, seconds, "test", self.actor, told, alarming, view))
+        return facts
+
+    def _view(self) -> dict[str, Any]:
+        """Return what a report shows of the request."""
+        arguments = self.arguments
+        body = arguments.text
+        if arguments.json_ is not None:
+            body = json.dumps(arguments.json_, ensure_ascii=False, default=str)
+        elif arguments.file is not None:
+            body = f"(the file {arguments.file.name})"
+        elif arguments.form or arguments.files:
+            fields = {
+                name: part.text or f"(the file {part.filename or name})" for name, part in arguments.files.items()
+            }
+            body = json.dumps({**arguments.form, **fields}, ensure_ascii=False, default=str)
+        return {
+            "method": arguments.method.upper(),
+            "url": self.url,
+            "query": dict(arguments.query) or None,
+            "headers": shown_headers(self.headers),
+            "body": body and body[:KEPT_BODY],
+        }
 
     async def _answer(self, client: httpx.AsyncClient) -> httpx.Response:
         with _files(self.arguments) as files:
@@ -211,7 +246,10 @@ class _Request:
         return whole
 
     def _unanswered(self, context: CaseContext, reason: str, at: float) -> VerbFailed:
-        context.note(self.actor, f"{self.shown}: {redact(reason)}", alarming=True, at=at)
+        told = f"{self.shown}: {redact(reason)}"
+        context.note(self.actor, told, alarming=True, at=at)
+        view = {**self._view(), "error": reason}
+        context.exchanges.add(Exchange(at, time.time() - at, "test", self.actor, told, True, view))
         context.environment.check()
         return VerbFailed(f"{self.shown}: no answer: {redact(reason)}")
 

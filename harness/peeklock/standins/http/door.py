@@ -53,7 +53,7 @@ class HttpDoor(HttpService):
 
     async def answer(self, request: HttpRequest) -> HttpReply:
         """Answer one request, and keep it in the journal."""
-        life = self._journal.life
+        life, began = self._journal.life, time.monotonic()
         asked = StandInRequest(decoded(request, LARGEST))
         seen: dict[str, Any] = {}
         """What the journal knows besides the request."""
@@ -72,16 +72,16 @@ class HttpDoor(HttpService):
             problem = redact(str(missing))
             reply = self.refusal(500 if "route" in seen else 404, redact(missing.problem))
         except asyncio.CancelledError:  # the client has gone
-            self._keep(life, asked, {**seen, "hung_up": True}, "")
+            self._keep(life, asked, {**seen, "hung_up": True}, "", began)
             raise
         except Exception as error:  # noqa: BLE001  whatever it is, the client and the case are told
             told = str(error) if isinstance(error, PeeklockError) else f"unforeseen {type(error).__name__}: {error}"
             problem = redact(told)
             reply = self.refusal(500, problem)
-        self._keep(life, asked, {**seen, "status": reply.status, **_shown(reply)}, problem)
+        self._keep(life, asked, {**seen, "status": reply.status, **_shown(reply)}, problem, began)
         return reply
 
-    def _keep(self, life: int, request: StandInRequest, seen: Mapping[str, Any], problem: str) -> None:
+    def _keep(self, life: int, request: StandInRequest, seen: Mapping[str, Any], problem: str, began: float) -> None:
         how = seen.get("error") or (f"routes[{seen['route']}]" if "route" in seen else "")
         outside = next(iter(seen.get("contract", ())), "")
         how += (
@@ -90,7 +90,7 @@ class HttpDoor(HttpService):
         how = how or ("no route" if problem or self._contract is None else "by its contract")
         summary = f"{request.method} {request.path} {seen.get('status', 'hung up')} {how}"
         view = {**request.view(seen.get("parameters", {})), **trace_view(request.http.headers), **seen}
-        self._journal.add(life, Entry(time.time(), view, summary, problem))
+        self._journal.add(life, Entry(time.time(), view, summary, problem, time.monotonic() - began))
 
     async def _routed(self, asked: StandInRequest, seen: dict[str, Any]) -> HttpReply:
         """Return what the routes or the contract say. Raises `NoAnswer`."""

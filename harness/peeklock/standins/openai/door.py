@@ -73,7 +73,7 @@ class OpenAIDoor(HttpService):
 
     async def answer(self, request: HttpRequest) -> HttpReply:
         """Answer one request, and keep it in the journal."""
-        life = self._journal.life
+        life, began = self._journal.life, time.monotonic()
         seen: dict[str, Any] = {}
         problem = ""
         try:
@@ -94,7 +94,7 @@ class OpenAIDoor(HttpService):
         view = {"method": request.method, "path": request.path, **trace_view(request.headers), **seen}
         how = view.get("fault") or view.get("error") or (f"answers[{view['rule']}]" if "rule" in view else "")
         summary = f"{view.get('deployment', request.path)} {view['status']} {how}".strip()
-        self._journal.add(life, Entry(at, view, summary, problem))
+        self._journal.add(life, Entry(at, view, summary, problem, time.monotonic() - began))
         ids = (("x-request-id", str(uuid.uuid4())), ("apim-request-id", str(uuid.uuid4())))
         return replace(reply, headers=(*reply.headers, *ids))
 
