@@ -19,6 +19,7 @@ from peeklock.cli import (
     plan,
     preflight,
     record,
+    report,
     run,
     schema,
     setup,
@@ -50,6 +51,7 @@ app.command("logs")(warm.logs)
 app.command("env")(env.env)
 app.command("setup")(setup.setup)
 app.command("init")(init.init)
+app.command("report")(report.report)
 app.command("record")(record.record)
 app.add_typer(dlq.dlq, name="dlq")
 app.add_typer(images.images, name="images")

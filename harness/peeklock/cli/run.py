@@ -26,8 +26,10 @@ from peeklock.engine.runner import Runner, RunOptions
 from peeklock.engine.session import most_environments
 from peeklock.reports.artefacts import write_artefacts
 from peeklock.reports.console import ConsoleReport
+from peeklock.reports.failure_text import near
 from peeklock.reports.fan_out import FanOut
 from peeklock.reports.github import GitHubReport
+from peeklock.reports.html.report import HtmlReport
 from peeklock.reports.junit import JUnitReport
 from peeklock.reports.ndjson import NdjsonReport
 from peeklock.reports.run_folder import new_run_folder
@@ -124,9 +126,11 @@ def _run(
         return stack
 
     runner = Runner(plan, options, open_)
+    html = HtmlReport(options.folder)
     handlers: list[Handler] = [
         ConsoleReport(console, verbose=verbose),
         NdjsonReport(options.folder / "events.ndjson"),
+        html,
         pace,
     ]
     if junit:
@@ -144,11 +148,19 @@ def _run(
     reports.attempt("what failed", lambda: LastRun(root).remember(finished.failed_cases), None)
     reports.attempt("how long cases take", pace.remember, None)
     _prune(options.folder)
+    if finished.failed or finished.errors:
+        typer.echo(_report_line(html))
     if last.errors or reports.broken:
         return NO_STACK
     if last.flaky and set(last.failed_cases) == set(last.flaky):
         return FLAKY
     return FAILED if last.failed or last.interrupted or last.unjudged else PASSED
+
+
+def _report_line(html: HtmlReport) -> str:
+    if html.page is None:
+        return "report: not made, its viewer is not there yet: `peeklock setup` brings it, then `peeklock report`"
+    return f"report: {near(html.page)}"
 
 
 def _with_artefacts(event: Event, folder: Path, reports: FanOut) -> Event:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib.util
-import os
 import re
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from peeklock.stack.errors import StackError, missing_tool, setup_failed, unwritable
+from peeklock.stack.embedded.npm import NpmBundle
+from peeklock.stack.errors import missing_tool
 from peeklock.stack.progress import Progress, silent
-from peeklock.stack.project.cache import cache_dir, locked
-from peeklock.supervision.client import SupervisorClient
+from peeklock.stack.project.cache import cache_dir
 
 OLDEST_NODE = 20
 _AZURITE = Path(__file__).parent / "azurite"
@@ -114,73 +110,9 @@ class Azurite:
 
 def azurite(progress: Progress = silent) -> Azurite:
     """The one-file Azurite; built on first need (about 20 s, needs the npm registry). Raises `StackError`."""
-    digest = hashlib.sha256()
-    for name in ("package.json", "package-lock.json", "bundle.mjs"):
-        digest.update((_AZURITE / name).read_bytes())
-    home = cache_dir() / "azurite"
-    folder = home / digest.hexdigest()[:16]
-    found = Azurite(
+    folder = NpmBundle("Azurite", _AZURITE).made(node().node, node().npm, progress)
+    return Azurite(
         folder / "azurite-blob.cjs",
         folder / "NOTICES.txt",
         cache_dir() / "node-compile-cache" / f"node-{node().version}-{folder.name}",
-    )
-    if not found.script.exists():
-        with locked(home / "build.lock"):
-            if not found.script.exists():
-                _build(home, folder, progress)
-    return found
-
-
-def _build(home: Path, folder: Path, progress: Progress) -> None:
-    progress("fetching Azurite from npm (once, about 20 s)")
-    work = Path(tempfile.mktemp(prefix="build-", dir=home))  # noqa: S306  made right below, in a folder of our own
-    supervisor = SupervisorClient.start()
-    try:
-        supervisor.call("register", path=str(work))
-        work.mkdir()
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(_AZURITE / name, work / name)
-        env = {**os.environ, "PATH": f"{node().node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-        options = [
-            "--ignore-scripts",
-            "--no-audit",
-            "--no-fund",
-            "--no-progress",
-            "--fetch-retries=1",
-            "--fetch-retry-mintimeout=500",
-            "--fetch-retry-maxtimeout=2000",
-            "--loglevel=error",
-        ]
-        code, log = supervisor.run("npm", [*node().npm, "ci", *options], env, work)
-        if code != 0:
-            if any(
-                re.search(r"E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|TIMEDOUT|NETUNREACH)|network|CERT", text)
-                for text in log
-            ):
-                raise _registry_unreachable(log[-12:])
-            raise setup_failed("fetching Azurite with npm", log[-12:], "read npm's lines; then `peeklock setup`")
-        progress("bundling Azurite into one file")
-        out = work / "out"
-        code, log = supervisor.run(
-            "bundle", [str(node().node), str(_AZURITE / "bundle.mjs"), str(work), str(out)], env, work
-        )
-        if code != 0:
-            raise setup_failed("bundling Azurite", log[-12:], "read esbuild's lines; then `peeklock setup`")
-        out.rename(folder)
-    except OSError as error:
-        raise unwritable(error.filename or work, error) from error
-    finally:
-        supervisor.shutdown()
-
-
-def _registry_unreachable(log: Sequence[str]) -> StackError:
-    return StackError(
-        "the Azurite bundle is not there yet, and the npm registry that would bring it cannot be reached",
-        expected="one download, the first time; later runs need no network",
-        checked=["the cache of Peeklock", "the npm registry that your npm configuration names"],
-        fix=(
-            "go online (or set `registry`, `proxy`, `cafile` in your .npmrc) and run `peeklock setup`; "
-            "or copy the cache folder of a machine that has it and point PEEKLOCK_CACHE there"
-        ),
-        log=log,
     )

@@ -1,0 +1,90 @@
+"""The cases of a run as they end: a line each in the run's folder, so that nothing of them has to stay in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from peeklock.engine.events import CaseFinished, Event, RunFinished, RunStarted
+from peeklock.reports.html.case_data import data_of, head_of, packed
+
+NAME = "cases.ndjson"
+MOST_BYTES = 64 << 20
+"""Of a record: behind them, passed cases are kept without their stories."""
+
+
+class RunRecord:
+    """Writes `cases.ndjson`. A handler of events."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file: IO[str] = (folder / NAME).open("w", encoding="utf-8", errors="backslashreplace")
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RunStarted():
+                facts = {"run": event.run, "at": event.at, "backend": event.backend, "cases": event.cases}
+                self._write({"run": facts})
+            case CaseFinished():
+                self._case(event)
+            case RunFinished():
+                self._write(
+                    {
+                        "end": {
+                            "seconds": round(event.seconds, 3),
+                            "interrupted": event.interrupted,
+                            "unjudged": event.unjudged,
+                        }
+                    }
+                )
+                self._file.close()
+
+    def _case(self, event: CaseFinished) -> None:
+        line: dict[str, Any] = {"case": head_of(event)}
+        if event.outcome == "passed" and self._file.tell() > MOST_BYTES:
+            line["case"]["left_out"] = True
+        else:
+            line["story"] = packed(data_of(event))
+        self._write(line)
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+
+@dataclass
+class Recorded:
+    """What a record holds besides the stories, which are as long as all the rest many times over."""
+
+    run: dict[str, Any] = field(default_factory=dict)
+    heads: list[dict[str, Any]] = field(default_factory=list)
+
+
+def read_heads(folder: Path) -> Recorded:
+    """Return the run and the heads of its cases. Raises `OSError`; what a run that was killed has half written is left out."""
+    recorded = Recorded()
+    for line in _lines(folder):
+        recorded.run |= line.get("run", {}) | line.get("end", {})
+        if "case" in line:
+            recorded.heads.append(line["case"])
+    return recorded
+
+
+def read_stories(folder: Path) -> Iterator[str]:
+    """Yield the packed story of each case, in the order of the heads; an empty text where there is none. Raises `OSError`."""
+    for line in _lines(folder):
+        if "case" in line:
+            yield line.get("story", "")
+
+
+def _lines(folder: Path) -> Iterator[dict[str, Any]]:
+    with (folder / NAME).open(encoding="utf-8") as file:
+        for text in file:
+            try:
+                line = json.loads(text)
+            except ValueError:
+                continue
+            if isinstance(line, dict):
+                yield line

@@ -1,0 +1,115 @@
+// One case: the cause first, then its steps, its lanes, and what was chosen in detail.
+
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { MARKS } from "./cases.tsx";
+import { Chart } from "./chart.tsx";
+import { command, Copy, markdown } from "./copy.tsx";
+import { loadStory } from "./data.ts";
+import { Details } from "./details.tsx";
+import { rowsOf } from "./happened.ts";
+import { Happened } from "./happened_list.tsx";
+import { useKeys } from "./keys.ts";
+import { layout } from "./lanes.ts";
+import { lives } from "./ledger.ts";
+import { total, whole, type Failure, type Head, type Story } from "./model.ts";
+import { Steps } from "./steps.tsx";
+import { span } from "./time.ts";
+
+type Tab = "steps" | "lanes" | "details";
+
+export function Case({ head, number, back }: { head: Head; number: number; back: string }) {
+  const [story, setStory] = useState<Story | null>(null);
+  useEffect(() => {
+    let current = true;
+    setStory(null);
+    void loadStory(number).then((found) => current && setStory(found ?? whole({})));
+    return () => void (current = false);
+  }, [number]);
+  useEffect(() => {
+    document.title = `${MARKS[head.outcome]} ${head.name} · Peeklock`;
+  }, [head]);
+  return (
+    <main class="case">
+      <header class={`top ${head.outcome}`}>
+        <a class="back" href={back} aria-label="All cases">
+          ←
+        </a>
+        <h1>
+          <span class={`mark ${head.outcome}`}>
+            <span aria-hidden="true">{MARKS[head.outcome]}</span> {head.outcome}
+          </span>{" "}
+          <span class="file">{head.file} ›</span> {head.name}
+          {head.repeat ? ` #${head.repeat + 1}` : ""}
+        </h1>
+        <span class="facts">
+          {span(total(head) * 1000)} · waiting {span(head.seconds[1] * 1000)}
+        </span>
+        <span class="actions">
+          {story?.failure || story?.reason ? <Copy label="Copy as Markdown" text={() => markdown(head, story)} /> : null}
+          <Copy label="Copy command" text={() => command(head)} />
+        </span>
+      </header>
+      {story ? <Panes head={head} story={story} back={back} /> : <p class="nothing">…</p>}
+    </main>
+  );
+}
+
+function Panes({ head, story, back }: { head: Head; story: Story; back: string }) {
+  const [selected, select] = useState("");
+  const [tab, setTab] = useState<Tab>("steps");
+  const messages = useMemo(() => lives(story.entries), [story]);
+  const drawn = useMemo(() => layout(story, messages), [story]);
+  const rows = useMemo(() => rowsOf(story, messages), [story]);
+  function choose(id: string) {
+    select(id);
+    if (id) setTab("details");
+  }
+  function go(by: number) {
+    const at = rows.findIndex((row) => row.id === selected);
+    const next = rows[Math.max(0, Math.min(rows.length - 1, at + by))];
+    if (next) select(next.id);
+    requestAnimationFrame(() => document.querySelector(".event.selected")?.scrollIntoView({ block: "nearest" }));
+  }
+  useKeys({
+    j: () => go(1),
+    k: () => go(-1),
+    "/": (event) => (event.preventDefault(), document.getElementById("events-text")?.focus()),
+    Escape: (event) => {
+      if (event.target instanceof HTMLInputElement) event.target.blur();
+      else if (selected) select("");
+      else location.hash = back;
+    },
+  });
+  const cause = story.failure ? causeOf(story.failure) : head.outcome === "passed" ? "" : head.why;
+  return (
+    <>
+      {cause ? (
+        <p class="cause" role="status">
+          <b>{story.failure?.likely_cause ? "Likely cause" : story.failure ? "What failed" : "Why"}:</b> {cause}
+        </p>
+      ) : null}
+      {head.left_out ? <p class="cause muted">Only how this case ended was kept: the run had very many that passed.</p> : null}
+      <nav class="tabs" aria-label="Panes">
+        {(["steps", "lanes", "details"] as Tab[]).map((name) => (
+          <button type="button" aria-pressed={tab === name} onClick={() => setTab(name)}>
+            {name}
+          </button>
+        ))}
+      </nav>
+      <div class={`panes ${tab}`}>
+        <Steps story={story} selected={selected} select={choose} />
+        <div class="middle">
+          <Chart layout={drawn} selected={selected} select={choose} />
+          <Happened rows={rows} selected={selected} select={choose} />
+        </div>
+        <Details head={head} story={story} lives={messages} selected={selected} select={choose} />
+      </div>
+    </>
+  );
+}
+
+function causeOf(failure: Failure): string {
+  if (failure.likely_cause) return failure.likely_cause;
+  const [first] = failure.mismatches;
+  return failure.headline || (first ? `${first[0] || "the value"}: expected ${first[1]}, actual ${first[2]}` : "");
+}

@@ -1,0 +1,163 @@
+// The lanes as a picture. What is clicked in it is shown in detail.
+
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Bar, Dot, Lane, Layout, Place } from "./lanes.ts";
+import { scaleOf } from "./scale.ts";
+import { moment, span } from "./time.ts";
+
+interface Props {
+  layout: Layout;
+  selected: string;
+  select: (id: string) => void;
+}
+
+const ROW = 20;
+const PAD = 7;
+const TOP = 34;
+const MARKS = { test: "▷", service: "■", queue: "≡", deadletter: "†", standin: "◇" };
+const KINDS = { test: "the test", service: "service", queue: "queue", deadletter: "dead-letter queue", standin: "stand-in" };
+
+export function Chart({ layout, selected, select }: Props) {
+  const box = useRef<HTMLDivElement>(null);
+  const [room, setRoom] = useState(600);
+  const [zoom, setZoom] = useState(1);
+  const [folding, setFolding] = useState(true);
+  useLayoutEffect(() => {
+    const watch = new ResizeObserver(([entry]) => entry && setRoom(entry.contentRect.width));
+    if (box.current) watch.observe(box.current);
+    return () => watch.disconnect();
+  }, []);
+  const gutter = room < 560 ? 92 : 148;
+  const width = Math.max(200, room - gutter - 18) * zoom;
+  const scale = useMemo(() => scaleOf(layout.points, layout.end, folding), [layout, folding]);
+  const tops = useMemo(() => topsOf(layout.lanes), [layout]);
+  const height = TOP + layout.lanes.reduce((sum, lane) => sum + heightOf(lane), 0) + 8;
+  const x = (at: number) => scale.place(at) * width + 4;
+  const y = (place: Place) => (tops.get(place.lane) ?? 0) + PAD + (place.row < 0 ? -3 : place.row * ROW + ROW / 2);
+  useEffect(() => {
+    const first = box.current?.querySelector(".chosen");
+    first?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [selected, zoom]);
+  const of = (id: string) => (id === selected ? "chosen" : selected && layout.links.some((link) => link.id === selected) ? "pale" : "");
+  return (
+    <section class="pane lanes" aria-label="Lanes">
+      <div class="pane-head">
+        <h2>What happened</h2>
+        <span class="legend" aria-hidden="true">
+          <i class="lock" /> lock <i class="work" /> work <i class="request" /> request <i class="bad" /> trouble
+        </span>
+        <button type="button" aria-pressed={folding} onClick={() => setFolding(!folding)} title="Fold stretches in which nothing happens">
+          fold idle time
+        </button>
+        <button type="button" onClick={() => setZoom(Math.max(1, zoom / 2))} aria-label="Zoom out" disabled={zoom === 1}>
+          −
+        </button>
+        <button type="button" onClick={() => setZoom(Math.min(32, zoom * 2))} aria-label="Zoom in">
+          +
+        </button>
+      </div>
+      <div class="chart" ref={box} tabIndex={0} role="region" aria-label="Lanes over time">
+        <div class="names" style={{ width: `${gutter}px`, height: `${height}px` }}>
+          {layout.lanes.map((lane) => (
+            <div class={`lane-name ${lane.kind}`} style={{ top: `${tops.get(lane.id)}px`, height: `${heightOf(lane)}px` }} title={`${KINDS[lane.kind]} ${lane.id}`}>
+              <span aria-hidden="true">{MARKS[lane.kind]}</span> <span class="text">{lane.label}</span>
+              {lane.kind === "deadletter" ? <small> dead letters</small> : null}
+              {lane.more ? <small> +{lane.more} more</small> : null}
+            </div>
+          ))}
+        </div>
+        <svg width={width + 14} height={height} role="group" aria-label={`${layout.lanes.length} lanes`}>
+          {scale.folds.map((fold) => (
+            <g class="fold">
+              <rect x={x(fold.from)} y={TOP - 6} width={x(fold.to) - x(fold.from)} height={height - TOP} />
+              <text x={(x(fold.from) + x(fold.to)) / 2} y={12}>{`⋯ ${span(fold.to - fold.from)}`}</text>
+            </g>
+          ))}
+          {scale.ticks.map((tick) => (
+            <g class="tick">
+              <line x1={x(tick)} x2={x(tick)} y1={TOP - 6} y2={height} />
+              <text x={x(tick)} y={TOP - 11}>
+                {moment(tick)}
+              </text>
+            </g>
+          ))}
+          {layout.lanes.map((lane) => (
+            <line class="lane" x1={0} x2={width + 14} y1={tops.get(lane.id)} y2={tops.get(lane.id)} />
+          ))}
+          {layout.bands.map((band) => (
+            <g class={`band ${band.tone}`}>
+              <rect x={x(band.from)} y={TOP - 6} width={Math.max(3, x(band.to) - x(band.from))} height={height - TOP} />
+              <text x={Math.min(x(band.from) + 4, width - band.label.length * 6)} y={height - 4}>
+                {band.label}
+              </text>
+            </g>
+          ))}
+          {layout.lines.map((line) => (
+            <line class={`life ${of(line.id)}`} x1={x(line.from)} x2={x(line.to)} y1={y(line)} y2={y(line)} />
+          ))}
+          {layout.links.map((link) => (
+            <path class={`link ${link.tone} ${of(link.id)}`} d={curve(x(link.from.at), y(link.from), x(link.to.at), y(link.to))} />
+          ))}
+          {layout.bars.map((bar) => (
+            <BarShape bar={bar} x={x(bar.from)} to={x(bar.to)} y={y(bar)} state={of(bar.id)} select={select} />
+          ))}
+          {layout.dots.map((dot) => (
+            <DotShape dot={dot} x={x(dot.at)} y={y(dot)} state={of(dot.id)} select={select} />
+          ))}
+        </svg>
+      </div>
+    </section>
+  );
+}
+
+function BarShape({ bar, x, to, y, state, select }: { bar: Bar; x: number; to: number; y: number; state: string; select: (id: string) => void }) {
+  const width = Math.max(4, to - x);
+  const letters = Math.floor((width - 8) / 6.1);
+  const text = letters >= bar.label.length ? bar.label : letters > 4 ? `${bar.label.slice(0, letters - 1)}…` : "";
+  const name = `${bar.label}, ${moment(bar.from)}, ${bar.open ? "not ended" : span(bar.to - bar.from)}`;
+  return (
+    <g class={`bar ${bar.tone} ${bar.open ? "open" : ""} ${state}`} role="button" aria-label={name} tabIndex={-1} onClick={() => select(bar.id)}>
+      <title>{name}</title>
+      <rect x={x} y={y - 7} width={width} height={14} rx={2} />
+      {text ? (
+        <text x={x + 4} y={y + 4}>
+          {text}
+        </text>
+      ) : null}
+    </g>
+  );
+}
+
+function DotShape({ dot, x, y, state, select }: { dot: Dot; x: number; y: number; state: string; select: (id: string) => void }) {
+  return (
+    <g class={`dot ${dot.tone} ${dot.mark} ${state}`} role="button" aria-label={`${dot.label}, ${moment(dot.at)}`} tabIndex={-1} onClick={() => select(dot.id)}>
+      <title>{`${dot.label}, ${moment(dot.at)}`}</title>
+      {dot.mark === "tick" ? (
+        <rect x={x - (dot.tone === "bad" ? 2 : 1)} y={y - 3} width={dot.tone === "bad" ? 4 : 2} height={dot.tone === "bad" ? 9 : 6} />
+      ) : dot.mark === "cross" ? (
+        <path d={`M${x - 5},${y - 5}l10,10m0,-10l-10,10`} />
+      ) : (
+        <circle cx={x} cy={y} r={dot.mark === "ring" ? 4 : 4.5} />
+      )}
+    </g>
+  );
+}
+
+function heightOf(lane: Lane): number {
+  return lane.rows * ROW + 2 * PAD;
+}
+
+function topsOf(lanes: readonly Lane[]): Map<string, number> {
+  const tops = new Map<string, number>();
+  let top = TOP;
+  for (const lane of lanes) {
+    tops.set(lane.id, top);
+    top += heightOf(lane);
+  }
+  return tops;
+}
+
+function curve(x1: number, y1: number, x2: number, y2: number): string {
+  const middle = (y1 + y2) / 2;
+  return `M${x1},${y1}C${x1 + 8},${middle} ${x2 - 8},${middle} ${x2},${y2}`;
+}

@@ -1,0 +1,318 @@
+// Lays a story out: a lane for each service replica, queue, dead-letter queue and stand-in; on them bars, dots and the links between.
+
+import { DEAD_LETTER, alarming, type Life } from "./ledger.ts";
+import { record, type Story } from "./model.ts";
+
+export type Kind = "test" | "service" | "queue" | "deadletter" | "standin";
+export type Tone = "step" | "request" | "lock" | "work" | "good" | "bad" | "muted";
+
+export interface Lane {
+  id: string;
+  kind: Kind;
+  label: string;
+  rows: number;
+  /** Messages for which there was no row. */
+  more: number;
+}
+
+/** A place on a lane: its id, the row in it. */
+export interface Place {
+  lane: string;
+  row: number;
+}
+
+export interface Bar extends Place {
+  /** Of what it shows, as `message:3`: see `Selected`. */
+  id: string;
+  from: number;
+  to: number;
+  tone: Tone;
+  label: string;
+  /** Nothing has ended it. */
+  open: boolean;
+}
+
+export interface Line extends Place {
+  id: string;
+  from: number;
+  to: number;
+}
+
+export interface Dot extends Place {
+  id: string;
+  at: number;
+  tone: Tone;
+  mark: "dot" | "cross" | "ring" | "tick";
+  label: string;
+}
+
+export interface Link {
+  id: string;
+  from: Place & { at: number };
+  to: Place & { at: number };
+  tone: Tone;
+}
+
+export interface Band {
+  from: number;
+  to: number;
+  tone: "fault" | "clock";
+  label: string;
+}
+
+export interface Layout {
+  lanes: Lane[];
+  bars: Bar[];
+  lines: Line[];
+  dots: Dot[];
+  links: Link[];
+  bands: Band[];
+  /** Every moment at which something is drawn. */
+  points: number[];
+  end: number;
+}
+
+export const MOST_MESSAGES = 300;
+const MOST_ROWS = 16;
+const MOST_TICKS = 600;
+const TEST = "test";
+
+export function layout(story: Story, messages: readonly Life[]): Layout {
+  const drawing = new Drawing(story, messages);
+  drawing.steps();
+  drawing.exchanges();
+  drawing.messages();
+  drawing.logs();
+  drawing.others();
+  return drawing.done();
+}
+
+class Drawing {
+  private readonly lanes = new Map<string, Lane>();
+  private readonly rows = new Map<string, number[]>();
+  private readonly bars: Bar[] = [];
+  private readonly lines: Line[] = [];
+  private readonly dots: Dot[] = [];
+  private readonly links: Link[] = [];
+  private readonly bands: Band[] = [];
+  private readonly places = new Map<Life, Place>();
+  private readonly end: number;
+  private readonly story: Story;
+  private readonly lives: readonly Life[];
+
+  constructor(story: Story, lives: readonly Life[]) {
+    this.story = story;
+    this.lives = lives;
+    this.end = Math.max(story.ended, ...story.steps.map((step) => step.at + step.ms), ...story.lines.slice(-1).map((line) => line[0]), 1);
+    this.lane(TEST, "test");
+    for (const name of replicas(story, lives)) this.lane(name, "service");
+  }
+
+  private lane(id: string, kind: Kind): Lane {
+    let lane = this.lanes.get(id);
+    if (!lane) {
+      lane = { id, kind, label: id.replace(/\/\$deadletterqueue$/i, ""), rows: 1, more: 0 };
+      this.lanes.set(id, lane);
+    }
+    return lane;
+  }
+
+  /** The first free row of a lane for a stretch of time; null when there are too many. */
+  private row(lane: Lane, from: number, to: number): number | null {
+    const ends = this.rows.get(lane.id) ?? [];
+    this.rows.set(lane.id, ends);
+    let row = ends.findIndex((end) => end <= from);
+    if (row < 0) row = ends.length;
+    if (row >= MOST_ROWS) return null;
+    ends[row] = Math.max(to, from + this.end / 400);
+    lane.rows = Math.max(lane.rows, row + 1);
+    return row;
+  }
+
+  /** The lane of a service or one replica of it; that of the test for everybody else. */
+  private whose(who: string): Lane {
+    return this.lanes.get(who) ?? this.lanes.get(`${who}.0`) ?? this.lanes.get(who.replace(/\.\d+$/, "")) ?? this.lanes.get(TEST)!;
+  }
+
+  steps(): void {
+    this.story.steps.forEach((step, index) => {
+      if (step.depth) return;
+      const tone = step.ok ? "step" : "bad";
+      this.bars.push({ id: `step:${index}`, lane: TEST, row: 0, from: step.at, to: step.at + step.ms, tone, label: step.name, open: false });
+    });
+  }
+
+  exchanges(): void {
+    this.story.exchanges.forEach((each, index) => {
+      const lane = each.caller === TEST ? this.whose(each.target) : this.lane(each.target, "standin");
+      if (lane.id === TEST) return;
+      const to = each.at + (each.ms ?? 0);
+      const row = this.row(lane, each.at, to);
+      if (row === null) return void lane.more++;
+      const id = `request:${index}`;
+      this.bars.push({ id, lane: lane.id, row, from: each.at, to, tone: each.alarming ? "bad" : "request", label: each.summary, open: false });
+      const caller = each.caller ? this.whose(each.caller) : null;
+      if (caller && caller.id !== lane.id) this.link(id, { lane: caller.id, row: 0, at: each.at }, { lane: lane.id, row, at: each.at }, "muted");
+    });
+  }
+
+  private link(id: string, from: Link["from"], to: Link["to"], tone: Tone): void {
+    this.links.push({ id, from, to, tone });
+  }
+
+  messages(): void {
+    const shown = this.lives.length > MOST_MESSAGES ? interesting(this.lives) : this.lives;
+    const chosen = new Set(shown);
+    for (const life of this.lives) {
+      const lane = this.lane(life.queue, life.queue.toLowerCase().endsWith(DEAD_LETTER) ? "deadletter" : "queue");
+      if (!chosen.has(life) || !this.message(life, lane)) lane.more++;
+    }
+  }
+
+  private message(life: Life, lane: Lane): boolean {
+    const to = life.settled ?? this.end;
+    const row = this.row(lane, life.at, to);
+    if (row === null) return false;
+    const id = `message:${life.key}`;
+    const place = { lane: lane.id, row };
+    this.places.set(life, place);
+    const name = life.seq ? `seq ${life.seq}` : life.outcome;
+    this.lines.push({ id, ...place, from: life.at, to });
+    this.dots.push({ id, ...place, at: life.at, tone: "request", mark: "dot", label: `${life.queue} ${name} enqueued` });
+    life.deliveries.forEach((delivery, index) => {
+      const until = delivery.to ?? this.end;
+      const bad = ["lock_expired", "abandoned", "dead_lettered"].includes(delivery.end);
+      const label = `${name} · delivery ${index + 1}`;
+      this.bars.push({ id, ...place, from: delivery.from, to: until, tone: bad ? "bad" : "lock", label, open: delivery.to === null });
+      const worker = this.whose(delivery.who);
+      if (worker.id === TEST) return;
+      const at = this.row(worker, delivery.from, until);
+      if (at === null) return void worker.more++;
+      this.bars.push({ id, lane: worker.id, row: at, from: delivery.from, to: until, tone: "work", label: `${life.queue} ${name}`, open: delivery.to === null });
+      this.link(id, { ...place, at: delivery.from }, { lane: worker.id, row: at, at: delivery.from }, "lock");
+    });
+    if (life.settled !== null) {
+      const bad = ["dead_lettered", "expired", "dropped_as_duplicate", "purged"].includes(life.outcome);
+      this.dots.push({ id, ...place, at: to, tone: bad ? "bad" : "good", mark: bad ? "cross" : "dot", label: `${life.queue} ${name} ${life.outcome.replaceAll("_", " ")}` });
+    } else {
+      this.dots.push({ id, ...place, at: to, tone: "muted", mark: "ring", label: `${life.queue} ${name} still ${life.outcome}` });
+    }
+    const before = life.original && this.places.get(life.original);
+    if (before) {
+      this.link(id, { ...before, at: life.original?.settled ?? life.at }, { ...place, at: life.at }, "bad");
+    } else if (life.sender) {
+      this.link(id, { lane: this.whose(life.sender).id, row: 0, at: life.at }, { ...place, at: life.at }, "request");
+    }
+    return true;
+  }
+
+  logs(): void {
+    const { lines } = this.story;
+    const every = Math.max(1, Math.ceil(lines.length / MOST_TICKS));
+    lines.forEach(([at, service, replica, text], index) => {
+      const bad = isError(text);
+      if (!bad && index % every) return;
+      const lane = this.whose(`${service}.${replica}`);
+      this.dots.push({ id: `line:${index}`, lane: lane.id, row: -1, at, tone: bad ? "bad" : "muted", mark: "tick", label: said(text) });
+    });
+  }
+
+  others(): void {
+    this.story.exits.forEach((each, index) => {
+      const lane = this.whose(`${each.service}.${each.replica}`);
+      const how = each.code < 0 ? `signal ${-each.code}` : `code ${each.code}`;
+      this.dots.push({ id: `exit:${index}`, lane: lane.id, row: 0, at: each.at, tone: each.expected ? "muted" : "bad", mark: "cross", label: `exited, ${how}` });
+    });
+    const faults = new Map<string, number>();
+    for (const [at, actor, text] of this.story.moments) {
+      if (actor === "clock") this.bands.push({ from: at, to: at, tone: "clock", label: text.replace(/ to \S+$/, "") });
+      const begun = /^fault (.+)$/.exec(text);
+      if (actor === TEST && begun) faults.set(begun[1]!, at);
+      const ended = /^faults on (.+) cleared$/.exec(text);
+      if (actor !== TEST || !ended) continue;
+      for (const [label, from] of faults) {
+        if (!label.includes(` on ${ended[1]}`)) continue;
+        this.bands.push({ from, to: at, tone: "fault", label });
+        faults.delete(label);
+      }
+    }
+    for (const [label, from] of faults) this.bands.push({ from, to: this.end, tone: "fault", label });
+    this.story.faults.forEach((each, index) => {
+      const lane = this.lanes.get(each.target) ?? this.lanes.get(TEST)!;
+      this.dots.push({ id: `fault:${index}`, lane: lane.id, row: 0, at: each.at, tone: "bad", mark: "cross", label: `${each.target}: ${each.text}` });
+    });
+    this.story.entries.forEach((entry, index) => {
+      if (entry.event !== "fault") return;
+      const details = record(entry.details);
+      if (details["phase"] !== "struck") return;
+      const lane = this.lanes.get(entry.entity) ?? this.lanes.get(TEST)!;
+      this.dots.push({ id: `entry:${index}`, lane: lane.id, row: 0, at: entry.at, tone: "bad", mark: "cross", label: `fault ${details["fault"] ?? ""} struck` });
+    });
+  }
+
+  done(): Layout {
+    const { bars, lines, dots, links, bands, end } = this;
+    const points = [
+      ...bars.flatMap((bar) => (bar.open ? [bar.from] : [bar.from, bar.to])), ...lines.map((line) => line.from), ...dots.filter((dot) => dot.mark !== "ring").map((dot) => dot.at),
+      ...bands.map((band) => band.from),
+    ];
+    return { lanes: inOrder([...this.lanes.values()]), bars, lines, dots, links, bands, points, end };
+  }
+}
+
+/** The test, what it asks, then queues each with its dead letters, and what answers for others. */
+function inOrder(lanes: Lane[]): Lane[] {
+  const of = (kind: Kind) => lanes.filter((lane) => lane.kind === kind);
+  const letters = new Map(of("deadletter").map((lane) => [lane.label, lane]));
+  const queues = of("queue").flatMap((lane) => {
+    const dead = letters.get(lane.label);
+    letters.delete(lane.label);
+    return dead ? [lane, dead] : [lane];
+  });
+  return [...of("test"), ...of("service"), ...queues, ...letters.values(), ...of("standin")];
+}
+
+/** `worker`, or `worker.0` and `worker.1` where there is more than one. */
+function replicas(story: Story, lives: readonly Life[]): string[] {
+  const seen = new Map<string, Set<number>>();
+  const add = (service: string, replica: number) => {
+    if (!seen.has(service)) seen.set(service, new Set());
+    seen.get(service)!.add(replica);
+  };
+  for (const [, service, replica] of story.lines) add(service, replica);
+  for (const each of story.exits) add(each.service, each.replica);
+  for (const each of story.exchanges) if (each.caller === TEST && each.target !== TEST) add(each.target, 0);
+  const numbered = new Set<string>();
+  for (const who of lives.flatMap((life) => life.deliveries.map((each) => each.who))) {
+    const found = /^(.+)\.(\d+)$/.exec(who);
+    if (!found || !seen.has(found[1]!)) continue;
+    add(found[1]!, Number(found[2]));
+    numbered.add(found[1]!);
+  }
+  return [...seen].flatMap(([service, numbers]) =>
+    numbers.size > 1 || numbered.has(service) ? [...numbers].sort((a, b) => a - b).map((number) => `${service}.${number}`) : [service],
+  );
+}
+
+function interesting(lives: readonly Life[]): Life[] {
+  const odd = lives.filter(alarming).slice(0, MOST_MESSAGES / 2);
+  const letters = new Set([...odd, ...odd.flatMap((life) => life.deadLetter ?? [])]);
+  for (const life of lives) {
+    if (letters.size >= MOST_MESSAGES) break;
+    letters.add(life);
+  }
+  return [...letters];
+}
+
+const ALARMING = new Set(["error", "critical", "fatal"]);
+
+export function isError(text: string): boolean {
+  if (!text.startsWith("{")) return text.startsWith("Traceback (most recent call last)");
+  return ALARMING.has(String(record(text)["level"]).toLowerCase());
+}
+
+/** What a log line says, in a few words. */
+export function said(text: string): string {
+  const told = text.startsWith("{") ? record(text) : {};
+  return String(told["event"] ?? told["message"] ?? told["msg"] ?? text);
+}

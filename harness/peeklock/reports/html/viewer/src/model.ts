@@ -1,0 +1,156 @@
+// What a record holds, in the shapes of `case_data.py`. Times are milliseconds since the case began.
+
+export type Outcome = "passed" | "failed" | "skipped" | "error";
+
+export interface Head {
+  file: string;
+  name: string;
+  outcome: Outcome;
+  repeat: number;
+  covers: string[];
+  tags: string[];
+  /** Set-up, waiting, working. */
+  seconds: [number, number, number];
+  why: string;
+  left_out?: boolean;
+}
+
+export interface Run {
+  run?: string;
+  at?: number;
+  backend?: string;
+  cases?: number;
+  seconds?: number;
+  interrupted?: boolean;
+  unjudged?: number;
+  version: string;
+}
+
+/** At, actor, text, alarming. */
+export type Moment = [number, string, string, 0 | 1];
+
+export interface Failure {
+  headline: string;
+  step: string;
+  where: string;
+  excerpt: string[];
+  /** Path, expected, actual. */
+  mismatches: [string, string, string][];
+  actual: string;
+  notes: string[];
+  timeline: Moment[];
+  likely_cause: string;
+  also: string[];
+}
+
+export interface StepRun {
+  at: number;
+  file: string;
+  line: number;
+  last_line: number;
+  depth: number;
+  name: string;
+  verb: string;
+  ms: number;
+  waiting: number;
+  tries: number;
+  ok: boolean;
+}
+
+export interface Listing {
+  part: string;
+  file: string;
+  first: number;
+  lines: string[];
+  steps: number[];
+}
+
+export interface Entry {
+  n: number;
+  at: number;
+  entity: string;
+  event: string;
+  seq?: number;
+  id?: string;
+  delivery?: number;
+  who?: string;
+  who_as?: string;
+  sender?: string;
+  sender_as?: string;
+  session?: string;
+  body?: string;
+  /** JSON, as are `details`. */
+  props?: string;
+  details?: string;
+}
+
+/** At, service, replica, text. */
+export type LogLine = [number, string, number, string];
+
+export interface Exit {
+  at: number;
+  service: string;
+  replica: number;
+  code: number;
+  expected: boolean;
+}
+
+export interface Exchange {
+  at: number;
+  ms: number | null;
+  caller: string;
+  target: string;
+  summary: string;
+  alarming: boolean;
+  view: string;
+}
+
+export interface Fault {
+  at: number;
+  target: string;
+  text: string;
+}
+
+export interface Story {
+  started: number;
+  ended: number;
+  reason: string;
+  traceback: string;
+  failure: Failure | null;
+  steps: StepRun[];
+  listings: Listing[];
+  entries: Entry[];
+  lines: LogLine[];
+  exits: Exit[];
+  moments: Moment[];
+  exchanges: Exchange[];
+  faults: Fault[];
+  left: string[];
+}
+
+/** What a story without a record lacks is empty. */
+export function whole(told: Partial<Story>): Story {
+  return {
+    started: 0, ended: 0, reason: "", traceback: "", failure: null, steps: [], listings: [], entries: [], lines: [], exits: [],
+    moments: [], exchanges: [], faults: [], left: [], ...told,
+  };
+}
+
+export function total(head: Head): number {
+  return head.seconds[0] + head.seconds[1] + head.seconds[2];
+}
+
+/** Text as JSON; the text itself where it is none, as where a secret in it was masked or its end was cut. */
+export function parsed(text: string | undefined): unknown {
+  if (!text) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+export function record(text: string | undefined): Record<string, unknown> {
+  const value = parsed(text);
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+}

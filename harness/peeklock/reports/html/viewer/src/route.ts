@@ -1,0 +1,27 @@
+// What is shown is written behind the `#`, so that a link leads to it: `#/case/17`, or `#/?outcome=failed&text=sas`.
+
+export interface Filter {
+  outcome: string;
+  text: string;
+  tag: string;
+  covers: string;
+}
+
+export type Route = { view: "cases"; filter: Filter } | { view: "case"; number: number };
+
+export const EVERYTHING: Filter = { outcome: "", text: "", tag: "", covers: "" };
+
+export function routeOf(hash: string): Route {
+  const found = /^#\/case\/(\d+)$/.exec(hash);
+  if (found) return { view: "case", number: Number(found[1]) };
+  const query = new URLSearchParams(hash.split("?")[1] ?? "");
+  const filter = { ...EVERYTHING };
+  for (const key of Object.keys(filter) as (keyof Filter)[]) filter[key] = query.get(key) ?? "";
+  return { view: "cases", filter };
+}
+
+export function hashOf(route: Route): string {
+  if (route.view === "case") return `#/case/${route.number}`;
+  const query = new URLSearchParams(Object.entries(route.filter).filter(([, value]) => value)).toString();
+  return query ? `#/?${query}` : "#/";
+}

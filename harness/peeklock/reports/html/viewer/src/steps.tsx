@@ -1,0 +1,115 @@
+// The case as it is written, with what became of each step.
+
+import { useEffect, useRef } from "preact/hooks";
+import { Diff } from "./diff.tsx";
+import type { Failure, Listing, StepRun, Story } from "./model.ts";
+import { span } from "./time.ts";
+
+interface Props {
+  story: Story;
+  selected: string;
+  select: (id: string) => void;
+}
+
+export function Steps({ story, selected, select }: Props) {
+  const failed = useRef<HTMLDivElement>(null);
+  const place = story.failure && placeOf(story.failure);
+  useEffect(() => failed.current?.scrollIntoView({ block: "center" }), [story]);
+  const listed = place && story.listings.some((each) => each.file === place.file && within(each, place.line));
+  return (
+    <section class="pane steps" aria-label="Steps" tabIndex={0}>
+      <h2>Steps</h2>
+      {story.failure && !listed ? (
+        <div class="at-end">
+          <p class="where">{story.failure.where}</p>
+          <Diff failure={story.failure} />
+        </div>
+      ) : null}
+      {story.listings.map((listing) => (
+        <div class="listing">
+          <p class="where">
+            {listing.part === "case" ? "" : `${listing.part} · `}
+            {listing.file}
+          </p>
+          {listing.lines.map((text, index) => {
+            const number = listing.first + index;
+            const here = place && listing.file === place.file && number === place.line;
+            const runs = listing.steps.includes(number) ? story.steps.filter((each) => each.file === listing.file && each.line === number) : [];
+            return (
+              <>
+                <CodeLine number={number} text={text} story={story} runs={runs} isStep={listing.steps.includes(number)} inFailed={inFailed(story, listing, number)} selected={selected} select={select} />
+                {here && story.failure ? (
+                  <div class="mismatch" ref={failed}>
+                    <pre class="caret" aria-hidden="true">{caret(story.failure)}</pre>
+                    <Diff failure={story.failure} />
+                  </div>
+                ) : null}
+              </>
+            );
+          })}
+        </div>
+      ))}
+      {story.listings.length ? null : <p class="nothing">What this case runs was not kept.</p>}
+    </section>
+  );
+}
+
+interface LineProps {
+  number: number;
+  text: string;
+  story: Story;
+  runs: StepRun[];
+  isStep: boolean;
+  inFailed: boolean;
+  selected: string;
+  select: (id: string) => void;
+}
+
+function CodeLine({ number, text, story, runs, isStep, inFailed, selected, select }: LineProps) {
+  const run = runs.find((each) => !each.ok) ?? runs.at(-1);
+  const state = run ? (run.ok ? "ok" : "bad") : isStep ? "unreached" : "";
+  const words = { ok: "passed", bad: "failed", unreached: "not reached", "": "" }[state];
+  const id = run ? `step:${story.steps.indexOf(run)}` : "";
+  const content = (
+    <>
+      <span class="number">{number}</span>
+      <span class="state" role={words ? "img" : undefined} aria-label={words || undefined} title={words}>
+        {{ ok: "✓", bad: "✕", unreached: "·", "": "" }[state]}
+      </span>
+      <code>{text || " "}</code>
+      {run ? (
+        <span class="took">
+          {span(run.ms)}
+          {run.tries > 1 ? ` · ${run.tries} tries` : ""}
+          {runs.length > 1 ? ` · ×${runs.length}` : ""}
+        </span>
+      ) : null}
+    </>
+  );
+  const kind = `line ${state} ${inFailed ? "failing" : ""} ${id && id === selected ? "selected" : ""}`;
+  return run ? (
+    <button type="button" class={kind} onClick={() => select(id)}>
+      {content}
+    </button>
+  ) : (
+    <div class={kind}>{content}</div>
+  );
+}
+
+function placeOf(failure: Failure): { file: string; line: number; column: number } {
+  const found = /^(.*):(\d+):(\d+)$/.exec(failure.where);
+  return { file: found?.[1] ?? failure.where, line: Number(found?.[2] ?? 0), column: Number(found?.[3] ?? 1) };
+}
+
+function within(listing: Listing, line: number): boolean {
+  return line >= listing.first && line < listing.first + listing.lines.length;
+}
+
+function inFailed(story: Story, listing: Listing, line: number): boolean {
+  return story.steps.some((each) => !each.ok && each.verb !== "use" && each.file === listing.file && each.line <= line && line <= each.last_line);
+}
+
+/** The carets below the line: behind the bar of the excerpt's second line. */
+function caret(failure: Failure): string {
+  return failure.excerpt[1]?.replace(/^\s*\| /, "") ?? "";
+}
