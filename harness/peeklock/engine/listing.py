@@ -31,7 +31,7 @@ def last_line(document: Document, span: Span) -> int:
     """Return the last line that is of a span: the end of a block is where the next one begins."""
     lines = document.source.splitlines()
     last = min(span.end_line, len(lines))
-    if last > span.line and not lines[last - 1][: span.end_column - 1].strip(" -"):
+    if span.end_line == last > span.line and not lines[last - 1][: span.end_column - 1].strip(" -"):
         last -= 1
     while last > span.line and (not (text := lines[last - 1].strip()) or text.startswith("#")):
         last -= 1

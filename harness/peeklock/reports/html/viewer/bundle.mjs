@@ -18,7 +18,7 @@ const { metafile } = await esbuild.build({
   nodePaths: [join(modules, "node_modules")],
   bundle: true,
   format: "iife",
-  target: "es2022",
+  target: "es2023",
   minify: true,
   charset: "utf8",
   jsx: "automatic",

@@ -27,7 +27,7 @@ export function Chart({ layout, selected, select }: Props) {
     if (box.current) watch.observe(box.current);
     return () => watch.disconnect();
   }, []);
-  const gutter = room < 560 ? 92 : 148;
+  const gutter = room < 560 ? 104 : 148;
   const width = Math.max(200, room - gutter - 18) * zoom;
   const scale = useMemo(() => scaleOf(layout.points, layout.end, folding), [layout, folding]);
   const tops = useMemo(() => topsOf(layout.lanes), [layout]);
@@ -59,7 +59,7 @@ export function Chart({ layout, selected, select }: Props) {
       <div class="chart" ref={box} tabIndex={0} role="region" aria-label="Lanes over time">
         <div class="names" style={{ width: `${gutter}px`, height: `${height}px` }}>
           {layout.lanes.map((lane) => (
-            <div class={`lane-name ${lane.kind}`} style={{ top: `${tops.get(lane.id)}px`, height: `${heightOf(lane)}px` }} title={`${KINDS[lane.kind]} ${lane.id}`}>
+            <div class={`lane-name ${lane.kind} ${lane.rows === 1 && !lane.more ? "long" : ""}`} style={{ top: `${tops.get(lane.id)}px`, height: `${heightOf(lane)}px` }} title={`${KINDS[lane.kind]} ${lane.id}`}>
               <span aria-hidden="true">{MARKS[lane.kind]}</span> <span class="text">{lane.label}</span>
               {lane.kind === "deadletter" ? <small> dead letters</small> : null}
               {lane.more ? <small> +{lane.more} more</small> : null}
@@ -67,10 +67,10 @@ export function Chart({ layout, selected, select }: Props) {
           ))}
         </div>
         <svg width={width + 14} height={height} role="group" aria-label={`${layout.lanes.length} lanes`}>
-          {scale.folds.map((fold) => (
+          {scale.folds.map((fold, index) => (
             <g class="fold">
               <rect x={x(fold.from)} y={TOP - 6} width={x(fold.to) - x(fold.from)} height={height - TOP} />
-              <text x={(x(fold.from) + x(fold.to)) / 2} y={12}>{`⋯ ${span(fold.to - fold.from)}`}</text>
+              {index && x(fold.to) - x(scale.folds[index - 1]!.to) < 62 ? null : <text x={(x(fold.from) + x(fold.to)) / 2} y={12}>{`⋯ ${span(fold.to - fold.from)}`}</text>}
             </g>
           ))}
           {scale.ticks.map((tick) => (
@@ -102,7 +102,7 @@ export function Chart({ layout, selected, select }: Props) {
             <BarShape bar={bar} x={x(bar.from)} to={x(bar.to)} y={y(bar)} state={of(bar.id)} select={select} />
           ))}
           {layout.dots.map((dot) => (
-            <DotShape dot={dot} x={x(dot.at)} y={y(dot)} state={of(dot.id)} select={select} />
+            <DotShape dot={dot} x={x(dot.at)} y={y(dot)} end={width} state={of(dot.id)} select={select} />
           ))}
         </svg>
       </div>
@@ -128,7 +128,7 @@ function BarShape({ bar, x, to, y, state, select }: { bar: Bar; x: number; to: n
   );
 }
 
-function DotShape({ dot, x, y, state, select }: { dot: Dot; x: number; y: number; state: string; select: (id: string) => void }) {
+function DotShape({ dot, x, y, end, state, select }: { dot: Dot; x: number; y: number; end: number; state: string; select: (id: string) => void }) {
   return (
     <g class={`dot ${dot.tone} ${dot.mark} ${state}`} role="button" aria-label={`${dot.label}, ${moment(dot.at)}`} tabIndex={-1} onClick={() => select(dot.id)}>
       <title>{`${dot.label}, ${moment(dot.at)}`}</title>
@@ -139,6 +139,11 @@ function DotShape({ dot, x, y, state, select }: { dot: Dot; x: number; y: number
       ) : (
         <circle cx={x} cy={y} r={dot.mark === "ring" ? 4 : 4.5} />
       )}
+      {dot.text ? (
+        <text x={x > end - 90 ? x - 9 : x + 9} y={y + 4} text-anchor={x > end - 90 ? "end" : "start"}>
+          {dot.text}
+        </text>
+      ) : null}
     </g>
   );
 }

@@ -22,6 +22,10 @@ export function rowsOf(story: Story, lives: readonly Life[]): Row[] {
   for (const life of lives) if (life.seq) owner.set(`${life.queue}\n${life.seq}`, life);
   const asked = new Set(story.exchanges.map((each) => `${each.target}\n${each.summary}`));
   const rows: Row[] = [
+    ...story.steps.flatMap((step, index) => {
+      const words = `step: ${step.name}`;
+      return step.depth ? [] : [row(`step:${index}`, step.ok ? step.at : step.at + step.ms, "test", step.ok ? words : `${words}: failed`, !step.ok)];
+    }),
     ...story.moments.flatMap(([at, actor, text, bad], index) =>
       asked.has(`${actor}\n${text}`) ? [] : [row(`moment:${index}`, at, actor, text, bad === 1)],
     ),

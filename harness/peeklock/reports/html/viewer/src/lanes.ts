@@ -44,6 +44,8 @@ export interface Dot extends Place {
   tone: Tone;
   mark: "dot" | "cross" | "ring" | "tick";
   label: string;
+  /** Written beside it; empty for most. */
+  text: string;
 }
 
 export interface Link {
@@ -178,7 +180,7 @@ class Drawing {
     this.places.set(life, place);
     const name = life.seq ? `seq ${life.seq}` : life.outcome;
     this.lines.push({ id, ...place, from: life.at, to });
-    this.dots.push({ id, ...place, at: life.at, tone: "request", mark: "dot", label: `${life.queue} ${name} enqueued` });
+    this.dots.push({ id, ...place, at: life.at, tone: "request", mark: "dot", label: `${life.queue} ${name} enqueued`, text: "" });
     life.deliveries.forEach((delivery, index) => {
       const until = delivery.to ?? this.end;
       const bad = ["lock_expired", "abandoned", "dead_lettered"].includes(delivery.end);
@@ -186,16 +188,18 @@ class Drawing {
       this.bars.push({ id, ...place, from: delivery.from, to: until, tone: bad ? "bad" : "lock", label, open: delivery.to === null });
       const worker = this.whose(delivery.who);
       if (worker.id === TEST) return;
-      const at = this.row(worker, delivery.from, until);
+      const died = this.story.exits.find((each) => each.at >= delivery.from && each.at < until && this.whose(`${each.service}.${each.replica}`) === worker);
+      const worked = died?.at ?? until;
+      const at = this.row(worker, delivery.from, worked);
       if (at === null) return void worker.more++;
-      this.bars.push({ id, lane: worker.id, row: at, from: delivery.from, to: until, tone: "work", label: `${life.queue} ${name}`, open: delivery.to === null });
+      this.bars.push({ id, lane: worker.id, row: at, from: delivery.from, to: worked, tone: died ? "bad" : "work", label: `${life.queue} ${name}`, open: !died && delivery.to === null });
       this.link(id, { ...place, at: delivery.from }, { lane: worker.id, row: at, at: delivery.from }, "lock");
     });
     if (life.settled !== null) {
       const bad = ["dead_lettered", "expired", "dropped_as_duplicate", "purged"].includes(life.outcome);
-      this.dots.push({ id, ...place, at: to, tone: bad ? "bad" : "good", mark: bad ? "cross" : "dot", label: `${life.queue} ${name} ${life.outcome.replaceAll("_", " ")}` });
+      this.dots.push({ id, ...place, at: to, tone: bad ? "bad" : "good", mark: bad ? "cross" : "dot", label: `${life.queue} ${name} ${life.outcome.replaceAll("_", " ")}`, text: bad ? life.reason || life.outcome.replaceAll("_", " ") : "" });
     } else {
-      this.dots.push({ id, ...place, at: to, tone: "muted", mark: "ring", label: `${life.queue} ${name} still ${life.outcome}` });
+      this.dots.push({ id, ...place, at: to, tone: "muted", mark: "ring", label: `${life.queue} ${name} still ${life.outcome}`, text: `still ${life.outcome}` });
     }
     const before = life.original && this.places.get(life.original);
     if (before) {
@@ -213,7 +217,7 @@ class Drawing {
       const bad = isError(text);
       if (!bad && index % every) return;
       const lane = this.whose(`${service}.${replica}`);
-      this.dots.push({ id: `line:${index}`, lane: lane.id, row: -1, at, tone: bad ? "bad" : "muted", mark: "tick", label: said(text) });
+      this.dots.push({ id: `line:${index}`, lane: lane.id, row: -1, at, tone: bad ? "bad" : "muted", mark: "tick", label: said(text), text: "" });
     });
   }
 
@@ -221,7 +225,7 @@ class Drawing {
     this.story.exits.forEach((each, index) => {
       const lane = this.whose(`${each.service}.${each.replica}`);
       const how = each.code < 0 ? `signal ${-each.code}` : `code ${each.code}`;
-      this.dots.push({ id: `exit:${index}`, lane: lane.id, row: 0, at: each.at, tone: each.expected ? "muted" : "bad", mark: "cross", label: `exited, ${how}` });
+      this.dots.push({ id: `exit:${index}`, lane: lane.id, row: 0, at: each.at, tone: each.expected ? "muted" : "bad", mark: "cross", label: `exited, ${how}`, text: how === "signal 9" ? "SIGKILL" : how });
     });
     const faults = new Map<string, number>();
     for (const [at, actor, text] of this.story.moments) {
@@ -239,14 +243,14 @@ class Drawing {
     for (const [label, from] of faults) this.bands.push({ from, to: this.end, tone: "fault", label });
     this.story.faults.forEach((each, index) => {
       const lane = this.lanes.get(each.target) ?? this.lanes.get(TEST)!;
-      this.dots.push({ id: `fault:${index}`, lane: lane.id, row: 0, at: each.at, tone: "bad", mark: "cross", label: `${each.target}: ${each.text}` });
+      this.dots.push({ id: `fault:${index}`, lane: lane.id, row: 0, at: each.at, tone: "bad", mark: "cross", label: `${each.target}: ${each.text}`, text: "" });
     });
     this.story.entries.forEach((entry, index) => {
       if (entry.event !== "fault") return;
       const details = record(entry.details);
       if (details["phase"] !== "struck") return;
       const lane = this.lanes.get(entry.entity) ?? this.lanes.get(TEST)!;
-      this.dots.push({ id: `entry:${index}`, lane: lane.id, row: 0, at: entry.at, tone: "bad", mark: "cross", label: `fault ${details["fault"] ?? ""} struck` });
+      this.dots.push({ id: `entry:${index}`, lane: lane.id, row: 0, at: entry.at, tone: "bad", mark: "cross", label: `fault ${details["fault"] ?? ""} struck`, text: "" });
     });
   }
 

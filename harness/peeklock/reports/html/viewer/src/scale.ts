@@ -13,9 +13,9 @@ export interface Scale {
 }
 
 /** A stretch with nothing in it is folded when it is longer than this part of all. */
-const LONG = 1 / 12;
+const LONG = 1 / 9;
 /** A fold has so much of the room of a stretch that is just not folded. */
-const FOLDED = 0.45;
+const FOLDED = 0.35;
 
 export function scaleOf(moments: readonly number[], end: number, folding: boolean): Scale {
   const last = Math.max(end, 1);

@@ -14,7 +14,11 @@ interface Props {
 export function Steps({ story, selected, select }: Props) {
   const failed = useRef<HTMLDivElement>(null);
   const place = story.failure && placeOf(story.failure);
-  useEffect(() => failed.current?.scrollIntoView({ block: "center" }), [story]);
+  useEffect(() => {
+    const pane = failed.current?.closest(".pane");
+    const first = pane?.querySelector<HTMLElement>(".line.failing");
+    if (pane && first) pane.scrollTop = Math.max(0, first.offsetTop - 60);
+  }, [story]);
   const listed = place && story.listings.some((each) => each.file === place.file && within(each, place.line));
   return (
     <section class="pane steps" aria-label="Steps" tabIndex={0}>
@@ -35,12 +39,13 @@ export function Steps({ story, selected, select }: Props) {
             const number = listing.first + index;
             const here = place && listing.file === place.file && number === place.line;
             const runs = listing.steps.includes(number) ? story.steps.filter((each) => each.file === listing.file && each.line === number) : [];
+            const owner = listing.steps.findLast((each) => each <= number) ?? 0;
+            const reached = !owner || story.steps.some((each) => each.file === listing.file && each.line === owner);
             return (
               <>
-                <CodeLine number={number} text={text} story={story} runs={runs} isStep={listing.steps.includes(number)} inFailed={inFailed(story, listing, number)} selected={selected} select={select} />
+                <CodeLine number={number} text={text} story={story} runs={runs} isStep={listing.steps.includes(number)} inFailed={inFailed(story, listing, number)} reached={reached} mark={here && story.failure ? stretch(story.failure, place.column) : null} selected={selected} select={select} />
                 {here && story.failure ? (
                   <div class="mismatch" ref={failed}>
-                    <pre class="caret" aria-hidden="true">{caret(story.failure)}</pre>
                     <Diff failure={story.failure} />
                   </div>
                 ) : null}
@@ -61,11 +66,14 @@ interface LineProps {
   runs: StepRun[];
   isStep: boolean;
   inFailed: boolean;
+  reached: boolean;
+  /** What is underlined: the first column and the one behind it, from 0. */
+  mark: [number, number] | null;
   selected: string;
   select: (id: string) => void;
 }
 
-function CodeLine({ number, text, story, runs, isStep, inFailed, selected, select }: LineProps) {
+function CodeLine({ number, text, story, runs, isStep, inFailed, reached, mark, selected, select }: LineProps) {
   const run = runs.find((each) => !each.ok) ?? runs.at(-1);
   const state = run ? (run.ok ? "ok" : "bad") : isStep ? "unreached" : "";
   const words = { ok: "passed", bad: "failed", unreached: "not reached", "": "" }[state];
@@ -76,7 +84,7 @@ function CodeLine({ number, text, story, runs, isStep, inFailed, selected, selec
       <span class="state" role={words ? "img" : undefined} aria-label={words || undefined} title={words}>
         {{ ok: "✓", bad: "✕", unreached: "·", "": "" }[state]}
       </span>
-      <code>{text || " "}</code>
+      <code>{mark ? <Marked text={text} mark={mark} /> : text || " "}</code>
       {run ? (
         <span class="took">
           {span(run.ms)}
@@ -86,7 +94,7 @@ function CodeLine({ number, text, story, runs, isStep, inFailed, selected, selec
       ) : null}
     </>
   );
-  const kind = `line ${state} ${inFailed ? "failing" : ""} ${id && id === selected ? "selected" : ""}`;
+  const kind = `line ${state} ${reached ? "" : "unreached"} ${inFailed ? "failing" : ""} ${id && id === selected ? "selected" : ""}`;
   return run ? (
     <button type="button" class={kind} onClick={() => select(id)}>
       {content}
@@ -109,7 +117,18 @@ function inFailed(story: Story, listing: Listing, line: number): boolean {
   return story.steps.some((each) => !each.ok && each.verb !== "use" && each.file === listing.file && each.line <= line && line <= each.last_line);
 }
 
-/** The carets below the line: behind the bar of the excerpt's second line. */
-function caret(failure: Failure): string {
-  return failure.excerpt[1]?.replace(/^\s*\| /, "") ?? "";
+function Marked({ text, mark: [from, to] }: { text: string; mark: [number, number] }) {
+  return (
+    <>
+      {text.slice(0, from)}
+      <mark>{text.slice(from, to)}</mark>
+      {text.slice(to)}
+    </>
+  );
+}
+
+/** What the carets of the excerpt are below. */
+function stretch(failure: Failure, column: number): [number, number] {
+  const carets = /\^+/.exec(failure.excerpt[1] ?? "")?.[0].length ?? 1;
+  return [column - 1, column - 1 + carets];
 }

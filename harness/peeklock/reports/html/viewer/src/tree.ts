@@ -24,7 +24,10 @@ export function treeOf(actual: unknown, mismatches: readonly [string, string, st
   for (const [path, expected, found] of mismatches) {
     let node = root;
     node.differs = true;
-    for (const key of keysOf(path)) {
+    const keys = keysOf(path);
+    // of a single result its index is not told
+    if (Array.isArray(actual) && actual.length === 1 && keys[0] && keys[0] !== "count" && !/^\d+$/.test(keys[0])) keys.unshift("0");
+    for (const key of keys) {
       let child = node.children.find((each) => each.key === key);
       if (!child) {
         child = { key, value: "absent", children: [], expected: null, actual: "", differs: false };
