@@ -22,8 +22,8 @@ def listings(scenario: Scenario, case: Case) -> tuple[Listing, ...]:
     if scenario.document.owner(case.path) is scenario.document:
         name = scenario.document.key_span(case.path).line
         top = [_from(name, scenario.document, each, root) if each.part == "case" else each for each in top]
-    known = {id(step.document) for _, steps in own for step in steps}
-    inner = [step for _, steps in own for each in steps for step in walk(each.steps) if id(step.document) not in known]
+    known = {step.document.path for _, steps in own for step in steps}
+    inner = [step for _, steps in own for each in steps for step in walk(each.steps) if step.document.path not in known]
     return (*top, *_by_document("", inner, root))
 
 
@@ -39,9 +39,9 @@ def last_line(document: Document, span: Span) -> int:
 
 
 def _by_document(part: str, steps: Iterable[Step], root: Path) -> list[Listing]:
-    grouped: dict[int, list[Step]] = {}
+    grouped: dict[Path, list[Step]] = {}
     for step in steps:
-        grouped.setdefault(id(step.document), []).append(step)
+        grouped.setdefault(step.document.path, []).append(step)
     return [_listing(part or f"fragment {group[0].document.path.name}", group, root) for group in grouped.values()]
 
 

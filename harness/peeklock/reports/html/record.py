@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from peeklock.engine.events import CaseFinished, Event, RunFinished, RunStarted
 from peeklock.reports.html.case_data import data_of, head_of, packed
@@ -20,7 +20,8 @@ class RunRecord:
     """Writes `cases.ndjson`. A handler of events."""
 
     def __init__(self, folder: Path) -> None:
-        self._file: IO[str] = (folder / NAME).open("w", encoding="utf-8", errors="backslashreplace")
+        self._path = folder / NAME
+        self._path.write_bytes(b"")
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -39,19 +40,18 @@ class RunRecord:
                         }
                     }
                 )
-                self._file.close()
 
     def _case(self, event: CaseFinished) -> None:
         line: dict[str, Any] = {"case": head_of(event)}
-        if event.outcome == "passed" and self._file.tell() > MOST_BYTES:
+        if event.outcome == "passed" and self._path.stat().st_size > MOST_BYTES:
             line["case"]["left_out"] = True
         else:
             line["story"] = packed(data_of(event))
         self._write(line)
 
     def _write(self, line: dict[str, Any]) -> None:
-        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self._file.flush()
+        with self._path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 @dataclass

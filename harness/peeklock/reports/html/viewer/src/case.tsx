@@ -96,7 +96,7 @@ function Panes({ head, story, back }: { head: Head; story: Story; back: string }
           </button>
         ))}
       </nav>
-      <div class={`panes ${tab}`}>
+      <div class={`panes show-${tab}`}>
         <Steps story={story} selected={selected} select={choose} />
         <div class="middle">
           <Chart layout={drawn} selected={selected} select={choose} />

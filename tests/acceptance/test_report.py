@@ -1,0 +1,233 @@
+"""The page of a run in a real browser: what is clicked, and what must then be seen."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from peeklock.reports.html import bundle
+from peeklock.reports.html.page import write_page
+from peeklock.reports.html.record import RunRecord
+from peeklock.stack.embedded.tools import node
+from tests.acceptance.browser import VIEWER, browser, chromium, modules, page_at, serious_faults
+from tests.acceptance.conftest import HERE, PEEKLOCK, Run, environment
+from tests.unit.reports.html.test_page import EVIL, FINISHED, STARTED, evil_case
+
+FAILED, PASSED = "#/case/1", "#/case/0"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a run in which one case fails, one passes and one is skipped."""
+    project = Path(shutil.copytree(HERE / "toy", tmp_path_factory.mktemp("report") / "toy"))
+    done = subprocess.run(
+        [PEEKLOCK, "run", "scenarios"], cwd=project, env=environment(), capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "report: .peeklock/run-1/report.html" in done.stdout
+    return project / ".peeklock" / "run-1" / "report.html"
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Browser]:
+    chromium()
+    with browser() as found:
+        yield found
+
+
+def shows(page: Page, *texts: str, inside: str = "main") -> None:
+    for text in texts:
+        expect(page.locator(inside)).to_contain_text(text)
+
+
+def test_the_list_has_what_failed_first_and_is_filtered(report: Path, opened: Browser) -> None:
+    """By outcome, text, tag and criterion; the address keeps the choice."""
+    with page_at(opened, report) as page:
+        rows = page.locator(".rows li")
+        expect(rows).to_have_count(3)
+        shows(page, "wrong_expectation", "doubled: expected 5, actual 4", inside=".rows li:first-child")
+        page.get_by_role("button", name="1 passed").click()
+        expect(rows).to_have_count(1)
+        shows(page, "good", inside=".rows li")
+        page.reload()
+        expect(rows).to_have_count(1)
+        page.keyboard.press("Escape")
+        expect(rows).to_have_count(3)
+        page.get_by_label("Text in name or failure").fill("docker")
+        shows(page, "in_containers", inside=".rows li")
+        expect(rows).to_have_count(1)
+        page.keyboard.press("Escape")
+        page.get_by_label("Criterion").select_option("TOY-1")
+        expect(rows).to_have_count(1)
+        page.get_by_label("Criterion").select_option("")
+        page.get_by_label("Tag").select_option("quick")
+        expect(rows).to_have_count(1)
+
+
+def test_keys_lead_through_the_list_into_a_case_and_back(report: Path, opened: Browser) -> None:
+    with page_at(opened, report) as page:
+        expect(page.locator(".rows li.current")).to_contain_text("wrong_expectation")
+        page.keyboard.press("j")
+        page.keyboard.press("k")
+        page.keyboard.press("Enter")
+        shows(page, "two and two are five")
+        page.keyboard.press("j")
+        expect(page.locator(".event.selected")).to_have_count(1)
+        page.keyboard.press("/")
+        page.keyboard.type("enqueued")
+        page.keyboard.press("Escape")
+        for row in page.locator(".events .event").all():
+            expect(row).to_contain_text("enqueued")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        expect(page.locator(".rows li")).to_have_count(3)
+
+
+def test_the_first_screen_of_a_failed_case_tells_the_cause(report: Path, opened: Browser) -> None:
+    """The mismatch, the words of the file that it is about, expected and actual at their place in what was there."""
+    with page_at(opened, report, FAILED) as page:
+        shows(page, "doubled: expected 5, actual 4", inside=".cause")
+        expect(page.locator(".line mark")).to_have_text("doubled: 5")
+        expect(page.locator(".line mark")).to_be_in_viewport()
+        expect(page.locator(".diff .differs")).to_contain_text("doubled")
+        expect(page.locator(".diff .expected")).to_have_text("5")
+        expect(page.locator(".diff .actual")).to_have_text("4")
+        expect(page.locator(".line.bad")).to_contain_text("two and two are five")
+        expect(page.locator(".line.ok").first).to_contain_text("post: /jobs")
+
+
+def test_a_message_is_seen_in_full(report: Path, opened: Browser) -> None:
+    """From its life-line on the lanes to its body, its deliveries and who had it."""
+    with page_at(opened, report, FAILED) as page:
+        for lane in ("test", "api", "worker", "jobs", "results"):
+            shows(page, lane, inside=".names")
+        page.get_by_role("button", name=re.compile(r"^jobs seq \d+ enqueued")).click(force=True)
+        shows(page, "Message seq", '"number": 2', "by api", "1 delivery", "worker", "completed", inside=".pane.details")
+        page.keyboard.press("Escape")
+        shows(page, "Overview", inside=".pane.details")
+
+
+def test_a_request_is_seen_with_head_and_body_but_without_its_token(report: Path, opened: Browser) -> None:
+    with page_at(opened, report, PASSED) as page:
+        page.get_by_role("button", name="POST /jobs → 202").first.click(force=True)
+        shows(page, "Request · api", '"number": 21', "authorization", "***", "202", inside=".pane.details")
+        assert "Bearer" not in page.locator(".pane.details").inner_text().replace("Bearer ***", "")
+
+
+def test_a_log_line_is_seen_as_its_record(report: Path, opened: Browser) -> None:
+    with page_at(opened, report, PASSED) as page:
+        page.locator(".events .event", has=page.locator(".actor", has_text="worker")).first.click()
+        shows(page, "Log line · worker", inside=".pane.details")
+
+
+def test_what_is_copied_says_so(report: Path, opened: Browser) -> None:
+    with page_at(opened, report, FAILED) as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.get_by_role("button", name="Copy command").click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == "peeklock run 'scenarios/doubling.yaml::wrong_expectation' --keep"
+        page.get_by_role("button", name="Copy as Markdown").click()
+        expect(page.get_by_role("button", name="Copied")).to_have_count(2)
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert "expected 5\n  actual   4" in copied
+        assert "scenarios/doubling.yaml:30:42" in copied
+
+
+def test_a_narrow_page_has_a_pane_at_a_time(report: Path, opened: Browser) -> None:
+    with page_at(opened, report, FAILED, (390, 844)) as page:
+        expect(page.locator(".line mark")).to_be_in_viewport()
+        page.get_by_role("button", name="lanes").click()
+        expect(page.locator(".line mark")).to_be_hidden()
+        page.get_by_role("button", name=re.compile(r"^jobs seq \d+ enqueued")).click(force=True)
+        shows(page, "Message seq", inside=".pane.details")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("place", ["", FAILED, PASSED])
+def test_nobody_is_kept_out(report: Path, opened: Browser, scheme: str, place: str) -> None:
+    """axe-core finds nothing serious, in either scheme."""
+    with page_at(opened, report, place) as page:
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.locator(".rows, .panes").first.wait_for()
+        if place:
+            page.locator(".events .event").last.click()
+        assert serious_faults(page) == []
+
+
+def test_a_hostile_run_is_shown_as_text(tmp_path: Path, opened: Browser) -> None:
+    """Markup in every text of it runs nothing, asks for nothing and adds no element."""
+    viewer = bundle.found()
+    assert viewer is not None, "`peeklock setup` has not been run"
+    keep = RunRecord(tmp_path)
+    for event in (STARTED, evil_case(), FINISHED):
+        keep(event)
+    path = write_page(tmp_path, viewer)
+    with page_at(opened, path) as page:
+        expect(page.locator(".rows li")).to_contain_text(EVIL)
+        assert page.locator("img").count() == 0
+    with page_at(opened, path, "#/case/0") as page:
+        for row in page.locator(".events .event").all():
+            row.click()
+            expect(page.locator(".pane.details")).to_contain_text("alert(1)")
+        assert page.locator("img").count() == 0
+
+
+def test_a_page_is_made_again(peeklock: Run, project: Path, report: Path) -> None:
+    """Of the last run, of one by its number or folder; one that is not there is named."""
+    shutil.copytree(report.parent, project / ".peeklock" / "run-7")
+    (project / ".peeklock" / "run-7" / "report.html").unlink()
+    for named in ([], ["7"], ["run-7"], [".peeklock/run-7"]):
+        done = peeklock("report", *named)
+        assert (done.returncode, Path(done.stdout.strip()).name) == (0, "report.html"), done.stderr
+    assert (project / ".peeklock" / "run-7" / "report.html").exists()
+    missing = peeklock("report", "12")
+    assert missing.returncode == 3
+    assert "there is no record of the run 12" in missing.stderr
+    assert "run-7" in missing.stderr
+
+
+def test_without_the_viewer_a_run_says_how_to_have_its_page(peeklock: Run, project: Path, tmp_path: Path) -> None:
+    """It is no failure of the run, and no network is asked."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    known = subprocess.run([PEEKLOCK, "setup", "--cache-folder"], capture_output=True, text=True, check=True)
+    for part in Path(known.stdout.strip()).iterdir():
+        if not part.name.startswith("viewer"):
+            (cache / part.name).symlink_to(part)
+    done = peeklock("run", "scenarios/doubling.yaml::wrong_expectation", PEEKLOCK_CACHE=str(cache))
+    assert done.returncode == 1, done.stderr
+    assert "`peeklock setup` brings it, then `peeklock report`" in done.stdout
+    assert (project / ".peeklock" / "run-1" / "cases.ndjson").exists()
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The viewer with the packages that its own tests need."""
+    folder = tmp_path_factory.mktemp("viewer") / "viewer"
+    shutil.copytree(VIEWER, folder, ignore=shutil.ignore_patterns("node_modules", "built"))
+    (folder / "node_modules").symlink_to(modules())
+    return folder
+
+
+def test_the_viewer_has_its_types_right(sources: Path) -> None:
+    done = subprocess.run(
+        [node().node, "node_modules/typescript/bin/tsc", "--noEmit"], cwd=sources, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_viewer_passes_its_own_tests(sources: Path) -> None:
+    done = subprocess.run(
+        [node().node, "--test", "--test-reporter=tap", "test/*.test.ts"], cwd=sources, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(re.findall(r"^# pass (\d+)", done.stdout, re.MULTILINE)[0]) > 20
