@@ -7,6 +7,7 @@ READY := $(VENV)/.ready
 N ?= 2
 SCENARIOS ?= scenarios
 BACKEND ?= auto
+VIEWER := $(addprefix harness/peeklock/reports/html/viewer/,package-lock.json bundle.mjs) $(wildcard harness/peeklock/reports/html/viewer/src/*)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup e2e test check fix fuzz chaos bench mutants conformance docker images up down dashboard lock schema clean
@@ -19,7 +20,7 @@ setup: $(READY) ## everything that the other commands need; they call it themsel
 conformance: $(READY) ## azure-servicebus' own tests and samples against the emulator (long; GROUPS="queues samples" chooses)
 	@$(BIN)/python -m tests.conformance.servicebus.live $(GROUPS)
 
-$(READY): requirements.lock pyproject.toml Makefile harness/peeklock/stack/embedded/azurite/package-lock.json harness/peeklock/stack/embedded/azurite/bundle.mjs fixtures/models/fetch.py
+$(READY): requirements.lock pyproject.toml Makefile harness/peeklock/stack/embedded/azurite/package-lock.json harness/peeklock/stack/embedded/azurite/bundle.mjs $(VIEWER) fixtures/models/fetch.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "error: Peeklock needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
 	  echo "  fix: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 3; }
@@ -32,7 +33,7 @@ $(READY): requirements.lock pyproject.toml Makefile harness/peeklock/stack/embed
 	  echo "  checked: the package index that pip is configured for ($$($(BIN)/python -m pip config get global.index-url 2>/dev/null || echo the default one))" >&2; \
 	  echo "  fix: make it reachable (network, proxy, PIP_INDEX_URL, PIP_CERT), then run this again." >&2; exit 3; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@echo "setting up (once): 3/4 Postgres, Node and Azurite"
+	@echo "setting up (once): 3/4 Postgres, Node, Azurite and the viewer of reports"
 	@$(BIN)/peeklock setup
 	@echo "setting up (once): 4/4 the ONNX model that the IntelliOptics worker runs"
 	@$(BIN)/python -m fixtures.models.fetch --to "$$($(BIN)/peeklock setup --cache-folder)/models"
