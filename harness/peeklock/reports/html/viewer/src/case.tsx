@@ -12,8 +12,9 @@ import { useKeys } from "./keys.ts";
 import { layout } from "./lanes.ts";
 import { lives } from "./ledger.ts";
 import { total, whole, type Failure, type Head, type Story } from "./model.ts";
+import { noticed } from "./noticed.ts";
 import { Steps } from "./steps.tsx";
-import { span } from "./time.ts";
+import { moment, span } from "./time.ts";
 
 type Tab = "steps" | "lanes" | "details";
 
@@ -60,6 +61,7 @@ function Panes({ head, story, back }: { head: Head; story: Story; back: string }
   const messages = useMemo(() => lives(story.entries), [story]);
   const drawn = useMemo(() => layout(story, messages), [story]);
   const rows = useMemo(() => rowsOf(story, messages), [story]);
+  const notices = useMemo(() => (head.outcome === "passed" ? [] : noticed(story, messages)), [story]);
   function choose(id: string) {
     select(id);
     if (id) setTab("details");
@@ -68,7 +70,6 @@ function Panes({ head, story, back }: { head: Head; story: Story; back: string }
     const at = rows.findIndex((row) => row.id === selected);
     const next = rows[Math.max(0, Math.min(rows.length - 1, at + by))];
     if (next) select(next.id);
-    requestAnimationFrame(() => document.querySelector(".event.selected")?.scrollIntoView({ block: "nearest" }));
   }
   useKeys({
     j: () => go(1),
@@ -84,9 +85,21 @@ function Panes({ head, story, back }: { head: Head; story: Story; back: string }
   return (
     <>
       {cause ? (
-        <p class="cause" role="status">
-          <b>{story.failure?.likely_cause ? "Likely cause" : story.failure ? "What failed" : "Why"}:</b> {cause}
-        </p>
+        <div class="cause" role="status">
+          <p>
+            <b>{story.failure?.likely_cause ? "Likely cause" : story.failure ? "What failed" : "Why"}:</b> {cause}
+          </p>
+          {notices.length ? (
+            <p class="notices">
+              <span>On the way:</span>
+              {notices.map((each) => (
+                <button type="button" aria-pressed={each.id === selected} onClick={() => choose(each.id)}>
+                  {each.text} <small>{moment(each.at)}</small>
+                </button>
+              ))}
+            </p>
+          ) : null}
+        </div>
       ) : null}
       {head.left_out ? <p class="cause muted">Only how this case ended was kept: the run had very many that passed.</p> : null}
       <nav class="tabs" aria-label="Panes">
@@ -110,6 +123,8 @@ function Panes({ head, story, back }: { head: Head; story: Story; back: string }
 
 function causeOf(failure: Failure): string {
   if (failure.likely_cause) return failure.likely_cause;
-  const [first] = failure.mismatches;
-  return failure.headline || (first ? `${first[0] || "the value"}: expected ${first[1]}, actual ${first[2]}` : "");
+  const [first, ...others] = failure.mismatches;
+  const more = others.length ? `; ${others.length} more mismatch${others.length === 1 ? "" : "es"}` : "";
+  const told = failure.headline || (first ? `${first[0] || "the value"}: expected ${first[1]}, actual ${first[2]}${more}` : "");
+  return failure.step ? `“${failure.step}”: ${told}` : told;
 }

@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { isError, said } from "./lanes.ts";
 import type { Life } from "./ledger.ts";
 import { parsed, record, type Head, type Story } from "./model.ts";
+import { goodAt, sasIn } from "./sas.ts";
 import { moment, span } from "./time.ts";
 
 interface Props {
@@ -28,7 +29,7 @@ function chosen({ story, lives, selected, select }: Props) {
   switch (kind) {
     case "message": {
       const life = lives.find((each) => each.key === index);
-      return life && <MessageDetails life={life} select={select} />;
+      return life && <MessageDetails life={life} story={story} select={select} />;
     }
     case "request": {
       const each = story.exchanges[index];
@@ -91,7 +92,7 @@ function chosen({ story, lives, selected, select }: Props) {
   }
 }
 
-function MessageDetails({ life, select }: { life: Life; select: (id: string) => void }) {
+function MessageDetails({ life, story, select }: { life: Life; story: Story; select: (id: string) => void }) {
   const properties = record(JSON.stringify(life.props["application_properties"] ?? {}));
   const others = Object.fromEntries(Object.entries(life.props).filter(([key]) => !["application_properties", "message_id", "body_type"].includes(key)));
   return (
@@ -102,6 +103,7 @@ function MessageDetails({ life, select }: { life: Life; select: (id: string) => 
       {life.deadLetter ? <Other life={life.deadLetter} word="It is now in" select={select} /> : null}
       <h3>Body</h3>
       <Value text={life.body} />
+      <SasFacts text={life.body} story={story} at={life.deliveries.at(-1)?.from ?? life.at} />
       {Object.keys(properties).length ? (
         <>
           <h3>Application properties</h3>
@@ -127,6 +129,24 @@ function MessageDetails({ life, select }: { life: Life; select: (id: string) => 
           </li>
         ))}
       </ol>
+    </>
+  );
+}
+
+/** The signatures in a body. By the machine's clock it is told whether they were good; not where the case had a time of its own. */
+function SasFacts({ text, story, at }: { text: string; story: Story; at: number }) {
+  const ownTime = story.moments.some(([, actor]) => actor === "clock");
+  return (
+    <>
+      {sasIn(text).map((sas) => {
+        const verdict = ownTime ? "" : goodAt(sas, story.started * 1000 + at);
+        return (
+          <>
+            <h3>SAS in it</h3>
+            <Facts rows={{ for: sas.kind, resource: sas.resource, may: sas.permissions, from: sas.from, until: sas.until, last_delivery: verdict, more: sas.more }} bad={verdict.startsWith("valid") ? "" : "last_delivery"} />
+          </>
+        );
+      })}
     </>
   );
 }

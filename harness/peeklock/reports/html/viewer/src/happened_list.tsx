@@ -1,6 +1,6 @@
 // The rows of what happened, to look through and to choose from.
 
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Row } from "./happened.ts";
 import { moment } from "./time.ts";
 
@@ -13,6 +13,8 @@ export function Happened({ rows, selected, select }: { rows: Row[]; selected: st
     const wanted = text.toLowerCase();
     return wanted ? rows.filter((row) => `${row.actor} ${row.text}`.toLowerCase().includes(wanted)) : rows;
   }, [rows, text]);
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => box.current?.querySelector(".selected")?.scrollIntoView({ block: "nearest" }), [selected]);
   return (
     <section class="pane happened" aria-label="Events">
       <div class="pane-head">
@@ -20,7 +22,7 @@ export function Happened({ rows, selected, select }: { rows: Row[]; selected: st
         <input type="search" id="events-text" placeholder="Filter  ( / )" aria-label="Filter events" value={text} onInput={(event) => setText(event.currentTarget.value)} />
         <span class="facts">{shown.length === rows.length ? rows.length : `${shown.length} of ${rows.length}`}</span>
       </div>
-      <div class="events" tabIndex={0} role="region" aria-label="Events in time order">
+      <div class="events" ref={box} tabIndex={0} role="region" aria-label="Events in time order">
         {shown.slice(0, most).map((row) => (
           <button type="button" class={`event ${row.alarming ? "alarming" : ""} ${row.id === selected ? "selected" : ""}`} onClick={() => select(row.id)}>
             <span class="at">{moment(row.at)}</span>
