@@ -35,7 +35,7 @@ class ViewerHook(BuildHookInterface):
         for path in built.iterdir():
             build_data["force_include"][str(path)] = f"peeklock/reports/html/viewer/built/{path.name}"
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+    def finalize(self, version: str, *_: object) -> None:
         """Remove the folder."""
         if version != "editable":
             shutil.rmtree(self._work, ignore_errors=True)

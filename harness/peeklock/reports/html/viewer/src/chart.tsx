@@ -113,7 +113,8 @@ export function Chart({ layout, selected, select }: Props) {
 function BarShape({ bar, x, to, y, state, select }: { bar: Bar; x: number; to: number; y: number; state: string; select: (id: string) => void }) {
   const width = Math.max(4, to - x);
   const letters = Math.floor((width - 8) / 6.1);
-  const text = letters >= bar.label.length ? bar.label : letters > 4 ? `${bar.label.slice(0, letters - 1)}…` : "";
+  // the first words of its name, so that what is seen is what is read out
+  const text = letters >= bar.label.length ? bar.label : bar.label.slice(0, Math.max(0, letters)).replace(/[\s·]*\S*$/, "");
   const name = `${bar.label}, ${moment(bar.from)}, ${bar.open ? "not ended" : span(bar.to - bar.from)}`;
   return (
     <g class={`bar ${bar.tone} ${bar.open ? "open" : ""} ${state}`} role="button" aria-label={name} tabIndex={-1} onClick={() => select(bar.id)}>
@@ -129,9 +130,10 @@ function BarShape({ bar, x, to, y, state, select }: { bar: Bar; x: number; to: n
 }
 
 function DotShape({ dot, x, y, end, state, select }: { dot: Dot; x: number; y: number; end: number; state: string; select: (id: string) => void }) {
+  const name = [dot.label, dot.label.includes(dot.text) ? "" : dot.text, moment(dot.at)].filter(Boolean).join(", ");
   return (
-    <g class={`dot ${dot.tone} ${dot.mark} ${state}`} role="button" aria-label={`${dot.label}, ${moment(dot.at)}`} tabIndex={-1} onClick={() => select(dot.id)}>
-      <title>{`${dot.label}, ${moment(dot.at)}`}</title>
+    <g class={`dot ${dot.tone} ${dot.mark} ${state}`} role="button" aria-label={name} tabIndex={-1} onClick={() => select(dot.id)}>
+      <title>{name}</title>
       {dot.mark === "tick" ? (
         <rect x={x - (dot.tone === "bad" ? 2 : 1)} y={y - 3} width={dot.tone === "bad" ? 4 : 2} height={dot.tone === "bad" ? 9 : 6} />
       ) : dot.mark === "cross" ? (
