@@ -282,16 +282,16 @@ def _record(context: CaseContext) -> Record:
     ]
     real = context.environment.clock.real  # the ledger goes by the clock of the stack, everything else by the machine's
     return Record(
-        (*context.moments, *struck, *asked, *broke),
+        (*context.story.moments, *struck, *asked, *broke),
         tuple(replace(entry, at=real(entry.at)) for entry in context.ledger.entries),
         tuple(lines),
         tuple(exits),
         context.started_at,
         frozenset(context.secrets),
         alerting.record(context),
-        tuple(context.steps),
+        tuple(context.story.steps),
         listings(context.scenario, context.case),
-        (*context.exchanges.all(), *exchanges),
+        (*context.story.exchanges.all(), *exchanges),
         tuple(faults),
     )
 

@@ -50,6 +50,17 @@ class Spent:
 
 
 @dataclass
+class Story:
+    """What a case has told of itself so far."""
+
+    moments: list[Moment] = field(default_factory=list)
+    steps: list[StepRun] = field(default_factory=list)
+    """Those that have come to their end, in that order."""
+    exchanges: Exchanges = field(default_factory=Exchanges)
+    """What steps asked over HTTP."""
+
+
+@dataclass
 class CaseContext:
     """The environment, the names and the record of one case."""
 
@@ -71,12 +82,8 @@ class CaseContext:
     folder: Path = field(default_factory=Path)
     """Where the relative paths of the running step start."""
     started_at: float = field(default_factory=time.time)
-    moments: list[Moment] = field(default_factory=list)
+    story: Story = field(default_factory=Story)
     spent: Spent = field(default_factory=Spent)
-    steps: list[StepRun] = field(default_factory=list)
-    """Those that have come to their end, in that order."""
-    exchanges: Exchanges = field(default_factory=Exchanges)
-    """What steps asked over HTTP."""
     log_cursor: int = 0
     exit_cursor: int = 0
     stopped: set[str] = field(default_factory=set)
@@ -107,7 +114,7 @@ class CaseContext:
 
     def note(self, actor: str, text: str, *, alarming: bool = False, at: float | None = None) -> None:
         """Add a moment to the timeline, now or at a Unix time."""
-        self.moments.append(Moment(time.time() if at is None else at, actor, text, alarming))
+        self.story.moments.append(Moment(time.time() if at is None else at, actor, text, alarming))
 
     def unexpected_exit(self) -> str:
         """Return a sentence about a service that ended by itself during this case; empty when none did."""

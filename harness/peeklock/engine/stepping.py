@@ -97,7 +97,7 @@ class Stepper:
             self._tries,
             ok,
         )
-        self._context.steps.append(told)
+        self._context.story.steps.append(told)
         self._emit(
             StepFinished(
                 time.time(),

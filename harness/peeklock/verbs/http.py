@@ -195,7 +195,7 @@ class _Request:
         }
         request = Request(self.actor, self.arguments.method.upper(), response.url.path, response.status_code, seconds)
         context.spent.requests.append(request)
-        context.exchanges.add(Exchange(began_at, seconds, "test", self.actor, told, alarming, view))
+        context.story.exchanges.add(Exchange(began_at, seconds, "test", self.actor, told, alarming, view))
         return facts
 
     def _view(self) -> dict[str, Any]:
@@ -249,7 +249,7 @@ class _Request:
         told = f"{self.shown}: {redact(reason)}"
         context.note(self.actor, told, alarming=True, at=at)
         view = {**self._view(), "error": reason}
-        context.exchanges.add(Exchange(at, time.time() - at, "test", self.actor, told, True, view))
+        context.story.exchanges.add(Exchange(at, time.time() - at, "test", self.actor, told, True, view))
         context.environment.check()
         return VerbFailed(f"{self.shown}: no answer: {redact(reason)}")
 
