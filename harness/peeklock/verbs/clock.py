@@ -20,7 +20,7 @@ from peeklock.telemetry import service_of
 
 METRICS_WITHIN = 1.0
 """Seconds that a service is given to export its metrics before the clock is moved: it does so five times a second."""
-FIRST_WITHIN = 0.5
+FIRST_WITHIN = 0.3
 """The same of one that has exported none yet, and perhaps never will."""
 
 

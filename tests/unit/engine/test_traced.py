@@ -72,3 +72,30 @@ def test_the_timeline_of_a_failure_shows_the_spans_that_failed(tmp_path: Path) -
     finished = run(tmp_path, steps, Batch(spans=[span(status="error", status_message="no such order")]))
     assert finished.failure is not None
     assert any("span settle: no such order" in moment.text for moment in finished.failure.timeline)
+
+
+def test_the_ledger_alone_gives_the_way_of_a_trace(tmp_path: Path) -> None:
+    """Of services that tell nothing: by what their messages and requests carry."""
+    world = FakeEnvironment("worker")
+    journal = Journal()
+    shop: Any = SimpleNamespace(journal=journal)
+    world.standins = {"shop": shop}
+    carried = {"traceparent": f"00-{TRACE}-{'b' * 16}-01"}
+
+    def emit(event: Event) -> None:
+        if isinstance(event, StepFinished) and not world.entries:
+            world.happen("enqueued", message_id="17", sender="service-worker", application_properties=carried)
+            world.happen("delivered", consumer="service-worker@c/l")
+            world.happen("completed")
+            view = {"path": "/", "method": "GET", "status": 200, "caller": "worker", **trace_view(carried)}
+            journal.add(0, Entry(time.time() + 1, view, "GET / 200"))
+
+    steps = f"""\
+      - set: {{a: 1}}
+      - path:
+          id: {TRACE}
+          through: [{{queue: jobs, to: worker}}, {{call: shop, from: worker}}]
+"""
+    scenario = scenario_of(tmp_path, f"cases:\n  one:\n    steps:\n{steps}", TRACED)
+    finished = run_one(scenario, world, emit)
+    assert finished.outcome == "passed", finished.failure
