@@ -25,7 +25,7 @@ _OPERATION: Final[Columns] = {
     "ResultCode": "string",
 }
 TELEMETRY_TABLES: Final[Mapping[str, Columns]] = {
-    "AppRequests": {**_OPERATION, "Url": "string", "Source": "string"},
+    "AppRequests": {**_OPERATION, "OperationName": "string", "Url": "string", "Source": "string"},
     "AppDependencies": {**_OPERATION, "DependencyType": "string", "Target": "string", "Data": "string"},
     "AppTraces": {**_OF_TELEMETRY, "Message": "string", "SeverityLevel": "number"},
     "AppExceptions": {
@@ -36,6 +36,7 @@ TELEMETRY_TABLES: Final[Mapping[str, Columns]] = {
         "OuterMessage": "string",
         "ProblemId": "string",
     },
+    "AppEvents": {**_OF_TELEMETRY, "Name": "string"},
     "AppMetrics": {**_OF_TELEMETRY, "Name": "string", "Sum": "number", "Min": "number", "Max": "number"},
 }
 """What services tell by OpenTelemetry or Application Insights."""

@@ -62,6 +62,8 @@ def _rules(path: Path) -> tuple[Sequence[Rule], str]:
 
 def _recordings(path: Path, file: str, run: Path | None) -> list[Recording]:
     folder = stack_root(path) / ".peeklock"
+    if run is not None and not run.is_dir():
+        raise PeeklockError("there is no such run", where=str(run), fix=f"look into {folder}")
     runs = (
         [run] if run is not None else sorted(folder.glob("run-*"), key=lambda each: each.stat().st_mtime, reverse=True)
     )

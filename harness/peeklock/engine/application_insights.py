@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from peeklock.alerts import Point, Row, sampled, summed
-from peeklock.telemetry import LogRecord, Series, Span, Telemetry, service_of
+from peeklock.telemetry import EVENT, LogRecord, Series, Span, Telemetry, service_of
 
 _CODES = ("http.response.status_code", "http.status_code", "rpc.grpc.status_code", "responseCode", "resultCode")
 _TARGETS = ("target", "server.address", "net.peer.name", "peer.service")
@@ -25,14 +25,19 @@ _OF = {"requests": ("AppRequests", "request"), "dependencies": ("AppDependencies
 
 
 def table(name: str, telemetry: Telemetry) -> list[Row]:
-    """Return the rows of `AppRequests`, `AppDependencies`, `AppTraces`, `AppExceptions` or `AppMetrics`, by their times."""
+    """Return the rows of `AppRequests`, `AppDependencies`, `AppTraces`, `AppExceptions`, `AppEvents` or `AppMetrics`, by their times."""
     match name:
         case "AppRequests":
             rows: Iterable[Row] = (_request(span) for span in telemetry.spans() if _is_request(span))
         case "AppDependencies":
             rows = (_dependency(span) for span in telemetry.spans() if not _is_request(span))
         case "AppTraces":
-            rows = (_trace(record) for record in telemetry.logs() if not _is_exception(record))
+            plain = (
+                record for record in telemetry.logs() if not _is_exception(record) and EVENT not in record.attributes
+            )
+            rows = map(_trace, plain)
+        case "AppEvents":
+            rows = (_event(record) for record in telemetry.logs() if EVENT in record.attributes)
         case "AppExceptions":
             rows = _exceptions(telemetry.spans(), telemetry.logs())
         case "AppMetrics":
@@ -108,7 +113,11 @@ def _is_exception(record: LogRecord) -> bool:
 
 
 def _request(span: Span) -> Row:
-    return _operation(span) | {"Url": _first(span, _URLS), "Source": _first(span, ("source",))}
+    return _operation(span) | {
+        "OperationName": span.name,
+        "Url": _first(span, _URLS),
+        "Source": _first(span, ("source",)),
+    }
 
 
 def _dependency(span: Span) -> Row:
@@ -133,6 +142,12 @@ def _operation(span: Span) -> dict[str, Any]:
 
 def _trace(record: LogRecord) -> Row:
     return _of_record(record) | {"Message": record.text}
+
+
+def _event(record: LogRecord) -> Row:
+    attributes = dict(record.attributes)
+    name = _text(attributes.pop(EVENT))
+    return _common(record.service, record.at, record.trace_id, record.span_id, attributes) | {"Name": name}
 
 
 def _exceptions(spans: Iterable[Span], records: Iterable[LogRecord]) -> Iterator[Row]:

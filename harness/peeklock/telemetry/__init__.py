@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from peeklock.telemetry.records import Batch, Link, LogRecord, Point, Span, service_of
+from peeklock.telemetry.records import EVENT, Batch, Link, LogRecord, Point, Span, service_of
 from peeklock.telemetry.series import Change, Series
 from peeklock.telemetry.store import Telemetry
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from peeklock.telemetry.receiver import Receiver
 
 __all__ = [
+    "EVENT",
     "Batch",
     "Change",
     "Link",

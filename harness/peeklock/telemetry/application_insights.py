@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from peeklock.telemetry.limits import Counter, TelemetryRefused
-from peeklock.telemetry.records import Batch, Kind, Link, LogRecord, Point, Span
+from peeklock.telemetry.records import EVENT, Batch, Kind, Link, LogRecord, Point, Span
 
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _NAMED_LEVELS = {"verbose": "debug", "information": "info"} | {level: level for level in _LEVELS}
@@ -71,7 +71,8 @@ def _read_item(item: Any, service: Callable[[Mapping[str, Any]], str], counter: 
             own |= {"exception.type": first.get("typeName"), "exception.stacktrace": first.get("stack")}
             batch.logs.append(_log(str(first.get("message", "")), _level(facts, "error"), own, tags, owner, at))
         case "EventData":
-            batch.logs.append(_log(str(facts["name"]), "info", own, tags, owner, at))
+            name = str(facts["name"])
+            batch.logs.append(_log(name, "info", {**own, EVENT: name}, tags, owner, at))
         case _:
             """Page views, availability and what else there is say nothing about a service."""
 

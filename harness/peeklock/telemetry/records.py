@@ -89,6 +89,10 @@ class LogRecord:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
+EVENT = "microsoft.custom_event.name"
+"""The attribute that makes a log record a custom event, as azure-monitor-opentelemetry knows it."""
+
+
 @dataclass(slots=True)
 class Batch:
     """What one request brought."""

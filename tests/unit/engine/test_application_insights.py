@@ -10,7 +10,7 @@ import pytest
 from peeklock.alerts import compile_query
 from peeklock.alerts.tables import TELEMETRY_METRICS, TELEMETRY_TABLES
 from peeklock.engine.application_insights import custom_metrics, standard_metric, table
-from peeklock.telemetry import Batch, LogRecord, Point, Series, Span, Telemetry
+from peeklock.telemetry import EVENT, Batch, LogRecord, Point, Series, Span, Telemetry
 
 TRACE, ID = "a" * 32, "b" * 16
 REQUEST = Span(
@@ -24,6 +24,7 @@ RAISED = replace(
 )
 LINE = LogRecord("worker", 1001.0, "warning", "slow", TRACE, ID, {"order": 17})
 THROWN = LogRecord("worker", 1002.0, "error", "no such order", TRACE, ID, {"exception.type": "KeyError"})
+PAID = LogRecord("api", 1003.0, "info", "paid", TRACE, ID, {"order": 17, EVENT: "paid"})
 COUNTED = Point("worker", "settled", 1010.0, 5, {"queue": "jobs"}, grows=True, since=900.0)
 TOOK = Point(
     "api",
@@ -67,6 +68,7 @@ def answer(query: str, **kept: Any) -> list[dict[str, Any]]:
         ('AppTraces | where Properties.order == "17" | project Message, SeverityLevel', [
             {"Message": "slow", "SeverityLevel": 2},
         ]),
+        ("AppEvents | project Name, Properties", [{"Name": "paid", "Properties": {"order": "17"}}]),
         ("AppMetrics | project Name, Sum, Min, Max, ItemCount", [
             {"Name": "took", "Sum": 3.0, "Min": 0.5, "Max": 1.5, "ItemCount": 3},
             {"Name": "settled", "Sum": 5, "Min": 5, "Max": 5, "ItemCount": 1},
@@ -75,7 +77,7 @@ def answer(query: str, **kept: Any) -> list[dict[str, Any]]:
 )  # fmt: skip
 def test_tables_hold_what_services_told(query: str, expected: list[dict[str, Any]]) -> None:
     """Requests and dependencies are spans; exceptions are their events, or log records."""
-    assert answer(query, logs=(LINE, THROWN), points=(COUNTED, TOOK)) == expected
+    assert answer(query, logs=(LINE, THROWN, PAID), points=(COUNTED, TOOK)) == expected
 
 
 @pytest.mark.parametrize(("name", "expected"), [
