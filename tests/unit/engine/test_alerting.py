@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from peeklock.engine.events import CaseFinished
@@ -52,6 +55,27 @@ def test_a_counter_of_a_service_fires_with_its_dimension(tmp_path: Path) -> None
         tmp_path, "failed", "{state: Fired, dimensions: {queue: jobs}}", Batch(points=[failures("jobs.failed", 3)])
     )
     assert finished.outcome == "passed", finished.failure
+
+
+def test_the_clock_waits_for_what_was_counted_before_it_is_moved(tmp_path: Path) -> None:
+    """An export that comes after the move would tell of the time after it."""
+    (tmp_path / "rules.yaml").write_text(RULES, encoding="utf-8")
+    world = FakeEnvironment("worker")
+    early = replace(failures("jobs.failed", 1), at=time.time() - 1)
+    world.telemetry.add(Batch(points=[early]), 1)
+    known: list[float] = []
+    advance = world.clock.advance
+
+    def moved(seconds: float) -> datetime:
+        known.append(world.telemetry.exported()["worker"])
+        return advance(seconds)
+
+    world.clock.advance = moved  # type: ignore[method-assign]
+    timer = threading.Timer(0.1, lambda: world.telemetry.add(Batch(points=[replace(early, at=time.time() + 5)]), 1))
+    timer.start()
+    finished = run_one(scenario_of(tmp_path, "cases:\n  one:\n    steps:\n      - clock: 6m\n", TRACED), world)
+    assert finished.outcome == "passed", finished.failure
+    assert known[0] > early.at
 
 
 def test_a_metric_that_never_came_is_named_with_those_that_did(tmp_path: Path) -> None:
