@@ -13,6 +13,7 @@ from peeklock.stack.errors import unwritable
 from peeklock.stack.project.root import stack_root
 from peeklock.stack.warm.grafana import grafana_dashboard, prometheus_configuration
 from peeklock.stack.warm.metrics_page import MetricsPage
+from peeklock.stack.warm.standing import standing
 from peeklock.standins.server import StandInServer
 
 
@@ -34,6 +35,8 @@ def dashboard(
     typer.echo(f"metrics of what stands: http://127.0.0.1:{server.port}/metrics (Ctrl-C ends it)")
     typer.echo(f"  prometheus --config.file={folder / 'prometheus.yml'}")
     typer.echo(f"  Grafana: a data source for http://127.0.0.1:9090, and import {folder / 'grafana.json'}")
+    if not standing(root):
+        typer.echo("nothing stands yet: `peeklock up`, then `peeklock run`, and it is there")
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

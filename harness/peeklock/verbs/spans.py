@@ -25,7 +25,8 @@ KEYS = (
     "span_id", "start", "status", "status_message", "trace_id",
 )  # fmt: skip
 """The keys that a span may have."""
-_TRACE_ID = re.compile("[0-9a-f]{32}")
+_LENGTH = 32
+_TRACE_ID = re.compile(f"[0-9a-f]{{{_LENGTH}}}")
 
 
 class SpansArguments(Model):
@@ -84,7 +85,8 @@ def _logs(context: CaseContext) -> dict[str, list[str]]:
     lines, _ = context.environment.services.logs(context.log_cursor)
     found: dict[str, list[str]] = {}
     for line in lines:
-        ids = {value for value in (line.record or {}).values() if isinstance(value, str) and _TRACE_ID.fullmatch(value)}
+        values = (value for value in (line.record or {}).values() if isinstance(value, str) and len(value) == _LENGTH)
+        ids = {value for value in values if _TRACE_ID.fullmatch(value)}
         for trace in ids:
             found.setdefault(trace, []).append(line.text)
     return found
