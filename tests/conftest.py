@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("here", deadline=None)  # a busy machine is no reason to fail
+settings.load_profile("here")
 
 TIERS = ("unit", "conformance", "acceptance", "mutants")
 HERE = Path(__file__).parent
