@@ -20,7 +20,10 @@ UNAVAILABLE = "scenarios/intellioptics/faults.yaml::blob_service_unavailable_twi
 API_AWAY = "scenarios/intellioptics/faults.yaml::api_down_and_back"
 PREFLIGHT = "scenarios/intellioptics/preflight.yaml::nothing_is_wrong"
 VIOLATION = "scenarios/intellioptics/contract.yaml::violations[no_detector]"
-
+ONE_TRACE = "scenarios/intellioptics/telemetry.yaml::an_upload_is_answered"
+POISON = "scenarios/intellioptics/alerts.yaml::poison"
+ONE_IN_A_THOUSAND = "scenarios/intellioptics/alerts.yaml::more_than_one_in_a_thousand"
+REFUSES = "scenarios/intellioptics/alerts.yaml::the_storage_refuses_and_crawls"
 
 _IDENTIFIERS = "services/intellioptics/identifiers.py"
 _DETECTORS = "services/intellioptics/api/detectors.py"
@@ -32,6 +35,7 @@ _PUBLISHER = "services/shared/publisher.py"
 _DOWNLOAD = "services/shared/download.py"
 _BLOBS = "services/shared/blobs.py"
 _HTTP = "services/shared/http.py"
+_RULES = "services/intellioptics/alerts/rules.yaml"
 _BASE = "scenarios/intellioptics/base.yaml"
 _APPLICATION = "services/intellioptics/api/application.py"
 _ALIGNED = "scenarios/intellioptics/preflight.yaml"
@@ -253,5 +257,41 @@ MUTATIONS = (
         API_AWAY,
         "the worker gives the message back",
         ("abandoned", "completed", "fault down on api"),
+    ),
+    Mutation(
+        "worker_drops_the_trace",
+        "services/shared/instrumentation.py",
+        "self._propagator.extract(carried)",
+        "None",
+        ONE_TRACE,
+        "in which the worker answers",
+        ("expected 1 items", "actual   0 items"),
+    ),
+    Mutation(
+        "alert_never_clears",
+        _RULES,
+        "  threshold: 5\n",
+        "  threshold: 5\n  resolve: false\n",
+        POISON,
+        "alert name dead_letter_spike",
+        ('expected "Resolved"', 'actual   "Fired"'),
+    ),
+    Mutation(
+        "alert_takes_a_fraction_for_percent",
+        _RULES,
+        "  threshold: 0.1\n",
+        "  threshold: 0.001\n",
+        ONE_IN_A_THOUSAND,
+        "alert name detector_not_found",
+        ('expected "None"', 'actual   "Fired"'),
+    ),
+    Mutation(
+        "alert_takes_milliseconds_for_seconds",
+        _RULES,
+        '  dimensions: {cloud/roleName: "*"}\n  aggregation: Average\n  threshold: 1\n',
+        '  dimensions: {cloud/roleName: "*"}\n  aggregation: Average\n  threshold: 1000\n',
+        REFUSES,
+        "alert name slow_model",
+        ('expected "Fired"', 'actual   "None"', "was 3"),
     ),
 )

@@ -15,6 +15,7 @@ ONE_BLOB = "scenarios/opal/uploads.yaml::the_sas_creates_one_blob"
 NO_UPLOAD = "scenarios/opal/uploads.yaml::complete_without_an_upload"
 NO_LOG = "scenarios/opal/endpoint.yaml::the_key_is_in_no_log"
 COMPLETED = "scenarios/opal/crashes.yaml::the_orchestrator_crashes[with_the_item_completed]"
+WRONG_KEY = "scenarios/opal/alerts.yaml::a_wrong_key"
 
 _HANDLER = "services/opal/orchestrator/handler.py"
 _MESSAGES = "services/opal/messages.py"
@@ -149,5 +150,14 @@ MUTATIONS = (
         WHOLE_WAY,
         "it is exported",
         ("status", '"exported"'),
+    ),
+    Mutation(
+        "opal_watches_the_wrong_queue",
+        "services/opal/alerts/rules.yaml",
+        "  dimensions: {EntityName: jobs}\n",
+        "  dimensions: {EntityName: exports}\n",
+        WRONG_KEY,
+        "alert name jobs_dead_lettered",
+        ('expected "Fired"', 'actual   "None"'),
     ),
 )

@@ -9,6 +9,7 @@ CORRELATED = "scenarios/sitefit/jobs.yaml::one_correlation_id"
 COMPLETED = "scenarios/sitefit/crashes.yaml::worker_crashes[when_the_message_is_completed]"
 RENEWED = "scenarios/sitefit/locks.yaml::renewed"
 WRONG_OUTPUTS = "scenarios/sitefit/appserver.yaml::outputs_outside_the_contract[a_score_above_100]"
+NOTHING = "scenarios/sitefit/alerts.yaml::nothing_wakes_them_for_nothing"
 
 _LATER = '__import__("asyncio").get_running_loop().call_later(0.5, lambda: __import__("asyncio").ensure_future({}))'
 
@@ -71,5 +72,14 @@ MUTATIONS = (
         WRONG_OUTPUTS,
         "it fails, with the field that is wrong",
         ("json.status", '"failed"', '"succeeded"', "fault status on appserver"),
+    ),
+    Mutation(
+        "sitefit_drops_the_trace_where_nothing_is_sent_on",
+        "services/shared/instrumentation.py",
+        "self._propagator.extract(carried)",
+        "None",
+        NOTHING,
+        "at the end of the case",
+        ("trace_unbroken", "was worked on by worker in a trace of its own"),
     ),
 )
