@@ -14,9 +14,11 @@ def loading() -> Iterator[None]:
     Modules are hundreds of thousands of objects and hardly any garbage, which the collector would look through again and again:
     it rests meanwhile, and leaves them out of what it looks through later, the last time as the process ends.
     """
+    is_outermost = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
-        gc.enable()
+        if is_outermost:
+            gc.freeze()
+            gc.enable()

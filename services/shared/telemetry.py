@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from services.shared.loading import loading
 from services.shared.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def start_telemetry(service: str, app: FastAPI | None = None) -> None:
     if disabled or not any(os.environ.get(name) for name in _ENDPOINTS):
         return
     # here: the SDK and its instrumentations take 0.15 s to load, an eighth of a service's start
-    from services.shared.instrumentation import Instrumentation
+    with loading():
+        from services.shared.instrumentation import Instrumentation
 
     _instrumentation = Instrumentation(service)
     if app is not None:

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import backends, brokers, command, defectiq, emulator, stack
+from tests.bench import backends, brokers, command, defectiq, emulator, stack, telemetry
 from tests.bench.command import FIRST, CannotMeasureError, Timed, median
 from tests.bench.table import Missing, Row, render
 
@@ -43,6 +43,9 @@ def main() -> int:
             rows.append(defectiq.cold_start(project, rounds=5))
             rows.append(defectiq.identities(project, repeats=9))
             rows.append(defectiq.many(project))
+        with _told("telemetry", rows):
+            rows.append(telemetry.cost(project, rounds=5))
+            rows.append(telemetry.flood(project))
         with _told("embedded and containers side by side", rows):
             rows.extend(backends.compare(project))
     with _told("broker against SDK", rows):

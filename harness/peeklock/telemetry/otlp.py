@@ -60,6 +60,8 @@ def _with_plain_ids(value: Any, counter: Counter) -> Any:
     """Return OTLP's JSON as protobuf's: ids, which are hexadecimal there, in base64."""
     if isinstance(value, dict):
         counter.add(len(value))
+        if isinstance(attributes := value.get("attributes"), list):
+            counter.add_attributes(len(attributes))
         return {
             key: base64.b64encode(bytes.fromhex(part)).decode()
             if key in _IDS and isinstance(part, str)
@@ -67,6 +69,8 @@ def _with_plain_ids(value: Any, counter: Counter) -> Any:
             for key, part in value.items()
         }
     if isinstance(value, list):
+        if len(value) > VALUES:  # what is made of it is far slower than this look at it
+            raise TelemetryRefused(413, f"{len(value)} records in one place: at most {VALUES} are taken")
         counter.add(len(value))
         return [_with_plain_ids(part, counter) for part in value]
     return value

@@ -6,7 +6,12 @@ import os
 import socket
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
+
+import pytest
 
 ROOT = Path(__file__).parents[3]
 LOADED = "print(any(name.startswith('opentelemetry.sdk') for name in sys.modules))"
@@ -59,3 +64,47 @@ print(current_trace_id())
     none = {"OTEL_TRACES_EXPORTER": "none", "OTEL_METRICS_EXPORTER": "none"}
     told = run(started(code), OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", **none)
     assert told.split() == ["True", "True", "None"]
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Remembers which signals came."""
+
+    signals: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.signals.append(self.path)
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    "life",
+    [
+        "start_telemetry('svc')\nwith model_call('m'): pass\nstop_telemetry()",
+        (
+            "from fastapi import FastAPI\nfrom fastapi.testclient import TestClient\napp = FastAPI()\n"
+            "start_telemetry('svc', app)\nwith TestClient(app) as client: client.get('/things')"
+        ),
+    ],
+    ids=["a_worker", "an_api"],
+)
+def test_what_is_left_is_exported_as_a_service_ends(life: str) -> None:
+    """Its intervals are an hour; spans and metrics are there all the same."""
+    Collector.signals.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        run(
+            f"from services.shared.telemetry import *\n{life}",
+            OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{server.server_port}",
+            OTEL_BSP_SCHEDULE_DELAY="3600000",
+            OTEL_METRIC_EXPORT_INTERVAL="3600000",
+        )
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert sorted(set(Collector.signals)) == ["/v1/metrics", "/v1/traces"]

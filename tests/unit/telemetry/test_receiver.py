@@ -220,12 +220,17 @@ def a_histogram(buckets: int) -> bytes:
 HOSTILE = {
     "bomb": (gzip.compress(b"\0" * (64 << 20)), {**PROTOBUF, "content-encoding": "gzip"}, 413),
     "long": (b"\0" * (9 << 20), PROTOBUF, 413),
+    "a_hundred_megabytes_in_pieces": ([b"\0" * (1 << 20)] * 100, PROTOBUF, 413),
     "attributes": (a_span(1_001), PROTOBUF, 413),
+    "a_million_attributes_in_json": (
+        b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[' + b"{}," * 999_999 + b"{}]}]}]}]}", JSON, 413,
+    ),
     "a_million_of_nothing": (b"\x0a\x00" * 1_000_000, PROTOBUF, 413),
     "not_gzip": (b"hello", {**PROTOBUF, "content-encoding": "gzip"}, 400),
     "cut_off": (gzip.compress(a_span())[:-9], {**PROTOBUF, "content-encoding": "gzip"}, 400),
     "unknown_encoding": (b"hello", {**PROTOBUF, "content-encoding": "br"}, 415),
     "not_protobuf": (b"hello", PROTOBUF, 400),
+    "a_million_records_of_nothing": (b'{"resourceSpans":[' + b"{}," * 999_999 + b"{}]}", JSON, 413),
     "deep": (b'{"resourceSpans":' * 100_000, JSON, 400),
     "odd_id": (b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"xyz"}]}]}]}', JSON, 400),
     "not_a_mapping": (b'"x"', JSON, 400),
