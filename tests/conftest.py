@@ -6,15 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-
-settings.register_profile("here", deadline=None)  # a busy machine is no reason to fail
-settings.load_profile("here")
+from hypothesis import HealthCheck, settings
 
 TIERS = ("unit", "conformance", "acceptance", "mutants")
 HERE = Path(__file__).parent
 # What these tests hold is the same whether this machine has a container engine or not; those of containers ask for it.
 os.environ["PEEKLOCK_BACKEND"] = "embedded"
+# How long an example takes says how busy the machine is.
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 
 
 def _tier(item: pytest.Item) -> tuple[bool, int]:

@@ -199,7 +199,7 @@ def folded(kit):
 
 
 @given(st.lists(st.tuples(st.sampled_from([*ACTS, *SETTLEMENTS]), st.integers(0, 19)), min_size=40, max_size=60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_history_folds_into_the_messages_that_the_broker_holds(acts):
     """Each with its state, and none besides; and what became of the others is what was done to them."""
     history = History()

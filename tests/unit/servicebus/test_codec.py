@@ -68,7 +68,7 @@ def exact(value):
 
 
 @given(VALUES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_value_comes_back_with_its_type(value):
     """What is encoded decodes to the same value of the same AMQP type, and to the last byte."""
     raw = encode(value)
@@ -79,7 +79,7 @@ def test_every_value_comes_back_with_its_type(value):
 
 
 @given(VALUES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_skip_ends_where_decoding_ends(value):
     """`skip` finds the end of a value without building it."""
     raw = encode(value)
@@ -87,7 +87,7 @@ def test_skip_ends_where_decoding_ends(value):
 
 
 @given(st.lists(SCALARS, max_size=30))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_fields_read_a_list_into_plain_values(values):
     """The hot path gives the same values as the general one."""
     result, _ = decode.fields(encode(values), 0)
@@ -95,7 +95,7 @@ def test_fields_read_a_list_into_plain_values(values):
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_bytes_decode_or_are_refused(raw):
     """Hostile bytes raise `DecodeError`, never anything else."""
     for read in (decode.value, decode.plain, lambda b: decode.fields(b, 0), lambda b: scan.slices(b, 0)):
@@ -104,7 +104,7 @@ def test_any_bytes_decode_or_are_refused(raw):
 
 
 @given(VALUES, st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_truncated_values_are_refused(value, data):
     """A value that ends too early raises `DecodeError`."""
     raw = encode(value)

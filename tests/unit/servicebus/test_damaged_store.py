@@ -167,7 +167,7 @@ def spoil(path, way, rng):
 
 
 @pytest.mark.parametrize("way", [*BYTES, *ROWS], ids=lambda way: way.__name__)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 1 << 30))
 def test_a_damaged_store_is_an_error_with_a_remedy_or_works(way, sound, tmp_path_factory, seed):
     """Never anything else, neither when it is opened nor when the namespace is used: it tells the file and what to do."""

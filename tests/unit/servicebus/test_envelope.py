@@ -46,7 +46,7 @@ def test_bare_message_is_untouched():
 
 
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=5), st.one_of(st.none(), st.integers(-9, 9).map(t.Short))))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_added_properties_leave_the_others_alone(application):
     """S-33: dead-letter properties join the others, which keep their exact AMQP types."""
     envelope = Envelope(build(properties=PROPERTIES, application_properties=application, data=b"body"))
@@ -210,7 +210,7 @@ def test_batch_is_one_message_a_data_section():
 
 
 @given(st.binary(max_size=120))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_are_a_message_or_refused(raw):
     """Hostile payloads raise `DecodeError` and nothing else."""
     for read in (Envelope, batch):

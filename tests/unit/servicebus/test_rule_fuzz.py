@@ -32,7 +32,7 @@ WORDS = st.sampled_from(
 EXPRESSIONS = st.one_of(st.text(max_size=60), st.lists(WORDS, max_size=14).map(" ".join))
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400, derandomize=True)
 @given(EXPRESSIONS)
 def test_any_text_is_a_filter_or_refused(expression):
     """S-71: RuleInvalid when it is made, a boolean or FilterException when it is asked."""
@@ -44,7 +44,7 @@ def test_any_text_is_a_filter_or_refused(expression):
         assert condition.matches(FACTS) in (True, False)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400, derandomize=True)
 @given(EXPRESSIONS.map(lambda text: f"SET a = {text}") | EXPRESSIONS)
 def test_any_text_is_an_action_or_refused(expression):
     """S-72: what an action makes can be encoded and read again."""
@@ -95,7 +95,7 @@ def reference(expression):
     return decisive if decisive in pair else None if None in pair else not decisive
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 @given(CONDITIONS)
 def test_three_valued_logic_against_a_reference(expression):
     """S-71: AND, OR and NOT with unknown."""
@@ -103,7 +103,7 @@ def test_three_valued_logic_against_a_reference(expression):
         assert SqlFilter(expression).matches(FACTS) is (reference(expression) is True)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=400, derandomize=True)
 @given(st.text("ab%_.\n", max_size=8), st.text("ab%_.\n", max_size=8))
 def test_like_against_regular_expressions(pattern, subject):
     """S-71: % is any text, _ any one character, line ends included."""

@@ -143,7 +143,7 @@ OPERATIONS = [
 
 @example([("schedule", 0), ("commit", 0), ("advance", 3)])
 @given(st.lists(st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 5)), max_size=60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_history_is_there_again(operations):
     """Whatever happened, in whatever turns it was committed: messages, locks, counts, states and sequence numbers are the
     same after a restart, and so is the ledger."""
