@@ -68,6 +68,16 @@ def test_an_environment_stands_is_used_and_is_empty_again_after_a_reset(stack: L
     print("timings", dict(stack.timings))
 
 
+def test_files_side_by_side_have_connections_for_the_pools_of_all_their_services(
+    stack: LocalStack, project: Project
+) -> None:
+    """Eight files of four services with ten connections each, on one server."""
+    url = stack.environment(project.spec()).endpoints.postgres_url or ""
+    with contextlib.ExitStack() as opened:
+        for _ in range(320):
+            opened.enter_context(psycopg.connect(url))
+
+
 def test_a_service_is_told_where_everything_is_and_nothing_of_peeklock(
     stack: LocalStack, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
