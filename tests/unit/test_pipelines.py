@@ -10,7 +10,7 @@ import pytest
 import typer.main
 from ruamel.yaml import YAML
 
-from peeklock.cli.app import app
+from peeklock.cli.app import app_for
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "ci"
@@ -32,7 +32,9 @@ def test_an_example_calls_what_there_is(name: str, key: str) -> None:
     assert made == {"setup", "docker", "images"}
     assert made <= TARGETS
     (run,) = [command for command in commands if "peeklock run" in command]
-    options = {option for param in typer.main.get_command(app).commands["run"].params for option in param.opts}
+    options = {
+        option for param in typer.main.get_command(app_for(["run"])).commands["run"].params for option in param.opts
+    }
     assert set(re.findall(r"(?<!\S)--?[a-z]\S*", run)) <= options
 
 

@@ -25,12 +25,10 @@ def main() -> None:
         sys.exit(servicebus(sys.argv[2:]))
     _have_streams()
     keep_to_loopback()
-    from peeklock.cli.app import (
-        app,  # after what is above: some packages look at the environment when they are imported
-    )
+    from peeklock.cli.app import app_for  # after what is above: some packages look at the environment when imported
 
     with _named_errors():
-        app(prog_name="peeklock")
+        app_for(sys.argv[1:])(prog_name="peeklock")
 
 
 def _have_streams() -> None:

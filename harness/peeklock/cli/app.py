@@ -1,60 +1,59 @@
-"""Every command of `peeklock`, a file each."""
+"""Every command of `peeklock`, a file each. Only the one that is asked for is loaded: all of them take a second."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from peeklock import __version__
-from peeklock.cli import (
-    alerts,
-    check,
-    coverage,
-    dashboard,
-    dlq,
-    env,
-    images,
-    init,
-    plan,
-    preflight,
-    record,
-    report,
-    run,
-    schema,
-    setup,
-    warm,
-)
 
-app = typer.Typer(
-    name="peeklock",
-    help="A local-first end-to-end harness for systems on Azure Service Bus, Blob Storage and Postgres.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+COMMANDS = {
+    "run": "run",
+    "check": "check",
+    "alerts": "alerts",
+    "coverage": "coverage",
+    "dashboard": "dashboard",
+    "plan": "plan",
+    "preflight": "preflight",
+    "schema": "schema",
+    "up": "warm",
+    "down": "warm",
+    "status": "warm",
+    "reset": "warm",
+    "logs": "warm",
+    "env": "env",
+    "setup": "setup",
+    "init": "init",
+    "record": "record",
+    "report": "report",
+    "dlq": "dlq",
+    "images": "images",
+}
+"""Name of each command, and the module that has it under this name."""
 
-app.command("run")(run.run)
-app.command("check")(check.check)
-app.command("alerts")(alerts.alerts)
-app.command("coverage")(coverage.coverage)
-app.command("dashboard")(dashboard.dashboard)
-app.command("plan")(plan.plan)
-app.command("preflight")(preflight.preflight)
-app.command("schema")(schema.schema)
-app.command("up")(warm.up)
-app.command("down")(warm.down)
-app.command("status")(warm.status)
-app.command("reset")(warm.reset)
-app.command("logs")(warm.logs)
-app.command("env")(env.env)
-app.command("setup")(setup.setup)
-app.command("init")(init.init)
-app.command("report")(report.report)
-app.command("record")(record.record)
-app.add_typer(dlq.dlq, name="dlq")
-app.add_typer(images.images, name="images")
+
+def app_for(arguments: list[str]) -> typer.Typer:
+    """Return the command line with the command that `arguments` begin with, or with all of them when there is no such command."""
+    app = typer.Typer(
+        name="peeklock",
+        help="A local-first end-to-end harness for systems on Azure Service Bus, Blob Storage and Postgres.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_main)
+    asked = arguments[0] if arguments else ""
+    for name in [asked] if asked in COMMANDS else COMMANDS if asked != "--version" else ():
+        command = getattr(import_module(f"peeklock.cli.{COMMANDS[name]}"), name)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    app.command("servicebus", add_help_option=False)(_servicebus)
+    return app
 
 
 def _tell_version(wanted: bool) -> None:
@@ -63,8 +62,7 @@ def _tell_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def main(
+def _main(
     version: Annotated[
         bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="tell the version and end")
     ] = False,
@@ -72,7 +70,6 @@ def main(
     """Say what holds for every command."""
 
 
-@app.command("servicebus", add_help_option=False)
-def servicebus() -> None:
+def _servicebus() -> None:
     """Run the Service Bus emulator alone: a plain process, no Docker (see `peeklock servicebus --help`)."""
     # main() has handed this command over before this module is imported; it stands here for the list of commands
