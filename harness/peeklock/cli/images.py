@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from peeklock.cli.exits import exits
+from peeklock.stack.containers.images import Kind, recipes
+from peeklock.stack.containers.images import build as builder
 from peeklock.stack.errors import StackError
-
-if TYPE_CHECKING:
-    from peeklock.stack.containers.images import Kind
 
 images = typer.Typer(
     help="The images of the containers backend: postgres, azurite, servicebus, services.",
@@ -32,7 +30,6 @@ def build(
 ) -> None:
     """Build what the engine does not have yet, with no network."""
     with exits():
-        builder = _builder()
         for kind in _kinds(kinds):
             image = builder.build(kind, base=base, progress=lambda text: typer.echo(f"  {text}"))
             typer.echo(f"  {image.reference:<40} {image.size / 1e6:4.0f} MB{'' if image.built else ', was there'}")
@@ -43,14 +40,13 @@ def names(kinds: Kinds = None) -> None:
     """Print the references that this version wants, built or not."""
     with exits():
         for kind in _kinds(kinds):
-            typer.echo(_recipes().reference(kind))
+            typer.echo(recipes.reference(kind))
 
 
 @images.command("prune")
 def prune() -> None:
     """Remove the images of other versions of Peeklock that no container uses."""
     with exits():
-        builder = _builder()
         removed = builder.prune()
         typer.echo("\n".join(f"  removed {name}" for name in removed) or "  nothing to remove")
 
@@ -62,12 +58,10 @@ def context(
 ) -> None:
     """Write what `docker build - < OUTPUT` needs: for another builder, another base, another machine."""
     with exits():
-        builder = _builder()
         builder.write_context(_kinds([kind])[0], output)
 
 
 def _kinds(wanted: list[str] | None) -> list[Kind]:
-    recipes = _recipes()
     if not wanted:
         return [kind for kind in recipes.KINDS if kind != "services" or recipes.in_a_clone()]
     for name in wanted:
@@ -76,15 +70,3 @@ def _kinds(wanted: list[str] | None) -> list[Kind]:
                 f"there is no image {name!r}", expected=f"one of {', '.join(recipes.KINDS)}", fix="correct the name"
             )
     return [kind for kind in recipes.KINDS if kind in wanted]
-
-
-def _recipes() -> ModuleType:
-    from peeklock.stack.containers.images import recipes  # 25 ms, which other commands need not pay
-
-    return recipes
-
-
-def _builder() -> ModuleType:
-    from peeklock.stack.containers.images import build  # 90 ms, as above
-
-    return build
