@@ -294,6 +294,19 @@ def test_deferred_messages_stay_deferred_when_the_session_is_freed(kit):
     assert kit.queue.log.deferred == 0
 
 
+@pytest.mark.parametrize("peek_lock", [True, False])
+def test_deferred_messages_are_for_the_holder_of_their_session(kit, peek_lock):
+    """S-31, S-48: without the lock of the session nobody gets them, and they stay where they are."""
+    kit.send("q", "m1", session_id="s")
+    holder = kit.accept("s")
+    holder.ask()
+    kit.queue.settlement.defer(holder.got[0].token)
+    holder.close()
+    with pytest.raises(SessionLockLost):
+        kit.queue.receive_deferred([1], "anybody", peek_lock=peek_lock)
+    assert kit.queue.log.deferred == 1
+
+
 def test_expired_messages_leave_their_session(kit):
     """S-50 with sessions: a session whose messages are all past their time is neither offered nor listed."""
     kit.send("q", "short", time_to_live=5, session_id="x")

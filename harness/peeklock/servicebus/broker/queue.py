@@ -186,8 +186,8 @@ class Queue:
     def receive_deferred(
         self, numbers: Sequence[int], consumer: str | None, *, peek_lock: bool, session_id: str | None = None
     ) -> list[Message]:
-        """Take deferred messages (of that session) by sequence number, all or none (S-48). Raises `MessageNotFound`, and
-        `EntityDisabled` (S-77)."""
+        """Take deferred messages (of that session) by sequence number, all or none (S-48). Raises `MessageNotFound`,
+        `SessionLockLost` for a session that nobody holds (S-31), and `EntityDisabled` (S-77)."""
         if not self.gate.receivable:
             self.gate.admit_receiver()
         self.expire_due()
@@ -204,6 +204,8 @@ class Queue:
                     f"Failed to lock one or more specified messages. The message with sequence number {number} does not exist "
                     "or is not deferred."
                 )
+            if self.dispatch.sessions is not None:
+                self.dispatch.sessions.check_held(message)
             found.append(message)
         now = self._clock.now()
         for message in found:

@@ -140,6 +140,11 @@ class Sessions:
         session.line.give_back(message)
         self._changed[session.id] = session
 
+    def check_held(self, message: Message) -> None:
+        """Raise `SessionLockLost` unless somebody holds the session of a message (S-31)."""
+        if (message.session_id or "") not in self._held:
+            raise SessionLockLost
+
     def lock(self, message: Message) -> float:
         """Note that the holder has a message now; return until when: as long as the session's own lock (S-61)."""
         session = self._sessions[message.session_id or ""]
