@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 import traceback
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from peeklock.engine.agenda import Agenda
 from peeklock.engine.case import CaseOptions
-from peeklock.engine.events import CaseFinished, Durations, Event, Progress, RunFinished, RunStarted, StackReady
+from peeklock.engine.events import Durations, Event, Progress, RunFinished, RunStarted, StackReady
 from peeklock.engine.plan import Plan
 from peeklock.engine.session import Session, case_id
 from peeklock.engine.verb import Verb
@@ -48,7 +48,10 @@ class Runner:
         self._plan, self._options = plan, options
         self._events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
-        self._results: dict[str, list[CaseFinished]] = defaultdict(list)
+        # counts alone: the memory of a run must not grow with its cases, however often they are repeated
+        self._outcomes: dict[str, Counter[str]] = defaultdict(Counter)
+        self._spent = Durations()
+        self._counting = threading.Lock()
         self._setup = 0.0
         self._session = Session(lambda: open_stack(self._progress), self._emit, options.case)
         self._agenda = Agenda(plan, self._session.shared)
@@ -131,8 +134,9 @@ class Runner:
                     if self._stopping.is_set():
                         return
                     finished = replace(self._session.run(scenario, case), repeat=repetition)
-                    # what was seen belongs to whoever hears of it: the memory of a run must not grow with its cases
-                    self._results[case_id(scenario, case)].append(replace(finished, record=None, failure=None))
+                    with self._counting:
+                        self._outcomes[case_id(scenario, case)][finished.outcome] += 1
+                        self._spent += finished.durations
                     self._emit(finished)
                     if (following := self._agenda.following()) is not None:
                         self._session.prepare(*following)
@@ -143,35 +147,22 @@ class Runner:
             self._agenda.done(scenario)
 
     def _finished(self, seconds: float) -> RunFinished:
-        every = [result for results in self._results.values() for result in results]
-
-        def count(outcome: str) -> int:
-            return sum(result.outcome == outcome for result in every)
-
-        flaky = tuple(
-            name
-            for name, results in self._results.items()
-            if {"passed", "failed"} <= {result.outcome for result in results}
-        )
-        failed = tuple(
-            name
-            for name, results in self._results.items()
-            if any(result.outcome in ("failed", "error") for result in results)
-        )
-        durations = sum((result.durations for result in every), Durations())
+        every = sum(self._outcomes.values(), Counter[str]())
+        flaky = tuple(name for name, seen in self._outcomes.items() if seen["passed"] and seen["failed"])
+        failed = tuple(name for name, seen in self._outcomes.items() if seen["failed"] or seen["error"])
         return RunFinished(
             time.time(),
             self._options.folder.name,
-            count("passed"),
-            count("failed"),
-            count("skipped"),
-            count("error"),
+            every["passed"],
+            every["failed"],
+            every["skipped"],
+            every["error"],
             flaky,
             seconds,
-            durations,
+            self._spent,
             self._setup,
             self._stopping.is_set() and not self._options.until_fail,
-            sum(len(cases) for _, cases in self._plan) - len(self._results),
+            sum(len(cases) for _, cases in self._plan) - len(self._outcomes),
             failed,
         )
 
