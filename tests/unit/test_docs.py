@@ -109,3 +109,11 @@ def test_every_semantic_that_is_cited_is_written_down() -> None:
         for path in (ROOT / folder).rglob("*.py" if folder != "docs" else "*.md"):
             cited = {int(number) for number in re.findall(r"\bS-(\d+)\b", path.read_text(encoding="utf-8"))}
             assert cited <= known, f"{path}: {sorted(cited - known)}"
+
+
+def test_prose_is_wrapped() -> None:
+    """Nobody reads lines of 300 characters. Tables, code and what cannot be broken may be longer."""
+    for path in (path for path in ROOT.rglob("*.md") if not {".venv", "node_modules", "reference"} & set(path.parts)):
+        prose = re.sub(r"^ *```.*?^ *```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+        for line in prose.splitlines():
+            assert len(line) <= 120 or line.lstrip().startswith("|") or max(map(len, line.split())) > 80, (path, line)
