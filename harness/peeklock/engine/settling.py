@@ -22,6 +22,14 @@ def worked_queues(context: CaseContext) -> list[str]:
     ]
 
 
+def awaited_queues(context: CaseContext) -> list[str]:
+    """Return the queues that somebody empties; while nobody has come for any, those that somebody may still come for."""
+    servicebus = context.scenario.header.stack.servicebus
+    if servicebus is None or (worked := worked_queues(context)):
+        return [] if servicebus is None else worked
+    return [name for name, queue in servicebus.receivable().items() if queue.consumers is None]
+
+
 def open_messages(context: CaseContext, queues: list[str] | None = None) -> list[str]:
     """Return, for each message that is not done with yet, a phrase that names it."""
     context.ledger.refresh()

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
-from peeklock.engine.settling import open_messages
+from peeklock.engine.settling import awaited_queues, open_messages, worked_queues
 from peeklock.engine.verb import Found, Verb
 from peeklock.engine.waiting import Look, wait_until
 from peeklock.scenario.durations import Duration
@@ -32,7 +32,8 @@ def run(arguments: SettleArguments, context: CaseContext) -> Found:
     """Return `{seconds}` when no message is active, locked or scheduled; fail with those that are."""
 
     def look() -> Look[list[str]]:
-        waiting = open_messages(context, arguments.queues)
+        queues = awaited_queues(context) if arguments.queues is None else arguments.queues
+        waiting = open_messages(context, queues)
         if arguments.ignore_scheduled:
             waiting = [text for text in waiting if not text.endswith(" is scheduled")]
         gone = "" if "no_service_exit" in context.case.header.allow or context.stopped else context.unexpected_exit()
@@ -42,9 +43,15 @@ def run(arguments: SettleArguments, context: CaseContext) -> Found:
     waited = wait_until(look, context.deadline.sooner(arguments.within), context.signal)
     context.spent.waiting += time.monotonic() - started
     if not waited.good:
-        raise VerbFailed(f"not settled: {waited.why}", notes=tuple(waited.last[:10]))
+        raise VerbFailed(f"not settled: {waited.why}", notes=(*waited.last[:10], *_unattended(arguments, context)))
     _hear_out(context)
     return Found({"seconds": round(waited.seconds, 3)})
+
+
+def _unattended(arguments: SettleArguments, context: CaseContext) -> list[str]:
+    if arguments.queues is not None or worked_queues(context):
+        return []
+    return ["nobody has asked for messages in this case; `consumers: []` at a queue says that nobody will"]
 
 
 def _hear_out(context: CaseContext) -> None:

@@ -162,6 +162,19 @@ def test_settle_waits_for_consumed_queues_only(tmp_path: Path) -> None:
     assert failure.notes == ("jobs: m is active",)
 
 
+def test_settle_waits_for_the_first_receiver(tmp_path: Path) -> None:
+    """A worker may say that it is ready before it has asked for messages."""
+    header = HEADER.replace("consumers: [worker]", "lock_duration: 5s")
+    assert header != HEADER
+    world = FakeEnvironment("worker")
+    world.reset = lambda _at=None: 0  # type: ignore[method-assign]
+    world.happen("enqueued", message_id="m")
+    failure = run_one(scenario_of(tmp_path, "cases: {one: {steps: [{settle: 200ms}]}}\n", header), world).failure
+    assert failure is not None
+    assert failure.notes[0] == "jobs: m is active"
+    assert failure.notes[1].startswith("nobody has asked for messages in this case")
+
+
 def test_a_case_does_not_outlast_its_timeout(tmp_path: Path) -> None:
     cases = "cases: {one: {timeout: 200ms, steps: [{messages: {queue: jobs}, eventually: 60s, expect: {count: 1}}, {set: {a: 1}}]}}\n"
     failure = run_one(scenario_of(tmp_path, cases), FakeEnvironment("worker")).failure
