@@ -101,17 +101,23 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path / "project")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache of the tests' own, so that their templates do not push out those of real projects; the bundle is shared."""
+@pytest.fixture(scope="session")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of these tests' own, so that their templates do not push out those of real projects; the bundle is shared."""
     real, path = cache_dir(), tmp_path_factory.mktemp("cache")
     tools.azurite()
     for name in ("azurite", "node-compile-cache", "models"):
         (real / name).mkdir(exist_ok=True)
         (path / name).symlink_to(real / name)
+    return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(cache_folder: Path) -> Iterator[Path]:
+    """Have it used for as long as these tests run: others come after them in the same process."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PEEKLOCK_CACHE", str(path))
-        yield path
+        patch.setenv("PEEKLOCK_CACHE", str(cache_folder))
+        yield cache_folder
 
 
 @pytest.fixture(params=["embedded", "containers"])
