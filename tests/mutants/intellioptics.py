@@ -89,9 +89,9 @@ MUTATIONS = (
     Mutation(
         "worker_completes_before_it_publishes",
         _CONSUMER,
-        "                await self._handled(receiver, message)\n",
+        "                word = await self._handled(receiver, message)\n",
         "                await receiver.complete_message(message)\n"
-        "                await self._handled(receiver, message)\n"
+        "                word = await self._handled(receiver, message)\n"
         '                log.info(self._event("completed"), **facts)\n'
         "                return\n",
         HAPPY_PATH,
@@ -196,9 +196,9 @@ MUTATIONS = (
     Mutation(
         "worker_completes_before_it_publishes_and_crashes",
         _CONSUMER,
-        "                await self._handled(receiver, message)\n",
+        "                word = await self._handled(receiver, message)\n",
         "                await receiver.complete_message(message)\n"
-        "                await self._handled(receiver, message)\n"
+        "                word = await self._handled(receiver, message)\n"
         "                return\n",
         CRASHED,
         "it was delivered again where there was something left to do",
@@ -252,7 +252,7 @@ MUTATIONS = (
     Mutation(
         "worker_completes_what_it_could_not_do",
         _CONSUMER,
-        'await self._abandon(receiver, message, {**facts, "reason": str(failure)})',
+        'await self._abandon(receiver, message, {**facts, "reason": str(failure)}, outcome)',
         "await receiver.complete_message(message)",
         API_AWAY,
         "the worker gives the message back",
