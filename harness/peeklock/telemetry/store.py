@@ -41,13 +41,13 @@ class Telemetry:
         self._values = self._bytes = 0
         self._refused: list[str] = []
 
-    def begin(self) -> None:
-        """Begin the next case."""
+    def begin(self, *, anew: bool = False) -> None:
+        """Begin the next case. `anew`: with processes that were not there in the one before."""
         with self._lock:
             self._before |= {key: points[-1] for key, points in self._points.items() if points[-1].since is not None}
             for key in list(self._before)[:-BASELINES]:
                 del self._before[key]
-            self._exported = dict.fromkeys(self._exported, 0.0)
+            self._exported = {} if anew else dict.fromkeys(self._exported, 0.0)
             self._forget(math.floor(self._now() * 1000) / 1000)  # some SDKs know milliseconds only
 
     def add(self, batch: Batch, size: int) -> None:

@@ -57,6 +57,15 @@ def test_a_span_of_a_clock_that_was_ahead_is_not_of_this_case(telemetry: Telemet
     assert telemetry.spans() == []
 
 
+def test_nobody_waits_for_the_exports_of_processes_that_have_ended(telemetry: Telemetry) -> None:
+    """One that lives on exports again; one that was started for this case may never have anything to export."""
+    telemetry.add(Batch(points=[COUNT]), 1)
+    telemetry.begin()
+    assert telemetry.exported() == {"worker": 0.0}
+    telemetry.begin(anew=True)
+    assert telemetry.exported() == {}
+
+
 def test_a_counter_that_goes_on_counts_from_the_beginning_of_the_case(telemetry: Telemetry, clock: Clock) -> None:
     telemetry.add(Batch(points=[COUNT, replace(COUNT, at=1002.0, value=7)]), 1)
     clock.at = 1010.0

@@ -381,7 +381,7 @@ class LocalEnvironment:
 
     def reset(self, at: datetime | None = None) -> int:
         self._dependencies.revive()
-        self._set_clock(at)
+        anew = self._set_clock(at)
         if self._faults is not None:
             self._faults.forget()
         self._reset_namespace()
@@ -405,19 +405,22 @@ class LocalEnvironment:
         if self._services is not None:
             self._services.revive()
         if self._receiver is not None:
-            self._receiver.telemetry.begin()
+            self._receiver.telemetry.begin(anew=anew)
         return self._feed.cursor if self._feed is not None else 0
 
-    def _set_clock(self, at: datetime | None) -> None:
+    def _set_clock(self, at: datetime | None) -> bool:
+        """Have it be the time at which a case begins; return whether all services were ended for it."""
         if self._clock is None:
             if at is not None:
                 raise StackError("the clock of this environment is the machine's", actual=f"asked to begin at {at}")
-            return
+            return False
         offset = 0.0 if at is None else at.timestamp() - time.time()
         # What they remember is of another time: tokens that never seem to end, or have not begun; caches that stay.
-        if self._services is not None and abs(self._clock.offset - offset) > FORGIVEN:
+        moved = self._services is not None and abs(self._clock.offset - offset) > FORGIVEN
+        if self._services is not None and moved:
             self._services.end_all()
         self._clock.reset(offset)
+        return moved
 
     def ledger(self, after: int, wait: float = 0.0) -> tuple[list[Entry], int]:
         if self._feed is None:
