@@ -25,9 +25,6 @@ from peeklock.stack.containers.images import Kind
 from peeklock.stack.containers.microsoft.configuration import configuration
 from peeklock.stack.containers.microsoft.container import ServiceBusEmulatorContainer
 
-# azure-servicebus forgets the socket of a connection that was refused, or whose link was
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-
 STAND_IN = Path(__file__).parent / "stand_in"
 TOPOLOGY = ServiceBus.model_validate(
     {"queues": {"jobs": {"max_delivery_count": 3}}, "topics": {"events": {"subscriptions": {"all": {}}}}}
