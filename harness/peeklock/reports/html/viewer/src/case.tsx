@@ -4,8 +4,10 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { MARKS } from "./cases.tsx";
 import { Chart } from "./chart.tsx";
 import { command, Copy, markdown } from "./copy.tsx";
+import { Cursor } from "./cursor.ts";
 import { loadStory } from "./data.ts";
 import { Details } from "./details.tsx";
+import { Film } from "./film.ts";
 import { rowsOf } from "./happened.ts";
 import { Happened } from "./happened_list.tsx";
 import { useKeys } from "./keys.ts";
@@ -62,18 +64,25 @@ function Panes({ head, story, back }: { head: Head; story: Story; back: string }
   const drawn = useMemo(() => layout(story, messages), [story]);
   const rows = useMemo(() => rowsOf(story, messages), [story]);
   const notices = useMemo(() => (head.outcome === "passed" ? [] : noticed(story, messages)), [story]);
-  function choose(id: string) {
+  const film = useMemo(() => new Film(story, messages), [story]);
+  const cursor = useMemo(() => new Cursor(drawn.end), [story]);
+  function choose(id: string, at?: number) {
     select(id);
+    if (at !== undefined) cursor.set(at);
     if (id) setTab("details");
   }
   function go(by: number) {
     const at = rows.findIndex((row) => row.id === selected);
     const next = rows[Math.max(0, Math.min(rows.length - 1, at + by))];
-    if (next) select(next.id);
+    if (!next) return;
+    select(next.id);
+    cursor.set(next.at);
   }
   useKeys({
     j: () => go(1),
     k: () => go(-1),
+    ",": () => cursor.set(film.step(cursor.at, -1)),
+    ".": () => cursor.set(film.step(cursor.at, 1)),
     "/": (event) => (event.preventDefault(), document.getElementById("events-text")?.focus()),
     Escape: (event) => {
       if (event.target instanceof HTMLInputElement) event.target.blur();
@@ -93,7 +102,7 @@ function Panes({ head, story, back }: { head: Head; story: Story; back: string }
             <p class="notices">
               <span>On the way:</span>
               {notices.map((each) => (
-                <button type="button" aria-pressed={each.id === selected} onClick={() => choose(each.id)}>
+                <button type="button" aria-pressed={each.id === selected} onClick={() => choose(each.id, each.at)}>
                   {each.text} <small>{moment(each.at)}</small>
                 </button>
               ))}
@@ -112,7 +121,7 @@ function Panes({ head, story, back }: { head: Head; story: Story; back: string }
       <div class={`panes show-${tab}`}>
         <Steps story={story} selected={selected} select={choose} />
         <div class="middle">
-          <Chart layout={drawn} selected={selected} select={choose} />
+          <Chart layout={drawn} film={film} cursor={cursor} selected={selected} select={choose} />
           <Happened rows={rows} selected={selected} select={choose} />
         </div>
         <Details head={head} story={story} lives={messages} selected={selected} select={choose} />

@@ -1,14 +1,21 @@
 // The lanes as a picture. What is clicked in it is shown in detail.
 
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCursor, type Cursor } from "./cursor.ts";
+import type { Film } from "./film.ts";
 import type { Bar, Dot, Lane, Layout, Place } from "./lanes.ts";
 import { scaleOf } from "./scale.ts";
+import { Scrubber } from "./scrubber.tsx";
 import { moment, span } from "./time.ts";
+
+type Select = (id: string, at?: number) => void;
 
 interface Props {
   layout: Layout;
+  film: Film;
+  cursor: Cursor;
   selected: string;
-  select: (id: string) => void;
+  select: Select;
 }
 
 const ROW = 20;
@@ -17,7 +24,7 @@ const TOP = 34;
 const MARKS = { test: "▷", service: "■", queue: "≡", deadletter: "†", standin: "◇" };
 const KINDS = { test: "the test", service: "service", queue: "queue", deadletter: "dead-letter queue", standin: "stand-in" };
 
-export function Chart({ layout, selected, select }: Props) {
+export function Chart({ layout, film, cursor, selected, select }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const [room, setRoom] = useState(600);
   const [zoom, setZoom] = useState(1);
@@ -38,6 +45,17 @@ export function Chart({ layout, selected, select }: Props) {
     const first = box.current?.querySelector(".chosen");
     first?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }, [selected, zoom]);
+  /** The ruler at the top is what the time is dragged by. */
+  function grab(event: PointerEvent) {
+    const svg = event.currentTarget as SVGSVGElement;
+    if (event.clientY - svg.getBoundingClientRect().top > TOP) return;
+    svg.setPointerCapture(event.pointerId);
+    drag(event);
+  }
+  function drag(event: PointerEvent) {
+    const svg = event.currentTarget as SVGSVGElement;
+    if (svg.hasPointerCapture(event.pointerId)) cursor.set(scale.at((event.clientX - svg.getBoundingClientRect().left - 4) / width));
+  }
   const of = (id: string) => (id === selected ? "chosen" : selected && layout.links.some((link) => link.id === selected) ? "pale" : "");
   return (
     <section class="pane lanes" aria-label="Lanes">
@@ -66,7 +84,7 @@ export function Chart({ layout, selected, select }: Props) {
             </div>
           ))}
         </div>
-        <svg width={width + 14} height={height} role="group" aria-label={`${layout.lanes.length} lanes`}>
+        <svg width={width + 14} height={height} role="group" aria-label={`${layout.lanes.length} lanes`} onPointerDown={grab} onPointerMove={drag}>
           {scale.folds.map((fold, index) => (
             <g class="fold">
               <rect x={x(fold.from)} y={TOP - 6} width={x(fold.to) - x(fold.from)} height={height - TOP} />
@@ -104,20 +122,33 @@ export function Chart({ layout, selected, select }: Props) {
           {layout.dots.map((dot) => (
             <DotShape dot={dot} x={x(dot.at)} y={y(dot)} end={width} state={of(dot.id)} select={select} />
           ))}
+          <Playhead cursor={cursor} x={x} top={TOP - 6} height={height} />
         </svg>
       </div>
+      {film.moments.length ? <Scrubber film={film} cursor={cursor} scale={scale} /> : null}
     </section>
   );
 }
 
-function BarShape({ bar, x, to, y, state, select }: { bar: Bar; x: number; to: number; y: number; state: string; select: (id: string) => void }) {
+function Playhead({ cursor, x, top, height }: { cursor: Cursor; x: (at: number) => number; top: number; height: number }) {
+  const place = x(useCursor(cursor));
+  return (
+    <g class="playhead">
+      <rect class="ruler" width="100%" height={TOP - 8} />
+      <line x1={place} x2={place} y1={top} y2={height} />
+      <path d={`M${place - 5},${top - 8}h10l-5,8z`} />
+    </g>
+  );
+}
+
+function BarShape({ bar, x, to, y, state, select }: { bar: Bar; x: number; to: number; y: number; state: string; select: Select }) {
   const width = Math.max(4, to - x);
   const letters = Math.floor((width - 8) / 6.1);
   // the first words of its name, so that what is seen is what is read out
   const text = letters >= bar.label.length ? bar.label : bar.label.slice(0, Math.max(0, letters)).replace(/[\s·]*\S*$/, "");
   const name = `${bar.label}, ${moment(bar.from)}, ${bar.open ? "not ended" : span(bar.to - bar.from)}`;
   return (
-    <g class={`bar ${bar.tone} ${bar.open ? "open" : ""} ${state}`} role="button" aria-label={name} tabIndex={-1} onClick={() => select(bar.id)}>
+    <g class={`bar ${bar.tone} ${bar.open ? "open" : ""} ${state}`} role="button" aria-label={name} tabIndex={-1} onClick={() => select(bar.id, bar.from)}>
       <title>{name}</title>
       <rect x={x} y={y - 7} width={width} height={14} rx={2} />
       {text ? (
@@ -129,10 +160,10 @@ function BarShape({ bar, x, to, y, state, select }: { bar: Bar; x: number; to: n
   );
 }
 
-function DotShape({ dot, x, y, end, state, select }: { dot: Dot; x: number; y: number; end: number; state: string; select: (id: string) => void }) {
+function DotShape({ dot, x, y, end, state, select }: { dot: Dot; x: number; y: number; end: number; state: string; select: Select }) {
   const name = [dot.label, dot.label.includes(dot.text) ? "" : dot.text, moment(dot.at)].filter(Boolean).join(", ");
   return (
-    <g class={`dot ${dot.tone} ${dot.mark} ${state}`} role="button" aria-label={name} tabIndex={-1} onClick={() => select(dot.id)}>
+    <g class={`dot ${dot.tone} ${dot.mark} ${state}`} role="button" aria-label={name} tabIndex={-1} onClick={() => select(dot.id, dot.at)}>
       <title>{name}</title>
       {dot.mark === "tick" ? (
         <rect x={x - (dot.tone === "bad" ? 2 : 1)} y={y - 3} width={dot.tone === "bad" ? 4 : 2} height={dot.tone === "bad" ? 9 : 6} />

@@ -6,7 +6,7 @@ import { moment } from "./time.ts";
 
 const PAGE = 300;
 
-export function Happened({ rows, selected, select }: { rows: Row[]; selected: string; select: (id: string) => void }) {
+export function Happened({ rows, selected, select }: { rows: Row[]; selected: string; select: (id: string, at: number) => void }) {
   const [text, setText] = useState("");
   const [most, setMost] = useState(PAGE);
   const shown = useMemo(() => {
@@ -24,7 +24,7 @@ export function Happened({ rows, selected, select }: { rows: Row[]; selected: st
       </div>
       <div class="events" ref={box} tabIndex={0} role="region" aria-label="Events in time order">
         {shown.slice(0, most).map((row) => (
-          <button type="button" class={`event ${row.alarming ? "alarming" : ""} ${row.id === selected ? "selected" : ""}`} onClick={() => select(row.id)}>
+          <button type="button" class={`event ${row.alarming ? "alarming" : ""} ${row.id === selected ? "selected" : ""}`} onClick={() => select(row.id, row.at)}>
             <span class="at">{moment(row.at)}</span>
             <span class="actor">{row.actor}</span>
             <span class="text">

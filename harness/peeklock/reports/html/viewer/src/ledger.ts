@@ -32,7 +32,7 @@ export interface Life {
   reason: string;
   description: string;
   deliveries: Delivery[];
-  history: { at: number; event: string; details: Record<string, unknown> }[];
+  history: { at: number; event: string; who: string; details: Record<string, unknown>; /** What it was then. */ outcome: string }[];
   /** In the dead-letter queue: what it was before, and back. */
   original: Life | null;
   deadLetter: Life | null;
@@ -90,7 +90,8 @@ export function lives(entries: readonly Entry[]): Life[] {
 
   function happen(life: Life, entry: Entry, details: Record<string, unknown>): void {
     const { event, at } = entry;
-    life.history.push({ at, event, details });
+    const happened = { at, event, who: entry.who ?? "", details, outcome: life.outcome };
+    life.history.push(happened);
     const last = life.deliveries.at(-1);
     if (event === "delivered" || event === "received_and_deleted") {
       if (last && last.to === null) last.to = at;
@@ -114,6 +115,7 @@ export function lives(entries: readonly Entry[]): Life[] {
       // what was deferred once is received by its number only
       if (life.outcome === "active" && life.history.some((each) => each.event === "deferred")) life.outcome = "deferred";
       if (!OPEN.has(life.outcome)) life.settled = at;
+      happened.outcome = life.outcome;
     }
   }
 

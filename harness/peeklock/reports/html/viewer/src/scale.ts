@@ -8,6 +8,8 @@ export interface Fold {
 export interface Scale {
   /** 0 to 1. */
   place(at: number): number;
+  /** The moment that has such a place. */
+  at(place: number): number;
   ticks: number[];
   folds: Fold[];
 }
@@ -36,16 +38,23 @@ export function scaleOf(moments: readonly number[], end: number, folding: boolea
   function place(at: number): number {
     if (at <= 0) return 0;
     if (at >= last) return 1;
-    let low = 0, high = points.length - 1;
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (points[middle]! <= at) low = middle;
-      else high = middle;
-    }
-    const from = points[low]!, to = points[high]!;
-    return starts[low]! + (starts[high]! - starts[low]!) * ((at - from) / (to - from || 1));
+    return between(points, starts, at);
   }
-  return { place, ticks: ticksOf(place, last), folds };
+  function at(place: number): number {
+    return place <= 0 ? 0 : place >= 1 ? last : between(starts, points, place);
+  }
+  return { place, at, ticks: ticksOf(place, last), folds };
+}
+
+/** What the second of two rising rows has where the first has `value`. */
+function between(from: readonly number[], to: readonly number[], value: number): number {
+  let low = 0, high = from.length - 1;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (from[middle]! <= value) low = middle;
+    else high = middle;
+  }
+  return to[low]! + (to[high]! - to[low]!) * ((value - from[low]!) / (from[high]! - from[low]! || 1));
 }
 
 /** Round times that stand at least a tenth of the room apart. */

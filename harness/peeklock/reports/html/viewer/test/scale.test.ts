@@ -27,3 +27,8 @@ test("ticks are round, and do not stand on each other", () => {
 test("a case in which nothing happens has a scale as well", () => {
   assert.equal(scaleOf([], 0, true).place(0), 0);
 });
+
+test("a place leads back to its moment", () => {
+  const scale = scaleOf([1, 5, 900, 905], 1000, true);
+  for (const at of [0, 3, 400, 902, 1000]) assert.ok(Math.abs(scale.at(scale.place(at)) - at) < 1e-6);
+});
