@@ -18,7 +18,23 @@ from peeklock.reports.html.record import RunRecord
 from peeklock.stack.embedded.tools import node
 from tests.acceptance.browser import VIEWER, browser, chromium, modules, page_at, serious_faults
 from tests.acceptance.conftest import HERE, PEEKLOCK, Run, environment
-from tests.unit.reports.html.test_page import EVIL, FINISHED, STARTED, evil_case
+from tests.unit.reports.html.test_page import EVIL, FINISHED, STARTED, case, evil_case, lives_of
+
+SCRUB = """async () => {
+  const slider = document.querySelector('.scrubber input');
+  const frames = [];
+  let before = performance.now();
+  for (let n = 0; n < 120; n++) {
+    slider.value = String(1000 * Math.abs(Math.sin(n / 19)));
+    slider.dispatchEvent(new Event('input', {bubbles: true}));
+    await new Promise((next) => requestAnimationFrame(next));
+    const now = performance.now();
+    frames.push(now - before);
+    before = now;
+  }
+  return frames.sort((a, b) => a - b)[frames.length >> 1];
+}"""
+"""Drags the time to and fro for 120 frames; returns the median of their milliseconds."""
 
 FAILED, PASSED = "#/case/1", "#/case/0"
 
@@ -112,6 +128,56 @@ def test_a_message_is_seen_in_full(report: Path, opened: Browser) -> None:
         shows(page, "Message seq", '"number": 2', "by api", "1 delivery", "worker", "completed", inside=".pane.details")
         page.keyboard.press("Escape")
         shows(page, "Overview", inside=".pane.details")
+
+
+def test_the_time_is_dragged_and_things_stand_as_they_stood_then(report: Path, opened: Browser) -> None:
+    """By the slider's keys, by the ruler of the lanes, and by choosing an event."""
+    with page_at(opened, report, FAILED) as page:
+        jobs, results = (page.locator(".pill", has_text=name) for name in ("jobs", "results"))
+        time = page.get_by_role("slider", name="Time")
+        expect(results).to_contain_text("1 active")
+        time.focus()
+        page.keyboard.press("Home")
+        expect(results).to_contain_text("0 active")
+        seen = []
+        for _ in range(6):
+            page.keyboard.press("ArrowRight")
+            seen.append(jobs.inner_text())
+        assert any("1 active" in text or "1 locked by worker" in text for text in seen), seen
+        assert "0 active" in seen[-1]
+        page.locator(".events .event", has_text="delivered seq").first.click()
+        expect(jobs).to_contain_text("1 locked by worker")
+        ruler = page.locator(".playhead .ruler").bounding_box()
+        assert ruler is not None
+        page.mouse.move(ruler["x"] + ruler["width"] - 30, ruler["y"] + 5)
+        page.mouse.down()
+        page.mouse.move(ruler["x"] + 6, ruler["y"] + 5)
+        expect(results).to_contain_text("0 active")
+        page.mouse.up()
+        page.get_by_role("button", name="Play").click()
+        expect(results).to_contain_text("1 active")
+
+
+def test_scrubbing_a_long_case_of_a_large_run_stays_smooth(tmp_path: Path, opened: Browser) -> None:
+    """1,000 cases with 100,000 ledger entries are at most 15 MB, and dragging through the longest skips no frame that dragging
+    through a short one does not: at 60 frames a second there, at least 30 here."""
+    viewer = bundle.found()
+    assert viewer is not None, "`peeklock setup` has not been run"
+    keep = RunRecord(tmp_path)
+    keep(STARTED)
+    keep(case(entries=lives_of(5_000)))
+    for _ in range(999):
+        keep(case(entries=lives_of(20)))
+    keep(FINISHED)
+    path = write_page(tmp_path, viewer)
+    assert path.stat().st_size < 15_000_000
+    frames = {}
+    for place in ("#/case/1", "#/case/0"):
+        with page_at(opened, path, place) as page:
+            page.get_by_role("slider", name="Time").wait_for(timeout=30_000)
+            frames[place] = page.evaluate(SCRUB)
+    print(f"median frames in ms: {frames}")
+    assert frames["#/case/0"] <= 2.1 * frames["#/case/1"]
 
 
 def test_a_request_is_seen_with_head_and_body_but_without_its_token(report: Path, opened: Browser) -> None:

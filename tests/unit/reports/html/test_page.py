@@ -36,6 +36,21 @@ def enqueued(body: str = "{}", **facts: Any) -> Entry:
     return Entry(1, 100.5, "jobs", EventKind.ENQUEUED, subject)
 
 
+def lives_of(messages: int) -> tuple[Entry, ...]:
+    """Four entries for each of many messages."""
+    entries: list[Entry] = []
+    kinds = (EventKind.ENQUEUED, EventKind.DELIVERED, EventKind.RENEWED, EventKind.COMPLETED)
+    for number in range(messages):
+        sequence = number + 1
+        content = Told({"message_id": f"m{sequence}", "body_base64": "e30="}, "service-api")
+        for offset, kind in enumerate(kinds):
+            told = content if kind is EventKind.ENQUEUED else None
+            subject = AboutMessage(sequence, f"m{sequence}", 1, "service-worker", told)
+            at = 100.0 + number / messages + offset / 100
+            entries.append(Entry(0, at, f"queue-{number % 8}", kind, subject))
+    return tuple(replace(entry, number=index + 1) for index, entry in enumerate(sorted(entries, key=lambda e: e.at)))
+
+
 def case(**record: Any) -> CaseFinished:
     seen = {"moments": (), "entries": (), "lines": (), "exits": (), "started_at": 100.0, "secrets": frozenset({SECRET})}
     return CaseFinished(101.0, "a.yaml::one", "passed", Durations(0.1, 0.2, 0.3), record=Record(**{**seen, **record}))
