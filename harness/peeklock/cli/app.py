@@ -28,6 +28,7 @@ COMMANDS = {
     "init": "init",
     "record": "record",
     "report": "report",
+    "show": "show",
     "dlq": "dlq",
     "images": "images",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,10 +64,13 @@ def run(
     update_snapshots: Annotated[
         bool, typer.Option("--update-snapshots", help="write what is as what should be")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="for tools: each event as a line of JSON; what people read goes to stderr")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="tell when a case begins")] = False,
 ) -> None:
     """Run scenario cases against Postgres, blobs, Service Bus and the real services."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, stderr=as_json)
     root = stack_root(Path(targets[0].partition("::")[0] if targets else DEFAULT))
 
     def once() -> int:
@@ -92,10 +96,12 @@ def run(
                 typer.echo("no case matches", err=True)
                 return FAILED
             if keep or watch:
-                brought_up = warm.up(root, lambda text: typer.echo(f"  {text}"), backend=chosen).took is not None
+                brought_up = (
+                    warm.up(root, lambda text: typer.echo(f"  {text}", err=as_json), backend=chosen).took is not None
+                )
                 if brought_up and not keep:
                     warm.end_with_this_process(root)
-            return _run(root, plan, options, pace, console, junit, verbose, keep)
+            return _run(root, plan, options, pace, console, junit, as_json, verbose, keep)
 
     if watch:
         from peeklock.cli.watch import watch as watch_files  # 40 ms, for those who watch
@@ -103,7 +109,7 @@ def run(
         raise typer.Exit(watch_files(root, once, console, keep=keep))
     code = once()
     if keep:
-        _tell_what_stands(root)
+        _tell_what_stands(root, err=as_json)
     raise typer.Exit(code)
 
 
@@ -114,6 +120,7 @@ def _run(
     pace: Pace,
     console: Console,
     junit: Path | None,
+    as_json: bool,
     verbose: bool,
     keep: bool,
 ) -> int:
@@ -133,10 +140,12 @@ def _run(
         html,
         pace,
     ]
+    if as_json:
+        handlers.append(NdjsonReport())
     if junit:
         handlers.append(JUnitReport(junit))
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        handlers.append(GitHubReport())
+        handlers.append(GitHubReport(sys.stderr if as_json else sys.stdout))
     reports = FanOut(handlers, lambda text: typer.echo(f"error: {text}", err=True))
     last: Event | None = None
     with _interrupts(runner.stop):
@@ -149,7 +158,7 @@ def _run(
     reports.attempt("how long cases take", pace.remember, None)
     _prune(options.folder)
     if finished.failed or finished.errors:
-        typer.echo(_report_line(html))
+        typer.echo(_report_line(html), err=as_json)
     if last.errors or reports.broken:
         return NO_STACK
     if last.flaky and set(last.failed_cases) == set(last.flaky):
@@ -169,11 +178,11 @@ def _with_artefacts(event: Event, folder: Path, reports: FanOut) -> Event:
     return reports.attempt(f"the artefacts of {event.case}", lambda: write_artefacts(event, folder), event)
 
 
-def _tell_what_stands(root: Path) -> None:
+def _tell_what_stands(root: Path, *, err: bool) -> None:
     for kept in warm.status(root).kept:
         ports = ", ".join(f"{kind} 127.0.0.1:{port}" for kind, port in kept.ports.items())
-        typer.echo(f"{kept.name} stands on a stack of its own: {ports}; logs in {kept.log_dir}")
-    typer.echo("the stack stands: see `peeklock status`; end it with `peeklock down`")
+        typer.echo(f"{kept.name} stands on a stack of its own: {ports}; logs in {kept.log_dir}", err=err)
+    typer.echo("the stack stands: see `peeklock status`; end it with `peeklock down`", err=err)
 
 
 def _prune(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from typing import IO
 
 from peeklock.engine.events import CaseFinished, Event
 
@@ -10,9 +10,13 @@ from peeklock.engine.events import CaseFinished, Event
 class GitHubReport:
     """Prints a workflow command for each case that failed or could not be judged."""
 
+    def __init__(self, output: IO[str]) -> None:
+        """`output`: either stream of the command; the runner of GitHub reads both."""
+        self._output = output
+
     def __call__(self, event: Event) -> None:
         if isinstance(event, CaseFinished) and event.outcome == "error":
-            sys.stdout.write(f"::error title={_escape(event.case)}::{_escape(event.reason)}\n")
+            self._output.write(f"::error title={_escape(event.case)}::{_escape(event.reason)}\n")
         elif isinstance(event, CaseFinished) and event.failure:
             failure = event.failure
             file, line, column = [*failure.where.rsplit(":", 2), "1", "1"][:3]
@@ -20,7 +24,7 @@ class GitHubReport:
                 f"{m.path}: expected {m.expected}, actual {m.actual}" for m in failure.mismatches
             )
             where = f"file={_escape(file)},line={line},col={column}"
-            sys.stdout.write(f"::error {where},title={_escape(event.case)}::{_escape(f'{failure.step}: {text}')}\n")
+            self._output.write(f"::error {where},title={_escape(event.case)}::{_escape(f'{failure.step}: {text}')}\n")
 
 
 def _escape(text: str) -> str:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import IO, Any
 
-from peeklock.engine.events import Event, RunFinished
+from peeklock.engine.events import Event, RunFinished, RunStarted
 from peeklock.redaction import redact
+
+FORMAT = 1
+"""Of the lines; `RunStarted` tells it. New keys and new events do not change it, other meanings of old ones do."""
 
 
 class NdjsonReport:
-    """Writes `{"event": "CaseFinished", …}` lines to a file as they happen."""
+    """Writes `{"event": "CaseFinished", …}` lines as they happen: to a file, or to standard output."""
 
-    def __init__(self, path: Path) -> None:
-        self._file: IO[str] = path.open("w", encoding="utf-8", errors="backslashreplace")
+    def __init__(self, path: Path | None = None) -> None:
+        """`path`: absent for standard output, where every line is ASCII, whatever its encoding."""
+        self._own = path is not None
+        self._file: IO[str] = path.open("w", encoding="utf-8", errors="backslashreplace") if path else sys.stdout
 
     def __call__(self, event: Event) -> None:
-        self._file.write(redact(json.dumps(as_json(event), ensure_ascii=False)) + "\n")
+        self._file.write(redact(json.dumps(as_json(event), ensure_ascii=not self._own)) + "\n")
         self._file.flush()
-        if isinstance(event, RunFinished):
+        if self._own and isinstance(event, RunFinished):
             self._file.close()
 
 
@@ -28,6 +34,7 @@ def as_json(event: Event) -> dict[str, Any]:
     """Return an event as JSON data, without the raw record of a case, which artefacts hold."""
     return {
         "event": type(event).__name__,
+        **({"format": FORMAT} if isinstance(event, RunStarted) else {}),
         **{
             field.name: _plain(getattr(event, field.name))
             for field in dataclasses.fields(event)

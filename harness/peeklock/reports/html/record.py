@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from peeklock.engine.events import CaseFinished, Event, RunFinished, RunStarted
+from peeklock.errors import PeeklockError
 from peeklock.reports.html.case_data import data_of, head_of, packed
 
 NAME = "cases.ndjson"
@@ -88,3 +90,26 @@ def _lines(folder: Path) -> Iterator[dict[str, Any]]:
                 continue
             if isinstance(line, dict):
                 yield line
+
+
+def recorded_folder(root: Path, run: str) -> Path:
+    """Return the folder of a run of the project at `root`: `run-7`, `7`, its path, or the last one. Raises `PeeklockError`."""
+    base = root / ".peeklock"
+    kept = {int(found[1]): path for path in base.glob("run-*") if (found := re.fullmatch(r"run-(\d+)", path.name))}
+    recorded = {number: path for number, path in kept.items() if (path / NAME).exists()}
+    if not run:
+        if recorded:
+            return recorded[max(recorded)]
+        raise PeeklockError("there is no run with a record", checked=[f"{base}/run-*"], fix="`peeklock run` first")
+    number = run.removeprefix("run-")
+    folder = base / f"run-{number}" if number.isdigit() else Path(run)
+    if not (folder / NAME).exists():
+        known = ", ".join(path.name for _, path in sorted(recorded.items())[-5:])
+        raise PeeklockError(
+            f"there is no record of the run {run}",
+            expected=f"the folder of a run{f', as {known}' if known else ''}",
+            actual="no such folder" if not folder.exists() else f"no {NAME} in it",
+            checked=[str(folder)],
+            fix="name one of those, or `peeklock run` anew",
+        )
+    return folder
