@@ -29,6 +29,7 @@ COMMANDS = {
     "record": "record",
     "report": "report",
     "show": "show",
+    "mcp": "mcp",
     "dlq": "dlq",
     "images": "images",
 }

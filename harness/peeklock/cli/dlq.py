@@ -32,16 +32,16 @@ def list_(
 ) -> None:
     """List dead-lettered messages: id, reason, properties and body. Nothing is taken out."""
     with connected(connection_string) as client:
-        found = [_facts(message) for message in client.peek(queue + DEAD_LETTER_SUFFIX, most)]
+        found = [facts(message) for message in client.peek(queue + DEAD_LETTER_SUFFIX, most)]
     if as_json:
         typer.echo(redact(json.dumps(found, ensure_ascii=False, indent=2)))
         return
     console = Console(highlight=False)
-    for facts in found:
-        console.print(Text(redact(str(facts["message_id"])), "bold"), soft_wrap=True)
+    for told in found:
+        console.print(Text(redact(str(told["message_id"])), "bold"), soft_wrap=True)
         for key in ("reason", "description", "deliveries", "enqueued_at", "application_properties", "body"):
-            if facts[key]:
-                value = facts[key] if isinstance(facts[key], str) else json.dumps(facts[key], ensure_ascii=False)
+            if told[key]:
+                value = told[key] if isinstance(told[key], str) else json.dumps(told[key], ensure_ascii=False)
                 console.print(Text(f"  {key:<23}{redact(value)}"), soft_wrap=True)
     typer.echo(f"{len(found)} message{'' if len(found) == 1 else 's'} in {queue}{DEAD_LETTER_SUFFIX}")
 
@@ -104,7 +104,8 @@ def _send_again(client: servicebus.Client, path: str, target: str, chosen: set[i
     return done
 
 
-def _facts(message: Any) -> dict[str, Any]:
+def facts(message: Any) -> dict[str, Any]:
+    """Return what is told of a message, as JSON data; secrets in it are not masked yet."""
     properties = {
         key: value if isinstance(value, str | int | float | bool | None) else str(value)
         for key, value in message.application_properties.items()

@@ -30,19 +30,23 @@ ConnectionString = Annotated[
 def connected(connection_string: str) -> Iterator[servicebus.Client]:
     """Yield a client; what fails ends the command with a sentence."""
     with exits():
-        if not connection_string:
-            connection_string = env.choose(None).servicebus_connection_string or ""
-        if not connection_string:
-            raise StackError(
-                "which namespace? the environment that stands has no Service Bus",
-                fix="say --connection-string, or set AZURE_SERVICEBUS_CONNECTION_STRING",
-            )
+        connection_string = connection_string or connection_string_of(None)
     try:
         with servicebus.Client(connection_string) as client:
             yield client
     except (PeeklockError, ValueError, OSError) as error:
         typer.echo(f"error: {redact(str(error))}", err=True)
         raise typer.Exit(NO_STACK) from None
+
+
+def connection_string_of(environment: str | None) -> str:
+    """Return that of the environment of this name, or of the only one that stands. Raises `StackError`."""
+    if found := env.choose(environment).servicebus_connection_string:
+        return found
+    raise StackError(
+        "which namespace? the environment that stands has no Service Bus",
+        fix="say --connection-string, or set AZURE_SERVICEBUS_CONNECTION_STRING",
+    )
 
 
 def every_message(client: servicebus.Client, path: str) -> Iterator[servicebus.ReceivedMessage]:

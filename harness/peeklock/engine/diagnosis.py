@@ -28,6 +28,8 @@ _NOT_LED = re.compile(
     f"(?P<a>{_AZURE})[^\\n]{{0,200}}?(?:{_UNRESOLVED})|(?:{_UNRESOLVED})[^\\n]{{0,200}}?(?P<b>{_AZURE})"
 )
 _TRACEBACK = "Traceback (most recent call last)"
+_CHAINED = ("The above exception was the direct cause", "During handling of the above exception")
+"""Between the traceback of a cause, which comes first, and that of what it led to."""
 
 
 def hint(text: str) -> str:
@@ -77,11 +79,12 @@ def likely_cause(
 
     `allowed`: invariants that the case waives; what they are about is to be expected, and explains nothing.
     """
+    errors = _errors(lines) if "no_error_logs" not in allowed else []
     for gone in exits:
         if not gone.expected and "no_service_exit" not in allowed:
             how = f"signal {-gone.code}" if gone.code < 0 else f"code {gone.code}"
-            return f"{gone.service} exited by itself with {how}"
-    errors = _errors(lines) if "no_error_logs" not in allowed else []
+            said = [_error_sentence(line) for line in errors if line.service == gone.service]
+            return "; ".join([f"{gone.service} exited by itself with {how}", *said[-1:]])
     if errors:
         with_traceback = [line for line in errors if (line.record or {}).get("exception")]
         return _error_sentence((with_traceback or errors)[-1])
@@ -97,21 +100,38 @@ def likely_cause(
 
 
 def _errors(lines: Sequence[LogLine]) -> list[LogLine]:
-    """Return the lines that are errors; a traceback that was printed line by line becomes one record with its exception."""
-    return [_gathered(line, lines[index + 1 :]) for index, line in enumerate(lines) if is_error(line)]
+    """Return the lines that are errors; a traceback that was printed line by line becomes one record with its exception, and so
+    does one with those of its causes."""
+    found: list[LogLine] = []
+    gathered_until: dict[tuple[str, int], int] = {}
+    for index, line in enumerate(lines):
+        if is_error(line) and index >= gathered_until.get((line.service, line.replica), 0):
+            error, end = _gathered(lines, index)
+            found.append(error)
+            gathered_until[line.service, line.replica] = end
+    return found
 
 
-def _gathered(line: LogLine, following: Iterable[LogLine]) -> LogLine:
+def _gathered(lines: Sequence[LogLine], index: int) -> tuple[LogLine, int]:
+    """Return the error that begins at a line, and the number of the line behind it."""
+    line = lines[index]
     if line.record is not None:
-        return line
-    text = [line.text]
-    for other in following:
+        return line, index + 1
+    text, told, end = [line.text], False, index + 1
+    for number in range(index + 1, len(lines)):
+        other = lines[number]
         if (other.service, other.replica) != (line.service, line.replica):
             continue
-        text.append(other.text)
-        if not other.text.startswith(" "):  # the exception's own line
+        chained = other.text.startswith(_CHAINED)
+        if told and other.text.strip() and not chained:
             break
-    return replace(line, record={"event": "a traceback", "exception": "\n".join(text)})
+        text.append(other.text)
+        end = number + 1
+        if chained:
+            told = False
+        elif other.text.strip() and not other.text.startswith((" ", _TRACEBACK)):
+            told = True  # the exception's own line
+    return replace(line, record={"event": "a traceback", "exception": "\n".join(text)}), end
 
 
 def _last_word(message_id: str, lines: Sequence[LogLine]) -> str:
@@ -136,12 +156,22 @@ def _error_sentence(line: LogLine) -> str:
 
 
 def _of_traceback(text: list[str]) -> tuple[str, str]:
-    """Return the message, all of its lines as one, and the place: the innermost of the service's own code."""
-    begin = max((n for n, part in enumerate(text) if part.startswith(_TRACEBACK)), default=-1)
-    end = next((n for n in range(begin + 1, len(text)) if not text[n].startswith(" ")), len(text) - 1)
-    frames = [part.strip() for part in text[begin + 1 : end] if part.strip().startswith("File ")]
+    """Return the message, all of its lines as one, and the place: the innermost of the service's own code; behind it the same of
+    the first of its causes."""
+    begins = [number for number, part in enumerate(text) if part.startswith(_TRACEBACK)]
+    message, where = _of_one(text[begins[-1] if begins else 0 :])
+    if len(begins) > 1:
+        cause, there = _of_one(text[begins[0] : begins[1]])
+        where += f", caused by {cause}{there}"
+    return message, where
+
+
+def _of_one(text: list[str]) -> tuple[str, str]:
+    begin = 1 if text[0].startswith(_TRACEBACK) else 0
+    end = next((n for n in range(begin, len(text)) if not text[n].startswith(" ")), len(text) - 1)
+    frames = [part.strip() for part in text[begin:end] if part.strip().startswith("File ")]
     own = [frame for frame in frames if not any(part in frame for part in _FOREIGN)]
-    message = " ".join(part.strip() for part in text[end:] if part.strip())
+    message = " ".join(part.strip() for part in text[end:] if part.strip() and not part.startswith(_CHAINED))
     shortened = message if len(message) <= _LONGEST_MESSAGE else message[: _LONGEST_MESSAGE - 1] + "…"
     return shortened, f" at {_place((own or frames)[-1])}" if frames else ""
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from peeklock.scenario.matchers.base import ABSENT, Context, Matcher, MatcherInvalid, Mismatch, show
 from peeklock.scenario.matchers.collection import compile_collection
-from peeklock.scenario.matchers.compiler import compile_matcher
+from peeklock.scenario.matchers.compiler import MATCHERS, compile_matcher
 
 __all__ = [
     "ABSENT",
+    "MATCHERS",
     "Context",
     "Matcher",
     "MatcherInvalid",

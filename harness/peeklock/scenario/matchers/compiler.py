@@ -10,6 +10,9 @@ from peeklock.scenario.matchers.operators import OPERATORS
 from peeklock.scenario.matchers.structure import ExactList, Literal, Subset
 from peeklock.scenario.matchers.words import WORDS, word
 
+MATCHERS = ("$absent", *WORDS, *OPERATORS)
+"""Every word and operator of expectations."""
+
 
 def compile_matcher(raw: Any, source: DataPath = ()) -> Matcher:
     """Return the matcher for a value. Raises `MatcherInvalid` with the place of what is wrong."""
