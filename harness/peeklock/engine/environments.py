@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from peeklock.connection_strings import parts_of
 from peeklock.engine.functions import Functions
-from peeklock.scenario.model import Scenario, walk
+from peeklock.scenario.model import Header, Scenario, walk
 from peeklock.scenario.values import Scope, is_template, resolve
 from peeklock.stack.backend import Endpoints, EnvironmentSpec, Ports
 from peeklock.stack.faults import KINDS
@@ -24,6 +25,7 @@ from peeklock.standins import Surroundings
 from peeklock.supervision.commands import Commands
 
 _KINDS = ("postgres", "blobs", "servicebus")
+_WORD = re.compile(r"\w+")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -64,14 +66,16 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
             time.time,
         )
 
-    definition = {key: scenario.document.data.get(key) for key in ("stack", "services", "vars", "secrets")}
+    definition = {key: scenario.document.data.get(key) for key in ("stack", "services")}
+    definition["names"] = _names_in(definition, header)
     definition["folder"] = str(scenario.path.parent)
     definition["private"] = private = needs_private_stack(scenario)
     definition["clock"] = movable = moves_clock(scenario)
     definition["relayed"] = relayed = needs_relay(scenario)
     definition["lasting"] = lasting = scenario.ends_dependencies()
-    if header.stack.openai is not None or header.stack.http:
-        definition["answers"] = str(scenario.path)  # they tell where in the file they stand
+    definition["answers"] = _places_of_answers(scenario)
+    if "${scenario." in json.dumps(definition, default=str):
+        definition["scenario"] = (header.scenario, scenario.path.name)
     key = hashlib.sha256(json.dumps(definition, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return EnvironmentSpec(
         scenario.path.stem,
@@ -87,6 +91,37 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
         lasting=lasting,
         private=private,
     )
+
+
+def _names_in(definition: Mapping[str, Any], header: Header) -> dict[str, Any]:
+    """Return the `vars` and `secrets` that a stack and its services mention, and those that these mention."""
+    known = {**header.vars, **header.secrets}
+    found: dict[str, Any] = {}
+    mentioned = [json.dumps(definition, default=str)]
+    while mentioned:
+        words = set(_WORD.findall(mentioned.pop()))
+        new = {name: raw for name, raw in known.items() if name in words and name not in found}
+        found |= new
+        mentioned += [json.dumps(raw, default=str) for raw in new.values()]
+    return found
+
+
+def _places_of_answers(scenario: Scenario) -> list[str]:
+    """Return where everything stands that a stand-in answers by: its errors tell the place.
+
+    Files that extend the same base have the same places, and hand their stand-ins on.
+    """
+    stack = scenario.document.data.get("stack") or {}
+    paths: list[tuple[str | int, ...]] = [("stack", part) for part in ("openai", "http") if part in stack]
+    places = []
+    while paths:
+        path = paths.pop()
+        places.append(scenario.place(path))
+        value = functools.reduce(lambda within, key: within[key], path, scenario.document.data)
+        if isinstance(value, (dict, list)):
+            keys: Iterable[str | int] = value if isinstance(value, dict) else range(len(value))
+            paths += [(*path, key) for key in keys]
+    return places
 
 
 def moves_clock(scenario: Scenario) -> bool:

@@ -57,7 +57,9 @@ class FakeStack:
 def scenario(folder: Path, name: str, cases: str, title: str = "") -> Scenario:
     (folder / "pyproject.toml").touch()
     path = folder / f"{name}.yaml"
-    path.write_text(f"scenario: {name}\nvars: {{title: '{title or name}'}}\n{cases}", encoding="utf-8")
+    path.write_text(
+        f"scenario: {name}\nstack: {{blobs: {{containers: [of-{title or name}]}}}}\n{cases}", encoding="utf-8"
+    )
     return load(path, VOCABULARY)
 
 

@@ -1,0 +1,51 @@
+"""Which files hand their environment on to each other: those between which no service or stand-in would see a difference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from peeklock.engine.environments import environment_spec
+from peeklock.scenario.loader import load
+from peeklock.verbs import VOCABULARY
+
+BASE = """\
+base: a system with a stand-in
+stack:
+  http: {shop: {routes: [{get: /price, respond: {json: {is: 7}}}]}}
+services:
+  api: {run: [python, -m, api], env: {KEY: "${key}"}}
+vars: {prefix: k}
+secrets: {key: "${prefix}-1"}
+"""
+CASES = "cases: {one: {steps: [{requests: {to: shop}, expect: {count: 0}}]}}\n"
+FIRST = f"scenario: First\nextends: base.yaml\n{CASES}"
+
+
+def key_of(folder: Path, text: str, name: str = "second") -> str:
+    (folder / "base.yaml").write_text(BASE)
+    file = folder / f"{name}.yaml"
+    file.write_text(text)
+    return environment_spec(load(file, VOCABULARY), folder).key
+
+
+@pytest.mark.parametrize(
+    ("extra", "shared"),
+    [
+        ("", True),
+        ("vars: {only_in_steps: 1}\n", True),
+        ("secrets: {of_a_step: x}\n", True),
+        ("vars: {prefix: other}\n", False),
+        ("services: {api: {env: {MODE: fast}}}\n", False),
+        ("services: {api: {env: {FILE: '${scenario.file}'}}}\n", False),
+        ("stack: {http: {shop: {routes: [{get: /price, respond: {json: {is: 7}}}]}}}\n", False),
+    ],
+    ids=["nothing", "a variable of steps", "a secret of steps", "a variable behind a secret of a service",
+         "a service's variable", "the file's name", "the same answers in lines of its own"],
+)  # fmt: skip
+def test_what_separates_two_files_that_extend_one_base(tmp_path: Path, extra: str, shared: bool) -> None:
+    """Stand-ins tell the place of their answers in errors, so these must stand in the same lines."""
+    first = key_of(tmp_path, FIRST, "first")
+    second = key_of(tmp_path, f"scenario: Second\nextends: base.yaml\n{extra}{CASES}")
+    assert (second == first) == shared
