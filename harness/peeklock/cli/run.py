@@ -27,6 +27,7 @@ from peeklock.engine.runner import Runner, RunOptions
 from peeklock.engine.session import most_environments
 from peeklock.reports.artefacts import write_artefacts
 from peeklock.reports.console import ConsoleReport
+from peeklock.reports.ctrf import CtrfReport
 from peeklock.reports.failure_text import near
 from peeklock.reports.fan_out import FanOut
 from peeklock.reports.github import GitHubReport
@@ -61,6 +62,7 @@ def run(
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="run again whenever a file of the project changes")] = False,
     junit: Annotated[Path | None, typer.Option(help="write JUnit XML to this file")] = None,
+    ctrf: Annotated[Path | None, typer.Option(help="write a Common Test Report Format file (JSON)")] = None,
     update_snapshots: Annotated[
         bool, typer.Option("--update-snapshots", help="write what is as what should be")
     ] = False,
@@ -101,7 +103,7 @@ def run(
                 )
                 if brought_up and not keep:
                     warm.end_with_this_process(root)
-            return _run(root, plan, options, pace, console, junit, as_json, verbose, keep)
+            return _run(root, plan, options, pace, console, (junit, ctrf), as_json, verbose, keep)
 
     if watch:
         from peeklock.cli.watch import watch as watch_files  # 40 ms, for those who watch
@@ -119,7 +121,7 @@ def _run(
     options: RunOptions,
     pace: Pace,
     console: Console,
-    junit: Path | None,
+    exports: tuple[Path | None, Path | None],
     as_json: bool,
     verbose: bool,
     keep: bool,
@@ -142,8 +144,11 @@ def _run(
     ]
     if as_json:
         handlers.append(NdjsonReport())
+    junit, ctrf = exports
     if junit:
         handlers.append(JUnitReport(junit))
+    if ctrf:
+        handlers.append(CtrfReport(ctrf))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         handlers.append(GitHubReport(sys.stderr if as_json else sys.stdout))
     reports = FanOut(handlers, lambda text: typer.echo(f"error: {text}", err=True))

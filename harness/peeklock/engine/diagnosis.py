@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from peeklock.servicebus.ledger import Entry, EventKind
 from peeklock.stack.backend import Exit, LogLine
@@ -147,12 +148,16 @@ def _last_word(message_id: str, lines: Sequence[LogLine]) -> str:
 def _error_sentence(line: LogLine) -> str:
     record = line.record or {}
     said = str(record.get("event", line.text))
-    exception = str(record.get("exception", "")).strip().splitlines()
-    if exception:
-        message, where = _of_traceback(exception)
-        return f"{line.service} logged {said}: {message}{where}"
+    if exception := exception_of(record):
+        return f"{line.service} logged {said}: {exception}"
     detail = record.get("error") or record.get("reason") or record.get("detail")
     return f"{line.service} logged {said}" + (f": {detail}" if detail else "")
+
+
+def exception_of(record: Mapping[str, Any]) -> str:
+    """Return the exception that a log record holds, where it came from, and its first cause; empty where it holds none."""
+    exception = str(record.get("exception") or "").strip().splitlines()
+    return "".join(_of_traceback(exception)) if exception else ""
 
 
 def _of_traceback(text: list[str]) -> tuple[str, str]:

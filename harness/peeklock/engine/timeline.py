@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from peeklock.engine.diagnosis import ALARMING_LEVELS, is_error
+from peeklock.engine.diagnosis import ALARMING_LEVELS, exception_of, is_error
 from peeklock.engine.failure import Moment
 from peeklock.servicebus.ledger import AboutMessage, AboutSession, Entry, EventKind
 from peeklock.stack.backend import Exit, LogLine
@@ -12,6 +12,7 @@ from peeklock.stack.backend import Exit, LogLine
 _DULL_LEVELS = frozenset({"debug", "trace"})
 _DULL_KEYS = frozenset({"timestamp", "level", "event", "service", "correlation_id", "logger", "exception", "stack"})
 _LONGEST = 60
+_LONGEST_ERROR = 2000
 _ALARMING = (EventKind.DEAD_LETTERED, EventKind.EXPIRED, EventKind.LOCK_EXPIRED)
 
 
@@ -48,7 +49,8 @@ def _of_entry(entry: Entry) -> Moment:
 def _of_line(line: LogLine) -> Moment | None:
     record = line.record
     if record is None:
-        return Moment(line.at, line.service, _cut(line.text), is_error(line)) if line.text.strip() else None
+        alarming = is_error(line)
+        return Moment(line.at, line.service, _cut(line.text, alarming), alarming) if line.text.strip() else None
     level = str(record.get("level", "info")).lower()
     if level in _DULL_LEVELS:
         return None
@@ -59,7 +61,10 @@ def _of_line(line: LogLine) -> Moment | None:
         if key not in _DULL_KEYS and isinstance(value, str | int | float)
     ]
     alarming = level in ALARMING_LEVELS
-    return Moment(line.at, line.service, _cut(" ".join([*(["ERROR"] if alarming else []), text, *details])), alarming)
+    if alarming:
+        details += [f"({exception})"] if (exception := exception_of(record)) else []
+        text = f"ERROR {text}"
+    return Moment(line.at, line.service, _cut(" ".join([text, *details]), alarming), alarming)
 
 
 def _of_exit(exit_: Exit) -> Moment:
@@ -67,5 +72,6 @@ def _of_exit(exit_: Exit) -> Moment:
     return Moment(exit_.at, exit_.service, f"exited, {how}", not exit_.expected)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+def _cut(text: str, alarming: bool) -> str:
+    longest = _LONGEST_ERROR if alarming else _LONGEST
+    return text if len(text) <= longest else text[: longest - 1] + "…"

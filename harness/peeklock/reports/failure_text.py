@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from peeklock.engine.events import CaseFinished
@@ -19,6 +21,8 @@ def render_failure(finished: CaseFinished, width: int = 140) -> Iterator[str]:
     assert failure is not None
     waiting = finished.durations.waiting
     yield f"FAILED {finished.case}  ({finished.durations.total:.1f} s, of which waiting {waiting:.1f} s)"
+    if failure.likely_cause:
+        yield f"  {'likely cause':<{_LABEL}} {failure.likely_cause}"
     yield ""
     yield f'  {failure.where}  step "{failure.step}"' if failure.step else f"  {failure.where}"
     yield from (f"  {line}" for line in failure.excerpt)
@@ -31,8 +35,6 @@ def render_failure(finished: CaseFinished, width: int = 140) -> Iterator[str]:
         yield ""
         yield from (f"  {line}" for line in render_timeline(failure.timeline, failure.started_at, width - 2))
     yield ""
-    if failure.likely_cause:
-        yield f"  {'likely cause':<{_LABEL}} {failure.likely_cause}"
     yield f"  {'repeat':<{_LABEL}} peeklock run '{finished.case}' --keep"
     if finished.artefacts:
         names = ",".join(sorted(path.name for path in finished.artefacts.iterdir()))
@@ -48,9 +50,16 @@ def _mismatches(failure: Failure) -> Iterator[str]:
         yield f"  … and {len(failure.mismatches) - 20} more mismatches"
 
 
+def cause_line(failure: Failure) -> str:
+    """Return a failure in one line: what did not hold."""
+    return failure.headline or "; ".join(
+        f"{m.path}: expected {m.expected}, actual {m.actual}" for m in failure.mismatches
+    )
+
+
 def render_timeline(moments: Sequence[Moment], started_at: float, width: int) -> Iterator[str]:
     """Yield a table of moments: a column for each actor where they fit, else the actor's name in each row."""
-    shown, dropped = _shortened(moments)
+    shown, dropped = _shortened(_folded(moments))
     actors = list(dict.fromkeys(moment.actor for moment in shown))
     widths = [min(_WIDEST_COLUMN, max(len(a), *(len(m.text) for m in shown if m.actor == a))) for a in actors]
     columns = 10 + sum(size + 2 for size in widths) <= width
@@ -67,9 +76,37 @@ def render_timeline(moments: Sequence[Moment], started_at: float, width: int) ->
         if columns:
             position = actors.index(moment.actor)
             indent = sum(size + 2 for size in widths[:position])
-            yield f"{milliseconds:>8}       {' ' * indent}{moment.text[: widths[position]]}".rstrip()
+            text = moment.text if moment.alarming else _cut(moment.text, widths[position])
+            yield f"{milliseconds:>8}       {' ' * indent}{text}".rstrip()
         else:
             yield f"{milliseconds:>8}  {moment.actor:<{longest}}  {moment.text}".rstrip()
+
+
+def _folded(moments: Sequence[Moment]) -> list[Moment]:
+    """Make one moment of those in which an actor only repeats itself, whatever others do meanwhile."""
+    shown: list[Moment] = []
+    last: dict[str, int] = {}
+    times: Counter[int] = Counter()
+    for moment in moments:
+        before = last.get(moment.actor)
+        if before is not None and shown[before].text == moment.text:
+            times[before] += 1
+            continue
+        last[moment.actor] = len(shown)
+        shown.append(moment)
+    return [
+        replace(moment, text=f"{moment.text} ×{times[number] + 1}") if times[number] else moment
+        for number, moment in enumerate(shown)
+    ]
+
+
+def _cut(text: str, width: int) -> str:
+    """Cut a text, and keep how often it came."""
+    if len(text) <= width:
+        return text
+    head, times, count = text.rpartition(" ×")
+    tail = times + count if head and count.isdigit() else ""
+    return f"{text[: width - len(tail) - 1]}…{tail}"
 
 
 def _shortened(moments: Sequence[Moment]) -> tuple[list[Moment], int]:

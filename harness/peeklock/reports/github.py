@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import IO
 
 from peeklock.engine.events import CaseFinished, Event
+from peeklock.reports.failure_text import cause_line
 
 
 class GitHubReport:
@@ -20,9 +21,7 @@ class GitHubReport:
         elif isinstance(event, CaseFinished) and event.failure:
             failure = event.failure
             file, line, column = [*failure.where.rsplit(":", 2), "1", "1"][:3]
-            text = failure.headline or "; ".join(
-                f"{m.path}: expected {m.expected}, actual {m.actual}" for m in failure.mismatches
-            )
+            text = cause_line(failure)
             where = f"file={_escape(file)},line={line},col={column}"
             self._output.write(f"::error {where},title={_escape(event.case)}::{_escape(f'{failure.step}: {text}')}\n")
 

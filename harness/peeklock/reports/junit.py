@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from peeklock.engine.events import CaseFinished, Event, RunFinished
-from peeklock.reports.failure_text import render_failure
+from peeklock.reports.failure_text import cause_line, render_failure
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -34,9 +34,7 @@ class JUnitReport:
             for criterion in event.covers:
                 ET.SubElement(properties, "property", name="covers", value=criterion)
         if event.failure:
-            message = event.failure.headline or "; ".join(
-                f"{m.path}: expected {m.expected}, actual {m.actual}" for m in event.failure.mismatches
-            )
+            message = cause_line(event.failure)
             ET.SubElement(element, "failure", message=_clean(message)).text = _clean("\n".join(render_failure(event)))
         elif event.outcome in ("skipped", "error"):
             ET.SubElement(element, event.outcome, message=_clean(event.reason)).text = _clean(event.traceback) or None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from peeklock.engine.failure import Failure, Moment
 from peeklock.engine.record import Record
 from peeklock.reports.artefacts import write_artefacts
 from peeklock.reports.console import ConsoleReport
+from peeklock.reports.ctrf import CtrfReport
 from peeklock.reports.failure_text import render_failure
 from peeklock.reports.junit import JUnitReport
 from peeklock.reports.ndjson import NdjsonReport
@@ -178,3 +180,52 @@ def test_artefacts_hold_no_secret(tmp_path: Path) -> None:
         assert "hunter2" not in text
         assert "abc%2Fdef" not in text
         assert "body_base64" not in text
+
+
+def shown(*moments: Moment, width: int = 140) -> list[str]:
+    failure = Failure("x", "s", "f:1:1", timeline=moments, started_at=100)
+    lines = list(render_failure(CaseFinished(1, "c", "failed", Durations(), failure=failure), width))
+    return [line.strip() for line in lines[lines.index(next(line for line in lines if "timeline" in line)) + 1 : -2]]
+
+
+def test_polls_are_one_row() -> None:
+    """Though others talk meanwhile; a repetition that comes after something else is a row of its own."""
+    polls = [Moment(100 + n, "api", "GET /orders/7 → 200") for n in range(163)]
+    polls.insert(80, Moment(179.5, "worker", "begins"))
+    assert shown(*polls, Moment(300, "api", "POST /x → 500"), polls[0], width=40) == [
+        "0  api     GET /orders/7 → 200 ×163",
+        "79500  worker  begins",
+        "200000  api     POST /x → 500",
+        "0  api     GET /orders/7 → 200",
+    ]
+
+
+def test_an_error_is_whole_in_every_width() -> None:
+    """Everything else is cut to its column, and says so, with how often it came."""
+    error, long = f"ERROR {'x' * 300} KeyError: 'cause'", "y" * 50
+    for width in (40, 80, 200):
+        text = "\n".join(
+            shown(Moment(100, "api", long), Moment(100, "api", long), Moment(101, "w", error, True), width=width)
+        )
+        assert error in text
+    assert f"{'y' * 30}… ×2" in text
+
+
+def test_ctrf(tmp_path: Path) -> None:
+    """The keys that the format's schema asks for, whole milliseconds, and no secret."""
+    report = CtrfReport(tmp_path / "deep" / "ctrf.json")
+    leaky = replace(ERROR, reason="Endpoint=sb://x;SharedAccessKey=abcdefgh")
+    for event in (STARTED, PASSED, FAILED, SKIPPED, leaky, FINISHED):
+        report(event)
+    text = (tmp_path / "deep" / "ctrf.json").read_text(encoding="utf-8")
+    assert "abcdefgh" not in text
+    told = json.loads(text)
+    assert (told["reportFormat"], told["specVersion"]) == ("CTRF", "1.0.0")
+    summary = told["results"]["summary"]
+    assert [summary[key] for key in ("tests", "passed", "failed", "skipped", "pending", "other")] == [4, 1, 1, 1, 0, 1]
+    assert (summary["start"], summary["stop"]) == (99000, 105000)
+    tests = {test["name"]: test for test in told["results"]["tests"]}
+    assert tests["sas_expired"]["message"] == 'body.reason: expected "download_failed", actual "internal_error"'
+    assert tests["sas_expired"]["line"] == 61
+    assert tests["sas_expired"]["labels"] == {"covers": ["IO-8"]}
+    assert tests["good"]["duration"] == 600

@@ -197,3 +197,31 @@ class TestCollection:
 
     def test_unique_needs_the_value(self) -> None:
         assert self.check({"unique": "id"}, [{}]) != []
+
+
+ITEMS = [{"id": 1, "state": "open", "by": "a"}, {"id": 2, "state": "done", "by": "b"}]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"contains": {"id": 2, "state": "open", "by": "b"}},
+        {"unordered": [ITEMS[0], {"id": 2, "state": "open", "by": "b"}]},
+    ],
+    ids=["contains", "unordered"],
+)
+def test_the_nearest_candidate_is_told_with_the_keys_that_differ(raw: Any) -> None:
+    found = compile_collection(raw).match(ITEMS, Context(), "")
+    assert [each.actual.partition(": state")[2] for each in found] == [' is "done", not "open"']
+    assert '"id": 2' in found[0].actual
+
+
+def test_an_item_of_each_is_told_with_the_key_that_differs() -> None:
+    found = compile_collection({"each": {"state": "open"}}).match(ITEMS, Context(), "")
+    assert [(each.path, each.expected, each.actual) for each in found] == [("[1].state", '"open"', '"done"')]
+
+
+def test_where_nothing_is_alike_what_is_there_is_told() -> None:
+    found = compile_matcher({"$contains": 7}).match([1, 2, 3, 4], Context(), "")
+    assert found[0].actual == "no item like it; there are 1, 2, 3 and 1 more"
+    assert compile_matcher({"$contains": 7}).match([], Context(), "")[0].actual == "[]"

@@ -19,6 +19,7 @@ from peeklock.scenario.matchers.base import (
     show,
     step_into,
 )
+from peeklock.scenario.matchers.nearest import nearest
 from peeklock.scenario.matchers.schema import schema_errors
 from peeklock.scenario.matchers.structure import Literal, Optional, Subset, equal
 from peeklock.scenario.matchers.words import parse_timestamp
@@ -153,7 +154,8 @@ class Contains:
                 return []
         elif isinstance(actual, list) and any(not self.item.match(value, context, at) for value in actual):
             return []
-        return [Mismatch(at, self.describe(context), show(actual), self.source)]
+        near = nearest(self.item, actual, context, at) if isinstance(actual, list) else ""
+        return [Mismatch(at, self.describe(context), near or show(actual), self.source)]
 
     def describe(self, context: Context) -> str:
         return f"something that contains {self.item.describe(context)}"
@@ -174,14 +176,20 @@ class Unordered:
         ]
         taken: dict[int, int] = {}
         unmatched = [wanted for wanted in range(len(self.items)) if not _assign(wanted, fits, taken, set())]
+        rest = [value for index, value in enumerate(actual) if index not in taken]
         found = [
-            Mismatch(at, self.items[wanted].describe(context), _leftover(actual, taken), (*self.source, wanted))
+            Mismatch(
+                at,
+                self.items[wanted].describe(context),
+                nearest(self.items[wanted], rest, context, at) or "no item like it",
+                (*self.source, wanted),
+            )
             for wanted in unmatched
         ]
         if not found and len(actual) != len(self.items):
             found.append(
                 Mismatch(
-                    at, f"{len(self.items)} items", f"{len(actual)} items, {_leftover(actual, taken)}", self.source
+                    at, f"{len(self.items)} items", f"{len(actual)} items; not expected: {_shown(rest)}", self.source
                 )
             )
         return found
@@ -201,9 +209,8 @@ def _assign(wanted: int, fits: list[list[int]], taken: dict[int, int], seen: set
     return False
 
 
-def _leftover(actual: list[Any], taken: dict[int, int]) -> str:
-    rest = [value for index, value in enumerate(actual) if index not in taken]
-    return "no item like it; not expected: " + ", ".join(map(show, rest)) if rest else "no item like it"
+def _shown(values: list[Any]) -> str:
+    return ", ".join(map(show, values))
 
 
 @dataclass(frozen=True, slots=True)
