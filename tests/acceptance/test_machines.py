@@ -31,6 +31,13 @@ def test_json_alone_is_on_standard_output(peeklock: Run, project: Path) -> None:
     assert [each["event"] for each in told["ledger"] if each["entity"] == "jobs"] == [
         "enqueued", "delivered", "completed",
     ]  # fmt: skip
+    assert peeklock("report", "--archive", "out/run.zip").returncode == 0
+    opened = peeklock("report", "out/run.zip")
+    assert (opened.returncode, opened.stdout) == (0, "out/run.zip.html\n")
+    assert (project / "out" / "run.zip.html").stat().st_size == (project / ".peeklock/run-1/report.html").stat().st_size
+    refused = peeklock("report", "api.py")
+    assert refused.returncode == 3
+    assert "no archive of a run that can be read" in refused.stderr
     unknown = peeklock("show", "wrng_expectation")
     assert unknown.returncode == 3
     assert "one of scenarios/doubling.yaml::wrong_expectation" in unknown.stderr

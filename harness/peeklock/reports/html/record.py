@@ -68,8 +68,9 @@ def read_heads(folder: Path) -> Recorded:
     """Return the run and the heads of its cases. Raises `OSError`; what a run that was killed has half written is left out."""
     recorded = Recorded()
     for line in _lines(folder):
-        recorded.run |= line.get("run", {}) | line.get("end", {})
-        if "case" in line:
+        for key in ("run", "end"):
+            recorded.run |= line[key] if isinstance(line.get(key), dict) else {}
+        if isinstance(line.get("case"), dict):
             recorded.heads.append(line["case"])
     return recorded
 
@@ -77,16 +78,17 @@ def read_heads(folder: Path) -> Recorded:
 def read_stories(folder: Path) -> Iterator[str]:
     """Yield the packed story of each case, in the order of the heads; an empty text where there is none. Raises `OSError`."""
     for line in _lines(folder):
-        if "case" in line:
-            yield line.get("story", "")
+        if isinstance(line.get("case"), dict):
+            story = line.get("story", "")
+            yield story if isinstance(story, str) else ""
 
 
 def _lines(folder: Path) -> Iterator[dict[str, Any]]:
-    with (folder / NAME).open(encoding="utf-8") as file:
+    with (folder / NAME).open(encoding="utf-8", errors="replace") as file:
         for text in file:
             try:
                 line = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(line, dict):
                 yield line
