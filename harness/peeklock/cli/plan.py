@@ -63,9 +63,10 @@ def plan(
 
 
 def warnings(scenario: Scenario) -> list[str]:
-    """Return what is allowed and yet hardly meant: rules whose scaler sees nothing."""
+    """Return what is allowed and yet hardly meant: rules whose scaler sees nothing, settings that are passed over."""
     found = all_unseen(scenario.header.services, scenario.header.stack)
-    return [f"warning: {scenario.document.problem(path, why, fix=_FIXES[path[-1]]).render()}" for path, why in found]
+    unseen_ones = [scenario.document.problem(path, why, fix=_FIXES[path[-1]]).render() for path, why in found]
+    return [f"warning: {text}" for text in (*scenario.passed_over, *unseen_ones)]
 
 
 _FIXES: dict[str | int, str] = {

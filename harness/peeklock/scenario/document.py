@@ -49,8 +49,15 @@ class Document:
     """The file that this one extends; `data` is merged, so that a part of it may stand there."""
 
     def owner(self, path: DataPath) -> Document:
-        """Return the document in which `path` stands: this one, or one that it extends."""
-        return self.base.owner(path) if self.base is not None and path not in self.spans else self
+        """Return the document in which `path` stands, or its nearest parent that is written: this one, or one that it extends."""
+        while path:
+            document: Document | None = self
+            while document is not None:
+                if path in document.spans:
+                    return document
+                document = document.base
+            path = path[:-1]
+        return self
 
     def span(self, path: DataPath) -> Span:
         """Return where `path` stands, or where its nearest written parent does."""

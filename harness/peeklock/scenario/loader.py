@@ -18,6 +18,7 @@ from peeklock.scenario.identities import identity_problems
 from peeklock.scenario.model import Case, CaseHeader, FragmentHeader, Header, Scenario, Step
 from peeklock.scenario.names import check_fragment, check_scenario
 from peeklock.scenario.production_names import check_production_names
+from peeklock.scenario.servicebus_config import with_config
 from peeklock.scenario.services import process_names
 from peeklock.scenario.standins import standin_problems
 from peeklock.scenario.steps import StepReader
@@ -34,7 +35,9 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
     document = own
     for base in bases:
         document = document.extending(base)
+    document, misconfigured, passed_over = with_config(document)
     header, problems = _header(document)
+    problems += misconfigured
     if header is None:
         raise ScenarioInvalid(sorted(problems, key=Problem.order))
     criteria = known_criteria(document.path, project_root(document.path))
@@ -74,8 +77,9 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
     problems += standin_problems(header.stack, header.services, document)
     problems += identity_problems(header.stack, header.services, document)
     scenario = Scenario(
-        document.path, document, header, background, tuple(cases), finally_, project_root(document.path), alerts
-    )
+        document.path, document, header, background, tuple(cases), finally_, project_root(document.path), alerts,
+        passed_over,
+    )  # fmt: skip
     problems += check_scenario(scenario)
     problems += check_production_names(scenario)
     if problems:

@@ -199,6 +199,8 @@ class Scenario:
     """The project's root: the nearest parent with a pyproject.toml or a .git."""
     alerts: Mapping[str, Rule] = field(default_factory=dict)
     """The alert rules of the file, by their names."""
+    passed_over: tuple[str, ...] = ()
+    """What the file of `stack.servicebus.config` has and the Service Bus here does not."""
 
     def place(self, path: DataPath) -> str:
         """Return `file:line` of something in the file, or in the base that it stands in."""

@@ -173,6 +173,9 @@ class ServiceBus(Model):
     name: NamespaceName | None = Field(
         None, description="its name in production: for services, NAME.servicebus.windows.net leads here, over TLS"
     )
+    config: FilePath | None = Field(
+        None, description="a Config.json of the official emulator, whose queues and topics are here too"
+    )
     queues: dict[str, Queue] = {}
     topics: dict[str, Topic] = {}
     access_rules: dict[str, AccessRule] = {}
