@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -33,6 +33,7 @@ from peeklock.reports.fan_out import FanOut
 from peeklock.reports.github import GitHubReport
 from peeklock.reports.html.report import HtmlReport
 from peeklock.reports.junit import JUnitReport
+from peeklock.reports.live_area import LiveArea
 from peeklock.reports.ndjson import NdjsonReport
 from peeklock.reports.run_folder import new_run_folder
 from peeklock.stack.backend import Stack
@@ -42,6 +43,9 @@ from peeklock.stack.project.cache import cache_dir
 from peeklock.stack.project.root import stack_root
 from peeklock.stack.warm import lifecycle as warm
 from peeklock.verbs import VOCABULARY
+
+_ENDLESS = 1_000_000
+"""Repetitions of `--until-fail`."""
 
 
 def run(
@@ -90,7 +94,7 @@ def run(
                 chosen,
                 why,
                 workers,
-                1_000_000 if until_fail and repeat == 1 else repeat,
+                _ENDLESS if until_fail and repeat == 1 else repeat,
                 until_fail,
                 CaseOptions(update_snapshots, cache_dir()),
             )
@@ -151,9 +155,13 @@ def _run(
         handlers.append(CtrfReport(ctrf))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         handlers.append(GitHubReport(sys.stderr if as_json else sys.stdout))
+    repeat = None if options.until_fail and options.repeat == _ENDLESS else options.repeat
+    live = LiveArea(console, pace.expected(plan), workers=options.workers, repeat=repeat)
+    if LiveArea.suits(console) and not as_json:
+        handlers.insert(0, live)
     reports = FanOut(handlers, lambda text: typer.echo(f"error: {text}", err=True))
     last: Event | None = None
-    with _interrupts(runner.stop):
+    with _interrupts(runner.stop), closing(live):
         for event in runner.events():
             last = event
             reports(_with_artefacts(event, options.folder, reports))

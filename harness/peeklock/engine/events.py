@@ -89,6 +89,18 @@ class CaseStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StepStarted(Event):
+    """One step begins."""
+
+    case: str
+    name: str
+    verb: str
+    line: int
+    waits: bool
+    """Whether it looks again until something holds."""
+
+
+@dataclass(frozen=True, slots=True)
 class StepFinished(Event):
     """One step is done, well or not."""
 

@@ -37,6 +37,10 @@ class Pace:
         """Write it down for the next run. Raises `OSError`."""
         self._path.write_text(json.dumps(self._seconds, indent=0, sort_keys=True), encoding="utf-8")
 
+    def expected(self, plan: Plan) -> dict[str, float]:
+        """Return the seconds that each case of a plan is expected to take."""
+        return {case_id(scenario, case): self._expected(scenario, case) for scenario, cases in plan for case in cases}
+
     def longest_first(self, plan: Plan) -> Plan:
         """Return the files with the one first that is expected to take longest; those that take the same as they stand."""
         return sorted(plan, key=lambda file: -sum(self._expected(file[0], case) for case in file[1]))

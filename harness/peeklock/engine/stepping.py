@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from peeklock.durations import parse_duration
 from peeklock.engine.bounded import GRACE, Call
 from peeklock.engine.context import CaseContext
-from peeklock.engine.events import Event, StepFinished
+from peeklock.engine.events import Event, StepFinished, StepStarted
 from peeklock.engine.failure import StepFailed, Unforeseen, VerbFailed, title
 from peeklock.engine.listing import last_line
 from peeklock.engine.record import StepRun
@@ -65,6 +65,8 @@ class Stepper:
         started, started_at, waited_before = time.monotonic(), time.time(), self._context.spent.waiting
         self._tries, ok = 1, False
         self._depth += 1
+        line, waits = step.document.span(step.path).line, step.eventually is not None or step.verb.name == "never"
+        self._emit(StepStarted(started_at, self._context.id, title(step), step.verb.name, line, waits))
         try:
             self._check_time(step)
             self._do(step)
