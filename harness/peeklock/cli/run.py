@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -157,11 +158,13 @@ def _run(
         handlers.append(GitHubReport(sys.stderr if as_json else sys.stdout))
     repeat = None if options.until_fail and options.repeat == _ENDLESS else options.repeat
     live = LiveArea(console, pace.expected(plan), workers=options.workers, repeat=repeat)
+    tell: Callable[[str], None] = partial(typer.echo, err=True)
     if LiveArea.suits(console) and not as_json:
         handlers.insert(0, live)
+        tell = console.print  # above the live area, not across it
     reports = FanOut(handlers, lambda text: typer.echo(f"error: {text}", err=True))
     last: Event | None = None
-    with _interrupts(runner.stop), closing(live):
+    with _interrupts(runner.stop, tell), closing(live):
         for event in runner.events():
             last = event
             reports(_with_artefacts(event, options.folder, reports))
@@ -206,14 +209,14 @@ def _prune(folder: Path) -> None:
 
 
 @contextmanager
-def _interrupts(stop: Callable[[], None]) -> Iterator[None]:
+def _interrupts(stop: Callable[[], None], tell: Callable[[str], None]) -> Iterator[None]:
     """Let the first Ctrl-C or SIGTERM end the run after the running cases, the second at once."""
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def handle(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)  # before anything is said: the second may come while the first is told of
         stop()
-        typer.echo("ending after the running cases; once more to end at once", err=True)
+        tell("ending after the running cases; once more to end at once")
 
     for number in previous:
         signal.signal(number, handle)
