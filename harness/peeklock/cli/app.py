@@ -25,6 +25,7 @@ COMMANDS = {
     "logs": "warm",
     "env": "env",
     "setup": "setup",
+    "doctor": "doctor",
     "init": "init",
     "record": "record",
     "report": "report",

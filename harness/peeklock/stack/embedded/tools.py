@@ -108,9 +108,17 @@ class Azurite:
     compile_cache: Path
 
 
+_BUNDLE = NpmBundle("Azurite", _AZURITE)
+
+
+def azurite_is_made() -> bool:
+    """Return whether `azurite` would have nothing to fetch."""
+    return _BUNDLE.folder.exists()
+
+
 def azurite(progress: Progress = silent) -> Azurite:
     """The one-file Azurite; built on first need (about 20 s, needs the npm registry). Raises `StackError`."""
-    folder = NpmBundle("Azurite", _AZURITE).made(node().node, node().npm, progress)
+    folder = _BUNDLE.made(node().node, node().npm, progress)
     return Azurite(
         folder / "azurite-blob.cjs",
         folder / "NOTICES.txt",
