@@ -10,7 +10,8 @@ from pathlib import Path
 from peeklock import __version__
 from peeklock.reports.html.bundle import Bundle
 from peeklock.reports.html.case_data import packed
-from peeklock.reports.html.record import read_heads, read_stories
+from peeklock.reports.html.history import Result, key_of, results_before
+from peeklock.reports.html.record import Recorded, read_heads, read_stories
 
 NAME = "report.html"
 _BASE64 = re.compile(r"[A-Za-z0-9+/=]*")
@@ -35,12 +36,18 @@ def write_page(folder: Path, bundle: Bundle) -> Path:
             f"<style>{style}</style>\n"
             '<div id="app"><noscript>This page needs JavaScript to show the run.</noscript></div>\n'
         )
-        page.write(_block("run", packed({"run": run, "cases": recorded.heads})))
+        page.write(_block("run", packed({"run": run, "cases": recorded.heads, "history": _history(folder, recorded)})))
         for number, story in enumerate(read_stories(folder)):
             page.write(_block(f"story-{number}", story))
         page.write(f"<script>{script}</script>\n</html>\n")
     unfinished.replace(target)
     return target
+
+
+def _history(folder: Path, recorded: Recorded) -> list[list[Result]]:
+    """Return what earlier runs left of each case, in the order of the heads."""
+    known = results_before(folder)
+    return [known.get(key_of(head), []) for head in recorded.heads]
 
 
 def _block(name: str, text: str) -> str:

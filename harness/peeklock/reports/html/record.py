@@ -12,6 +12,7 @@ from typing import Any
 from peeklock.engine.events import CaseFinished, Event, RunFinished, RunStarted
 from peeklock.errors import PeeklockError
 from peeklock.reports.html.case_data import data_of, head_of, packed
+from peeklock.reports.html.history import History
 
 NAME = "cases.ndjson"
 MOST_BYTES = 64 << 20
@@ -19,10 +20,10 @@ MOST_BYTES = 64 << 20
 
 
 class RunRecord:
-    """Writes `cases.ndjson`. A handler of events."""
+    """Writes `cases.ndjson`, and `history.json` at the end. A handler of events."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / NAME
+        self._path, self._history = folder / NAME, History(folder)
         self._path.write_bytes(b"")
 
     def __call__(self, event: Event) -> None:
@@ -42,9 +43,11 @@ class RunRecord:
                         }
                     }
                 )
+                self._history.write()
 
     def _case(self, event: CaseFinished) -> None:
         line: dict[str, Any] = {"case": head_of(event)}
+        self._history.add(line["case"])
         if event.outcome == "passed" and self._path.stat().st_size > MOST_BYTES:
             line["case"]["left_out"] = True
         else:

@@ -1,6 +1,8 @@
 // The list of all cases: what failed first, then the slowest.
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { flaky, idOf, mixed } from "./history.ts";
+import { HistoryStrip } from "./history_strip.tsx";
 import { useKeys } from "./keys.ts";
 import { total, type Head, type Outcome, type Run } from "./model.ts";
 import { EVERYTHING, hashOf, type Filter } from "./route.ts";
@@ -15,7 +17,8 @@ export function Cases({ run, cases, filter }: { run: Run; cases: Head[]; filter:
   const [at, setAt] = useState(0);
   const [most, setMost] = useState(PAGE);
   const search = useRef<HTMLInputElement>(null);
-  const shown = useMemo(() => chosen(cases, filter), [cases, filter]);
+  const unsteady = useMemo(() => flakyOf(cases), [cases]);
+  const shown = useMemo(() => chosen(cases, filter, unsteady), [cases, filter]);
   const slowest = Math.max(...cases.map(total), 0.001);
   useEffect(() => {
     setAt(0);
@@ -63,6 +66,12 @@ export function Cases({ run, cases, filter }: { run: Run; cases: Head[]; filter:
               </button>
             );
           })}
+          {unsteady.size ? (
+            <button type="button" class="chip skipped" aria-pressed={filter.kind === "flaky"} onClick={() => replace({ ...filter, kind: filter.kind ? "" : "flaky" })}>
+              <span aria-hidden="true">~ </span>
+              {unsteady.size} flaky
+            </button>
+          ) : null}
         </div>
         <input ref={search} type="search" placeholder="Text  ( / )" aria-label="Text in name or failure" value={filter.text} onInput={(event) => replace({ ...filter, text: event.currentTarget.value })} />
         <Choice label="Tag" all={tags} value={filter.tag} choose={(tag) => replace({ ...filter, tag })} />
@@ -82,9 +91,13 @@ export function Cases({ run, cases, filter }: { run: Run; cases: Head[]; filter:
                 {head.why ? <span class="why">{head.why}</span> : null}
               </span>
               <span class="labels">
+                {unsteady.has(head) ? <span class="label flaky">~ flaky</span> : null}
                 {[...head.covers, ...head.tags].slice(0, 6).map((word) => (
                   <span class="label">{word}</span>
                 ))}
+              </span>
+              <span class="before">
+                <HistoryStrip history={head.history} />
               </span>
               <span class="took">
                 {span(total(head) * 1000)}
@@ -132,13 +145,19 @@ function Choice({ label, all, value, choose }: { label: string; all: string[]; v
   );
 }
 
-function chosen(cases: Head[], filter: Filter): { head: Head; number: number }[] {
+function flakyOf(cases: Head[]): Set<Head> {
+  const both = mixed(cases);
+  return new Set(cases.filter((head) => flaky(head) || both.has(idOf(head))));
+}
+
+function chosen(cases: Head[], filter: Filter, unsteady: Set<Head>): { head: Head; number: number }[] {
   const text = filter.text.toLowerCase();
   return cases
     .map((head, number) => ({ head, number }))
     .filter(
       ({ head }) =>
         (!filter.outcome || head.outcome === filter.outcome) &&
+        (!filter.kind || unsteady.has(head)) &&
         (!filter.tag || head.tags.includes(filter.tag)) &&
         (!filter.covers || head.covers.includes(filter.covers)) &&
         (!text || [head.file, head.name, head.why, ...head.tags, ...head.covers].some((each) => each.toLowerCase().includes(text))),

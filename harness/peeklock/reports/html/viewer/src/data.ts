@@ -1,6 +1,6 @@
 // The data of the page: blocks of deflated JSON, each unpacked when it is looked at.
 
-import { whole, type Head, type Run, type Story } from "./model.ts";
+import { whole, type Head, type Result, type Run, type Story } from "./model.ts";
 
 export async function unpack(id: string): Promise<unknown> {
   const text = document.getElementById(id)?.textContent;
@@ -11,7 +11,8 @@ export async function unpack(id: string): Promise<unknown> {
 }
 
 export async function loadRun(): Promise<{ run: Run; cases: Head[] }> {
-  return (await unpack("run")) as { run: Run; cases: Head[] };
+  const { run, cases, history } = (await unpack("run")) as { run: Run; cases: Head[]; history: Result[][] };
+  return { run, cases: cases.map((head, number) => ({ ...head, history: history[number] ?? [] })) };
 }
 
 export async function loadStory(number: number): Promise<Story | null> {

@@ -13,6 +13,8 @@ export interface Head {
   seconds: [number, number, number];
   why: string;
   left_out?: boolean;
+  /** The oldest first. */
+  history: Result[];
 }
 
 export interface Run {
@@ -25,6 +27,9 @@ export interface Run {
   unjudged?: number;
   version: string;
 }
+
+/** A run before this one, how the case ended in it (`flaky` when both ways), and its seconds. */
+export type Result = [run: string, outcome: Outcome | "flaky", seconds: number];
 
 /** At, actor, text, alarming. */
 export type Moment = [number, string, string, 0 | 1];

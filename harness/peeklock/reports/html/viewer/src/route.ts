@@ -2,6 +2,8 @@
 
 export interface Filter {
   outcome: string;
+  /** `flaky`, or empty for all. */
+  kind: string;
   text: string;
   tag: string;
   covers: string;
@@ -9,7 +11,7 @@ export interface Filter {
 
 export type Route = { view: "cases"; filter: Filter } | { view: "case"; number: number };
 
-export const EVERYTHING: Filter = { outcome: "", text: "", tag: "", covers: "" };
+export const EVERYTHING: Filter = { outcome: "", kind: "", text: "", tag: "", covers: "" };
 
 export function routeOf(hash: string): Route {
   const found = /^#\/case\/(\d+)$/.exec(hash);
