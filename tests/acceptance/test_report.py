@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ def test_keys_lead_through_the_list_into_a_case_and_back(report: Path, opened: B
         page.keyboard.press("j")
         page.keyboard.press("k")
         page.keyboard.press("Enter")
-        shows(page, "two and two are five")
+        shows(page, "two and two are five", inside=".panes")  # the list tells it as well
         page.keyboard.press("j")
         expect(page.locator(".event.selected")).to_have_count(1)
         page.keyboard.press("/")
@@ -200,11 +201,50 @@ def test_what_is_copied_says_so(report: Path, opened: Browser) -> None:
         expect(page.get_by_role("button", name="Copied")).to_be_visible()
         copied = page.evaluate("navigator.clipboard.readText()")
         assert copied == "peeklock run 'scenarios/doubling.yaml::wrong_expectation' --keep"
-        page.get_by_role("button", name="Copy as Markdown").click()
+        page.get_by_role("button", name="Copy for an issue").click()
         expect(page.get_by_role("button", name="Copied")).to_have_count(2)
         copied = page.evaluate("navigator.clipboard.readText()")
         assert "expected 5\n  actual   4" in copied
         assert "scenarios/doubling.yaml:30:42" in copied
+        page.get_by_role("button", name="Copy for an assistant").click()
+        expect(page.get_by_role("button", name="Copied")).to_have_count(3)
+        copied = page.evaluate("navigator.clipboard.readText()")
+        for part in ("expected 5\n  actual   4", "FAILED   27", "enqueued seq"):
+            assert part in copied, copied
+
+
+def test_the_lanes_are_kept_as_a_trace(report: Path, opened: Browser) -> None:
+    """In the format of Chrome's tracing: spans on named threads."""
+    with page_at(opened, report, FAILED) as page, page.expect_download() as kept:
+        page.get_by_role("button", name="Export trace").click()
+    assert kept.value.suggested_filename == "scenarios-doubling.yaml-wrong_expectation.trace.json"
+
+
+def test_a_line_of_a_file_leads_into_the_editor(report: Path, opened: Browser) -> None:
+    project = report.parents[2]
+    with page_at(opened, report, FAILED) as page:
+        link = page.locator(".steps .where a").first
+        expect(link).to_have_attribute("href", f"vscode://file{project}/scenarios/doubling.yaml:23")
+
+
+def test_the_list_tells_how_cases_ended_before_and_which_are_flaky(tmp_path: Path, opened: Browser) -> None:
+    viewer = bundle.found()
+    assert viewer is not None, "`peeklock setup` has not been run"
+    for number, outcome in enumerate(("passed", "failed", "passed"), 1):
+        folder = tmp_path / f"run-{number}"
+        folder.mkdir()
+        keep = RunRecord(folder)
+        steady = replace(case(), case="a.yaml::steady")
+        for event in (STARTED, replace(case(), outcome=outcome), steady, FINISHED):  # type: ignore[arg-type]
+            keep(event)
+    with page_at(opened, write_page(folder, viewer)) as page:
+        expect(page.locator(".rows li")).to_have_count(2)
+        strip = page.locator(".rows li", has_text="one").get_by_role("img", name="Before:")
+        expect(strip).to_have_attribute("aria-label", re.compile("run-1 passed .*run-2 failed"))
+        page.get_by_role("button", name="1 flaky").click()
+        expect(page.locator(".rows li")).to_have_count(1)
+        shows(page, "one", "flaky", inside=".rows li")
+        assert serious_faults(page) == []
 
 
 def test_a_narrow_page_has_a_pane_at_a_time(report: Path, opened: Browser) -> None:

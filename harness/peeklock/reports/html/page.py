@@ -24,7 +24,7 @@ def write_page(folder: Path, bundle: Bundle) -> Path:
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
     )
-    run = {**recorded.run, "version": __version__}
+    run = {**recorded.run, "version": __version__, "root": _root(folder)}
     target = folder / NAME
     unfinished = folder / f"{NAME}.part"
     with unfinished.open("w", encoding="utf-8") as page:
@@ -42,6 +42,12 @@ def write_page(folder: Path, bundle: Bundle) -> Path:
         page.write(f"<script>{script}</script>\n</html>\n")
     unfinished.replace(target)
     return target
+
+
+def _root(folder: Path) -> str:
+    """Return the folder of the project, by which a line of a file is found in the editor; empty when the run lies elsewhere."""
+    whole = folder.resolve()
+    return str(whole.parent.parent) if whole.parent.name == ".peeklock" else ""
 
 
 def _history(folder: Path, recorded: Recorded) -> list[list[Result]]:

@@ -1,12 +1,14 @@
 // One case: the cause first, then its steps, its lanes, and what was chosen in detail.
 
 import { useEffect, useMemo, useState } from "preact/hooks";
+import { context } from "./assistant.ts";
 import { MARKS } from "./cases.tsx";
 import { Chart } from "./chart.tsx";
-import { command, Copy, markdown } from "./copy.tsx";
+import { Copy, save } from "./copy.tsx";
 import { Cursor } from "./cursor.ts";
 import { loadStory } from "./data.ts";
 import { Details } from "./details.tsx";
+import { command, markdown } from "./failure_text.ts";
 import { Film } from "./film.ts";
 import { rowsOf } from "./happened.ts";
 import { Happened } from "./happened_list.tsx";
@@ -17,6 +19,7 @@ import { total, whole, type Failure, type Head, type Story } from "./model.ts";
 import { noticed } from "./noticed.ts";
 import { Steps } from "./steps.tsx";
 import { moment, span } from "./time.ts";
+import { chromeTrace } from "./trace.ts";
 
 type Tab = "steps" | "lanes" | "details";
 
@@ -48,8 +51,18 @@ export function Case({ head, number, back }: { head: Head; number: number; back:
           {span(total(head) * 1000)} · waiting {span(head.seconds[1] * 1000)}
         </span>
         <span class="actions">
-          {story?.failure || story?.reason ? <Copy label="Copy as Markdown" text={() => markdown(head, story)} /> : null}
+          {story?.failure || story?.reason ? (
+            <>
+              <Copy label="Copy for an issue" text={() => markdown(head, story)} />
+              <Copy label="Copy for an assistant" text={() => told(head, story)} />
+            </>
+          ) : null}
           <Copy label="Copy command" text={() => command(head)} />
+          {story ? (
+            <button type="button" onClick={() => keep(head, story)} title="As Chrome trace JSON, which ui.perfetto.dev opens">
+              Export trace
+            </button>
+          ) : null}
         </span>
       </header>
       {story ? <Panes head={head} story={story} back={back} /> : <p class="nothing">…</p>}
@@ -128,6 +141,17 @@ function Panes({ head, story, back }: { head: Head; story: Story; back: string }
       </div>
     </>
   );
+}
+
+/** Everything of a failure as one text. */
+function told(head: Head, story: Story): string {
+  const messages = lives(story.entries);
+  return context(head, story, rowsOf(story, messages), noticed(story, messages));
+}
+
+function keep(head: Head, story: Story): void {
+  const name = `${head.file} › ${head.name}`;
+  save(`${name.replace(/[^\w.-]+/g, "-")}.trace.json`, JSON.stringify(chromeTrace(name, layout(story, lives(story.entries)))));
 }
 
 function causeOf(failure: Failure): string {

@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { isError, said } from "./lanes.ts";
 import type { Life } from "./ledger.ts";
 import { parsed, record, type Head, type Story } from "./model.ts";
+import { Place } from "./place.tsx";
 import { goodAt, sasIn } from "./sas.ts";
 import { moment, span } from "./time.ts";
 
@@ -45,7 +46,10 @@ function chosen({ story, lives, selected, select }: Props) {
       return (
         <>
           <h2>Step · {step.verb}</h2>
-          <Facts rows={{ name: step.name, outcome: step.ok ? "✓ passed" : "✕ failed", at: moment(step.at), took: span(step.ms), waiting: span(step.waiting), tries: step.tries, place: `${step.file}:${step.line}` }} />
+          <Facts rows={{ name: step.name, outcome: step.ok ? "✓ passed" : "✕ failed", at: moment(step.at), took: span(step.ms), waiting: span(step.waiting), tries: step.tries }} />
+          <p class="where-is">
+            <Place file={step.file} line={step.line} />
+          </p>
         </>
       );
     }

@@ -6,6 +6,7 @@ import { Case } from "./case.tsx";
 import { Cases } from "./cases.tsx";
 import { loadRun } from "./data.ts";
 import type { Head, Run } from "./model.ts";
+import { Root } from "./place.tsx";
 import { hashOf, routeOf, EVERYTHING } from "./route.ts";
 
 function App({ run, cases }: { run: Run; cases: Head[] }) {
@@ -41,5 +42,10 @@ void loadRun().then(({ run, cases }) => {
   const place = document.getElementById("app");
   if (!place) return;
   place.textContent = "";
-  render(<App run={run} cases={cases} />, place);
+  render(
+    <Root.Provider value={run.root ?? ""}>
+      <App run={run} cases={cases} />
+    </Root.Provider>,
+    place,
+  );
 });

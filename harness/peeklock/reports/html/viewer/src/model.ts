@@ -26,6 +26,7 @@ export interface Run {
   interrupted?: boolean;
   unjudged?: number;
   version: string;
+  root?: string;
 }
 
 /** A run before this one, how the case ended in it (`flaky` when both ways), and its seconds. */

@@ -3,6 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { Diff } from "./diff.tsx";
 import type { Failure, Listing, StepRun, Story } from "./model.ts";
+import { Place } from "./place.tsx";
 import { span } from "./time.ts";
 
 interface Props {
@@ -25,7 +26,9 @@ export function Steps({ story, selected, select }: Props) {
       <h2>Steps</h2>
       {story.failure && !listed ? (
         <div class="at-end">
-          <p class="where">{story.failure.where}</p>
+          <p class="where">
+            <Place file={place?.file ?? ""} line={place?.line ?? 0} />
+          </p>
           <Diff failure={story.failure} />
         </div>
       ) : null}
@@ -33,7 +36,7 @@ export function Steps({ story, selected, select }: Props) {
         <div class="listing">
           <p class="where">
             {listing.part === "case" ? "" : `${listing.part} · `}
-            {listing.file}
+            <Place file={listing.file} line={listing.first} />
           </p>
           {listing.lines.map((text, index) => {
             const number = listing.first + index;
