@@ -179,7 +179,7 @@ export function told(then: Then): Pill[] {
     const name = dead ? queue.slice(0, -DEAD_LETTER.length) : queue;
     const empty = DEPTHS.every((depth) => !depths[depth]);
     if (dead) return { name, kind: "deadletter", empty, text: `${DEPTHS.reduce((sum, depth) => sum + depths[depth], 0)} dead-lettered` };
-    const words = DEPTHS.filter((depth) => depths[depth] || depth === "active").map((depth) => {
+    const words = DEPTHS.filter((depth) => depths[depth] || (empty && depth === "active")).map((depth) => {
       const by = [...(holders.get(queue) ?? [])];
       return `${depths[depth]} ${depth}${depth === "locked" && by.length ? ` by ${by.slice(0, 3).join(", ")}${by.length > 3 ? " …" : ""}` : ""}`;
     });
