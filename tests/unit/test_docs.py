@@ -13,6 +13,7 @@ import pytest
 import peeklock
 from peeklock.alerts.tables import METRICS, TABLES
 from peeklock.engine.invariants import CHECKS
+from peeklock.engine.plan import load_all
 from peeklock.scenario.document import parse_text
 from peeklock.scenario.matchers.operators import OPERATORS
 from peeklock.scenario.matchers.words import WORDS
@@ -117,3 +118,15 @@ def test_prose_is_wrapped() -> None:
         prose = re.sub(r"^ *```.*?^ *```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
         for line in prose.splitlines():
             assert len(line) <= 120 or line.lstrip().startswith("|") or max(map(len, line.split())) > 80, (path, line)
+
+
+@pytest.mark.parametrize("system", ["intellioptics", "sitefit", "defectiq", "opal"])
+def test_the_readme_counts_what_each_system_has(system: str) -> None:
+    """Its files and its cases; lines are rounded by hand."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (row,) = (line for line in readme.splitlines() if f"](services/{system}/README.md)" in line)
+    scenarios = load_all([ROOT / "scenarios" / system], VOCABULARY)
+    files = [path for path in (ROOT / "services" / system).rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    cases = sum(len(each.cases) for each in scenarios)
+    assert f"| {len(files)} files, " in row
+    assert f"| {cases} cases in {len(scenarios)} files |" in row
