@@ -32,6 +32,7 @@ COMMANDS = {
     "show": "show",
     "mcp": "mcp",
     "dlq": "dlq",
+    "ui": "ui",
     "images": "images",
 }
 """Name of each command, and the module that has it under this name."""

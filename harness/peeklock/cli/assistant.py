@@ -147,7 +147,7 @@ class Project:
 
         def look() -> list[dict[str, Any]]:
             with servicebus.Client(_connection_string(environment)) as client:
-                return [facts(message) for message in islice(namespace.every_message(client, path), most)]
+                return [facts(message) for message in islice(servicebus.every_message(client, path), most)]
 
         return _answer({"queue": path, "messages": await asyncio.to_thread(lambda: _told(look))})
 

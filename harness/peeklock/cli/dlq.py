@@ -12,14 +12,13 @@ from rich.text import Text
 
 from peeklock import servicebus
 from peeklock.cli.exits import FAILED, INVALID
-from peeklock.cli.namespace import ConnectionString, connected, every_message
+from peeklock.cli.namespace import ConnectionString, connected
 from peeklock.engine.ledger import decode_body
 from peeklock.redaction import redact
 from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX
 
 dlq = typer.Typer(help="Look into dead-letter queues and send messages back.", no_args_is_help=True)
 
-_PAGE = 100
 _DEAD_LETTER_PROPERTIES = frozenset({"DeadLetterReason", "DeadLetterErrorDescription"})
 
 
@@ -72,10 +71,10 @@ def resubmit(
     with connected(connection_string) as client:
         chosen = {
             message.sequence_number: message.message_id
-            for message in every_message(client, queue + DEAD_LETTER_SUFFIX)
+            for message in servicebus.every_message(client, queue + DEAD_LETTER_SUFFIX)
             if everything or message.message_id in (message_id or ())
         }
-        done = _send_again(client, queue + DEAD_LETTER_SUFFIX, target, set(chosen))
+        done = servicebus.send_again(client, queue + DEAD_LETTER_SUFFIX, target, chosen)
     typer.echo(f"{len(done)} message{'' if len(done) == 1 else 's'} sent to {target} again")
     missing = set(message_id or ()) - {chosen[number] for number in done}
     if missing:
@@ -85,23 +84,6 @@ def resubmit(
         typer.echo(f"{left} could not be received: another receiver has them; run this again later", err=True)
     if missing or left:
         raise typer.Exit(FAILED)
-
-
-def _send_again(client: servicebus.Client, path: str, target: str, chosen: set[int]) -> set[int]:
-    """Send the messages of these numbers, and complete each; return the numbers of those that were."""
-    done: set[int] = set()
-    others: list[servicebus.ReceivedMessage] = []
-    while chosen - done and (batch := client.receive(path, _PAGE, 0.5)):
-        for message in batch:
-            if message.sequence_number not in chosen - done:
-                others.append(message)  # held until the end, so that they do not come again
-                continue
-            client.send(target, [servicebus.Resubmission(message)])
-            client.complete(message)
-            done.add(message.sequence_number)
-    for message in others:
-        client.release(message)
-    return done
 
 
 def facts(message: Any) -> dict[str, Any]:

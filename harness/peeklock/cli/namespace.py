@@ -15,7 +15,6 @@ from peeklock.errors import PeeklockError
 from peeklock.redaction import redact
 from peeklock.stack.errors import StackError
 
-_PAGE = 100
 ConnectionString = Annotated[
     str,
     typer.Option(
@@ -47,11 +46,3 @@ def connection_string_of(environment: str | None) -> str:
         "which namespace? the environment that stands has no Service Bus",
         fix="say --connection-string, or set AZURE_SERVICEBUS_CONNECTION_STRING",
     )
-
-
-def every_message(client: servicebus.Client, path: str) -> Iterator[servicebus.ReceivedMessage]:
-    """Yield every message that is there, without taking it."""
-    number = 0
-    while batch := client.peek(path, _PAGE, number):
-        yield from batch
-        number = batch[-1].sequence_number + 1

@@ -10,7 +10,7 @@ import typer
 
 from peeklock import servicebus
 from peeklock.cli.exits import FAILED
-from peeklock.cli.namespace import ConnectionString, connected, every_message
+from peeklock.cli.namespace import ConnectionString, connected
 from peeklock.redaction import redact
 from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX
 
@@ -28,7 +28,9 @@ def record(
     """
     path = queue + (DEAD_LETTER_SUFFIX if dead_letter else "")
     with connected(connection_string) as client:
-        messages = [servicebus.RecordedMessage.of(message) for message in islice(every_message(client, path), most)]
+        messages = [
+            servicebus.RecordedMessage.of(message) for message in islice(servicebus.every_message(client, path), most)
+        ]
     if not messages:
         typer.echo(f"no message is in {path}: send some while nobody receives from it", err=True)
         raise typer.Exit(FAILED)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
         RecordingInvalid,
         Resubmission,
         ServiceBusError,
+        every_message,
         read_recording,
+        send_again,
         write_recording,
     )
     from .emulator import Emulator
@@ -54,7 +56,9 @@ _HOMES = {
     "Topic": "entity_settings",
     "Topology": "topology",
     "TopologyError": "settings",
+    "every_message": "client",
     "read_recording": "client",
+    "send_again": "client",
     "write_recording": "client",
 }
 
@@ -82,7 +86,9 @@ __all__ = [
     "Topic",
     "Topology",
     "TopologyError",
+    "every_message",
     "read_recording",
+    "send_again",
     "write_recording",
 ]
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 CONTROL_TOKEN = "PEEKLOCK_CONTROL_TOKEN"  # noqa: S105 -- the name of a variable
 NAMESPACE = "sbemulatorns"
-_UNREAD_LEDGER = 1_000  # entries: without a control API nobody can ask for them
+_LEDGER_ALONE = 10_000  # entries: without a control API only a live page asks for them
 CONFIG = "PEEKLOCK_SERVICEBUS_CONFIG"
 OFFICIAL_CONFIG = "/ServiceBus_Emulator/ConfigFiles/Config.json"
 """Where Microsoft's image has its configuration; compose files mount it there."""
@@ -191,7 +191,7 @@ async def _serve(arguments: argparse.Namespace, namespaces: dict[str, Topology],
     host = Host(
         arguments.host,
         log=log,
-        ledger_cap=None if token else _UNREAD_LEDGER,
+        ledger_cap=None if token else _LEDGER_ALONE,
         data_folder=arguments.data_dir,
         any_key=arguments.any_key,
         on_failure=stopping.set,

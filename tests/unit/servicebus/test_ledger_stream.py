@@ -17,7 +17,10 @@ def record(ledger: Ledger, number: int = 1, event: str = "enqueued", queue: str 
 
 
 async def take(stream: Any, number: int) -> list[dict[str, Any]]:
-    return [json.loads(await anext(stream)) for _ in range(number)]
+    found: list[dict[str, Any]] = []
+    while len(found) < number:
+        found += (json.loads(line) for line in (await anext(stream)).splitlines())
+    return found
 
 
 def test_a_follower_gets_all_that_was_and_each_that_comes() -> None:

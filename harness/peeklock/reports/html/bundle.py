@@ -20,6 +20,11 @@ class Bundle:
     script: Path
     style: Path
 
+    @property
+    def live(self) -> tuple[Path, Path]:
+        """Script and style of the live page, made with them."""
+        return self.script.with_name("live.js"), self.style.with_name("live.css")
+
     @classmethod
     def of(cls, folder: Path) -> Bundle:
         """Return what is in a folder that `bundle.mjs` has written."""
@@ -40,4 +45,6 @@ def made(progress: Progress = silent) -> Bundle:
 
 
 def _npm() -> NpmBundle:
-    return NpmBundle("Viewer", _VIEWER, sorted((_VIEWER / "src").iterdir()), without=("dev",))
+    return NpmBundle(
+        "Viewer", _VIEWER, sorted(path for path in (_VIEWER / "src").rglob("*") if path.is_file()), without=("dev",)
+    )

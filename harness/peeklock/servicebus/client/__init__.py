@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .client import Client
+from .dead_letters import every_message, send_again
 from .errors import ServiceBusError
 from .messages import OutgoingMessage, ReceivedMessage, Resubmission
 from .recorded import RecordedMessage, RecordingInvalid, read_recording, write_recording
@@ -17,6 +18,8 @@ __all__ = [
     "Resubmission",
     "ServiceBusError",
     "SessionReceiver",
+    "every_message",
     "read_recording",
+    "send_again",
     "write_recording",
 ]

@@ -104,6 +104,11 @@ class Ledger:
         start = max(after, self.dropped)
         return [_entry(number, row) for number, row in enumerate(self._slice(start, limit), start + 1)]
 
+    def about(self, message_id: str) -> list[Entry]:
+        """Return the entries about messages of this id, in every entity, oldest first. Looks at all that are kept."""
+        rows = enumerate(self._rows, self.dropped + 1)
+        return [_entry(number, row) for number, row in rows if row[4] == message_id and row[3] is not None]
+
     def _slice(self, after: int, limit: int | None = None) -> list[Row]:
         first = after - self.dropped
         return self._rows[first : None if limit is None else first + limit]

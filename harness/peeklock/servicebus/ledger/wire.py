@@ -13,8 +13,8 @@ class EntryInvalid(ValueError):
     """A JSON value that is no ledger entry."""
 
 
-def to_json(entry: Entry) -> dict[str, Any]:
-    """Return an entry as a JSON object.
+def to_json(entry: Entry, *, content: bool = True) -> dict[str, Any]:
+    """Return an entry as a JSON object; without `content` it does not tell what a message consists of.
 
     `n`, `at`, `entity`, `event` and `details` are always there; `sequence`, `message_id`, `delivery` and `consumer` when it is
     about a message, with `message` and `sender` where the entry carries the content; `session_id` and `consumer` when it is about
@@ -33,7 +33,7 @@ def to_json(entry: Entry) -> dict[str, Any]:
             document["message_id"] = subject.message_id
             document["delivery"] = subject.delivery
             document["consumer"] = subject.consumer
-            if subject.content is not None:
+            if content and subject.content is not None:
                 document["message"] = dict(subject.content.facts())
                 document["sender"] = subject.content.sender
         case AboutSession():

@@ -13,7 +13,10 @@ const source = join(dirname(fileURLToPath(import.meta.url)), "src");
 mkdirSync(target, { recursive: true });
 const { metafile } = await esbuild.build({
   absWorkingDir: modules,
-  entryPoints: ["main.tsx", "style.css"].map((name) => ({ in: join(source, name), out: "viewer" })),
+  entryPoints: [
+    ...["main.tsx", "style.css"].map((name) => ({ in: join(source, name), out: "viewer" })),
+    ...["main.tsx", "style.css"].map((name) => ({ in: join(source, "live", name), out: "live" })),
+  ],
   outdir: target,
   nodePaths: [join(modules, "node_modules")],
   bundle: true,

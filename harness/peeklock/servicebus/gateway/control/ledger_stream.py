@@ -13,8 +13,13 @@ BATCH = 64
 """How many entries are rendered before everybody else has a turn."""
 
 
-async def follow(ledger: Ledger, after: int, ended: asyncio.Future[Any]) -> AsyncIterator[bytes]:
+async def follow(
+    ledger: Ledger, after: int, ended: asyncio.Future[Any], every: float = 0.0, *, content: bool = True
+) -> AsyncIterator[bytes]:
     """Yield the entries numbered above `after`, a line each, then each new one as it comes, until `ended` is done.
+
+    With `every`, new entries are gathered for so many seconds and come together; without `content` none tells the
+    body and properties of its message. Both make following cheap for the broker.
 
     Nothing is kept for the reader: who reads too slowly for the ledger's caps gets a line
     `{"event": "lost", "lost": <how many>, "n": <the last one of them>}` in the place of what is gone.
@@ -23,12 +28,15 @@ async def follow(ledger: Ledger, after: int, ended: asyncio.Future[Any]) -> Asyn
         entries = ledger.entries(after, BATCH)
         if not entries:
             await _news(ledger, ended)
+            if every > 0:
+                await asyncio.wait({ended}, timeout=every)
             continue
-        for entry in entries:
-            if (lost := entry.number - after - 1) > 0:
-                yield _line({"event": "lost", "lost": lost, "n": entry.number - 1})
-            after = entry.number
-            yield _line(to_json(entry))
+        lines = []
+        if (lost := entries[0].number - after - 1) > 0:
+            lines.append(_line({"event": "lost", "lost": lost, "n": entries[0].number - 1}))
+        lines += (_line(to_json(entry, content=content)) for entry in entries)
+        after = entries[-1].number
+        yield b"".join(lines)
         await asyncio.sleep(0)
 
 

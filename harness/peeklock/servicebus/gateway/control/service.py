@@ -6,12 +6,10 @@ import asyncio
 import errno
 import hmac
 import json
-from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-from peeklock.errors import PeeklockError
 from peeklock.servicebus.broker import BrokerError
 from peeklock.servicebus.gateway.certificate_names import AZURE
 from peeklock.servicebus.gateway.certificates import authority, folder
@@ -22,50 +20,21 @@ from peeklock.servicebus.gateway.metrics import CONTENT_TYPE, render
 from peeklock.servicebus.gateway.ports import Log
 from peeklock.servicebus.gateway.server import Server
 from peeklock.servicebus.http import HttpLimits, HttpListener, HttpReply, HttpRequest, HttpService
-from peeklock.servicebus.ledger import to_json
 from peeklock.servicebus.loopback import is_loopback
 from peeklock.servicebus.settings import TopologyError
 from peeklock.servicebus.store import StoreError
 from peeklock.servicebus.topology import Topology
 
 from .changes import apply
-from .ledger_stream import follow
+from .inside import MAX_WAIT, LedgerFeed, Refused, answer, number
 
 MAX_BODY = 4 << 20
-MAX_WAIT = 60.0
-DEFAULT_LIMIT = 10_000
 _PATIENCE = 3.0
 """Seconds in which handshakes have to come to an end before the clock is moved."""
 MAX_NAME = 128
 MAX_ADVANCE = 100 * 366 * 86_400.0
 """A hundred years: later on, times cannot be written any more."""
 _PORT_ERRORS = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
-
-
-class Refused(PeeklockError):
-    """An HTTP error: status, what happened, and how to fix it."""
-
-    def __init__(self, status: int, problem: str, fix: str = "") -> None:
-        super().__init__(problem, fix=fix)
-        self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerFeed:
-    """The answer that does not end: a namespace's ledger, from an entry on."""
-
-    server: Server
-    after: int
-
-    async def lines(self, gone: asyncio.Future[Any]) -> AsyncIterator[bytes]:
-        """Yield lines until the reader has gone or the namespace has."""
-        ends: set[asyncio.Future[Any]] = {gone, self.server.ended}
-        ended = asyncio.ensure_future(asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED))
-        try:
-            async for line in follow(self.server.namespace.ledger, self.after, ended):
-                yield line
-        finally:
-            ended.cancel()
 
 
 class Host(Protocol):
@@ -203,38 +172,19 @@ class ControlApi(HttpService):
                 return 204, None
             case ["POST", "namespaces", name, "reset"]:
                 return 200, {"cursor": self._server(name).administration.reset()}
-            case ["GET", "namespaces", name, "ledger"]:
-                server = self._server(name)
-                if query.get("follow", [""])[0] == "true":
-                    return 200, LedgerFeed(server, int(_number(query, "after", 0.0)))
-                return 200, await self._ledger(server, query)
-            case ["GET", "namespaces", name, "entities"]:
-                server = self._server(name)
-                return 200, {"queues": server.administration.queues(), "topics": server.administration.topics()}
-            case ["GET", "namespaces", name, "session"]:
-                entity, session_id = query.get("entity", [""])[0], query.get("id", [""])[0]
-                return 200, self._server(name).administration.session(entity, session_id)
             case ["GET", "namespaces", name, "hands"]:
-                seconds = min(_number(query, "wait", 0.0), MAX_WAIT)
+                seconds = min(number(query, "wait", 0.0), MAX_WAIT)
                 tracker = self._server(name).context.tracker
                 return 200, {"hands": await tracker.settled(seconds, query.get("principal", ()))}
             case ["PUT", "namespaces", name, "status", *path] if path:
                 status = document.get("status") if isinstance(document, dict) else None
                 self._server(name).administration.set_status("/".join(path), str(status))
                 return 200, {"status": status}
-            case ["POST", "namespaces", name, "faults"]:
-                entry = self._server(name).administration.faults().begin(document)
-                return 200, {"id": entry.id, "struck": entry.struck}
-            case ["GET", "namespaces", name, "faults"]:
-                return 200, {"faults": self._server(name).administration.faults().listing()}
-            case ["DELETE", "namespaces", name, "faults"]:
-                self._server(name).administration.faults().clear()
-                return 204, None
-            case ["DELETE", "namespaces", name, "faults", fault]:
-                self._server(name).administration.faults().end(fault)
-                return 204, None
-            case ["POST", "namespaces", name, "queues", *queue, "purge"] if queue:
-                return 200, {"purged": self._server(name).administration.purge("/".join(queue))}
+            case [_, "namespaces", name, *rest]:
+                server = self._server(name)
+                found = await answer(server.administration, method, rest, query, document, server.ended)
+                if found is not None:
+                    return found
         raise Refused(
             404, f"there is no {method} /{'/'.join(parts)}", "see the control API's page in the documentation"
         )
@@ -248,35 +198,6 @@ class ControlApi(HttpService):
         except KeyError:
             raise Refused(404, f"there is no namespace {name!r}", "PUT /namespaces/{name} makes one") from None
 
-    async def _ledger(self, server: Server, query: dict[str, list[str]]) -> dict[str, Any]:
-        after = int(_number(query, "after", 0.0))
-        wait = min(_number(query, "wait", 0.0), MAX_WAIT)
-        limit = int(_number(query, "limit", DEFAULT_LIMIT))
-        ledger = server.namespace.ledger
-        if ledger.cursor <= after and wait > 0:
-            woken = asyncio.Event()
-            forget = ledger.notify(woken.set)
-            try:
-                await asyncio.wait_for(woken.wait(), wait)
-            except TimeoutError:
-                pass
-            finally:
-                forget()
-        entries = ledger.entries(after, limit)
-        cursor = entries[-1].number if entries else max(after, ledger.cursor)
-        return {"entries": [to_json(entry) for entry in entries], "cursor": cursor, "dropped": ledger.dropped}
-
 
 def _json(status: int, document: Any) -> HttpReply:
     return HttpReply(status, json.dumps(document).encode())
-
-
-def _number(query: dict[str, list[str]], name: str, default: float) -> float:
-    text = query.get(name, [str(default)])[0]
-    try:
-        value = float(text)
-    except ValueError:
-        raise Refused(400, f"{name}={text!r} is no number", f"write {name}=0") from None
-    if not 0 <= value < 1e18:
-        raise Refused(400, f"{name}={text!r} is out of range", f"write {name}=0")
-    return value

@@ -90,6 +90,8 @@ class RestRequest:
         lowered = [part.lower() for part in self._parts]
         if self._method == "GET" and (found := self._about_itself(lowered)) is not None:
             return found
+        if lowered[0] == "$peeklock":
+            return await self._look_inside()
         if self._is_administration(lowered):
             return self._administer()
         if "messages" not in lowered[1:]:
@@ -118,6 +120,26 @@ class RestRequest:
             return HttpReply(200, text.encode(), CONTENT_TYPE)
         status, report = health([self._context], self._context.monitor, self._context.namespace.clock.now())
         return HttpReply(status, json.dumps(report).encode())
+
+    async def _look_inside(self) -> HttpReply:
+        """Answer what the control API would of this namespace, to who may manage it."""
+        # here: for the first live page
+        from peeklock.servicebus.gateway.control.inside import LedgerFeed, Refused, answer
+
+        self._authorize("", "Manage")
+        try:
+            document = json.loads(self._body) if self._body.strip() else {}
+            found = await answer(self._administration, self._method, self._parts[1:], self._query, document)
+        except (ValueError, RecursionError):
+            raise RestRefused(400, "The body is not JSON.") from None
+        except Refused as refused:
+            raise RestRefused(refused.status, str(refused)) from None
+        if found is None:
+            raise RestRefused(404, "No service is hosted at the specified address.")
+        status, told = found
+        if isinstance(told, LedgerFeed):
+            return HttpReply(200, kind="application/x-ndjson", stream=told.lines)
+        return HttpReply(status, kind="") if told is None else HttpReply(status, json.dumps(told).encode())
 
     def _is_administration(self, lowered: list[str]) -> bool:
         """Tell the administration API from the data plane, which has one address but for `messages` in it (S-82)."""

@@ -275,7 +275,7 @@ function short(queue: string): string {
   return queue.replace(/\/\$deadletterqueue$/i, " † dead letters");
 }
 
-function Facts({ rows, bad = "" }: { rows: Record<string, unknown>; bad?: string }) {
+export function Facts({ rows, bad = "" }: { rows: Record<string, unknown>; bad?: string }) {
   const shown = Object.entries(rows).filter(([, value]) => value !== undefined && value !== null && value !== "");
   return (
     <dl class="facts-list">
@@ -289,11 +289,11 @@ function Facts({ rows, bad = "" }: { rows: Record<string, unknown>; bad?: string
   );
 }
 
-function Value({ text }: { text: string }) {
+export function Value({ text }: { text: string }) {
   const value = parsed(text);
   return <Code text={typeof value === "object" && value !== null ? JSON.stringify(value, null, 2) : text || "(empty)"} />;
 }
 
-function Code({ text }: { text: ComponentChildren }) {
+export function Code({ text }: { text: ComponentChildren }) {
   return <pre class="code" tabIndex={0}>{text}</pre>;
 }

@@ -1,0 +1,88 @@
+// What the page asks of its server, in the shapes of `ui/shown.py` and `ui/namespace.py`.
+
+export interface Counts {
+  name: string;
+  active: number;
+  locked: number;
+  scheduled: number;
+  deferred: number;
+  dead_letter: number;
+  transfer_dead_letter: number;
+  status: string;
+  receivers: number;
+  rules: string[];
+}
+
+export interface Topic extends Counts {
+  subscriptions: Counts[];
+}
+
+export interface Entities {
+  queues: Counts[];
+  topics: Topic[];
+  address: string;
+  version: string;
+  /** What was done by hand, a line each. */
+  acts: string[];
+}
+
+export interface Message {
+  sequence: number;
+  message_id: string;
+  state: string;
+  deliveries: number;
+  enqueued_at: number | null;
+  reason: string;
+  description: string;
+  size: number;
+  /** Empty where the body is no text. */
+  text: string;
+  hex: string;
+  properties: Record<string, unknown>;
+  system: Record<string, unknown>;
+  annotations: Record<string, unknown>;
+}
+
+/** An entry of the ledger; `at` in seconds since 1970. */
+export interface Told {
+  n: number;
+  at: number;
+  entity: string;
+  event: string;
+  sequence?: number;
+  message_id?: string;
+  delivery?: number;
+  consumer?: string | null;
+  session_id?: string;
+  lost?: number;
+  details?: Record<string, unknown>;
+}
+
+async function ask(path: string, init?: RequestInit): Promise<unknown> {
+  let response: Response;
+  try {
+    response = await fetch(path, init);
+  } catch {
+    throw new Error("`peeklock ui` has ended: start it again, and open the link that it prints.");
+  }
+  const told = (await response.json()) as unknown;
+  if (response.ok) return told;
+  const { error, fix } = told as { error: string; fix: string };
+  throw new Error(fix ? `${error} How to fix: ${fix}` : error);
+}
+
+function query(values: Record<string, string | number>): string {
+  return new URLSearchParams(Object.entries(values).map(([key, value]) => [key, String(value)])).toString();
+}
+
+function act(path: string, body: unknown): Promise<unknown> {
+  return ask(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+}
+
+export const entities = () => ask("/api/entities") as Promise<Entities>;
+export const messages = (entity: string, from: number, most: number) => ask(`/api/messages?${query({ entity, from, most })}`) as Promise<Message[]>;
+export const history = (id: string) => ask(`/api/history?${query({ message_id: id })}`) as Promise<Told[]>;
+export const send = (body: { entity: string; message: Record<string, unknown>; scheduled_in?: string; times: number }) => act("/api/send", body) as Promise<{ sent: number }>;
+export const resubmit = (entity: string, sequences: number[] | null) => act("/api/resubmit", { entity, sequences }) as Promise<{ sent: number; left: number; to: string }>;
+export const purge = (entity: string) => act("/api/purge", { entity }) as Promise<{ purged: number }>;
+export const forget = () => act("/api/forget", {});

@@ -1,0 +1,124 @@
+// The live page: what is there on the left, what is in it in the middle, one message on the right.
+
+import { render } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { useKeys } from "../keys.ts";
+import { entities, forget, type Entities } from "./api.ts";
+import { Ask } from "./ask.tsx";
+import { Detail } from "./detail.tsx";
+import { useFeed, useLooked } from "./feed.ts";
+import { Happening } from "./happening.tsx";
+import { Messages } from "./messages.tsx";
+import { Names, Overview } from "./names.tsx";
+import { hashOf, placeOf, type Place } from "./place.ts";
+import { Send } from "./send.tsx";
+
+function App() {
+  const live = useFeed();
+  const { found, error } = useLooked(entities, "", live.version);
+  const [place, setPlace] = useState(() => placeOf(location.hash));
+  const [sending, setSending] = useState(false);
+  const [said, setSaid] = useState("");
+  useEffect(() => {
+    const follow = () => setPlace(placeOf(location.hash));
+    window.addEventListener("hashchange", follow);
+    return () => window.removeEventListener("hashchange", follow);
+  }, []);
+  function go(next: Place) {
+    location.hash = hashOf(next);
+  }
+  useKeys({
+    Escape: () => go(place.sequence ? { ...place, sequence: 0, from: place.from } : { entity: "", view: "messages", from: 0, sequence: 0 }),
+    "/": (event) => {
+      event.preventDefault();
+      document.querySelector<HTMLInputElement>(".live-middle input[type=search], .live-names input")?.focus();
+    },
+  });
+  const counts = found && [...found.queues, ...found.topics.flatMap((topic) => [topic, ...topic.subscriptions])].find((each) => each.name === place.entity);
+  const isTopic = found?.topics.some((topic) => topic.name === place.entity) ?? false;
+  return (
+    <>
+      <header class="live-top">
+        <h1>
+          <a class="brand" href="#/">Peeklock</a> <span class="file">{found?.address ?? ""}</span>
+        </h1>
+        <span class={`live-state ${live.problem ? "bad" : "good"}`} role="status">
+          {live.problem ? `✕ ${live.problem}` : "● live"}
+        </span>
+        {found?.acts.length ? <Acts found={found} said={setSaid} /> : null}
+      </header>
+      {said || error ? (
+        <p class={`live-said ${error ? "bad" : ""}`} role="status">
+          {error || said}
+          {error ? null : <button type="button" class="link" onClick={() => setSaid("")}>Dismiss</button>}
+        </p>
+      ) : null}
+      <main class={`live ${place.entity ? "inside" : ""} ${place.sequence ? "chosen" : ""}`}>
+        <Names found={found} place={place} />
+        <section class="live-middle" aria-label="Contents">
+          {place.entity ? (
+            <>
+              <div class="live-head">
+                <a class="back" href="#/" aria-label="All queues and topics">‹</a>
+                <h1>{place.entity}</h1>
+                {found && !counts ? <span class="actual">there is no such entity (any more)</span> : null}
+                <button type="button" class="primary" onClick={() => setSending(true)} disabled={place.entity.includes("/Subscriptions/")} title={place.entity.includes("/Subscriptions/") ? "messages come from its topic" : ""}>Send…</button>
+              </div>
+              <nav class="live-tabs" aria-label="Views">
+                {isTopic ? null : <Tab place={place} view="messages" text={`Messages ${counts ? counts.active + counts.locked + counts.scheduled + counts.deferred : ""}`} />}
+                {isTopic ? null : <Tab place={place} view="dead" text={`Dead letters ${counts?.dead_letter ?? ""}`} bad={Boolean(counts?.dead_letter)} />}
+                <Tab place={isTopic && place.view !== "happening" ? { ...place, view: "happening" } : place} view="happening" text="What happens" />
+              </nav>
+              {place.view === "happening" || isTopic ? (
+                <Happening entries={live.entries} entity={place.entity} />
+              ) : (
+                <Messages key={`${place.entity} ${place.view}`} place={place} go={go} version={live.version} said={setSaid} total={(place.view === "dead" ? counts?.dead_letter : counts?.active) ?? 0} />
+              )}
+            </>
+          ) : (
+            <>
+              <Overview found={found} />
+              <h2 class="live-title">What happens</h2>
+              <Happening entries={live.entries} entity="" />
+            </>
+          )}
+        </section>
+        {place.sequence ? <Detail key={`${place.entity} ${place.view} ${place.sequence}`} place={place} go={go} version={live.version} said={setSaid} /> : null}
+      </main>
+      {sending ? <Send entity={place.entity} close={(text) => { setSending(false); if (text) setSaid(text); }} /> : null}
+    </>
+  );
+}
+
+function Tab({ place, view, text, bad = false }: { place: Place; view: Place["view"]; text: string; bad?: boolean }) {
+  return (
+    <a href={hashOf({ ...place, view, from: 0, sequence: 0 })} aria-current={place.view === view ? "page" : undefined} class={bad ? "bad" : ""}>
+      {text}
+    </a>
+  );
+}
+
+function Acts({ found, said }: { found: Entities; said: (text: string) => void }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <>
+      <button type="button" onClick={() => setOpen(true)}>By hand: {found.acts.length}</button>
+      {open ? (
+        <Ask title="What was done by hand" close={() => setOpen(false)}>
+          <ol class="live-acts">{found.acts.map((text) => <li>{text}</li>)}</ol>
+          <p class="note">A scenario sends the same messages again. It holds what you have typed: look for secrets before you commit it.</p>
+          <div class="live-buttons">
+            <a class="button primary" href="/api/scenario" download="by_hand.yaml">Save as scenario</a>
+            <button type="button" onClick={() => { void forget().then(() => said("Forgotten: by hand begins anew with the next act.")); setOpen(false); }}>Forget</button>
+          </div>
+        </Ask>
+      ) : null}
+    </>
+  );
+}
+
+const root = document.getElementById("app");
+if (root) {
+  root.textContent = "";
+  render(<App />, root);
+}
