@@ -24,6 +24,8 @@ TOPOLOGY = Topology(
     queues={"jobs": Queue(max_delivery_count=2), "orders": Queue(), "big": Queue()},
     topics={"news": Topic(subscriptions={"all": Subscription()})},
 )
+REFUSED = re.compile("status of 400")
+"""What a browser itself writes to the console when a request is refused."""
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
 
@@ -86,7 +88,7 @@ def page_of(opened: Browser, served: Opened, place: str = "", size: tuple[int, i
     context = opened.new_context(viewport={"width": size[0], "height": size[1]})
     page = context.new_page()
     page.set_default_timeout(10_000)
-    page.on("console", lambda message: trouble.append(f"{message.type}: {message.text}"))
+    page.on("console", lambda told: trouble.append(told.text) if not REFUSED.search(told.text) else None)
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("dialog", lambda dialog: (trouble.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     ours = f"http://127.0.0.1:{served.port}/"
