@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from typing import Any
 
-from peeklock.servicebus.gateway.control.ledger_stream import BATCH, follow
+from peeklock.servicebus.gateway.ledger_stream import BATCH, follow
 from peeklock.servicebus.ledger import EventKind, Ledger
 
 

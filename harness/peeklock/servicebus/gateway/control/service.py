@@ -15,6 +15,7 @@ from peeklock.servicebus.gateway.certificate_names import AZURE
 from peeklock.servicebus.gateway.certificates import authority, folder
 from peeklock.servicebus.gateway.context import NamespaceContext
 from peeklock.servicebus.gateway.health import health
+from peeklock.servicebus.gateway.inside import MAX_WAIT, LedgerFeed, Refused, answer, number
 from peeklock.servicebus.gateway.loop_monitor import LoopMonitor
 from peeklock.servicebus.gateway.metrics import CONTENT_TYPE, render
 from peeklock.servicebus.gateway.ports import Log
@@ -26,7 +27,6 @@ from peeklock.servicebus.store import StoreError
 from peeklock.servicebus.topology import Topology
 
 from .changes import apply
-from .inside import MAX_WAIT, LedgerFeed, Refused, answer, number
 
 MAX_BODY = 4 << 20
 _PATIENCE = 3.0

@@ -19,6 +19,7 @@ from peeklock.servicebus.broker import Consumer, Message, Queue
 from peeklock.servicebus.gateway.administration import Administration
 from peeklock.servicebus.gateway.context import NamespaceContext
 from peeklock.servicebus.gateway.health import health
+from peeklock.servicebus.gateway.inside import LedgerFeed, Refused, answer
 from peeklock.servicebus.gateway.metrics import CONTENT_TYPE, render
 from peeklock.servicebus.gateway.tracking import tracked
 from peeklock.servicebus.http import HttpReply, HttpRequest
@@ -123,9 +124,6 @@ class RestRequest:
 
     async def _look_inside(self) -> HttpReply:
         """Answer what the control API would of this namespace, to who may manage it."""
-        # here: for the first live page
-        from peeklock.servicebus.gateway.control.inside import LedgerFeed, Refused, answer
-
         self._authorize("", "Manage")
         try:
             document = json.loads(self._body) if self._body.strip() else {}
