@@ -35,7 +35,7 @@ export function Happening({ entries, entity }: { entries: readonly Told[]; entit
           ))}
         </ol>
       ) : (
-        <p class="nothing">{filter ? "Nothing of that kind has happened since the page was opened." : "Nothing has happened since the page was opened. What does is here at once."}</p>
+        <p class="nothing">{filter ? "Nothing of that kind has happened since the page was opened." : "Nothing has happened since the page was opened. New events appear here."}</p>
       )}
     </>
   );

@@ -77,7 +77,7 @@ export function Messages({ place, go, version, said, total }: Props) {
                 <th scope="col" class="number">Seq</th>
                 <th scope="col">Message</th>
                 <th scope="col">{dead ? "Reason" : "State"}</th>
-                <th scope="col" class="number">Tries</th>
+                <th scope="col" class="number">Deliveries</th>
                 <th scope="col">{dead ? "Since" : "Enqueued"}</th>
               </tr>
             </thead>
