@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 from peeklock.connection_strings import parts_of
 from peeklock.engine.functions import Functions
-from peeklock.scenario.model import Header, Scenario, walk
-from peeklock.scenario.values import Scope, is_template, resolve
+from peeklock.scenario.model import Scenario, walk
+from peeklock.scenario.values import Scope, is_template, references, resolve
 from peeklock.stack.backend import Endpoints, EnvironmentSpec, Ports
 from peeklock.stack.faults import KINDS
 from peeklock.stack.names.names import Names
@@ -25,7 +24,6 @@ from peeklock.standins import Surroundings
 from peeklock.supervision.commands import Commands
 
 _KINDS = ("postgres", "blobs", "servicebus")
-_WORD = re.compile(r"\w+")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -67,15 +65,13 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
         )
 
     definition = {key: scenario.document.data.get(key) for key in ("stack", "services")}
-    definition["names"] = _names_in(definition, header)
+    definition["names"] = _names_of(scenario)
     definition["folder"] = str(scenario.path.parent)
     definition["private"] = private = needs_private_stack(scenario)
     definition["clock"] = movable = moves_clock(scenario)
     definition["relayed"] = relayed = needs_relay(scenario)
     definition["lasting"] = lasting = scenario.ends_dependencies()
     definition["answers"] = _places_of_answers(scenario)
-    if "${scenario." in json.dumps(definition, default=str):
-        definition["scenario"] = (header.scenario, scenario.path.name)
     key = hashlib.sha256(json.dumps(definition, sort_keys=True, default=str).encode()).hexdigest()[:16]
     return EnvironmentSpec(
         scenario.path.stem,
@@ -93,16 +89,20 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
     )
 
 
-def _names_in(definition: Mapping[str, Any], header: Header) -> dict[str, Any]:
-    """Return the `vars` and `secrets` that a stack and its services mention, and those that these mention."""
-    known = {**header.vars, **header.secrets}
+def _names_of(scenario: Scenario) -> dict[str, Any]:
+    """Return what services and stand-ins refer to of a file's own names, directly or through each other: `vars` and `secrets` as
+    they are written, and what `scenario` tells."""
+    header, stack = scenario.header, scenario.document.data.get("stack") or {}
+    answers = (answer for each in header.stack.http.values() for route in each.routes for answer in route.answers)
+    templates = [answer.template.read_text("utf-8", "replace") for answer in answers if answer.template is not None]
+    known = {**header.vars, **header.secrets, "scenario": [header.scenario, scenario.path.name]}
     found: dict[str, Any] = {}
-    mentioned = [json.dumps(definition, default=str)]
-    while mentioned:
-        words = set(_WORD.findall(mentioned.pop()))
-        new = {name: raw for name, raw in known.items() if name in words and name not in found}
+    referring = [scenario.document.data.get("services"), stack.get("openai"), stack.get("http"), templates]
+    while referring:
+        roots = {reference.root for _, reference in references(referring.pop())}
+        new = {name: raw for name, raw in known.items() if name in roots and name not in found}
         found |= new
-        mentioned += [json.dumps(raw, default=str) for raw in new.values()]
+        referring += new.values()
     return found
 
 
