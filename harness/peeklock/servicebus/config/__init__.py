@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from .file import load_namespaces
 from .official import parse_config, read_config
+from .text import read_text
 
-__all__ = ["load_namespaces", "parse_config", "read_config"]
+__all__ = ["load_namespaces", "parse_config", "read_config", "read_text"]
