@@ -66,11 +66,7 @@ def _python() -> Finding:
 def _embedded() -> Iterator[Finding]:
     yield _tool("embedded", "postgres", lambda: f"{postgres().version} at {postgres().bin}")
     yield _tool("embedded", "node", lambda: f"{node().version} at {node().node}")
-    if azurite_is_made():
-        yield Finding("embedded", "azurite", "ok", f"made, in {cache_dir()}")
-    else:
-        text = "not made yet: the first run fetches it from npm, about 20 s"
-        yield Finding("embedded", "azurite", "note", text, "peeklock setup")
+    yield _made("embedded", "azurite", azurite_is_made, "the first run fetches it from npm, about 20 s")
 
 
 def _containers() -> Iterator[Finding]:
@@ -102,7 +98,7 @@ def _chosen(root: Path) -> Finding:
     try:
         backend, why = choose_backend("auto", root)
     except PeeklockError as error:
-        return Finding("machine", "backend", "lacks", error.problem, error.fix or f"one of {', '.join(BACKENDS)}")
+        return Finding("machine", "backend", "lacks", _said(error), error.fix or f"one of {', '.join(BACKENDS)}")
     return Finding("machine", "backend", "ok", f"auto is {backend}: {why}")
 
 
@@ -120,10 +116,7 @@ def _options() -> Iterator[Finding]:
             yield Finding("options", extra, "note", f"not installed: {', '.join(missing)}", fix)
         else:
             yield Finding("options", extra, "ok", "installed")
-    if bundle.found() is None:
-        yield Finding("options", "report.html", "note", "its viewer is not made yet", "peeklock setup")
-    else:
-        yield Finding("options", "report.html", "ok", "every run writes one")
+    yield _made("options", "viewer", lambda: bundle.found() is not None, "runs write no report.html")
 
 
 def _extras() -> dict[str, list[str]]:
@@ -190,4 +183,18 @@ def _tool(group: str, name: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(group, name, "ok", look())
     except PeeklockError as error:
-        return Finding(group, name, "lacks", error.problem, error.fix)
+        return Finding(group, name, "lacks", _said(error), error.fix)
+
+
+def _made(group: str, name: str, is_made: Callable[[], bool], without: str) -> Finding:
+    try:
+        made = is_made()
+    except PeeklockError as error:
+        return Finding(group, name, "lacks" if group in BACKENDS else "note", _said(error), error.fix)
+    if made:
+        return Finding(group, name, "ok", "made")
+    return Finding(group, name, "note", f"not made yet: {without}", "peeklock setup")
+
+
+def _said(error: PeeklockError) -> str:
+    return "; ".join(part for part in (error.problem, error.where, error.actual) if part)
