@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -42,20 +43,37 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def page_at(opened: Browser, path: Path, place: str = "", size: tuple[int, int] = (1440, 900)) -> Iterator[Page]:
-    """Open a file; fail when anything is written to the console meanwhile, or thrown, or asked of a network."""
+def page_watched(
+    opened: Browser, ours: str, size: tuple[int, int] = (1440, 900), expected: str | None = None
+) -> Iterator[Page]:
+    """A page; fails when anything is written to its console, or thrown, or asked of another address than `ours`.
+
+    `expected`: a regular expression for lines of the console that the browser writes by itself.
+    """
     trouble: list[str] = []
     context = opened.new_context(viewport={"width": size[0], "height": size[1]})
     page = context.new_page()
     page.set_default_timeout(10_000)
-    page.on("console", lambda message: trouble.append(f"{message.type}: {message.text}"))
+
+    def told(text: str) -> None:
+        if expected is None or not re.search(expected, text):
+            trouble.append(text)
+
+    page.on("console", lambda message: told(message.text))
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("dialog", lambda dialog: (trouble.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    page.on("request", lambda request: trouble.append(request.url) if not request.url.startswith("file:") else None)
-    page.goto(path.as_uri() + place)
+    page.on("request", lambda request: trouble.append(request.url) if not request.url.startswith(ours) else None)
     yield page
     context.close()
     assert trouble == []
+
+
+@contextmanager
+def page_at(opened: Browser, path: Path, place: str = "", size: tuple[int, int] = (1440, 900)) -> Iterator[Page]:
+    """Open a file, which asks no network."""
+    with page_watched(opened, "file:", size) as page:
+        page.goto(path.as_uri() + place)
+        yield page
 
 
 def modules() -> Path:

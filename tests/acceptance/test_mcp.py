@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import mcp
 import pytest
 
 from peeklock.supervision import process_tree
@@ -20,7 +21,6 @@ from tests.acceptance.conftest import PEEKLOCK, environment
 from tests.acceptance.test_kill import WAITING, wait_for
 from tests.acceptance.test_run import SECRET_SHAPES
 
-mcp = pytest.importorskip("mcp")
 MARKER = "PEEKLOCK_MCP_TEST"
 
 
@@ -124,8 +124,6 @@ def test_the_language_is_looked_up(project: Path) -> None:
 @pytest.mark.skipif(not process_tree.LINUX, reason="processes are found in /proc")
 def test_a_run_ends_with_its_time_its_call_and_its_server(project: Path) -> None:
     """Nothing of it is left: no run, no service, no database."""
-    with (project / "scenarios" / "doubling.yaml").open("a", encoding="utf-8") as file:
-        file.write("")
     path = project / "scenarios" / "doubling.yaml"
     path.write_text(
         path.read_text(encoding="utf-8").replace("cases:\n", "cases:\n" + WAITING.format(name="waits", seconds=60), 1),
@@ -139,12 +137,12 @@ def test_a_run_ends_with_its_time_its_call_and_its_server(project: Path) -> None
         return len(marked(marker)) <= 1
 
     async def until_services_run(run: int) -> None:
-        for _ in range(300):
-            events = project / ".peeklock" / f"run-{run}" / "events.ndjson"
-            if events.exists() and "CaseStarted" in events.read_text(encoding="utf-8"):
-                return
-            await asyncio.sleep(0.1)
-        raise AssertionError("no case began")
+        events = project / ".peeklock" / f"run-{run}" / "events.ndjson"
+
+        def begun() -> bool:
+            return events.exists() and "CaseStarted" in events.read_text(encoding="utf-8")
+
+        await asyncio.to_thread(wait_for, begun, lambda: "no case began", 30.0)
 
     async def drive() -> None:
         async with assistant(project, marker) as it:

@@ -17,14 +17,14 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from peeklock.servicebus import Client, Emulator, OutgoingMessage, Queue, Subscription, Topic, Topology
-from tests.acceptance.browser import browser, chromium, serious_faults
+from tests.acceptance.browser import browser, chromium, page_watched, serious_faults
 from tests.acceptance.conftest import PEEKLOCK, Run, environment
 
 TOPOLOGY = Topology(
     queues={"jobs": Queue(max_delivery_count=2), "orders": Queue(), "big": Queue()},
     topics={"news": Topic(subscriptions={"all": Subscription()})},
 )
-REFUSED = re.compile("status of 400")
+REFUSED = "status of 400"
 """What a browser itself writes to the console when a request is refused."""
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 
@@ -83,23 +83,14 @@ def client(served: Opened) -> Iterator[Client]:
 
 @contextmanager
 def page_of(opened: Browser, served: Opened, place: str = "", size: tuple[int, int] = (1440, 900)) -> Iterator[Page]:
-    """The page, let in by its link; fails when anything is written to the console meanwhile, or asked of others."""
-    trouble: list[str] = []
-    context = opened.new_context(viewport={"width": size[0], "height": size[1]})
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    page.on("console", lambda told: trouble.append(told.text) if not REFUSED.search(told.text) else None)
-    page.on("pageerror", lambda error: trouble.append(str(error)))
-    page.on("dialog", lambda dialog: (trouble.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    """The page, let in by its link; watched."""
     ours = f"http://127.0.0.1:{served.port}/"
-    page.on("request", lambda request: trouble.append(request.url) if not request.url.startswith(ours) else None)
-    page.goto(served.link)
-    expect(page.locator(".live-state")).to_have_text("● live")
-    if place:
-        page.goto(ours + place)
-    yield page
-    context.close()
-    assert trouble == []
+    with page_watched(opened, ours, size, REFUSED) as page:
+        page.goto(served.link)
+        expect(page.locator(".live-state")).to_have_text("● live")
+        if place:
+            page.goto(ours + place)
+        yield page
 
 
 def bury(client: Client, count: int = 1, body: bytes = b'{"order": 7}', **facts: str) -> None:

@@ -1,6 +1,6 @@
 // What earlier runs tell of a case: whether it can be relied on.
 
-import type { Head, Result } from "./model.ts";
+import type { Head } from "./model.ts";
 
 const GOOD = new Set(["passed"]);
 
@@ -20,9 +20,4 @@ export function mixed(cases: readonly Head[]): Set<string> {
 
 export function idOf(head: Pick<Head, "file" | "name">): string {
   return `${head.file}::${head.name}`;
-}
-
-/** The run in which it passed last, before this one. */
-export function lastPassed(history: readonly Result[]): Result | undefined {
-  return history.findLast(([, outcome]) => outcome === "passed");
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { flaky, lastPassed, mixed } from "../src/history.ts";
+import { flaky, mixed } from "../src/history.ts";
 import type { Head, Outcome, Result } from "../src/model.ts";
 
 function head(outcome: Outcome, ...before: Result[1][]): Head {
@@ -19,8 +19,4 @@ test("one that went both ways in one run is flaky", () => {
   assert.ok(flaky(head("passed", "flaky", "passed")));
   assert.deepEqual([...mixed([head("passed"), head("failed")])], ["a.yaml::one"]);
   assert.deepEqual([...mixed([head("passed"), head("skipped")])], []);
-});
-
-test("the last run in which it passed is the newest of them", () => {
-  assert.equal(lastPassed(head("failed", "passed", "passed", "failed").history)?.[0], "run-2");
 });
