@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import difflib
 import json
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -17,6 +14,7 @@ from peeklock.engine.events import CaseFinished, Durations
 from peeklock.engine.failure import Failure, Moment
 from peeklock.engine.timeline import timeline
 from peeklock.errors import PeeklockError
+from peeklock.reports.html.case_data import unpacked
 from peeklock.reports.html.record import read_heads, read_stories
 from peeklock.scenario.matchers import Mismatch
 from peeklock.servicebus.ledger import AboutEntity, AboutMessage, AboutSession, Entry, EventKind, Subject
@@ -197,16 +195,11 @@ def _story(packed: str, folder: Path) -> dict[str, Any]:
     if not packed:
         return {}
     try:
-        inflater = zlib.decompressobj()
-        text = inflater.decompress(base64.b64decode(packed), _LONGEST_STORY)
-        if inflater.unconsumed_tail:
-            raise ValueError("it is too long")
-        story = json.loads(text)
-    except (ValueError, zlib.error, binascii.Error) as error:
+        return unpacked(packed)
+    except ValueError as error:
         raise PeeklockError(
             "the record of this case cannot be read", where=str(folder), actual=str(error), fix="run the case again"
         ) from None
-    return story if isinstance(story, dict) else {}
 
 
 def _failure_json(failure: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,8 @@ LONGEST_LINE = 4 << 10
 LONGEST_TEXT = 4 << 20
 """Characters of all bodies and lines of a case; where they are more, each is cut to `SHORT`."""
 SHORT = 512
+LONGEST_STORY = 256 << 20
+"""Bytes of a story that is unpacked; what is longer was not written here."""
 
 T = TypeVar("T")
 Redact = Callable[[str], str]
@@ -226,3 +228,18 @@ def packed(data: Mapping[str, Any]) -> str:
     """Return data as JSON, deflated, in base64."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return base64.b64encode(zlib.compress(text.encode("utf-8", errors="replace"), 6)).decode()
+
+
+def unpacked(text: str) -> dict[str, Any]:
+    """Return the data that `packed` has packed. Raises `ValueError`."""
+    try:
+        inflater = zlib.decompressobj()
+        whole = inflater.decompress(base64.b64decode(text, validate=True), LONGEST_STORY)
+        if not inflater.eof:
+            raise ValueError("it is too long" if inflater.unconsumed_tail else "its end is missing")
+        data = json.loads(whole)
+    except (zlib.error, RecursionError) as error:
+        raise ValueError(str(error)) from None
+    if not isinstance(data, dict):
+        raise ValueError("it is no story")
+    return data

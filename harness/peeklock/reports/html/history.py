@@ -71,15 +71,16 @@ def read(path: Path) -> Results | None:
 
 
 def _earlier(folder: Path) -> Results:
-    own = _number(folder)
+    own = number_of(folder)
     for path in sorted(
-        (each for each in folder.parent.glob("run-*") if _number(each) < own), key=_number, reverse=True
+        (each for each in folder.parent.glob("run-*") if number_of(each) < own), key=number_of, reverse=True
     ):
         if (known := read(path / NAME)) is not None:
             return known
     return {}
 
 
-def _number(folder: Path) -> int:
-    found = re.fullmatch(r"run-(\d+)", folder.name)
+def number_of(folder: Path) -> int:
+    """Return the number of a run by its folder; -1 where it is no run's."""
+    found = re.fullmatch(r"run-(\d{1,9})", folder.name)
     return int(found[1]) if found else -1

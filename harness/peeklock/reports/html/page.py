@@ -11,6 +11,7 @@ from peeklock import __version__
 from peeklock.reports.html.bundle import Bundle
 from peeklock.reports.html.case_data import packed
 from peeklock.reports.html.history import Result, key_of, results_before
+from peeklock.reports.html.last_passed import last_passed
 from peeklock.reports.html.record import Recorded, read_heads, read_stories
 
 NAME = "report.html"
@@ -24,7 +25,14 @@ def write_page(folder: Path, bundle: Bundle) -> Path:
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
     )
-    run = {**recorded.run, "version": __version__, "root": _root(folder)}
+    history = _history(folder, recorded)
+    passed, passing_stories = last_passed(folder, recorded.heads, history)
+    shown = {
+        "run": {**recorded.run, "version": __version__, "root": _root(folder)},
+        "cases": recorded.heads,
+        "history": history,
+        "passed": passed,
+    }
     target = folder / NAME
     unfinished = folder / f"{NAME}.part"
     with unfinished.open("w", encoding="utf-8") as page:
@@ -36,9 +44,11 @@ def write_page(folder: Path, bundle: Bundle) -> Path:
             f"<style>{style}</style>\n"
             '<div id="app"><noscript>This page needs JavaScript to show the run.</noscript></div>\n'
         )
-        page.write(_block("run", packed({"run": run, "cases": recorded.heads, "history": _history(folder, recorded)})))
+        page.write(_block("run", packed(shown)))
         for number, story in enumerate(read_stories(folder)):
             page.write(_block(f"story-{number}", story))
+        for number, story in enumerate(passing_stories):
+            page.write(_block(f"passed-{number}", story))
         page.write(f"<script>{script}</script>\n</html>\n")
     unfinished.replace(target)
     return target

@@ -80,10 +80,16 @@ def read_heads(folder: Path) -> Recorded:
 
 def read_stories(folder: Path) -> Iterator[str]:
     """Yield the packed story of each case, in the order of the heads; an empty text where there is none. Raises `OSError`."""
+    for _, story in read_cases(folder):
+        yield story
+
+
+def read_cases(folder: Path) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield the head of each case with its packed story. Raises `OSError`."""
     for line in _lines(folder):
         if isinstance(line.get("case"), dict):
             story = line.get("story", "")
-            yield story if isinstance(story, str) else ""
+            yield line["case"], story if isinstance(story, str) else ""
 
 
 def _lines(folder: Path) -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { context } from "./assistant.ts";
 import { MARKS } from "./cases.tsx";
 import { Chart } from "./chart.tsx";
+import { Compare } from "./compare_list.tsx";
 import { Copy, save } from "./copy.tsx";
 import { Cursor } from "./cursor.ts";
 import { loadStory } from "./data.ts";
@@ -25,6 +26,7 @@ type Tab = "steps" | "lanes" | "details";
 
 export function Case({ head, number, back }: { head: Head; number: number; back: string }) {
   const [story, setStory] = useState<Story | null>(null);
+  const [comparing, setComparing] = useState(false);
   useEffect(() => {
     let current = true;
     setStory(null);
@@ -51,6 +53,11 @@ export function Case({ head, number, back }: { head: Head; number: number; back:
           {span(total(head) * 1000)} · waiting {span(head.seconds[1] * 1000)}
         </span>
         <span class="actions">
+          {story && head.passed && head.passed[1] !== null ? (
+            <button type="button" aria-pressed={comparing} onClick={() => setComparing(!comparing)}>
+              Compare with {head.passed[0]} (passed)
+            </button>
+          ) : null}
           {story?.failure || story?.reason ? (
             <>
               <Copy label="Copy for an issue" text={() => markdown(head, story)} />
@@ -65,12 +72,12 @@ export function Case({ head, number, back }: { head: Head; number: number; back:
           ) : null}
         </span>
       </header>
-      {story ? <Panes head={head} story={story} back={back} /> : <p class="nothing">…</p>}
+      {story ? <Panes head={head} story={story} back={back} comparing={comparing} /> : <p class="nothing">…</p>}
     </main>
   );
 }
 
-function Panes({ head, story, back }: { head: Head; story: Story; back: string }) {
+function Panes({ head, story, back, comparing }: { head: Head; story: Story; back: string; comparing: boolean }) {
   const [selected, select] = useState("");
   const [tab, setTab] = useState<Tab>("steps");
   const messages = useMemo(() => lives(story.entries), [story]);
@@ -79,6 +86,10 @@ function Panes({ head, story, back }: { head: Head; story: Story; back: string }
   const notices = useMemo(() => (head.outcome === "passed" ? [] : noticed(story, messages)), [story]);
   const film = useMemo(() => new Film(story, messages), [story]);
   const cursor = useMemo(() => new Cursor(drawn.end), [story]);
+  const [passedIn, passed] = head.passed ?? ["", null];
+  useEffect(() => {
+    if (comparing) setTab("lanes");
+  }, [comparing]);
   function choose(id: string, at?: number) {
     select(id);
     if (at !== undefined) cursor.set(at);
@@ -123,19 +134,28 @@ function Panes({ head, story, back }: { head: Head; story: Story; back: string }
           ) : null}
         </div>
       ) : null}
+      {passedIn && passed === null ? (
+        <p class="cause muted">It passed in {passedIn}, whose story had no room in this page (20 stories, 4 MiB): run this case alone to compare the two.</p>
+      ) : null}
       {head.left_out ? <p class="cause muted">Only how this case ended was kept: the run had very many that passed.</p> : null}
       <nav class="tabs" aria-label="Panes">
         {(["steps", "lanes", "details"] as Tab[]).map((name) => (
           <button type="button" aria-pressed={tab === name} onClick={() => setTab(name)}>
-            {name}
+            {comparing && name === "lanes" ? "compare" : name}
           </button>
         ))}
       </nav>
       <div class={`panes show-${tab}`}>
         <Steps story={story} selected={selected} select={choose} />
         <div class="middle">
-          <Chart layout={drawn} film={film} cursor={cursor} selected={selected} select={choose} />
-          <Happened rows={rows} selected={selected} select={choose} />
+          {comparing && passed !== null ? (
+            <Compare run={passedIn} story={passed} head={head} rows={rows} selected={selected} select={choose} />
+          ) : (
+            <>
+              <Chart layout={drawn} film={film} cursor={cursor} selected={selected} select={choose} />
+              <Happened rows={rows} selected={selected} select={choose} />
+            </>
+          )}
         </div>
         <Details head={head} story={story} lives={messages} selected={selected} select={choose} />
       </div>

@@ -1,6 +1,6 @@
 // The data of the page: blocks of deflated JSON, each unpacked when it is looked at.
 
-import { whole, type Head, type Result, type Run, type Story } from "./model.ts";
+import { whole, type Head, type Passed, type Result, type Run, type Story } from "./model.ts";
 
 export async function unpack(id: string): Promise<unknown> {
   const text = document.getElementById(id)?.textContent;
@@ -11,11 +11,12 @@ export async function unpack(id: string): Promise<unknown> {
 }
 
 export async function loadRun(): Promise<{ run: Run; cases: Head[] }> {
-  const { run, cases, history } = (await unpack("run")) as { run: Run; cases: Head[]; history: Result[][] };
-  return { run, cases: cases.map((head, number) => ({ ...head, history: history[number] ?? [] })) };
+  const { run, cases, history, passed } = (await unpack("run")) as { run: Run; cases: Head[]; history: Result[][]; passed: (Passed | null)[] };
+  return { run, cases: cases.map((head, number) => ({ ...head, history: history[number] ?? [], passed: passed[number] ?? null })) };
 }
 
-export async function loadStory(number: number): Promise<Story | null> {
-  const told = (await unpack(`story-${number}`)) as Partial<Story> | null;
+/** The story of a case of this run, or of the one that it is compared with. */
+export async function loadStory(number: number, kind: "story" | "passed" = "story"): Promise<Story | null> {
+  const told = (await unpack(`${kind}-${number}`)) as Partial<Story> | null;
   return told && whole(told);
 }

@@ -25,13 +25,7 @@ export function Happened({ rows, selected, select }: { rows: Row[]; selected: st
       <div class="events" ref={box} tabIndex={0} role="region" aria-label="Events in time order">
         {shown.slice(0, most).map((row) => (
           <button type="button" class={`event ${row.alarming ? "alarming" : ""} ${row.id === selected ? "selected" : ""}`} onClick={() => select(row.id, row.at)}>
-            <span class="at">{moment(row.at)}</span>
-            <span class="actor">{row.actor}</span>
-            <span class="text">
-              {row.alarming ? <b aria-label="trouble">✕ </b> : null}
-              {row.text}
-              {row.times > 1 ? <b> ×{row.times}</b> : null}
-            </span>
+            <Told row={row} />
           </button>
         ))}
         {shown.length > most ? (
@@ -41,5 +35,19 @@ export function Happened({ rows, selected, select }: { rows: Row[]; selected: st
         ) : null}
       </div>
     </section>
+  );
+}
+
+export function Told({ row }: { row: Row }) {
+  return (
+    <>
+      <span class="at">{moment(row.at)}</span>
+      <span class="actor">{row.actor}</span>
+      <span class="text">
+        {row.alarming ? <b aria-label="trouble">✕ </b> : null}
+        {row.text}
+        {row.times > 1 ? <b> ×{row.times}</b> : null}
+      </span>
+    </>
   );
 }

@@ -15,6 +15,8 @@ export interface Head {
   left_out?: boolean;
   /** The oldest first. */
   history: Result[];
+  /** Of a case that failed. */
+  passed: Passed | null;
 }
 
 export interface Run {
@@ -31,6 +33,9 @@ export interface Run {
 
 /** A run before this one, how the case ended in it (`flaky` when both ways), and its seconds. */
 export type Result = [run: string, outcome: Outcome | "flaky", seconds: number];
+
+/** The last run in which the case passed, and the number of its story; null for one that had no room in the page. */
+export type Passed = [run: string, story: number | null];
 
 /** At, actor, text, alarming. */
 export type Moment = [number, string, string, 0 | 1];

@@ -9,7 +9,7 @@ import { noticed } from "../src/noticed.ts";
 import { chromeTrace } from "../src/trace.ts";
 import { born, entry, story } from "./story.ts";
 
-const HEAD: Head = { file: "a.yaml", name: "one", outcome: "failed", repeat: 0, covers: [], tags: [], seconds: [0, 0, 1], why: "", history: [] };
+const HEAD: Head = { file: "a.yaml", name: "one", outcome: "failed", repeat: 0, covers: [], tags: [], seconds: [0, 0, 1], why: "", history: [], passed: null };
 
 function trace(told: Partial<Story>) {
   const whole = story(told);

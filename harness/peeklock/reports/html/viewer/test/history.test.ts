@@ -5,7 +5,7 @@ import type { Head, Outcome, Result } from "../src/model.ts";
 
 function head(outcome: Outcome, ...before: Result[1][]): Head {
   const history = before.map((each, index): Result => [`run-${index + 1}`, each, 1]);
-  return { file: "a.yaml", name: "one", outcome, repeat: 0, covers: [], tags: [], seconds: [0, 0, 1], why: "", history };
+  return { file: "a.yaml", name: "one", outcome, repeat: 0, covers: [], tags: [], seconds: [0, 0, 1], why: "", history, passed: null };
 }
 
 test("a case is flaky when it went there and back over the runs, not when it broke or was mended", () => {
