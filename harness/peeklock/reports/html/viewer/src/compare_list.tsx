@@ -49,8 +49,8 @@ export function Compare({ run, story, head, rows, selected, select }: Props) {
         {before === null ? <p class="nothing">…</p> : before === "unreadable" ? <p class="nothing">What {run} kept of this case cannot be read.</p> : null}
         {Array.isArray(before) ? (
           <div class="both heads">
-            <b class="mark passed">✓ {run} passed</b>
-            <b class={`mark ${head.outcome}`}>✕ this run</b>
+            <b class="mark passed">− {run}: passed</b>
+            <b class={`mark ${head.outcome}`}>+ this run: {head.outcome}</b>
           </div>
         ) : null}
         {Array.isArray(before) && first < 0 ? <p class="nothing">The same events in both. What differs is a value in one of them: see the steps.</p> : null}
