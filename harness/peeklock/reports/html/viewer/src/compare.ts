@@ -17,7 +17,7 @@ const VOLATILE: [RegExp, string | ((...found: string[]) => string)][] = [
   [/\b\d\d:\d\d:\d\d(?:[.,]\d+)?/g, "<time>"],
   [/(\bdelivery \d+ to [^\s]{1,200}?)\.\d+$/g, "$1"],
   [/([\w.-]{1,40})(=|": ?)("[^"]*"|[^\s,;)}\]]+)/g, (all, name, sign) => (NAMES.test(name!) ? `${name}${sign}<value>` : all!)],
-  [/\b(seq|sequence|number|port|pid|process) ([#[]?)\d+/gi, "$1 $2<number>"],
+  [/\b(seq|sequence|sequence number|port|pid|process) ([#[]?)\d+/gi, "$1 $2<number>"],
   [/([\w\]]):\d{4,5}\b/g, "$1:<port>"],
   [/\/\d+(?=[/?#\s]|$)/g, "/<id>"],
   [/\b\d+(?:\.\d+)? ?(?:µs|us|ns|ms|s|sec|seconds?|min|minutes?)\b/g, "<duration>"],

@@ -33,6 +33,7 @@ test("what is another in each run is the same event", () => {
     ["GET /jobs/5a0c1f7e-0d4e-4b8e-9d55-1f2a3b4c5d6e → 404", "GET /jobs/00000000-1111-4222-8333-444444444444 → 404"],
     ["GET /jobs/17?full=1 → 200", "GET /jobs/4?full=1 → 200"],
     ["listening on 127.0.0.1:41873", "listening on 127.0.0.1:5012"],
+    ["peeked sequence number 3", "peeked sequence number 12"],
     ["done job_id=a1 took=0.31", "done job_id=b7 took=2.5"],
     ['sent {"jobId": "x", "n": 1}', 'sent {"jobId": "y", "n": 1}'],
     ["at 2026-11-28T04:53:20.123Z after 12 ms", "at 2026-11-27T23:59:59Z after 1.4 s"],
@@ -45,6 +46,7 @@ test("what tells of another outcome is another event", () => {
   for (const [one, other] of [
     ["POST /jobs → 202", "POST /jobs → 500"],
     ["doubled=4", "doubled=5"],
+    ["got number 4", "got number 5"],
     ["delivered seq 3 · delivery 1 to worker.0", "delivered seq 3 · delivery 2 to worker.0"],
     ["exited, code 1", "exited, code 0"],
     ["GET /jobs/1 → 404", "GET /users/1 → 404"],
