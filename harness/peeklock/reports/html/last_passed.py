@@ -51,7 +51,8 @@ def last_passed(
 def _before(folder: Path, runs: Iterable[str]) -> list[str]:
     """The runs before the one in `folder`, the newest first. What a file of history names need not be a run."""
     numbers = {run: number_of(Path(run)) for run in runs if run == Path(run).name}
-    return sorted((run for run in numbers if 0 <= numbers[run] < number_of(folder)), key=numbers.__getitem__)[::-1]
+    earlier = (run for run in numbers if 0 <= numbers[run] < number_of(folder))
+    return sorted(earlier, key=numbers.__getitem__, reverse=True)
 
 
 def _passing(folder: Path, wanted: set[str]) -> Iterator[tuple[str, str]]:
