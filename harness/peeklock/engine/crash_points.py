@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from peeklock.engine.ledger import Ledger
+from peeklock.engine.ledger import Ledger, consumer_of
 from peeklock.engine.waiting import Signal
 from peeklock.errors import PeeklockError
 from peeklock.servicebus.ledger import Entry, EventKind
@@ -29,9 +29,14 @@ class CrashAt:
     on: str = ""
     message_id: str | None = None
     log: str = ""
+    nth: int = 1
+    """Which of them, counted from the moment in which the point is set."""
+    by: str | None = None
+    """The service whose operation or message it is; None: anybody's."""
 
     def __str__(self) -> str:
-        return f"its log event {self.log}" if self.log else f"{self.on} on {self.queue}"
+        what = f"its log event {self.log}" if self.log else f"{self.on} on {self.queue}"
+        return what + (f" by {self.by}" if self.by else "") + (f", number {self.nth}" if self.nth > 1 else "")
 
 
 @dataclass
@@ -72,7 +77,7 @@ class CrashPoints:
         cursor = ledger.cursor
         release: Callable[[], None] = _nothing
         if operation := point.held:
-            release = self._environment.hold(at.queue, operation, at.message_id)
+            release = self._environment.hold(at.queue, operation, at.message_id, at.nth, at.by)
         self._points.append(point)
         thread = threading.Thread(
             target=self._watch, args=(point, cursor, logged, release), name=f"crash-{service}", daemon=True
@@ -114,18 +119,20 @@ class CrashPoints:
 
     def _await(self, point: CrashPoint, cursor: int, logged: int) -> bool:
         """Return True when the moment has come, False when the case is over first."""
+        still = 1 if point.at.on in HELD else point.at.nth  # of what is held, the emulator counts
         while True:
             seen = self._signal.count
             entries, cursor = self._environment.ledger(cursor)
             lines, logged = self._environment.services.logs(logged)
-            if any(_is_meant(point, entry) for entry in entries):
-                return True
-            if point.at.log and any(
-                point.service in (line.service, f"{line.service}.{line.replica}")
-                and line.record is not None
-                and line.record.get("event") == point.at.log
-                for line in lines
-            ):
+            still -= sum(_is_meant(point, entry) for entry in entries)
+            if point.at.log:
+                still -= sum(
+                    point.service in (line.service, f"{line.service}.{line.replica}")
+                    and line.record is not None
+                    and line.record.get("event") == point.at.log
+                    for line in lines
+                )
+            if still <= 0:
                 return True
             if self._over.is_set():
                 return False
@@ -148,8 +155,17 @@ def _is_meant(point: CrashPoint, entry: Entry) -> bool:
     if entry.entity != at.queue or at.message_id not in (None, entry.message_id):
         return False
     if entry.event is EventKind.FAULT and (details.get("fault"), details.get("phase")) == ("hold", "strike"):
-        return bool(details.get("operation") == point.held)
-    return entry.event == at.on
+        # what is held so that nothing outruns an event tells that the first of them is over, not how many there were
+        return (at.on in HELD or at.nth == 1) and bool(details.get("operation") == point.held)
+    return entry.event == at.on and at.by in (None, _actor(entry))
+
+
+def _actor(entry: Entry) -> str | None:
+    """Return who received the message, or sent it where it has just come."""
+    if entry.consumer is not None:
+        return consumer_of(entry.consumer)
+    content = None if entry.message is None else entry.message.content
+    return None if content is None or content.sender is None else consumer_of(content.sender)
 
 
 def _nothing() -> None: ...

@@ -329,9 +329,12 @@ class Environment(Protocol):
     def session(self, entity: str, session_id: str) -> dict[str, Any]:
         """The state and the lock of one message session, as the control API tells of it; takes no lock. Raises `StackError`."""
 
-    def hold(self, entity: str, operation: str, message_id: str | None = None) -> Callable[[], None]:
-        """Let the next such operation (`send`, `answer`, `complete` …) arrive at an entity and be neither done nor answered; the
-        ledger tells that it has arrived. Returns the function that ends it: what was held is never done."""
+    def hold(
+        self, entity: str, operation: str, message_id: str | None = None, nth: int = 1, by: str | None = None
+    ) -> Callable[[], None]:
+        """Let the next such operation (`send`, `answer`, `complete` …), or the `nth`, arrive at an entity and be neither done nor
+        answered; the ledger tells that it has arrived. `by`: of those of one service. Returns the function that ends it: what was
+        held is never done."""
 
     def check(self) -> None:
         """Raise `StackError` when something that the environment stands on has ended. Costs less than a millisecond."""

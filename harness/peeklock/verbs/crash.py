@@ -33,12 +33,15 @@ class AtArguments(Model):
         "enqueued, delivered, completed, abandoned, deferred, dead_lettered, released, lock_expired",
     )
     message_id: str | None = None
+    nth: int = Field(1, ge=1, description="which of them, counted from this step on")
+    by: str | None = Field(None, description="of a queue: only what this service does; default: whoever does it")
     log: str | None = Field(None, description="the `event` of a JSON line that the service logs")
 
     @model_validator(mode="after")
     def _one(self) -> AtArguments:
         by_queue = self.queue is not None and self.on is not None
-        if by_queue == (self.log is not None) or (self.log is not None and (self.queue or self.on or self.message_id)):
+        of_queue = self.queue or self.on or self.message_id or self.by
+        if by_queue == (self.log is not None) or (self.log is not None and of_queue):
             raise ValueError("say queue and on, or log")
         return self
 
@@ -65,7 +68,7 @@ def run(arguments: CrashArguments, context: CaseContext) -> Found:
         return _wait(arguments.wait, arguments.within, context)
     assert arguments.at is not None
     service, at = str(arguments.service), arguments.at
-    moment = CrashAt(at.queue or "", at.on or "", at.message_id, at.log or "")
+    moment = CrashAt(at.queue or "", at.on or "", at.message_id, at.log or "", at.nth, at.by)
     context.note(service, f"is to crash at {moment}")
     try:
         context.crashes.set(service, moment, context.ledger, arguments.restart)
@@ -100,6 +103,7 @@ def _check(raw: Any, facts: Facts) -> list[Complaint]:
         bus = facts.stack.servicebus
         known = {**bus.receivable(), **bus.topics} if bus else {}
         found += undeclared("queue", at["queue"], known, ("at", "queue"))
+        found += undeclared("service", at.get("by"), facts.services, ("at", "by"))
     return found
 
 

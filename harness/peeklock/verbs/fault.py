@@ -184,9 +184,12 @@ def _check(raw: Any, facts: Facts) -> list[Complaint]:
             "deployment", deployment, stack.openai.deployments if stack.openai else {}, (kind, "deployment")
         )
     if fault.layer == "broker":
-        queue = raw[kind].get("queue") if isinstance(raw[kind], dict) else raw[kind]
+        settings = raw[kind] if isinstance(raw[kind], dict) else {"queue": raw[kind]}
         entities = {**(stack.servicebus or ServiceBus()).receivable(), **(stack.servicebus or ServiceBus()).topics}
-        return undeclared("queue", queue, entities, (kind,))
+        return [
+            *undeclared("queue", settings.get("queue"), entities, (kind,)),
+            *undeclared("service", settings.get("by"), facts.processes, (kind, "by")),
+        ]
     return []
 
 

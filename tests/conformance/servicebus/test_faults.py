@@ -468,3 +468,27 @@ def test_what_is_scheduled_is_held_as_a_send(bus: Emulator, client: Client) -> N
         bus.faults.end(fault)
         assert waiting.result() > 0
     assert bus.entities()[0]["scheduled"] == 1
+
+
+def test_nth_lets_those_before_it_pass(bus: Emulator, client: Client) -> None:
+    bus.faults.drop_settlement("q", nth=2)
+    send(client, "a", "b", "c")
+    for message in client.receive("q", 3):
+        client.complete(message)
+    struck = [entry.message_id for entry in bus.ledger.entries() if entry.details.get("phase") == "strike"]
+    assert (struck[-1], bus.entities()[0]["locked"]) == ("b", 1)
+
+
+def test_by_strikes_only_what_one_principal_does(bus: Emulator, client: Client) -> None:
+    """A rule is meant with its replicas (`worker.1`); what others do is not even counted."""
+    bus.faults.server_busy("q", operations="send", by="worker,somebody")
+    send(client, "a")
+    bus.faults.clear()
+    bus.faults.server_busy("q", operations="send", by="RootManageSharedAccessKey")
+    with pytest.raises(ServiceBusError, match="server-busy"):
+        send(client, "b")
+
+
+def test_an_nth_that_is_none_is_refused(bus: Emulator) -> None:
+    with pytest.raises(TopologyError, match="nth is 0"):
+        bus.faults.drop_settlement("q", nth=0)

@@ -390,3 +390,36 @@ def test_network_faults_strike_http_too() -> None:
         assert now() - began > 0.19
 
     http(check)
+
+
+def test_nth_lets_the_requests_before_it_pass() -> None:
+    async def check(there: Place, client: httpx.AsyncClient) -> None:
+        await there.fault("status", times=1, code=503, path="/a", nth=2)
+        paths = ("/b", "/a", "/b", "/a", "/a")
+        assert [(await client.get(path)).status_code for path in paths] == [200, 200, 200, 503, 200]
+
+    http(check)
+
+
+def test_a_lost_answer_is_that_of_a_request_that_was_done() -> None:
+    async def check(there: Place, client: httpx.AsyncClient) -> None:
+        await there.fault("lost_answer", times=1, nth=2)
+        assert (await client.get("/empty")).status_code == 204
+        with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
+            await client.get("/empty")
+        assert (await client.get("/a")).content == BODY
+
+    http(check)
+
+
+def test_a_late_answer_keeps_only_its_own_request_waiting() -> None:
+    async def check(there: Place, client: httpx.AsyncClient) -> None:
+        await there.fault("late_answer", delay=60.0, path="/a")
+        late = asyncio.create_task(client.get("/a"))
+        for _ in range(3):
+            assert (await client.get("/b")).status_code == 200
+        assert not late.done()
+        await there.listener.end()
+        assert (await late).content == BODY
+
+    http(check)

@@ -201,7 +201,9 @@ class FakeEnvironment:
     def dependencies(self) -> FakeServices:
         return self.others
 
-    def hold(self, entity: str, operation: str, message_id: str | None = None) -> Callable[[], None]:
+    def hold(
+        self, entity: str, operation: str, message_id: str | None = None, nth: int = 1, by: str | None = None
+    ) -> Callable[[], None]:
         self.held.append((entity, operation, message_id))
         return lambda: self.held.append(("released", operation, None))
 

@@ -58,6 +58,18 @@ def test_the_service_is_killed_at_the_moment_and_started_again(at: CrashAt, even
     assert world.points.unmet() == []
 
 
+def test_the_nth_moment_of_one_service_is_meant() -> None:
+    """What others do in the same queue does not count."""
+    world = World()
+    done = world.set(CrashAt("jobs", "completed", nth=2, by="worker"))
+    for who in ("service-worker.1@x/1", "service-api@x/1", "service-worker@x/1"):
+        assert not done.is_set()
+        world.happen("completed", message_id="m", consumer=who)
+    assert done.wait(5)
+    world.points.end()
+    assert world.points.unmet() == []
+
+
 def test_a_replica_is_killed_by_its_own_log() -> None:
     """What the other one says is not meant."""
     world = World()

@@ -91,7 +91,7 @@ def _connect(connection: ClientConnection, link: Link, path: str) -> None:
     if isinstance(link, Sender):
         queue.gate.admit_receiver()
         if queue.faults is not None:
-            queue.faults.admit("receive")
+            queue.faults.admit("receive", principal)
         if (transacted := connection.scopes.get(link.session)) is not None:
             transacted.admit(link, queue)
         if len(queue.dispatch.consumers) >= connection.context.limits.receivers:

@@ -112,7 +112,7 @@ def settle(connection: ClientConnection, event: ev.Outcome) -> None:
             raise AmqpError(INVALID_FIELD, "A disposition in a transaction needs an outcome.")
         if queue.faults is not None:
             kind = settlement.settlement_of(code, fields)
-            if queue.faults.holds(kind, token, None, lambda: connection.later(lambda: settle(connection, event))):
+            if queue.faults.holds_settlement(kind, token, lambda: connection.later(lambda: settle(connection, event))):
                 return
         if queue.faults is not None and settlement.is_swallowed(queue, token, code, fields):
             outcome = settlement.echo(code, fields)

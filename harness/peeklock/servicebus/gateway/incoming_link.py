@@ -61,7 +61,7 @@ class IncomingLink(LinkHandler):
             if event.state is not None:
                 transaction = transaction_of(self._connection, event)
             if self.queue.faults is not None:
-                self.queue.faults.admit("send")
+                self.queue.faults.admit("send", self.principal)
             if payload is None:
                 raise AmqpError(SIZE_EXCEEDED, f"The message is longer than {self.link.max_message_size} bytes.")
             contents: Sequence[Envelope] = (
@@ -104,7 +104,9 @@ class IncomingLink(LinkHandler):
         except DecodeError:
             return False
         assert self.queue.faults is not None
-        return self.queue.faults.holds(operation, None, message_id, lambda: self._connection.later(resume))
+        return self.queue.faults.holds_send(
+            operation, message_id, self.principal, lambda: self._connection.later(resume)
+        )
 
     def _refusal(self, error: AmqpError) -> bytes:
         self._connection.context.failures.count(error.condition, self.queue.name)

@@ -84,11 +84,12 @@ class ManagementRequests(RequestLink):
             settlement = _SETTLEMENTS.get(str(arguments.get("disposition-status")), "")
             tokens = arguments.get("lock-tokens")
             locks = [token.bytes_le for token in tokens or () if isinstance(token, uuid.UUID)]
-            return any(faults.holds(settlement, lock, None, resume) for lock in locks)
+            return any(faults.holds_settlement(settlement, lock, resume) for lock in locks)
         if operation == "schedule-message":
             items = arguments.get("messages")
             raw = items[0].get("message") if items and isinstance(items, list) and isinstance(items[0], dict) else None
-            return isinstance(raw, bytes) and faults.holds("send", None, Envelope(raw).message_id, resume)
+            principal = self.connection.claims.principal(self.node, "Send") or ""
+            return isinstance(raw, bytes) and faults.holds_send("send", Envelope(raw).message_id, principal, resume)
         return False
 
     def execute(self, request: Envelope) -> Response:
@@ -105,7 +106,7 @@ class ManagementRequests(RequestLink):
                 self.connection.context.tell_refusal(self.queue.name, right, who)
                 raise Unauthorized(f"Unauthorized access. '{right}' claim(s) are required to perform this operation.")
             if self.queue.faults is not None:
-                self.queue.faults.admit("manage")
+                self.queue.faults.admit("manage", principal)
             link_name = fields.get("associated-link-name")
             self.link_name = None if link_name is None else str(link_name)
             container = self.connection.amqp.remote_container_id

@@ -24,7 +24,9 @@ def settle(connection: ClientConnection, event: ev.Outcome) -> None:
         queue, token = event.context
         if queue.faults is not None:
             settlement = settlement_of(event.code, event.fields)
-            if queue.faults.holds(settlement, token, None, lambda: connection.later(lambda: settle(connection, event))):
+            if queue.faults.holds_settlement(
+                settlement, token, lambda: connection.later(lambda: settle(connection, event))
+            ):
                 return
         if queue.faults is not None and is_swallowed(queue, token, event.code, event.fields):
             state = echo(event.code, event.fields)
@@ -49,7 +51,8 @@ def answer(connection: ClientConnection, event: ev.Outcome, state: bytes) -> Non
 def is_swallowed(queue: Queue, token: bytes, code: int | None, fields: list[Any]) -> bool:
     """Ask an entity's faults for one settlement. Raises `BrokerError` when it is to fail."""
     assert queue.faults is not None
-    queue.faults.admit("settle")
+    message = queue.settlement.locked(token)
+    queue.faults.admit("settle", (message and message.consumer) or "")
     return queue.faults.swallows(token, settlement_of(code, fields))
 
 

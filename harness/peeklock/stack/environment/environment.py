@@ -436,8 +436,10 @@ class LocalEnvironment:
     def session(self, entity: str, session_id: str) -> dict[str, Any]:
         return self._stack.servers.servicebus().session(self.record.namespace, entity, session_id)
 
-    def hold(self, entity: str, operation: str, message_id: str | None = None) -> Callable[[], None]:
-        return self._stack.servers.servicebus().hold(self.record.namespace, entity, operation, message_id)
+    def hold(
+        self, entity: str, operation: str, message_id: str | None = None, nth: int = 1, by: str | None = None
+    ) -> Callable[[], None]:
+        return self._stack.servers.servicebus().hold(self.record.namespace, entity, operation, message_id, nth, by)
 
     def check(self) -> None:
         self._stack.servers.check([kind for kind in kinds_of(self._spec) if not self._dependencies.away(kind)])

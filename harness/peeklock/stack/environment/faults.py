@@ -9,7 +9,7 @@ from peeklock.stack.backend import FaultEvent
 from peeklock.stack.errors import StackError
 from peeklock.stack.faults import Fault, OpenAIWords
 from peeklock.stack.servers.relay import RelayServer
-from peeklock.stack.servers.servicebus import ControlError, ServiceBusServer
+from peeklock.stack.servers.servicebus import ControlError, ServiceBusServer, principals
 from peeklock.standins import StandIn
 
 
@@ -56,7 +56,7 @@ class EnvironmentFaults:
         settings: dict[str, Any] = fault.model_dump(exclude_none=True)
         document = {"fault": fault.kind, "entity": settings.pop("queue", None), **settings}
         if fault.counted:
-            document["times"] = times
+            document |= {"times": times, "by": settings.get("by") and principals(settings["by"])}
         try:
             return int(servicebus.begin_fault(self._namespace, document)["struck"])
         except ControlError as error:

@@ -8,8 +8,10 @@ from peeklock.stack.faults.content_length import ContentLength
 from peeklock.stack.faults.down import Down
 from peeklock.stack.faults.fault import Fault, HttpFault, NetworkFault
 from peeklock.stack.faults.http import Answer, Request, Response
+from peeklock.stack.faults.late_answer import LateAnswer
 from peeklock.stack.faults.latency import Latency
 from peeklock.stack.faults.limit_data import LimitData
+from peeklock.stack.faults.lost_answer import LostAnswer
 from peeklock.stack.faults.openai import OPENAI, OpenAIWords
 from peeklock.stack.faults.ports import Way
 from peeklock.stack.faults.reset_peer import ResetPeer
@@ -20,7 +22,7 @@ from peeklock.stack.faults.timeout import Timeout
 from peeklock.stack.faults.truncate import Truncate
 
 NETWORK: tuple[type[Fault], ...] = (Latency, Bandwidth, Timeout, ResetPeer, LimitData, Down)
-HTTP: tuple[type[Fault], ...] = (Status, Truncate, ContentLength, SlowBody)
+HTTP: tuple[type[Fault], ...] = (Status, Truncate, ContentLength, SlowBody, LateAnswer, LostAnswer)
 
 KINDS: dict[str, type[Fault]] = {fault.kind: fault for kinds in (NETWORK, HTTP, BROKER, OPENAI) for fault in kinds}
 

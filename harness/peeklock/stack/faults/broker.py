@@ -20,10 +20,17 @@ class BrokerFault(Fault):
     queue: str | None = Field(None, description="or topic/Subscriptions/name; absent: the whole namespace")
 
 
+_OF_ALL = {
+    "nth": Field(1, ge=1, description="lets those before it pass"),
+    "by": Field(None, description="only what this service does"),
+}
+"""Settings of every fault that is counted."""
+
+
 def _in_words(fault: type[emulator.Fault]) -> type[BrokerFault]:
     hints = get_type_hints(fault)
     fields: dict[str, Any] = {
-        field.name: (hints[field.name], field.default)
+        field.name: (hints[field.name], _OF_ALL.get(field.name, field.default))
         for field in dataclasses.fields(fault)
         if field.name not in ("entity", "times")  # `queue` and the verb's own
     }

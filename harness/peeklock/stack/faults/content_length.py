@@ -16,6 +16,7 @@ class ContentLength(HttpFault):
     with more, the connection is closed before all has come."""
 
     kind: ClassVar[str] = "content_length"
+    of_bodies: ClassVar[bool] = True
     short: ClassVar[str] = "off_by"
     summary: ClassVar[str] = "so much is added to the announced length; with less, the end is missing unnoticed"
 

@@ -56,9 +56,12 @@ class HttpFault(Fault):
 
     layer: ClassVar[Layer] = "http"
     counted: ClassVar[bool] = True
+    of_bodies: ClassVar[bool] = False
+    """Whether it strikes only responses that have a body."""
 
     method: str | None = Field(None, description="only of such requests: GET, PUT …")
     path: str | None = Field(None, description="only of requests with this in their path")
+    nth: int = Field(1, ge=1, description="lets those before it pass")
 
     def meant(self, request: Request) -> bool:
         """Tell whether it is about such a request."""

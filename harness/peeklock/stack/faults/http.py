@@ -36,6 +36,8 @@ class Response:
         self.pieces: list[bytes] | None = None
         self.before_each: Callable[[], Awaitable[object]] | None = None
         self.cut = False
+        self.lost = False
+        """Nothing of it goes out: the connection closes instead."""
 
     async def read(self) -> bytes:
         """Return the whole body, as it is after the faults before."""

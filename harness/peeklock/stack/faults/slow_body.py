@@ -18,6 +18,7 @@ class SlowBody(HttpFault):
     """The head of an answer comes at once, its body in pieces over `lasts` seconds."""
 
     kind: ClassVar[str] = "slow_body"
+    of_bodies: ClassVar[bool] = True
     short: ClassVar[str] = "lasts"
     summary: ClassVar[str] = "the head of an answer comes at once, its body in pieces over so long"
 

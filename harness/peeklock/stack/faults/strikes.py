@@ -16,6 +16,7 @@ class Strikes:
     def __init__(self, counted: bool, times: int | None, tell: Callable[[str], None]) -> None:
         self._counted, self._times, self._tell = counted, times, tell
         self.count = 0
+        self._met = 0
         self._over = asyncio.Event()
         self._touched: WeakSet[Connection] = WeakSet()
 
@@ -29,6 +30,11 @@ class Strikes:
         if not self._counted and connection not in self._touched:
             self._touched.add(connection)
             self.count += 1
+
+    def is_due(self, nth: int) -> bool:
+        """Count a moment in which the fault could strike; return whether it is the `nth`, or a later one."""
+        self._met += 1
+        return self._met >= nth
 
     def strike(self, what: str) -> bool:
         """Count a strike and tell of it; return False, with nothing done, when the fault is spent."""

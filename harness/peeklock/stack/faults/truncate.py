@@ -15,6 +15,7 @@ class Truncate(HttpFault):
     """The connection is closed when `after` bytes of a body have gone (at least its last byte is missing)."""
 
     kind: ClassVar[str] = "truncate"
+    of_bodies: ClassVar[bool] = True
     short: ClassVar[str] = "after"
     summary: ClassVar[str] = "the connection is closed when so many bytes of a body have gone"
 

@@ -109,7 +109,9 @@ def _answer(active: ActiveFault, request: Request) -> Answer | None:
     if not isinstance(fault, HttpFault) or active.strikes.spent or not fault.meant(request):
         return None
     answer = fault.answer(request)
-    if answer is None or not active.strikes.strike(f"{request.method} {request.path} answered {answer.status}"):
+    if answer is None or not active.strikes.is_due(fault.nth):
+        return None
+    if not active.strikes.strike(f"{request.method} {request.path} answered {answer.status}"):
         return None
     return answer
 
@@ -154,9 +156,13 @@ async def _respond(
         await _end(carrier)
         return False
     response = Response(head.status_code, list(head.headers.raw_items()), target.body())
-    if request.method != "HEAD" and head.status_code not in (204, 304):
-        for active in list(carrier.faults):
+    bodyless = request.method == "HEAD" or head.status_code in (204, 304)
+    for active in list(carrier.faults):
+        if not bodyless or not (isinstance(active.fault, HttpFault) and active.fault.of_bodies):
             await _spoil(active, request, response)
+    if response.lost:
+        await _end(carrier)
+        return False
     spoilt = h11.Response(status_code=head.status_code, headers=response.headers, reason=head.reason)
     await carrier.put("answers", client.http.send(spoilt))
     if client.http.our_state is h11.SWITCHED_PROTOCOL:  # of CONNECT
@@ -190,5 +196,5 @@ async def _spoil(active: ActiveFault, request: Request, response: Response) -> N
         return
     if fault.answer(request) is not None:  # it answers in the target's place, and this request was there before it
         return
-    if active.strikes.strike(f"{request.method} {request.path}: {fault.kind}"):
+    if active.strikes.is_due(fault.nth) and active.strikes.strike(f"{request.method} {request.path}: {fault.kind}"):
         await fault.spoil(active.strikes, response)

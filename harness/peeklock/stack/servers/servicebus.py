@@ -174,12 +174,15 @@ class ServiceBusServer(Server):
         self._ask("DELETE", path)
         return struck
 
-    def hold(self, name: str, entity: str, operation: str, message_id: str | None) -> Callable[[], None]:
+    def hold(
+        self, name: str, entity: str, operation: str, message_id: str | None, nth: int, by: str | None
+    ) -> Callable[[], None]:
         """`backend.Environment.hold` in a namespace. Raises `StackError`."""
-        settings = {"fault": "hold", "entity": entity, "operation": operation, "message_id": message_id}
+        whom = None if by is None else principals(by)
+        asked = {"entity": entity, "operation": operation, "message_id": message_id, "nth": nth, "by": whom}
         path = f"/namespaces/{name}/faults"
         try:
-            fault = self._ask("POST", path, {**settings, "then": "dropped"})["id"]
+            fault = self._ask("POST", path, {"fault": "hold", **asked, "then": "dropped"})["id"]
         except ControlError as error:
             what = f"{self.TITLE} cannot hold {operation} on {entity}"
             raise StackError(what, actual=error.text, fix=error.fix) from error
@@ -252,6 +255,11 @@ def _full_rule(name: str, key: str) -> dict[str, Any]:
 def service_rule(service: str) -> str:
     """The name of the rule that a service, or one of its replicas (`worker.3`), signs with."""
     return f"{SERVICE_RULE}{service}"
+
+
+def principals(service: str) -> str:
+    """Return by whose rule or identity a service, or one replica of it, acts, as a fault takes it; or somebody else of the name."""
+    return f"{service_rule(service)},{service}"
 
 
 def control_topology(spec: ServiceBus, keys: Mapping[str, str], port: int = 0) -> dict[str, Any]:

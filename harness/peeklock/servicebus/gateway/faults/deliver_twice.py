@@ -31,6 +31,7 @@ class DeliverTwice(CountedFault):
     message_id: str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._seen: set[tuple[str, int]] = set()
 
     def _is_meant(self, queue: Queue, message: Message) -> bool:
@@ -38,7 +39,7 @@ class DeliverTwice(CountedFault):
         if self.message_id not in (None, message.content.message_id) or key in self._seen:
             return False
         self._seen.add(key)
-        return True
+        return self.is_due(message.consumer or "")
 
     def swallows(self, queue: Queue, message: Message, settlement: str) -> bool:
         """Give it out again instead of completing it."""

@@ -27,4 +27,5 @@ class DropSettlement(CountedFault):
 
     def swallows(self, queue: Queue, message: Message, settlement: str) -> bool:
         """Forget it."""
-        return self.settlement in (None, settlement) and self.message_id in (None, message.content.message_id)
+        meant = self.settlement in (None, settlement) and self.message_id in (None, message.content.message_id)
+        return meant and self.is_due(message.consumer or "")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
+from peeklock.servicebus.ledger.principal import Principal
 from peeklock.servicebus.settings import TopologyError
 
 if TYPE_CHECKING:
@@ -52,16 +53,16 @@ class Fault:
         """Strike at once; return what it met, for the ledger: one map for each strike."""
         raise NotImplementedError
 
-    def refuses(self, operation: str) -> BrokerError | None:
-        """Return the error with which an operation is to fail."""
+    def refuses(self, operation: str, principal: str) -> BrokerError | None:
+        """Return the error with which an operation of a principal is to fail."""
 
     def swallows(self, queue: Queue, message: Message, settlement: str) -> bool:
         """Return whether a settlement is not to be done though its sender is told so; the fault does what is to be done
         instead."""
         return False
 
-    def holds(self, operation: str, message_id: str | None, resume: Callable[[], None]) -> bool:
-        """Return whether an operation is to wait; `resume` does it."""
+    def holds(self, operation: str, message_id: str | None, principal: str, resume: Callable[[], None]) -> bool:
+        """Return whether an operation of a principal is to wait; `resume` does it."""
         return False
 
     def release(self) -> list[Callable[[], None]]:
@@ -75,11 +76,28 @@ class Fault:
 
 @dataclass(eq=False, kw_only=True)
 class CountedFault(Fault):
-    """A fault that waits for its moments: the next `times`, or with None all until it is cleared."""
+    """A fault that waits for its moments: the next `times`, or with None all until it is cleared.
+
+    `nth` lets those before it pass. `by` (with commas between them) names access rules or identities: nobody else meets it.
+    """
 
     counted: ClassVar[bool] = True
 
     times: int | None = 1
+    nth: int = 1
+    by: str | None = None
+
+    def __post_init__(self) -> None:
+        self._met = 0
+
+    def is_due(self, principal: str) -> bool:
+        """Count a moment that is one of its own but for `nth` and `by`; return whether it strikes there."""
+        if self.by is not None:
+            name = Principal.read(principal).name
+            if not any(name == each or name.startswith(f"{each}.") for each in self.by.split(",")):
+                return False
+        self._met += 1
+        return self._met >= self.nth
 
     @property
     def limit(self) -> int | None:
@@ -93,3 +111,5 @@ class CountedFault(Fault):
             raise TopologyError(
                 f"{self.kind}.times is {self.times}, expected 1 or more", "leave it out for 1; null is until cleared"
             )
+        if self.nth < 1:
+            raise TopologyError(f"{self.kind}.nth is {self.nth}, expected 1 or more", "leave it out for the first")

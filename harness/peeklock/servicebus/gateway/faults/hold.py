@@ -30,11 +30,12 @@ class Hold(CountedFault):
     then: Literal["done", "dropped"] = "done"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._kept: list[Callable[[], None]] = []
 
-    def holds(self, operation: str, message_id: str | None, resume: Callable[[], None]) -> bool:
+    def holds(self, operation: str, message_id: str | None, principal: str, resume: Callable[[], None]) -> bool:
         """Keep it."""
-        if operation != self.operation or self.message_id not in (None, message_id):
+        if operation != self.operation or self.message_id not in (None, message_id) or not self.is_due(principal):
             return False
         self._kept.append(resume)
         return True

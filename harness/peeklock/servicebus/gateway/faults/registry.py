@@ -174,10 +174,10 @@ class EntityFaults:
         self._queue = queue
         self._entries = entries
 
-    def admit(self, operation: str) -> None:
+    def admit(self, operation: str, principal: str) -> None:
         """Raise what a fault wants an operation to fail with."""
         for entry in self._entries:
-            error = entry.fault.refuses(operation) if entry.active else None
+            error = entry.fault.refuses(operation, principal) if entry.active else None
             if error is not None:
                 self._faults.strike(entry, {"queue": self._queue.name, "operation": operation})
                 raise error
@@ -194,20 +194,24 @@ class EntityFaults:
                 return True
         return False
 
-    def holds(self, operation: str, token: bytes | None, message_id: str | None, resume: Callable[[], None]) -> bool:
-        """Let the first fault that wants it keep an operation; a lock that is lost is none of theirs."""
-        message = None if token is None else self._queue.settlement.locked(token)
-        if token is not None and message is None:
+    def holds_settlement(self, settlement: str, token: bytes, resume: Callable[[], None]) -> bool:
+        """Let the first fault that wants it keep a settlement; a lock that is lost is none of theirs."""
+        message = self._queue.settlement.locked(token)
+        if message is None:
             return False
-        if message is not None:
-            message_id = message.content.message_id
+        message_id, consumer = message.content.message_id, message.consumer
         for entry in self._entries:
-            if entry.active and entry.fault.holds(operation, message_id, resume):
-                if message is not None:
-                    self._strike(entry, message, message.consumer, operation=operation)
-                else:
-                    met = {"queue": self._queue.name, "message_id": message_id, "operation": operation}
-                    self._faults.strike(entry, met)
+            if entry.active and entry.fault.holds(settlement, message_id, consumer or "", resume):
+                self._strike(entry, message, consumer, operation=settlement)
+                return True
+        return False
+
+    def holds_send(self, operation: str, message_id: str | None, principal: str, resume: Callable[[], None]) -> bool:
+        """Let the first fault that wants it keep a message, or what its sender is to be told."""
+        for entry in self._entries:
+            if entry.active and entry.fault.holds(operation, message_id, principal, resume):
+                met = {"queue": self._queue.name, "message_id": message_id, "operation": operation}
+                self._faults.strike(entry, met)
                 return True
         return False
 

@@ -40,9 +40,9 @@ class ServerBusy(CountedFault):
         """The names in `operations`."""
         return [name.strip() for name in self.operations.split(",") if name.strip()]
 
-    def refuses(self, operation: str) -> BrokerError | None:
+    def refuses(self, operation: str, principal: str) -> BrokerError | None:
         """Throttle it."""
-        if operation not in self.chosen:
+        if operation not in self.chosen or not self.is_due(principal):
             return None
         # here: the language of scenarios reads this class without an emulator (0.03 s)
         from .throttled import Throttled

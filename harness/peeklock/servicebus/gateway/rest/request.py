@@ -16,6 +16,7 @@ from peeklock.servicebus.amqp.json_values import json_safe
 from peeklock.servicebus.amqp.sections import text_of
 from peeklock.servicebus.auth import TokenRefused, path_of
 from peeklock.servicebus.broker import Consumer, Message, Queue
+from peeklock.servicebus.broker.interference import Interference
 from peeklock.servicebus.gateway.administration import Administration
 from peeklock.servicebus.gateway.context import NamespaceContext
 from peeklock.servicebus.gateway.health import health
@@ -191,7 +192,7 @@ class RestRequest:
     def _queue(self, entity: str) -> Any:
         return self._context.namespace.entity(entity)
 
-    async def _held(self, queue: Queue, operation: str, *, token: bytes | None = None, message_id: Any = None) -> None:
+    async def _held(self, queue: Queue, is_held: Callable[[Interference, Callable[[], None]], bool]) -> None:
         """Wait for as long as a fault keeps an operation; for ever, when that drops it: the client has to give up."""
         if queue.faults is None:
             return
@@ -201,7 +202,7 @@ class RestRequest:
             if not resumed.done():
                 resumed.set_result(None)
 
-        if queue.faults.holds(operation, token, message_id, resume):
+        if is_held(queue.faults, resume):
             self._context.turns.end()
             await resumed
 
@@ -216,12 +217,13 @@ class RestRequest:
             contents = [envelope(self._body, broker, own, self._headers.get("content-type"))]
         for content in contents:
             content.sender = principal
-        await self._held(queue, "send", message_id=contents[0].message_id)
+        message_id = contents[0].message_id
+        await self._held(queue, lambda faults, resume: faults.holds_send("send", message_id, principal, resume))
         if queue.faults is not None:
-            queue.faults.admit("send")
+            queue.faults.admit("send", principal)
         queue.send(contents)
         self._context.turns.end()
-        await self._held(queue, "answer", message_id=contents[0].message_id)
+        await self._held(queue, lambda faults, resume: faults.holds_send("answer", message_id, principal, resume))
         return HttpReply(201, kind="application/xml; charset=utf-8")
 
     def _batch(self) -> list[tuple[bytes, dict[str, Any], dict[str, Any], str | None]]:
@@ -241,7 +243,7 @@ class RestRequest:
         queue: Queue = self._queue(entity)
         queue.gate.admit_receiver()
         if queue.faults is not None:
-            queue.faults.admit("receive")
+            queue.faults.admit("receive", principal)
         if queue.sessions is not None:
             raise RestRefused(400, f"'{queue.name}' requires sessions: they are received over AMQP only (S-60).")
         taker = _Taker(principal, peek_lock=peek_lock)
@@ -306,7 +308,7 @@ class RestRequest:
         return HttpReply(201 if peek_lock else 200, body, kind, tuple(headers))
 
     async def _settle(self, entity: str, lock: str) -> HttpReply:
-        self._authorize(entity, "Listen")
+        principal = self._authorize(entity, "Listen")
         queue: Queue = self._queue(entity)
         try:
             token = uuid.UUID(lock).bytes_le
@@ -314,9 +316,9 @@ class RestRequest:
             raise RestRefused(400, f"The lock token '{lock}' is no UUID.") from None
         if self._method != "POST":
             settlement = {"PUT": "abandon", "DELETE": "complete"}[self._method]
-            await self._held(queue, settlement, token=token)
+            await self._held(queue, lambda faults, resume: faults.holds_settlement(settlement, token, resume))
             if queue.faults is not None:
-                queue.faults.admit("settle")
+                queue.faults.admit("settle", principal)
                 if queue.faults.swallows(token, settlement):
                     self._context.turns.end()
                     return HttpReply(200, kind="")
