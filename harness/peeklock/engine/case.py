@@ -25,7 +25,7 @@ from peeklock.engine.invariants import broken, held
 from peeklock.engine.ledger import Ledger
 from peeklock.engine.listing import listings
 from peeklock.engine.names import Names
-from peeklock.engine.record import Exchange, Record
+from peeklock.engine.record import Exchange, Record, ScaledService
 from peeklock.engine.stepping import Stepper
 from peeklock.engine.timeline import timeline
 from peeklock.engine.tracing import span_trouble
@@ -293,7 +293,15 @@ def _record(context: CaseContext) -> Record:
         listings(context.scenario, context.case),
         (*context.story.exchanges.all(), *exchanges),
         tuple(faults),
+        tuple(ScaledService(name, rule, context.scaler.facts(name)) for name, rule in context.scaler.begun()),
+        _moves(context),
     )
+
+
+def _moves(context: CaseContext) -> tuple[tuple[float, float], ...]:
+    clock, began = context.environment.clock, context.started_at
+    at_first = clock.shown(began) - began
+    return tuple((at, ahead - at_first) for at, ahead in clock.moved() if at > began)
 
 
 def _exchange(standin: str, entry: JournalEntry) -> Exchange:

@@ -8,6 +8,7 @@ from typing import Any
 
 from peeklock.alerts import Recording
 from peeklock.engine.failure import Moment
+from peeklock.scenario.services import Scale
 from peeklock.servicebus.ledger import Entry
 from peeklock.stack.backend import Exit, FaultEvent, LogLine
 
@@ -63,6 +64,16 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
+class ScaledService:
+    """A service with a `scale` rule, and what became of it."""
+
+    service: str
+    rule: Scale
+    facts: Mapping[str, Any]
+    """What the verb `scale` shows of it, at the end of the case."""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """The raw story of a case; whoever writes it redacts it with `secrets` first."""
 
@@ -79,3 +90,6 @@ class Record:
     exchanges: tuple[Exchange, ...] = ()
     faults: tuple[FaultEvent, ...] = ()
     """What faults outside of the emulator did."""
+    scaled: tuple[ScaledService, ...] = ()
+    clock: tuple[tuple[float, float], ...] = ()
+    """When the clock of the case was moved (Unix seconds), and by how many seconds it has been ahead of its begin from then on."""

@@ -69,6 +69,10 @@ class Scaler:
             self._thread.join()
         return self._trouble
 
+    def begun(self) -> list[tuple[str, Scale]]:
+        """Return the services that are scaled, with their rules; none before `begin`."""
+        return [(service, self._rules[service]) for service in self._scaled]
+
     def facts(self, service: str) -> dict[str, Any]:
         """Return what the verb `scale` shows of a service."""
         with self._lock:

@@ -215,6 +215,9 @@ class Clock(Protocol):
     def shown(self, at: float) -> float:
         """What it showed when the machine's time was `at`, both in seconds since 1970."""
 
+    def moved(self) -> list[tuple[float, float]]:
+        """When it was set, by the machine's time, and by how many seconds it has been ahead of the machine's from then on."""
+
     def advance(self, seconds: float) -> datetime:
         """Move it for everybody; returns when all have the new time, which is returned, and what fell due by it has been done.
 

@@ -111,6 +111,9 @@ class FakeClock:
     def real(self, at: float) -> float:
         return at
 
+    def moved(self) -> list[tuple[float, float]]:
+        return []
+
     def advance(self, seconds: float) -> datetime:
         self.moves.append(seconds)
         self.offset += seconds

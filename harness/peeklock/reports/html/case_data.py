@@ -17,7 +17,7 @@ from peeklock.engine.clipping import clip, clipped_json
 from peeklock.engine.events import CaseFinished
 from peeklock.engine.failure import Failure, Moment
 from peeklock.engine.ledger import SERVICE_RULE
-from peeklock.engine.record import Record
+from peeklock.engine.record import Record, ScaledService
 from peeklock.redaction import Redactor
 from peeklock.servicebus.ledger import AboutMessage, AboutSession, Entry, Principal
 from peeklock.stack.backend import LogLine
@@ -121,6 +121,8 @@ class _Story:
                 {"at": self._ms(each.at), "target": each.target, "text": self._redact(each.text)}
                 for each in record.faults[:MOST_MOMENTS]
             ],
+            "scaled": [self._scaled(each) for each in record.scaled],
+            "clock": [[self._ms(at), _round(ahead * 1000)] for at, ahead in record.clock],
             "left": self._left,
         }  # fmt: skip
 
@@ -131,6 +133,25 @@ class _Story:
             "mismatches": [[m.path, m.expected, m.actual] for m in failure.mismatches[:100]],
             "timeline": [self._moment(each) for each in self._most("moments", failure.timeline, MOST_MOMENTS)],
         }
+
+    def _scaled(self, scaled: ScaledService) -> dict[str, Any]:
+        rule, facts = scaled.rule, scaled.facts
+        return {
+            "service": scaled.service,
+            "queues": [[each.queue, each.messages, each.activation] for each in rule.queues],
+            **{key: getattr(rule, key) for key in ("min", "max", "polling", "cooldown")},
+            "trigger": "" if rule.job is None else rule.job.trigger,
+            "first": facts["steps"][0],
+            "changes": [
+                [_round(each["at"] * 1000), each["from"], each["to"], each["count"], each["why"]]
+                for each in self._most(f"changes of {scaled.service}", facts["history"], MOST_MOMENTS)
+            ],
+            "executions": [
+                [_round(each["at"] * 1000), None if each["ended_at"] is None else _round(each["ended_at"] * 1000),
+                 each["name"], each["status"], self._redact(each["reason"])]
+                for each in self._most(f"executions of {scaled.service}", facts.get("executions", []), MOST_MOMENTS)
+            ],
+        }  # fmt: skip
 
     def _moment(self, moment: Moment) -> list[Any]:
         text = clip(moment.text, LONGEST_LINE, self._redact)

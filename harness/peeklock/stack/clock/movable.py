@@ -47,6 +47,9 @@ class RealClock:
     def shown(self, at: float) -> float:
         return at
 
+    def moved(self) -> list[tuple[float, float]]:
+        return []
+
     def advance(self, seconds: float) -> datetime:
         raise StackError(
             "the clock of this stack is the machine's, which cannot be moved",
@@ -112,6 +115,9 @@ class MovableClock:
                 break
             offset = later
         return at + offset
+
+    def moved(self) -> list[tuple[float, float]]:
+        return [(moved_to - ahead, ahead) for moved_to, ahead in self._moves]
 
     def _move(self, seconds: float) -> None:
         bus = self._bus() if self._bus is not None else None

@@ -18,15 +18,19 @@ import { layout } from "./lanes.ts";
 import { lives } from "./ledger.ts";
 import { total, whole, type Failure, type Head, type Story } from "./model.ts";
 import { noticed } from "./noticed.ts";
+import { Scaling } from "./scaling_list.tsx";
 import { Steps } from "./steps.tsx";
 import { moment, span } from "./time.ts";
 import { chromeTrace } from "./trace.ts";
 
 type Tab = "steps" | "lanes" | "details";
+/** What stands in the middle: the lanes, or something else in their place. */
+type Middle = "lanes" | "compare" | "scaling";
 
 export function Case({ head, number, back }: { head: Head; number: number; back: string }) {
   const [story, setStory] = useState<Story | null>(null);
-  const [comparing, setComparing] = useState(false);
+  const [middle, setMiddle] = useState<Middle>("lanes");
+  const switchTo = (other: Middle) => setMiddle(middle === other ? "lanes" : other);
   useEffect(() => {
     let current = true;
     setStory(null);
@@ -54,8 +58,13 @@ export function Case({ head, number, back }: { head: Head; number: number; back:
         </span>
         <span class="actions">
           {story && head.passed && head.passed[1] !== null ? (
-            <button type="button" aria-pressed={comparing} onClick={() => setComparing(!comparing)}>
+            <button type="button" aria-pressed={middle === "compare"} onClick={() => switchTo("compare")}>
               Compare with {head.passed[0]} (passed)
+            </button>
+          ) : null}
+          {story?.scaled.length ? (
+            <button type="button" aria-pressed={middle === "scaling"} onClick={() => switchTo("scaling")}>
+              Scaling
             </button>
           ) : null}
           {story?.failure || story?.reason ? (
@@ -72,12 +81,12 @@ export function Case({ head, number, back }: { head: Head; number: number; back:
           ) : null}
         </span>
       </header>
-      {story ? <Panes head={head} story={story} back={back} comparing={comparing} /> : <p class="nothing">…</p>}
+      {story ? <Panes head={head} story={story} back={back} middle={middle} /> : <p class="nothing">…</p>}
     </main>
   );
 }
 
-function Panes({ head, story, back, comparing }: { head: Head; story: Story; back: string; comparing: boolean }) {
+function Panes({ head, story, back, middle }: { head: Head; story: Story; back: string; middle: Middle }) {
   const [selected, select] = useState("");
   const [tab, setTab] = useState<Tab>("steps");
   const messages = useMemo(() => lives(story.entries), [story]);
@@ -88,8 +97,8 @@ function Panes({ head, story, back, comparing }: { head: Head; story: Story; bac
   const cursor = useMemo(() => new Cursor(drawn.end), [story]);
   const [passedIn, passed] = head.passed ?? ["", null];
   useEffect(() => {
-    if (comparing) setTab("lanes");
-  }, [comparing]);
+    if (middle !== "lanes") setTab("lanes");
+  }, [middle]);
   function choose(id: string, at?: number) {
     select(id);
     if (at !== undefined) cursor.set(at);
@@ -141,15 +150,17 @@ function Panes({ head, story, back, comparing }: { head: Head; story: Story; bac
       <nav class="tabs" aria-label="Panes">
         {(["steps", "lanes", "details"] as Tab[]).map((name) => (
           <button type="button" aria-pressed={tab === name} onClick={() => setTab(name)}>
-            {comparing && name === "lanes" ? "compare" : name}
+            {name === "lanes" ? middle : name}
           </button>
         ))}
       </nav>
       <div class={`panes show-${tab}`}>
         <Steps story={story} selected={selected} select={choose} />
         <div class="middle">
-          {comparing && passed !== null ? (
+          {middle === "compare" && passed !== null ? (
             <Compare run={passedIn} story={passed} head={head} rows={rows} selected={selected} select={choose} />
+          ) : middle === "scaling" ? (
+            <Scaling story={story} lives={messages} />
           ) : (
             <>
               <Chart layout={drawn} film={film} cursor={cursor} selected={selected} select={choose} />

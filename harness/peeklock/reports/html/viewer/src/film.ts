@@ -30,6 +30,7 @@ type Change = { at: number } & (
   | { kind: "session"; name: string; who: string | null }
   | { kind: "replica"; service: string; replica: number; up: boolean }
 );
+type ReplicaChange = Extract<Change, { kind: "replica" }>;
 
 /** Changes from one snapshot to the next: what finding a moment costs at most. */
 const EVERY = 512;
@@ -91,7 +92,7 @@ function sessions(story: Story): Change[] {
 }
 
 /** A replica runs from its first sign of life, and from the next one after it has ended; without a rule, from the begin. */
-function replicas(story: Story, lives: readonly Life[]): Change[] {
+export function replicas(story: Story, lives: readonly Life[]): ReplicaChange[] {
   const scaled = new Map<string, number>();
   for (const [at, service, text] of story.moments) if (text.startsWith("scaled ") && !scaled.has(service)) scaled.set(service, at);
   const known = new Set([...story.lines.map((line) => line[1]), ...story.exits.map((each) => each.service)]);
@@ -104,13 +105,13 @@ function replicas(story: Story, lives: readonly Life[]): Change[] {
     })),
   ].sort((a, b) => a.at - b.at);
   const last = new Map<string, { at: number; up: boolean }>();
-  return signs.flatMap((sign): Change[] => {
+  return signs.flatMap((sign): ReplicaChange[] => {
     const name = `${sign.service}.${sign.replica}`;
     const before = last.get(name);
     if (before && (before.up === sign.up || (sign.up && sign.at - before.at < LATE_LINES))) return [];
     last.set(name, sign);
     const always = !before && sign.at <= (scaled.get(sign.service) ?? Infinity);
-    const change: Change = { kind: "replica", ...sign };
+    const change: ReplicaChange = { kind: "replica", ...sign };
     if (!always) return [change];
     return [{ ...change, at: Math.min(0, sign.at), up: true }, ...(sign.up ? [] : [change])];
   });

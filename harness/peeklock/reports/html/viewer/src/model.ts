@@ -122,6 +122,24 @@ export interface Fault {
   text: string;
 }
 
+/** A service with a rule of scaling. Moments are milliseconds since the case began, by the clock of the case. */
+export interface Scaled {
+  service: string;
+  /** Name, messages for one replica, and how many there may be without work. */
+  queues: [queue: string, messages: number, activation: number][];
+  min: number;
+  max: number;
+  /** Seconds. */
+  polling: number;
+  cooldown: number;
+  /** Of a job: `event`, `schedule` or `manual`; else empty. */
+  trigger: string;
+  /** Replicas at the begin. */
+  first: number;
+  changes: [at: number, before: number, after: number, count: number, why: string][];
+  executions: [at: number, ended: number | null, name: string, status: string, reason: string][];
+}
+
 export interface Story {
   started: number;
   ended: number;
@@ -136,6 +154,9 @@ export interface Story {
   moments: Moment[];
   exchanges: Exchange[];
   faults: Fault[];
+  scaled: Scaled[];
+  /** When the clock of the case was moved, and how far it has been ahead of its begin from then on. */
+  clock: [at: number, ahead: number][];
   left: string[];
 }
 
@@ -143,7 +164,7 @@ export interface Story {
 export function whole(told: Partial<Story>): Story {
   return {
     started: 0, ended: 0, reason: "", traceback: "", failure: null, steps: [], listings: [], entries: [], lines: [], exits: [],
-    moments: [], exchanges: [], faults: [], left: [], ...told,
+    moments: [], exchanges: [], faults: [], scaled: [], clock: [], left: [], ...told,
   };
 }
 
