@@ -280,6 +280,7 @@ def _record(context: CaseContext) -> Record:
         for span in (telemetry.spans() if telemetry is not None else ())
         if span.status == "error"
     ]
+    servicebus = context.scenario.header.stack.servicebus
     real = context.environment.clock.real  # the ledger goes by the clock of the stack, everything else by the machine's
     return Record(
         (*context.story.moments, *struck, *asked, *broke),
@@ -293,6 +294,7 @@ def _record(context: CaseContext) -> Record:
         listings(context.scenario, context.case),
         (*context.story.exchanges.all(), *exchanges),
         tuple(faults),
+        servicebus.receivable() if servicebus is not None else {},
         tuple(ScaledService(name, rule, context.scaler.facts(name)) for name, rule in context.scaler.begun()),
         _moves(context),
     )

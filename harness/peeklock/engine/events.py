@@ -52,6 +52,8 @@ class RunStarted(Event):
     """Why this backend."""
     folder: Path
     """Where artefacts go."""
+    criteria: dict[str, str] = field(default_factory=dict)
+    """The acceptance criteria that the files of the run may cover: a sentence for each id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from peeklock.alerts import Recording
 from peeklock.engine.failure import Moment
 from peeklock.scenario.services import Scale
+from peeklock.scenario.topology import Receivable
 from peeklock.servicebus.ledger import Entry
 from peeklock.stack.backend import Exit, FaultEvent, LogLine
 
@@ -90,6 +91,8 @@ class Record:
     exchanges: tuple[Exchange, ...] = ()
     faults: tuple[FaultEvent, ...] = ()
     """What faults outside of the emulator did."""
+    queues: Mapping[str, Receivable] = field(default_factory=dict)
+    """What the case's file says of its queues and subscriptions."""
     scaled: tuple[ScaledService, ...] = ()
     clock: tuple[tuple[float, float], ...] = ()
     """When the clock of the case was moved (Unix seconds), and by how many seconds it has been ahead of its begin from then on."""

@@ -22,6 +22,7 @@ from peeklock.engine.session import Session, case_id
 from peeklock.engine.verb import Verb
 from peeklock.errors import PeeklockError
 from peeklock.redaction import redact
+from peeklock.scenario.criteria import known_criteria
 from peeklock.scenario.model import Case, Scenario, Step
 from peeklock.stack.backend import Stack
 from peeklock.stack.errors import named_limits
@@ -65,8 +66,18 @@ class Runner:
         started = time.monotonic()
         cases = sum(len(cases) for _, cases in self._plan)
         options = self._options
+        criteria: dict[str, str] = {}
+        for path, root in {scenario.path.parent: (scenario.path, scenario.root) for scenario, _ in self._plan}.values():
+            criteria |= known_criteria(path, root)
         yield RunStarted(
-            time.time(), options.folder.name, cases, len(self._plan), options.backend, options.why, options.folder
+            time.time(),
+            options.folder.name,
+            cases,
+            len(self._plan),
+            options.backend,
+            options.why,
+            options.folder,
+            criteria,
         )
         threading.Thread(target=_load, args=(_modules(self._plan),), name="loader", daemon=True).start()
         thread = threading.Thread(target=self._run, name="runner", daemon=True)

@@ -19,6 +19,7 @@ from peeklock.engine.failure import Failure, Moment
 from peeklock.engine.ledger import SERVICE_RULE
 from peeklock.engine.record import Record, ScaledService
 from peeklock.redaction import Redactor
+from peeklock.reports.html.contracts import Contracts
 from peeklock.servicebus.ledger import AboutMessage, AboutSession, Entry, Principal
 from peeklock.stack.backend import LogLine
 
@@ -64,22 +65,22 @@ def _why(finished: CaseFinished) -> str:
     return f"{failure.step}: {told}" if failure.step else told
 
 
-def data_of(finished: CaseFinished) -> dict[str, Any]:
-    """Return everything else that the page of a case shows."""
+def data_of(finished: CaseFinished, contracts: Contracts | None = None) -> dict[str, Any]:
+    """Return everything else that the page of a case shows; with `contracts`, what is wrong with each message by them."""
     record = finished.record
     if record is None:
         return {
             "reason": Redactor()(finished.reason),
             "traceback": clip(finished.traceback, LONGEST_BODY, Redactor()),
         }
-    return _Story(record, finished).data()
+    return _Story(record, finished, contracts.errors if contracts is not None else {}).data()
 
 
 class _Story:
     """Turns a record into data. Each text is redacted once, however often it stands there."""
 
-    def __init__(self, record: Record, finished: CaseFinished) -> None:
-        self._record, self._finished = record, finished
+    def __init__(self, record: Record, finished: CaseFinished, wrong: Mapping[int, Sequence[tuple[str, str]]]) -> None:
+        self._record, self._finished, self._wrong = record, finished, wrong
         self._redactor = Redactor(record.secrets)
         self._known: dict[str, str] = {}
         self._left: list[str] = []
@@ -175,6 +176,8 @@ class _Story:
                     data |= _principal("sender", told.content.sender)
                     facts = dict(told.content.facts())
                     data["body"] = self._shown_body(facts)
+                    if wrong := self._wrong.get(entry.number):
+                        data["wrong"] = [[self._redact(path), clip(text, SHORT, self._redact)] for path, text in wrong]
                     others = {
                         key: value for key, value in facts.items() if value not in (None, {}) and key not in _BODY
                     }

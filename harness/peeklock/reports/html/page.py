@@ -32,6 +32,7 @@ def write_page(folder: Path, bundle: Bundle) -> Path:
         "cases": recorded.heads,
         "history": history,
         "passed": passed,
+        "coverage": recorded.coverage.data(),
     }
     target = folder / NAME
     unfinished = folder / f"{NAME}.part"

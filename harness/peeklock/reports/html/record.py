@@ -11,7 +11,10 @@ from typing import Any
 
 from peeklock.engine.events import CaseFinished, Event, RunFinished, RunStarted
 from peeklock.errors import PeeklockError
+from peeklock.redaction import redact
 from peeklock.reports.html.case_data import data_of, head_of, packed
+from peeklock.reports.html.contracts import Contracts
+from peeklock.reports.html.coverage import Coverage, seen_in
 from peeklock.reports.html.history import History
 
 NAME = "cases.ndjson"
@@ -29,7 +32,13 @@ class RunRecord:
     def __call__(self, event: Event) -> None:
         match event:
             case RunStarted():
-                facts = {"run": event.run, "at": event.at, "backend": event.backend, "cases": event.cases}
+                facts = {
+                    "run": event.run,
+                    "at": event.at,
+                    "backend": event.backend,
+                    "cases": event.cases,
+                    "criteria": {key: redact(sentence) for key, sentence in event.criteria.items()},
+                }
                 self._write({"run": facts})
             case CaseFinished():
                 self._case(event)
@@ -48,10 +57,13 @@ class RunRecord:
     def _case(self, event: CaseFinished) -> None:
         line: dict[str, Any] = {"case": head_of(event)}
         self._history.add(line["case"])
+        contracts = None if event.record is None else Contracts(event.record)
+        if event.record is not None and contracts is not None:
+            line["seen"] = seen_in(event.record, contracts)
         if event.outcome == "passed" and self._path.stat().st_size > MOST_BYTES:
             line["case"]["left_out"] = True
         else:
-            line["story"] = packed(data_of(event))
+            line["story"] = packed(data_of(event, contracts))
         self._write(line)
 
     def _write(self, line: dict[str, Any]) -> None:
@@ -65,6 +77,7 @@ class Recorded:
 
     run: dict[str, Any] = field(default_factory=dict)
     heads: list[dict[str, Any]] = field(default_factory=list)
+    coverage: Coverage = field(default_factory=Coverage)
 
 
 def read_heads(folder: Path) -> Recorded:
@@ -74,6 +87,7 @@ def read_heads(folder: Path) -> Recorded:
         for key in ("run", "end"):
             recorded.run |= line[key] if isinstance(line.get(key), dict) else {}
         if isinstance(line.get("case"), dict):
+            recorded.coverage.add(len(recorded.heads), line.get("seen"))
             recorded.heads.append(line["case"])
     return recorded
 

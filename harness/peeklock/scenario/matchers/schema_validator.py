@@ -17,7 +17,7 @@ from peeklock.scenario.matchers.patterns import found
 
 def errors(schema: Any, value: Any) -> list[tuple[str, str]]:
     """As `schema_errors`."""
-    validator = _validator()
+    validator = bounded_validator()
     try:
         validator.check_schema(schema)
         found_errors = sorted(
@@ -33,7 +33,7 @@ def errors(schema: Any, value: Any) -> list[tuple[str, str]]:
 
 
 @cache
-def _validator() -> Any:
+def bounded_validator() -> Any:
     """Return JSON Schema 2020-12 with expressions that cannot take for ever."""
 
     def pattern(_validator: Any, wanted: str, instance: Any, _schema: Any) -> Iterator[Any]:

@@ -80,9 +80,9 @@ def bundle(tmp_path: Path) -> Bundle:
     return made
 
 
-def page_of(folder: Path, bundle: Bundle, *cases: CaseFinished) -> str:
+def page_of(folder: Path, bundle: Bundle, *cases: CaseFinished, started: RunStarted = STARTED) -> str:
     keep = RunRecord(folder)
-    for event in (STARTED, *cases, FINISHED):
+    for event in (started, *cases, FINISHED):
         keep(event)
     return write_page(folder, bundle).read_text()
 

@@ -53,6 +53,9 @@ export function Cases({ run, cases, filter }: { run: Run; cases: Head[]; filter:
           {run.seconds !== undefined ? <span> · {span(run.seconds * 1000)}</span> : <span> · the run did not come to its end</span>}
           {run.interrupted ? <span> · interrupted, {run.unjudged} cases not run</span> : null}
         </p>
+        <nav class="pages">
+          <a href={hashOf({ view: "coverage" })}>Coverage</a>
+        </nav>
       </header>
       <div class="filters" role="search">
         <div class="outcomes" role="group" aria-label="Outcome">

@@ -1,6 +1,6 @@
 // The data of the page: blocks of deflated JSON, each unpacked when it is looked at.
 
-import { whole, type Head, type Passed, type Result, type Run, type Story } from "./model.ts";
+import { whole, type Coverage, type Head, type Passed, type Result, type Run, type Story } from "./model.ts";
 
 export async function unpack(id: string): Promise<unknown> {
   const text = document.getElementById(id)?.textContent;
@@ -10,9 +10,9 @@ export async function unpack(id: string): Promise<unknown> {
   return JSON.parse(await new Response(stream).text());
 }
 
-export async function loadRun(): Promise<{ run: Run; cases: Head[] }> {
-  const { run, cases, history, passed } = (await unpack("run")) as { run: Run; cases: Head[]; history: Result[][]; passed: (Passed | null)[] };
-  return { run, cases: cases.map((head, number) => ({ ...head, history: history[number] ?? [], passed: passed[number] ?? null })) };
+export async function loadRun(): Promise<{ run: Run; cases: Head[]; coverage: Coverage }> {
+  const { run, cases, history, passed, coverage } = (await unpack("run")) as { run: Run; cases: Head[]; history: Result[][]; passed: (Passed | null)[]; coverage: Coverage };
+  return { run, coverage, cases: cases.map((head, number) => ({ ...head, history: history[number] ?? [], passed: passed[number] ?? null })) };
 }
 
 /** The story of a case of this run, or of the one that it is compared with. */

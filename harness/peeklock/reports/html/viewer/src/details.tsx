@@ -1,6 +1,7 @@
 // What was chosen, in full: a message, a request, a log line, a step. Where nothing is, what there is to choose from.
 
 import type { ComponentChildren } from "preact";
+import { markedLines } from "./json_lines.ts";
 import { isError, said } from "./lanes.ts";
 import type { Life } from "./ledger.ts";
 import { parsed, record, type Head, type Story } from "./model.ts";
@@ -106,7 +107,7 @@ function MessageDetails({ life, story, select }: { life: Life; story: Story; sel
       {life.original ? <Other life={life.original} word="It came from" select={select} /> : null}
       {life.deadLetter ? <Other life={life.deadLetter} word="It is now in" select={select} /> : null}
       <h3>Body</h3>
-      <Value text={life.body} />
+      <Body text={life.body} wrong={life.wrong} />
       <SasFacts text={life.body} story={story} at={life.deliveries.at(-1)?.from ?? life.at} />
       {Object.keys(properties).length ? (
         <>
@@ -133,6 +134,29 @@ function MessageDetails({ life, story, select }: { life: Life; story: Story; sel
           </li>
         ))}
       </ol>
+    </>
+  );
+}
+
+/** A body, with what its schema finds wrong at the places where it stands. */
+function Body({ text, wrong }: { text: string; wrong: Life["wrong"] }) {
+  const value = parsed(text);
+  if (!wrong.length) return <Value text={text} />;
+  const lines = typeof value === "object" && value !== null ? markedLines(value, wrong) : [{ text: text || "(empty)", wrong: wrong.map(([, sentence]) => sentence) }];
+  return (
+    <>
+      <p class="actual">✕ {wrong.length === 1 ? "1 thing is" : `${wrong.length} things are`} not as the queue's schema says</p>
+      <pre class="code" tabIndex={0}>
+        {lines.map((line) => (
+          <>
+            {line.wrong.length ? <mark>{line.text}</mark> : line.text}
+            {line.wrong.map((sentence) => (
+              <span class="actual">{`  ✕ ${sentence}`}</span>
+            ))}
+            {"\n"}
+          </>
+        ))}
+      </pre>
     </>
   );
 }

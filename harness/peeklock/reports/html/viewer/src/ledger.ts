@@ -25,6 +25,8 @@ export interface Life {
   sender: string;
   senderAs: string;
   body: string;
+  /** What the schema of its queue finds wrong: path and sentence. */
+  wrong: [path: string, sentence: string][];
   props: Record<string, unknown>;
   at: number;
   outcome: string;
@@ -70,7 +72,7 @@ export function lives(entries: readonly Entry[]): Life[] {
     if (found && entry.props === undefined) return found;
     const life: Life = {
       key: entry.n, queue: entry.entity, seq, id: entry.id ?? "", sender: entry.sender ?? "", senderAs: entry.sender_as ?? "",
-      body: entry.body ?? "", props: record(entry.props), at: entry.at, outcome: "active", settled: null, reason: "", description: "",
+      body: entry.body ?? "", wrong: entry.wrong ?? [], props: record(entry.props), at: entry.at, outcome: "active", settled: null, reason: "", description: "",
       deliveries: [], history: [], original: null, deadLetter: null,
     };
     all.push(life);

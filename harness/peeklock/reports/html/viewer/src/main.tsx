@@ -4,20 +4,21 @@ import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Case } from "./case.tsx";
 import { Cases } from "./cases.tsx";
+import { CoveragePage } from "./coverage_page.tsx";
 import { loadRun } from "./data.ts";
-import type { Head, Run } from "./model.ts";
+import type { Coverage, Head, Run } from "./model.ts";
 import { Root } from "./place.tsx";
 import { hashOf, routeOf, EVERYTHING } from "./route.ts";
 
-function App({ run, cases }: { run: Run; cases: Head[] }) {
+function App({ run, cases, coverage }: { run: Run; cases: Head[]; coverage: Coverage }) {
   const [route, setRoute] = useState(() => routeOf(location.hash));
   const [back, setBack] = useState(hashOf({ view: "cases", filter: EVERYTHING }));
   useEffect(() => {
     function follow() {
       const next = routeOf(location.hash);
-      if (next.view === "cases") {
+      if (next.view !== "case") {
         setBack(hashOf(next));
-        document.title = `${run.run ?? "run"} · Peeklock`;
+        document.title = `${next.view === "coverage" ? "coverage of " : ""}${run.run ?? "run"} · Peeklock`;
       }
       setRoute(next);
     }
@@ -26,6 +27,7 @@ function App({ run, cases }: { run: Run; cases: Head[] }) {
     return () => window.removeEventListener("hashchange", follow);
   }, []);
   if (route.view === "cases") return <Cases run={run} cases={cases} filter={route.filter} />;
+  if (route.view === "coverage") return <CoveragePage run={run} cases={cases} coverage={coverage} />;
   const head = cases[route.number];
   if (head) return <Case key={route.number} head={head} number={route.number} back={back} />;
   return (
@@ -38,13 +40,13 @@ function App({ run, cases }: { run: Run; cases: Head[] }) {
   );
 }
 
-void loadRun().then(({ run, cases }) => {
+void loadRun().then(({ run, cases, coverage }) => {
   const place = document.getElementById("app");
   if (!place) return;
   place.textContent = "";
   render(
     <Root.Provider value={run.root ?? ""}>
-      <App run={run} cases={cases} />
+      <App run={run} cases={cases} coverage={coverage} />
     </Root.Provider>,
     place,
   );

@@ -29,7 +29,20 @@ export interface Run {
   unjudged?: number;
   version: string;
   root?: string;
+  /** A sentence for each acceptance criterion that files of the run may cover. */
+  criteria?: Record<string, string>;
 }
+
+/** What all cases together have shown. Cases are named by their numbers, the first few. */
+export interface Coverage {
+  /** All that can happen to a message. */
+  outcomes: string[];
+  queues: [queue: string, counts: Record<string, [count: number, cases: number[]]>][];
+  contracts: [queue: string, schema: string, keywords: Keyword[]][];
+}
+
+/** A keyword of a schema: about which value, its name, what it wants; how many values met and broke it. */
+export type Keyword = [place: string, name: string, wanted: string, met: number, broken: number, cases: number[]];
 
 /** A run before this one, how the case ended in it (`flaky` when both ways), and its seconds. */
 export type Result = [run: string, outcome: Outcome | "flaky", seconds: number];
@@ -90,6 +103,8 @@ export interface Entry {
   sender_as?: string;
   session?: string;
   body?: string;
+  /** What the schema of its queue finds wrong: path and sentence. */
+  wrong?: [path: string, sentence: string][];
   /** JSON, as are `details`. */
   props?: string;
   details?: string;

@@ -9,13 +9,14 @@ export interface Filter {
   covers: string;
 }
 
-export type Route = { view: "cases"; filter: Filter } | { view: "case"; number: number };
+export type Route = { view: "cases"; filter: Filter } | { view: "case"; number: number } | { view: "coverage" };
 
 export const EVERYTHING: Filter = { outcome: "", kind: "", text: "", tag: "", covers: "" };
 
 export function routeOf(hash: string): Route {
   const found = /^#\/case\/(\d+)$/.exec(hash);
   if (found) return { view: "case", number: Number(found[1]) };
+  if (hash === "#/coverage") return { view: "coverage" };
   const query = new URLSearchParams(hash.split("?")[1] ?? "");
   const filter = { ...EVERYTHING };
   for (const key of Object.keys(filter) as (keyof Filter)[]) filter[key] = query.get(key) ?? "";
@@ -24,6 +25,7 @@ export function routeOf(hash: string): Route {
 
 export function hashOf(route: Route): string {
   if (route.view === "case") return `#/case/${route.number}`;
+  if (route.view === "coverage") return "#/coverage";
   const query = new URLSearchParams(Object.entries(route.filter).filter(([, value]) => value)).toString();
   return query ? `#/?${query}` : "#/";
 }
