@@ -48,7 +48,7 @@ def test_what_only_leads_on_is_no_keyword_that_can_be_broken() -> None:
 
 @pytest.mark.parametrize("schema", [{"type": 7}, [], "x", {"required": "a"}])
 def test_what_is_no_schema_is_refused(schema: Any) -> None:
-    with pytest.raises(ValueError, match=r"is not|valid"):
+    with pytest.raises(ValueError, match="the schema is not valid at "):
         Keywords(schema)
 
 

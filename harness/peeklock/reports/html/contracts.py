@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from peeklock.engine.ledger import body_of
 from peeklock.engine.record import Record
 from peeklock.scenario.matchers.patterns import PatternTooSlow
+from peeklock.scenario.matchers.schema import keywords_of
 from peeklock.scenario.topology import Receivable
 from peeklock.servicebus.ledger import AboutMessage
 
@@ -56,14 +57,10 @@ class Contracts:
 def _schemas(queues: Mapping[str, Receivable]) -> dict[str, tuple[str, Keywords]]:
     """The name and the keywords of each queue's schema."""
     found = {name: str(queue.message_schema) for name, queue in queues.items() if queue.message_schema is not None}
-    if not found:
-        return {}
-    from peeklock.scenario.matchers.schema_keywords import Keywords  # jsonschema: 0.1 s
-
     schemas: dict[str, tuple[str, Keywords]] = {}
     for name, file in found.items():
         try:
-            schemas[name] = (Path(file).name, Keywords(json.loads(Path(file).read_text(encoding="utf-8"))))
+            schemas[name] = (Path(file).name, keywords_of(json.loads(Path(file).read_text(encoding="utf-8"))))
         except (OSError, ValueError, RecursionError):
             continue  # `contracts_hold` tells of it
     return schemas

@@ -51,7 +51,8 @@ class Keywords:
         try:
             base.check_schema(schema)
         except SchemaError as error:
-            raise ValueError(error.message) from None
+            place = "/".join(map(str, error.absolute_path))
+            raise ValueError(f"the schema is not valid at /{place}: {error.message}") from None
         self.all: list[Keyword] = []
         self._known: dict[tuple[int, str, str], Keyword] = {}
         self._schema = schema
@@ -65,8 +66,9 @@ class Keywords:
         try:
             errors = list(self._validator.iter_errors(value))
         except Unresolvable as error:
-            raise ValueError(f"it refers to what it does not hold: {error.ref}") from None
-        return sorted((".".join(map(str, error.absolute_path)), error.message) for error in errors)
+            raise ValueError(f"the schema refers to what it does not hold: {error.ref}") from None
+        errors.sort(key=lambda error: list(map(str, error.absolute_path)))
+        return [(".".join(map(str, error.absolute_path)), error.message) for error in errors]
 
     def _walk(self, schema: Any, place: str) -> None:
         if not isinstance(schema, Mapping):

@@ -1,4 +1,4 @@
-"""The validator behind `schema_errors`. Costs 0.1 s to import."""
+"""JSON Schema 2020-12 with expressions that cannot take for ever. Costs 0.1 s to import."""
 
 from __future__ import annotations
 
@@ -7,29 +7,9 @@ from functools import cache
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.exceptions import SchemaError
 from jsonschema.validators import extend
-from referencing import Registry
-from referencing.exceptions import Unresolvable
 
 from peeklock.scenario.matchers.patterns import found
-
-
-def errors(schema: Any, value: Any) -> list[tuple[str, str]]:
-    """As `schema_errors`."""
-    validator = bounded_validator()
-    try:
-        validator.check_schema(schema)
-        found_errors = sorted(
-            validator(schema, registry=Registry()).iter_errors(value),
-            key=lambda error: list(map(str, error.absolute_path)),
-        )
-    except SchemaError as error:
-        place = "/".join(map(str, error.absolute_path))
-        return [("", f"the schema is not valid at /{place}: {error.message}")]
-    except Unresolvable as error:
-        return [("", f"the schema refers to what it does not hold: {error.ref}")]
-    return [(".".join(map(str, error.absolute_path)), error.message) for error in found_errors]
 
 
 @cache
