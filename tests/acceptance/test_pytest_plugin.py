@@ -26,7 +26,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 def test_cases_are_items(suite: pytest.Pytester) -> None:
     """A file is collected, a case is an item: it passes, fails with the whole story, or is skipped with its reason."""
     suite.makefile(".yaml", scenario=GOOD)
-    done = suite.runpytest_subprocess("-v", "-rs", "-p", "no:randomly", "--peeklock-backend", "embedded", timeout=100)
+    done = suite.runpytest_subprocess("-v", "-rsf", "-p", "no:randomly", "--peeklock-backend", "embedded", timeout=100)
     done.assert_outcomes(passed=1, failed=1, skipped=1)
     done.stdout.fnmatch_lines(
         [
@@ -36,6 +36,7 @@ def test_cases_are_items(suite: pytest.Pytester) -> None:
             "*first.n   expected 3*",
             "*actual   2*",
             "*the embedded backend has not the ability: docker*",
+            "FAILED scenario.yaml::two - first.n: expected 3*",
         ]
     )
 

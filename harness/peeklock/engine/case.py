@@ -8,6 +8,7 @@ import traceback
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from peeklock.engine.clients import Clients
 from peeklock.engine.clipping import clipped_json
 from peeklock.engine.context import CaseContext, slug_of
 from peeklock.engine.diagnosis import hint, likely_cause
-from peeklock.engine.environments import engine_names, file_variables, secrets_of
+from peeklock.engine.environments import case_variables, engine_names, file_variables, secrets_of
 from peeklock.engine.events import CaseFinished, CaseStarted, Durations, Event, Outcome
 from peeklock.engine.failure import Failure, Moment, StepFailed, locate, title
 from peeklock.engine.invariants import broken, held
@@ -143,7 +144,13 @@ class CaseRun:
         if context is not None and not all(call.ended(deadline.left) for call in context.abandoned):
             self.environment.condemn()
 
+    @cached_property
+    def _facts(self) -> dict[str, str]:
+        return {"id": f"{slug_of(self.case.name)}-{uuid.uuid4().hex[:8]}", "name": self.case.name}
+
     def _reset(self) -> int:
+        told = case_variables(self.scenario, self.case, self._facts, self.options.cache)
+        self.environment.services.tell(told)
         if self.case.header.isolation == "fresh":
             for service in self.environment.services.names():
                 self.environment.services.stop(service)
@@ -162,16 +169,15 @@ class CaseRun:
         return error, also
 
     def _context(self, cursor: int, signal: Signal) -> CaseContext:
-        slug = f"{slug_of(self.case.name)}-{uuid.uuid4().hex[:8]}"
         services, seen = self.environment.services, self.environment.seen
         ports = {name: [urlsplit(url).port or 0 for url in services.urls(name)] for name in services.names()}
         names = engine_names(self.scenario, seen, ports, self.options.cache)
-        names["case"] = {"id": slug, "name": self.case.name}
+        names["case"] = self._facts
         context = CaseContext(
             scenario=self.scenario,
             case=self.case,
             id=self.name,
-            slug=slug,
+            slug=self._facts["id"],
             environment=self.environment,
             clients=self.clients,
             ledger=Ledger(self.environment.ledger, cursor),
@@ -181,6 +187,8 @@ class CaseRun:
             secrets=secrets_of(seen),
             update_snapshots=self.options.update_snapshots,
         )
+        if made := self.environment.made_at_start:
+            context.note("services", f"restarted: {made}")
         _, context.log_cursor = services.logs(1 << 62)
         _, context.exit_cursor = services.exits(1 << 62)
         return context

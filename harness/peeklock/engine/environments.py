@@ -15,9 +15,9 @@ from urllib.parse import unquote, urlsplit
 
 from peeklock.connection_strings import parts_of
 from peeklock.engine.functions import Functions
-from peeklock.scenario.model import Scenario, walk
+from peeklock.scenario.model import Case, Scenario, walk
 from peeklock.scenario.values import Scope, is_template, references, resolve
-from peeklock.stack.backend import Endpoints, EnvironmentSpec, Ports
+from peeklock.stack.backend import Endpoints, EnvironmentSpec, Ports, Variables
 from peeklock.stack.faults import KINDS
 from peeklock.stack.names.names import Names
 from peeklock.standins import Surroundings
@@ -32,14 +32,7 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
     header = scenario.header
 
     def scope(service: str, endpoints: Endpoints, ports: Ports) -> Scope:
-        names = engine_names(scenario, endpoints, ports, cache)
-        own = {"name": service, "port": next(iter(ports.get(service, ())), None)}
-        names |= file_variables(scenario, names) | {"service": own}
-        identity = endpoints.service_connection_strings.get(service, endpoints.servicebus_connection_string)
-        names["servicebus"] = {**names["servicebus"], "connection_string": identity}
-        names["openai"] = {**names["openai"], "key": endpoints.openai_keys.get(service)}
-        names["http"] = http_names(endpoints, service)
-        return Scope(names, scenario.path.parent)
+        return _service_scope(scenario, cache, service, endpoints, ports)
 
     def variables(endpoints: Endpoints, ports: Ports) -> dict[str, dict[str, str]]:
         return {
@@ -87,6 +80,37 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
         lasting=lasting,
         private=private,
     )
+
+
+def _service_scope(scenario: Scenario, cache: Path, service: str, endpoints: Endpoints, ports: Ports) -> Scope:
+    """Return the names as a service's `run` and `env` see them."""
+    names = engine_names(scenario, endpoints, ports, cache)
+    own = {"name": service, "port": next(iter(ports.get(service, ())), None)}
+    names |= file_variables(scenario, names) | {"service": own}
+    identity = endpoints.service_connection_strings.get(service, endpoints.servicebus_connection_string)
+    names["servicebus"] = {**names["servicebus"], "connection_string": identity}
+    names["openai"] = {**names["openai"], "key": endpoints.openai_keys.get(service)}
+    names["http"] = http_names(endpoints, service)
+    return Scope(names, scenario.path.parent)
+
+
+def case_variables(scenario: Scenario, case: Case, facts: Mapping[str, Any], cache: Path) -> Variables | None:
+    """Return what services are told in one case besides; None when that is nothing. `facts` is the case, as `${case}` has it."""
+    if not case.header.services:
+        return None
+
+    def variables(endpoints: Endpoints, ports: Ports) -> dict[str, dict[str, str]]:
+        found = {}
+        for name, service in case.header.services.items():
+            scope = _service_scope(scenario, cache, name, endpoints, ports)
+            names = {**scope.names, "case": facts}
+            for key, raw in {**case.row, **case.header.vars}.items():
+                names[key] = resolve(raw, replace(scope, names=names))
+            own = replace(scope, names=names)
+            found[name] = {key: env_text(resolve(value, own)) for key, value in service.env.items()}
+        return found
+
+    return variables
 
 
 def _names_of(scenario: Scenario) -> dict[str, Any]:

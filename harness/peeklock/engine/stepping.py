@@ -34,6 +34,8 @@ from peeklock.scenario.values import ValueInvalid, dig, resolve
 
 M = TypeVar("M", bound=Model)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+MOST_ROUNDS = 100_000
+"""Of one `times`."""
 SHORTEST_LOOK = 1.0
 """Seconds that an observation has, however little is left of the time in which it is repeated."""
 
@@ -151,15 +153,25 @@ class Stepper:
         assert isinstance(verb, Verb)
         times = step.arguments.get("times") if verb.run_many else None
         if verb.run_many is None or times is None:
-            arguments = self._arguments(step, {})
+            arguments = self._arguments(step)
             return lambda: verb.run(arguments, self._context)
         run_many = verb.run_many
-        count = resolve(times, self._context.names.scope(step.document.path.parent))
-        each = [self._arguments(step, {"index": index}) for index in range(count)]
+        rounds = self._rounds(step, times)
+        once = {key: value for key, value in step.arguments.items() if key != "times"}
+        each = [self._model(step, verb.arguments, once, verb.name, extra) for extra in rounds]
         return lambda: run_many(each, self._context)
 
-    def _arguments(self, step: Step, extra: dict[str, Any]) -> Any:
-        return self._model(step, step.verb.arguments, step.arguments, step.verb.name, extra)
+    def _rounds(self, step: Step, times: Any) -> list[dict[str, Any]]:
+        """Return what each round of `times` has for names: `index`, and `item` of a list."""
+        wanted = resolve(times, self._context.names.scope(step.document.path.parent))
+        if isinstance(wanted, list) and wanted:
+            return [{"index": index, "item": item} for index, item in enumerate(wanted)]
+        if not isinstance(wanted, int) or isinstance(wanted, bool) or not 1 <= wanted <= MOST_ROUNDS:
+            raise ValueInvalid(f"times is {show(wanted)}, expected a whole number from 1 to {MOST_ROUNDS}, or a list")
+        return [{"index": index} for index in range(wanted)]
+
+    def _arguments(self, step: Step) -> Any:
+        return self._model(step, step.verb.arguments, step.arguments, step.verb.name)
 
     def _model(self, step: Step, model: type[M], raw: Any, key: str, extra: Mapping[str, Any] = NOTHING) -> M:
         """Return what stands at a key of a step, with its names looked up. Raises `StepFailed`."""
@@ -206,7 +218,8 @@ class Stepper:
 
     def _wait(self, step: Step, eventually: Eventually, act: Callable[[], Found]) -> Waited[_Seen]:
         times = self._model(step, EventuallyArguments, eventually.arguments, "eventually")
-        deadline = self._context.deadline.sooner(times.within)
+        within = times.within or self._context.scenario.header.defaults.eventually
+        deadline = self._context.deadline.sooner(within)
 
         self._tries = 0
 
@@ -257,17 +270,14 @@ class Stepper:
                 self._context.secrets.add(captured)
 
     def _use(self, step: Step) -> None:
-        times = resolve(step.times, self._context.names.scope(step.document.path.parent))
-        if not isinstance(times, int) or times < 1:
-            raise ValueInvalid(f"times is {show(times)}, expected a whole number from 1")
-        for _ in range(times):
-            self._use_once(step)
+        for extra in self._rounds(step, step.times):
+            self._use_once(step, extra)
 
-    def _use_once(self, step: Step) -> None:
+    def _use_once(self, step: Step, extra: Mapping[str, Any]) -> None:
         names = self._context.names
         visible = names.visible()
         inner = {key: visible[key] for key in ALWAYS_DEFINED & visible.keys()}
-        inner |= resolve(dict(step.bindings), names.scope(step.document.path.parent))
+        inner |= resolve(dict(step.bindings), names.scope(step.document.path.parent, extra))
         with names.inside(inner):
             self.run_all(step.steps)
         for name in step.outputs:
@@ -277,6 +287,9 @@ class Stepper:
         # one by one, so that a name may build on those before it
         for name, raw in step.arguments.items():
             self._context.names[name] = resolve(raw, self._context.names.scope(step.document.path.parent))
+        value = {name: self._context.names[name] for name in step.arguments}
+        if mismatches := self._match(step, step.expect, value):
+            raise StepFailed(step, mismatches=mismatches, actual=value)
 
     def _window(self, step: Step) -> float:
         scope = self._context.names.scope(step.document.path.parent)

@@ -91,6 +91,13 @@ class Waited(Generic[T]):
     early: bool = False
 
 
+def pause(deadline: Deadline) -> float:
+    """Return at the deadline, with the seconds that it took: for who means time, and nothing that happens."""
+    started = time.monotonic()
+    Signal().wait(0, deadline.left)
+    return time.monotonic() - started
+
+
 def wait_until(
     look: Callable[[], Look[T]], deadline: Deadline, signal: Signal, *, stable_for: float = 0.0
 ) -> Waited[T]:

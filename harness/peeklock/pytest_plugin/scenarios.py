@@ -15,7 +15,7 @@ from peeklock.engine.plan import load_all
 from peeklock.engine.session import Session
 from peeklock.errors import PeeklockError
 from peeklock.reports.artefacts import write_artefacts
-from peeklock.reports.failure_text import render_failure
+from peeklock.reports.failure_text import cause_line, render_failure
 from peeklock.reports.run_folder import new_run_folder
 from peeklock.scenario.errors import ScenarioInvalid
 from peeklock.scenario.model import Case, Scenario
@@ -118,14 +118,18 @@ class CaseItem(pytest.Item):
         if finished.outcome == "skipped":
             pytest.skip(finished.reason)
         if finished.outcome == "error":
-            raise CaseFailed(f"{finished.reason}\n{finished.traceback}".strip())
-        if finished.outcome == "failed":
-            raise CaseFailed("\n".join(render_failure(finished)))
+            raise CaseFailed(f"{finished.reason}\n{finished.traceback}".strip(), finished.reason)
+        if finished.failure is not None:
+            raise CaseFailed("\n".join(render_failure(finished)), cause_line(finished.failure))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Return a failure as `peeklock run` prints it."""
+        """Return a failure as `peeklock run` prints it, of which pytest's summary has what did not hold."""
         if isinstance(excinfo.value, CaseFailed):
-            return str(excinfo.value)
+            told: Any = excinfo.getrepr(style="value")
+            path, line, _ = self.reportinfo()
+            crash = replace(told.reprcrash, path=str(path), lineno=line + 1, message=excinfo.value.summary)
+            told.reprcrash, told.chain = crash, [(told.reprtraceback, crash, None)]  # xdist sends the chain alone
+            return told
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -136,3 +140,8 @@ class CaseItem(pytest.Item):
 
 class CaseFailed(PeeklockError):
     """A case failed; the message is the whole report."""
+
+    def __init__(self, report: str, summary: str) -> None:
+        """`summary`: what did not hold, in a line."""
+        super().__init__(report)
+        self.summary = summary

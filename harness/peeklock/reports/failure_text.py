@@ -53,7 +53,7 @@ def _mismatches(failure: Failure) -> Iterator[str]:
 def cause_line(failure: Failure) -> str:
     """Return a failure in one line: what did not hold."""
     return failure.headline or "; ".join(
-        f"{m.path}: expected {m.expected}, actual {m.actual}" for m in failure.mismatches
+        f"{m.path}: expected {m.expected}, actual {m.actual}".removeprefix(": ") for m in failure.mismatches
     )
 
 

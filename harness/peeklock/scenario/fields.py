@@ -7,13 +7,17 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 
 class Model(BaseModel):
     """The base of everything that is written in a scenario file: unknown keys are errors, values keep their types."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+Times = Annotated[int, Field(ge=1, le=100_000)] | Annotated[list[Any], Field(min_length=1, max_length=100_000)]
+"""How often, or once for each item of a list."""
 
 
 def _existing(value: Any, info: ValidationInfo) -> Any:

@@ -18,6 +18,7 @@ from peeklock.scenario.identities import identity_problems
 from peeklock.scenario.model import Case, CaseHeader, FragmentHeader, Header, Scenario, Step
 from peeklock.scenario.names import check_fragment, check_scenario
 from peeklock.scenario.production_names import check_production_names
+from peeklock.scenario.project import project_root, with_project
 from peeklock.scenario.servicebus_config import with_config
 from peeklock.scenario.services import process_names
 from peeklock.scenario.standins import standin_problems
@@ -36,7 +37,9 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
     for base in bases:
         document = document.extending(base)
     document, misconfigured, passed_over = with_config(document)
+    document, of_the_project = with_project(document)
     header, problems = _header(document)
+    problems += of_the_project
     problems += misconfigured
     if header is None:
         raise ScenarioInvalid(sorted(problems, key=Problem.order))
@@ -104,14 +107,6 @@ def discover(paths: Iterable[Path]) -> list[Path]:
         else:
             raise ScenarioInvalid([Problem(path, None, "no such file or folder", fix="check the path")])
     return list(dict.fromkeys(found))
-
-
-def project_root(path: Path) -> Path:
-    """Return the nearest parent with a pyproject.toml or a .git; else the file's folder."""
-    for parent in path.resolve().parents:
-        if (parent / "pyproject.toml").exists() or (parent / ".git").exists():
-            return parent
-    return path.resolve().parent
 
 
 def _header(document: Document) -> tuple[Header | None, list[Problem]]:
@@ -284,6 +279,9 @@ def _service_problems(header: Header, document: Document) -> list[Problem]:
                         *undeclared("identity", rule.identity, header.stack.identities, (*where, "identity")),
                     )
                 ]
+    for key, case in header.cases.items():
+        for name in case.services:
+            unknown(name, ("cases", key, "services", name))
     if header.defaults.http.service:
         unknown(header.defaults.http.service, ("defaults", "http", "service"))
     for path, receivable in _receivable(header.stack):

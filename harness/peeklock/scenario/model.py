@@ -17,7 +17,7 @@ from peeklock.scenario.durations import Duration
 from peeklock.scenario.fields import Model
 from peeklock.scenario.matchers import Matcher
 from peeklock.scenario.moments import Moment
-from peeklock.scenario.services import Service
+from peeklock.scenario.services import CaseService, Service
 from peeklock.scenario.topology import DEPENDENCIES, Stack
 from peeklock.scenario.vocabulary import VerbSpec
 
@@ -49,6 +49,8 @@ class Defaults(Model):
     """What steps have unless they say otherwise."""
 
     http: HttpDefaults = HttpDefaults()
+    eventually: Duration = Field(20.0, gt=0, description="`within` of an `eventually` that says none")
+    settle: Duration = Field(20.0, gt=0, description="`within` of a `settle` that says none")
 
 
 class ClockStart(Model):
@@ -75,6 +77,7 @@ class CaseHeader(Model):
     matrix: dict[str, list[Any]] | list[dict[str, Any]] | None = Field(
         None, description="lists: one case for each combination; a list of mappings: one case for each"
     )
+    services: dict[str, CaseService] = Field({}, description="what services are told in this case besides")
     lock: str | None = Field(None, description="cases with the same word never run at the same time")
     timeout: Duration | None = Field(None, gt=0)
     isolation: Literal["reset", "fresh"] = Field(
@@ -196,7 +199,7 @@ class Scenario:
     cases: tuple[Case, ...]
     finally_: tuple[Step, ...]
     root: Path
-    """The project's root: the nearest parent with a pyproject.toml or a .git."""
+    """The project's root: the nearest parent with a peeklock.yaml, a pyproject.toml or a .git."""
     alerts: Mapping[str, Rule] = field(default_factory=dict)
     """The alert rules of the file, by their names."""
     passed_over: tuple[str, ...] = ()

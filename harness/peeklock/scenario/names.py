@@ -73,6 +73,8 @@ def check_scenario(scenario: Scenario) -> list[Problem]:
         defined = {*given, *case.row, *case.header.vars}
         walk.own |= {*case.row, *case.header.vars}
         walk.value(document, (*case.path, "vars"), case.header.vars, defined)
+        for name, service in case.header.services.items():
+            walk.value(document, (*case.path, "services", name, "env"), dict(service.env), {*defined, "service"})
         for step in (*scenario.background, *case.steps, *scenario.finally_):
             walk.step(step, defined)
     return walk.problems
@@ -143,11 +145,10 @@ class _Walk:
                 defined.add(name)
                 self.own.add(name)
         elif verb == "use":
-            for key in ("with", "times"):
-                self.value(step.document, (*step.path, key), raw.get(key), defined)
+            self.value(step.document, (*step.path, "times"), raw.get("times"), defined)
+            self.value(step.document, (*step.path, "with"), raw.get("with"), defined | _repeated(raw))
         else:
-            extra = {"index"} if isinstance(step.arguments, dict) and "times" in step.arguments else set()
-            self.value(step.document, (*step.path, verb), raw[verb], defined | extra)
+            self.value(step.document, (*step.path, verb), raw[verb], defined | _repeated(step.arguments))
         for key in ("expect", "eventually", "name"):
             if key in raw:
                 self.value(step.document, (*step.path, key), raw[key], defined)
@@ -209,6 +210,8 @@ class _Walk:
                 known = _OF_EACH[parts[0]]
             elif depth > 1 or parts[0] in _OF_EACH:
                 return
+            if part.startswith("["):  # known when it is looked up
+                return
             if part not in known:
                 expected = "one of " + ", ".join(sorted(known)) if known else "the file declares none"
                 problem = document.problem(
@@ -216,6 +219,13 @@ class _Walk:
                 )
                 self.problems.append(problem)
                 return
+
+
+def _repeated(arguments: Any) -> set[str]:
+    """Return the names that what says `times` has besides: `index`, and `item` of a list, which `${…}` may be."""
+    if not isinstance(arguments, dict) or "times" not in arguments:
+        return set()
+    return {"index"} if isinstance(arguments["times"], int) else {"index", "item"}
 
 
 def _raw(step: Step) -> dict[str, Any]:

@@ -186,7 +186,7 @@ class Service(Model):
     )
     env: dict[str, str | int | float | bool] = {}
     cwd: FilePath | None = Field(
-        None, description="default: the project's root, the nearest parent with a pyproject.toml or .git"
+        None, description="default: the project's root, the nearest parent with a peeklock.yaml, pyproject.toml or .git"
     )
     replicas: int = Field(1, ge=0, le=50, description="of several, each can be named: worker.0, worker.1 …")
     ready: Ready | None = None
@@ -227,6 +227,14 @@ class Service(Model):
         if self.run is None and self.image is None:
             raise ValueError("say how it is started: run, image or both")
         return self
+
+
+class CaseService(Model):
+    """What a case changes about a service."""
+
+    env: dict[str, str | int | float | bool] = Field(
+        min_length=1, description="variables that it is told besides; it is restarted before the case and after it"
+    )
 
 
 def replica_names(service: str, replicas: int) -> list[str]:

@@ -14,6 +14,7 @@ from peeklock.scenario.errors import Problem, ScenarioInvalid, suggestion
 from peeklock.scenario.fields import Model
 from peeklock.scenario.matchers import Matcher, MatcherInvalid, compile_collection, compile_matcher, show
 from peeklock.scenario.model import Capture, Eventually, FragmentHeader, Step
+from peeklock.scenario.project import is_root
 from peeklock.scenario.validation import validate
 from peeklock.scenario.values import is_template
 from peeklock.scenario.vocabulary import Facts, VerbSpec, Vocabulary
@@ -27,7 +28,9 @@ LoadFragment = Callable[[Path, Vocabulary, Facts, tuple[Path, ...]], tuple[Fragm
 class EventuallyArguments(Model):
     """The long form of `eventually`."""
 
-    within: Duration = Field(gt=0)
+    within: Duration | None = Field(
+        None, gt=0, description="default: defaults.eventually of the file, or of peeklock.yaml"
+    )
     stable_for: Duration = Field(0.0, ge=0)
     fail_if: Any = None
 
@@ -206,7 +209,7 @@ class StepReader:
         for folder in self.document.path.parents:
             if (folder / name).is_file():
                 return (folder / name).resolve()
-            if (folder / "pyproject.toml").exists() or (folder / ".git").exists():
+            if is_root(folder):
                 break
         return None
 
@@ -255,7 +258,10 @@ class StepReader:
         times = raw.get("times", 1)
         if is_template(times) or (isinstance(times, int) and not isinstance(times, bool) and times >= 1):
             return times
-        self._complain((*path, "times"), '"times" is how often', expected="a whole number from 1", actual=show(times))
+        if isinstance(times, list) and times:
+            return times
+        expected = "a whole number from 1, or a list with an item for each"
+        self._complain((*path, "times"), '"times" is how often', expected=expected, actual=show(times))
         return 1
 
     def _expect(self, verb: VerbSpec, raw: dict[str, Any], path: DataPath) -> Matcher | None:
@@ -308,7 +314,7 @@ class StepReader:
                 fix="act once, then observe with eventually in a step of its own",
             )
             return None
-        raw_form = written if isinstance(written, dict) else {"within": written}
+        raw_form = written if isinstance(written, dict) else {"within": written} if written is not None else {}
         _, problems = validate(EventuallyArguments, raw_form, self.document, here, resolved_later=True)
         self.problems += problems
         if "expect" not in raw and not verb.judges(arguments):

@@ -16,9 +16,9 @@ from peeklock.errors import PeeklockError
 from peeklock.scenario.errors import suggestion
 
 _TOKEN = re.compile(r"\$\$|\$\{([^{}]*)\}")
-_NAME = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w$-]+|\[\d+\])*")
+_NAME = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w$-]+|\[-?\d+\]|\[[A-Za-z_][\w.-]*\])*")
 _CALL = re.compile(r"([a-z_][a-z0-9_]*)\((.*)\)", re.DOTALL)
-_SEGMENT = re.compile(r"\.?([\w$-]+)|\[(\d+)\]")
+_SEGMENT = re.compile(r"\[(-?\d+)\]|\[([A-Za-z_][\w.-]*)\]|\.?([\w$-]+)")
 
 FUNCTIONS = {
     "uuid": "uuid()",
@@ -58,7 +58,12 @@ class Reference:
     @property
     def parts(self) -> list[str]:
         """The parts of the name: keys and positions."""
-        return [key or index for key, index in _SEGMENT.findall(self.name)]
+        return [index or key or f"[{name}]" for index, name, key in _SEGMENT.findall(self.name)]
+
+    @property
+    def indices(self) -> list[Reference]:
+        """The names inside brackets, as `i` in `${list[i]}`."""
+        return [Reference(name, name=name) for _, name, _ in _SEGMENT.findall(self.name) if name]
 
     @property
     def root(self) -> str:
@@ -82,7 +87,7 @@ def parse_reference(text: str) -> Reference:
         return Reference(text, name=inner)
     raise ValueInvalid(
         f"not a name or a function: ${{{text}}}",
-        fix="write ${name}, ${name.part} or ${uuid()}; $$ stands for a plain dollar sign",
+        fix="write ${name}, ${name.part}, ${list[0]}, ${list[name]} or ${uuid()}; $$ stands for a plain dollar sign",
     )
 
 
@@ -99,7 +104,7 @@ def _check_argument(function: str, argument: str) -> None:
 
 
 def references(value: Any) -> Iterator[tuple[tuple[str | int, ...], Reference]]:
-    """Yield every reference inside a value with its path. Raises `ValueInvalid` at the first bad one."""
+    """Yield every reference inside a value with its path, those in brackets too. Raises `ValueInvalid` at the first bad one."""
     if isinstance(value, str):
         if "${" in _TOKEN.sub(" ", value):
             raise ValueInvalid(
@@ -108,7 +113,10 @@ def references(value: Any) -> Iterator[tuple[tuple[str | int, ...], Reference]]:
             )
         for token in _TOKEN.finditer(value):
             if token.group(1) is not None:
-                yield (), parse_reference(token.group(1))
+                found = parse_reference(token.group(1))
+                yield (), found
+                for inner in found.indices:
+                    yield (), inner
     elif isinstance(value, Mapping):
         for key, child in value.items():
             for path, reference in references(child):
@@ -156,17 +164,38 @@ def _look_up(reference: Reference, scope: Scope) -> Any:
         return _call(reference, scope)
     if reference.root not in scope.names:
         raise ValueInvalid(f'"{reference.root}" is not defined', fix=suggestion(reference.root, scope.names))
-    return dig(scope.names[reference.root], reference.name[len(reference.root) :], reference.root)
+    value = scope.names[reference.root]
+    return dig(value, reference.name[len(reference.root) :], reference.root, lambda name: _index(name, scope))
 
 
-def dig(value: Any, path: str, so_far: str = "") -> Any:
-    """Follow `.key` and `[0]` into a value. Raises `ValueInvalid` with what is there instead."""
+def _index(name: str, scope: Scope) -> str | int:
+    """Return what a name in brackets stands for. Raises `ValueInvalid`."""
+    found = _look_up(Reference(name, name=name), scope)
+    if isinstance(found, bool) or not isinstance(found, str | int):
+        kind = type(found).__name__
+        raise ValueInvalid(f"[{name}] is a {kind}, expected a whole number or the name of a key")
+    return found
+
+
+def _has(value: Any, key: str | int) -> bool:
+    if isinstance(value, list):
+        return isinstance(key, int) and -len(value) <= key < len(value)
+    return isinstance(value, Mapping) and key in value
+
+
+def _no_names(name: str) -> str | int:
+    raise ValueInvalid(f"[{name}]: a path has positions in brackets, not names", fix="write [0], or [-1] for the last")
+
+
+def dig(value: Any, path: str, so_far: str = "", index_of: Callable[[str], str | int] = _no_names) -> Any:
+    """Follow `.key`, `[0]`, `[-1]` (the last) and `[name]` into a value. Raises `ValueInvalid` with what is there instead."""
     for segment in _SEGMENT.finditer(path):
-        key, index = segment.group(1), segment.group(2)
-        if isinstance(value, Mapping) and key is not None and key in value:
+        position, name, text = segment.groups()
+        key: str | int = int(position) if position else index_of(name) if name else text
+        if isinstance(value, list) and isinstance(key, str) and key.isdigit():
+            key = int(key)
+        if _has(value, key):
             value = value[key]
-        elif isinstance(value, list) and (index or key or "").isdigit() and int(index or key) < len(value):
-            value = value[int(index or key)]
         else:
             has = (
                 "keys " + ", ".join(map(str, value))
@@ -176,8 +205,8 @@ def dig(value: Any, path: str, so_far: str = "") -> Any:
                 )
             )
             raise ValueInvalid(
-                f'"{so_far or "the result"}" has no "{key or index}"; it has {has}',
-                fix=suggestion(key or "", [str(k) for k in value]) if isinstance(value, Mapping) else "",
+                f'"{so_far or "the result"}" has no "{key}"; it has {has}',
+                fix=suggestion(str(key), [str(k) for k in value]) if isinstance(value, Mapping) else "",
             )
         so_far += segment.group(0)
     return value

@@ -50,6 +50,10 @@ class Endpoints:
     """Where production names lead services and steps."""
 
 
+Variables = Callable[[Endpoints, Ports], Mapping[str, Mapping[str, str]]]
+"""`(endpoints, ports) ->` environment variables by service."""
+
+
 @dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
     """Everything that an environment is made of; two specs with the same `key` can share a warm environment."""
@@ -60,7 +64,7 @@ class EnvironmentSpec:
     services: Mapping[str, Service]
     root: Path
     """The project's root: the working directory of services that name none."""
-    variables: Callable[[Endpoints, Ports], Mapping[str, Mapping[str, str]]]
+    variables: Variables
     """`(endpoints, ports) -> env by service`, the scenario's `env:` with every `${…}` resolved."""
     command: Callable[[str, Endpoints, Ports], Sequence[str]]
     """`(service, endpoints, ports) -> argv` with every `${…}` resolved."""
@@ -134,6 +138,10 @@ class Services(Protocol):
     def databases(self) -> list[DatabaseUse]:
         """Databases of the environment's server, its own and others, to which they have connections now. Known of services that
         let libpq, or a driver like it, name a connection by `PGAPPNAME`."""
+
+    def tell(self, variables: Variables | None) -> None:
+        """What services are told besides, from now on, and nobody else; those that were told otherwise are stopped, and started
+        by the next `reset` of their environment."""
 
     def start(self, service: str) -> None:
         """Start every replica that is not running and wait until it is ready; `StackError` when it is not."""
@@ -315,6 +323,10 @@ class Environment(Protocol):
 
     log_dir: Path
     """Where `<service>.log` files are written (redacted)."""
+
+    @property
+    def made_at_start(self) -> str:
+        """Why services are restarted for every case, in a few words; empty when they are not."""
 
     def reset(self, at: datetime | None = None) -> int:
         """Empty queues, a freshly cloned database, empty containers, within 100 ms; services that are down are started again.

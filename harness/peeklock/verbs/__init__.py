@@ -33,6 +33,7 @@ from peeklock.verbs import (
     settle,
     spans,
     use,
+    wait,
 )
 
 VOCABULARY: dict[str, Verb] = {
@@ -64,6 +65,7 @@ VOCABULARY: dict[str, Verb] = {
         set_,
         use,
         run,
+        wait,
     )
 }
 

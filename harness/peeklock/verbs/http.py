@@ -22,7 +22,7 @@ from peeklock.engine.record import Exchange
 from peeklock.engine.verb import Found, Verb
 from peeklock.redaction import redact
 from peeklock.scenario.durations import Duration
-from peeklock.scenario.fields import FilePath, Model
+from peeklock.scenario.fields import FilePath, Model, Times
 from peeklock.scenario.values import resolve
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 
@@ -65,8 +65,9 @@ class HttpArguments(Model):
     form: dict[str, str | int | float | bool] = {}
     files: dict[str, Part] = Field({}, description="a multipart form, by field")
     timeout: Duration = Field(30.0, gt=0)
-    times: int = Field(
-        1, ge=1, description="send it so often; `${…}` is looked up anew each time, `${index}` counts from 0"
+    times: Times = Field(
+        1,
+        description="how often, or a list: once for each `${item}`; `${…}` is looked up anew each time, `${index}` counts from 0",
     )
     parallel: int = Field(1, ge=1, le=100, description="of `times`, so many at once")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from peeklock.engine.context import CaseContext
 from peeklock.engine.ledger import OUTCOMES, VIEW_KEYS, Message
@@ -19,17 +19,36 @@ from peeklock.verbs.where import check_where, compile_where
 
 
 class MessagesArguments(Model):
-    """Which messages: those of a queue, of a topic (`published`, `scheduled`, `dropped_as_duplicate`), of `topic/Subscriptions/name`, or of its dead-letter queue, that a matcher takes."""
+    """Which messages: those of a queue, a topic (`published`, `scheduled`, `dropped_as_duplicate`), a subscription, or its
+    dead-letter queue, that a matcher takes."""
 
-    queue: str
+    queue: str | None = None
+    topic: str | None = None
+    subscription: str | None = Field(None, description="of the topic: what it was given")
     dead_letter: bool = Field(False, description="those in the dead-letter queue")
     where: dict[str, Any] = Field({}, description="matchers; keys as in the result: message_id, body, outcome …")
+
+    @model_validator(mode="after")
+    def _one(self) -> MessagesArguments:
+        if (self.queue is None) == (self.topic is None):
+            raise ValueError("say exactly one of queue or topic")
+        if self.subscription is not None and self.topic is None:
+            raise ValueError("subscription is of a topic: say topic, or queue: TOPIC/Subscriptions/NAME")
+        if self.dead_letter and self.topic is not None and self.subscription is None:
+            raise ValueError("a topic has no dead-letter queue: say which subscription")
+        return self
+
+    @property
+    def entity(self) -> str:
+        """Its name in the ledger."""
+        path = f"{self.topic}/Subscriptions/{self.subscription}" if self.subscription is not None else self.topic
+        return str(path if self.queue is None else self.queue)
 
 
 def run(arguments: MessagesArguments, context: CaseContext) -> Found:
     """Return the messages of this case that match, in the order in which they came, each as `Message.view` shows it."""
     context.ledger.refresh()
-    name = arguments.queue + (DEAD_LETTER_SUFFIX if arguments.dead_letter else "")
+    name = arguments.entity + (DEAD_LETTER_SUFFIX if arguments.dead_letter else "")
     messages = list(context.ledger.messages(name))
     matcher = compile_where(arguments.where)
     matching = MatchContext(folder=context.folder)
@@ -50,7 +69,12 @@ def _nearest(judged: list[tuple[Message, dict[str, Any], list[Mismatch]]]) -> st
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
     bus = facts.stack.servicebus
     declared = {**bus.receivable(), **bus.topics} if bus else {}
+    topics = bus.topics if bus else {}
     complaints = undeclared("queue", raw.get("queue"), declared, ("queue",))
+    complaints += undeclared("topic", raw.get("topic"), topics, ("topic",))
+    if raw.get("topic") in topics:
+        own = topics[raw["topic"]].subscriptions
+        complaints += undeclared("subscription", raw.get("subscription"), own, ("subscription",))
     where = raw.get("where")
     if isinstance(where, dict):
         complaints += [

@@ -16,7 +16,7 @@ from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.errors import suggestion
-from peeklock.scenario.fields import FilePath, Model
+from peeklock.scenario.fields import FilePath, Model, Times
 from peeklock.scenario.topology import ServiceBus
 from peeklock.scenario.values import is_template
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
@@ -71,7 +71,10 @@ class SendArguments(Model):
     time_to_live: Duration | None = Field(None, gt=0)
     properties: dict[str, str | int | float | bool | None] = Field({}, description="application properties")
     scheduled_in: Duration | None = Field(None, ge=0)
-    times: int = Field(1, ge=1, le=100_000, description="`${…}` is looked up anew each time, `${index}` counts from 0")
+    times: Times = Field(
+        1,
+        description="how often, or a list: once for each `${item}`; `${…}` is looked up anew each time, `${index}` counts from 0",
+    )
     batch: bool = Field(False, description="send all of `times` in one batch")
 
     @model_validator(mode="after")

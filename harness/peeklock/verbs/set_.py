@@ -1,4 +1,4 @@
-"""`set: {iq: "iq_${uuid()}"}` — names for later steps."""
+"""`set: {iq: "iq_${uuid()}"}` — names for later steps, of which something may be expected."""
 
 from __future__ import annotations
 
@@ -18,6 +18,5 @@ VERB = Verb(
     "set",
     SetArguments,
     "names for later steps",
-    shape="nothing",
     defines=lambda raw: raw if isinstance(raw, dict) else (),
 )

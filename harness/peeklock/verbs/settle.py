@@ -23,8 +23,9 @@ LAST_WORDS = 2.0
 class SettleArguments(Model):
     """How long it may take, and which queues: by default those that somebody consumes."""
 
-    within: Duration = Field(20.0, gt=0)
+    within: Duration | None = Field(None, gt=0, description="default: defaults.settle of the file, or of peeklock.yaml")
     queues: list[str] | None = None
+    at_least: int = Field(0, ge=0, description="so many messages must have come to these queues")
     ignore_scheduled: bool = False
 
 
@@ -34,13 +35,16 @@ def run(arguments: SettleArguments, context: CaseContext) -> Found:
     def look() -> Look[list[str]]:
         queues = awaited_queues(context) if arguments.queues is None else arguments.queues
         waiting = open_messages(context, queues)
+        if (came := sum(1 for queue in queues for _ in context.ledger.messages(queue))) < arguments.at_least:
+            waiting.append(f"{came} of at least {arguments.at_least} messages have come")
         if arguments.ignore_scheduled:
             waiting = [text for text in waiting if not text.endswith(" is scheduled")]
         gone = "" if "no_service_exit" in context.case.header.allow or context.stopped else context.unexpected_exit()
         return Look(not waiting, waiting, gone)
 
+    within = arguments.within or context.scenario.header.defaults.settle
     started = time.monotonic()
-    waited = wait_until(look, context.deadline.sooner(arguments.within), context.signal)
+    waited = wait_until(look, context.deadline.sooner(within), context.signal)
     context.spent.waiting += time.monotonic() - started
     if not waited.good:
         raise VerbFailed(f"not settled: {waited.why}", notes=(*waited.last[:10], *_unattended(arguments, context)))

@@ -67,7 +67,7 @@ class FakeServices:
         return 1
 
     def __getattr__(self, name: str) -> Callable[[str], None]:
-        if name in ("start", "stop", "kill", "pause", "resume"):
+        if name in ("start", "stop", "kill", "pause", "resume", "tell"):
             return lambda service: self.done.append(f"{name} {service}")
         if name == "revive":
             return lambda *_: self.done.append(name)
@@ -130,6 +130,7 @@ class FakeEnvironment:
     """A namespace whose ledger the test writes."""
 
     name = "fake"
+    made_at_start = ""
     log_dir = Path()
 
     def __init__(self, *services: str) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 from peeklock.scenario.errors import suggestion
 from peeklock.scenario.matchers.base import Context, DataPath, Matcher, MatcherInvalid, Mismatch, show, step_into
 from peeklock.scenario.matchers.compiler import compile_matcher
-from peeklock.scenario.matchers.operators import Contains, Unordered
-from peeklock.scenario.values import ValueInvalid, dig
+from peeklock.scenario.matchers.operators import OPERATORS, Contains
+from peeklock.scenario.matchers.structure import Later, Literal, literal
+from peeklock.scenario.values import ValueInvalid, dig, is_template
 
 _KEYS = ("count", "each", "items", "unordered", "contains", "unique")
 
@@ -22,7 +23,6 @@ class Collection:
     each: Matcher | None
     whole: tuple[Matcher, ...]
     source: DataPath
-    empty_is_meant: bool
 
     def match(self, actual: Any, context: Context, at: str) -> list[Mismatch]:
         found: list[Mismatch] = []
@@ -37,13 +37,16 @@ class Collection:
             for index, item in enumerate(actual):
                 prefix = step_into(at, index) if len(actual) > 1 else at
                 found += self.each.match(item, context, prefix)
-        elif self.each and not found and not self.empty_is_meant:
+        elif self.each and not found and not self._empty_is_meant(context):
             found.append(
                 Mismatch(at, f"each {self.each.describe(context)}", "nothing is there", (*self.source, "each"))
             )
         for matcher in self.whole:
             found += matcher.match(actual, context, at)
         return found
+
+    def _empty_is_meant(self, context: Context) -> bool:
+        return isinstance(self.count, Literal) and context.resolve(self.count.raw) == 0
 
     def describe(self, context: Context) -> str:
         parts = [f"count {self.count.describe(context)}"] if self.count else []
@@ -63,7 +66,7 @@ class Unique:
         found: list[Mismatch] = []
         for index, item in enumerate(actual):
             try:
-                value = show(dig(item, f".{self.path}"))
+                value = show(dig(item, f".{context.resolve(self.path)}"))
             except ValueInvalid as error:
                 found.append(Mismatch(step_into(at, index), f"a value at {self.path}", error.problem, self.source))
                 continue
@@ -99,15 +102,16 @@ def compile_collection(raw: Any, source: DataPath = ()) -> Matcher:
             )
     whole: list[Matcher] = []
     if "items" in raw:
-        if not isinstance(raw["items"], list):
+        if not isinstance(raw["items"], list) and not is_template(raw["items"]):
             raise MatcherInvalid((*source, "items"), "a list is needed", expected=show([]) + " or more")
         whole.append(compile_matcher(raw["items"], (*source, "items")))
     if "unordered" in raw:
-        if not isinstance(raw["unordered"], list) or not raw["unordered"]:
-            raise MatcherInvalid((*source, "unordered"), "a list is needed", expected="a list with at least one item")
-        here = (*source, "unordered")
-        items = tuple(compile_matcher(item, (*here, index)) for index, item in enumerate(raw["unordered"]))
-        whole.append(Unordered(items, here))
+        unordered = OPERATORS["$unordered"].compile
+        here, wanted = (*source, "unordered"), raw["unordered"]
+        if is_template(wanted):
+            whole.append(Later(wanted, here, lambda value: unordered(value, here, {}, literal)))
+        else:
+            whole.append(unordered(wanted, here, {}, compile_matcher))
     if "contains" in raw:
         here = (*source, "contains")
         whole.append(Contains(compile_matcher(raw["contains"], here), here))
@@ -117,4 +121,4 @@ def compile_collection(raw: Any, source: DataPath = ()) -> Matcher:
         whole.append(Unique(raw["unique"], (*source, "unique")))
     count = compile_matcher(raw["count"], (*source, "count")) if "count" in raw else None
     each = compile_matcher(raw["each"], (*source, "each")) if "each" in raw else None
-    return Collection(count, each, tuple(whole), source, raw.get("count") == 0)
+    return Collection(count, each, tuple(whole), source)

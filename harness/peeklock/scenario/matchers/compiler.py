@@ -7,8 +7,9 @@ from typing import Any
 from peeklock.scenario.errors import suggestion
 from peeklock.scenario.matchers.base import DataPath, Matcher, MatcherInvalid
 from peeklock.scenario.matchers.operators import OPERATORS
-from peeklock.scenario.matchers.structure import ExactList, Literal, Subset
+from peeklock.scenario.matchers.structure import ExactList, Later, Literal, Subset, literal
 from peeklock.scenario.matchers.words import WORDS, word
+from peeklock.scenario.values import is_template
 
 MATCHERS = ("$absent", *WORDS, *OPERATORS)
 """Every word and operator of expectations."""
@@ -55,4 +56,7 @@ def _mapping(raw: dict[str, Any], source: DataPath) -> Matcher:
                 (*source, key), f'"{key}" does not go with {name}', fix="one matcher a mapping", at_key=True
             )
     options = {key: raw[key] for key in operator.options if key in raw}
-    return operator.compile(raw[name], (*source, name), options, compile_matcher)
+    here, argument = (*source, name), raw[name]
+    if is_template(argument) and not operator.takes_text:
+        return Later(argument, here, lambda value: operator.compile(value, here, options, literal))
+    return operator.compile(argument, here, options, compile_matcher)

@@ -21,7 +21,7 @@ from peeklock.scenario.matchers.base import (
 )
 from peeklock.scenario.matchers.nearest import nearest
 from peeklock.scenario.matchers.schema import schema_errors
-from peeklock.scenario.matchers.structure import Literal, Optional, Subset, equal
+from peeklock.scenario.matchers.structure import Later, Literal, Optional, Subset, equal
 from peeklock.scenario.matchers.words import parse_timestamp
 from peeklock.scenario.values import is_template
 
@@ -34,6 +34,8 @@ class Operator:
 
     compile: Callable[[Any, DataPath, Mapping[str, Any], Compile], Matcher]
     options: tuple[str, ...] = ()
+    takes_text: bool = True
+    """Whether a text may be its argument, so that one which is looked up later is as good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def _pair(sentence: str, test: Callable[[Any, Any, Any], bool], expected: str) -
                 raise MatcherInvalid((*source, index), "not a number or a timestamp", expected=expected)
         return Test(sentence, raw, source, lambda actual, bounds: test(actual, bounds[0], bounds[1]))
 
-    return Operator(build)
+    return Operator(build, takes_text=False)
 
 
 def _between(actual: Any, low: Any, high: Any) -> bool:
@@ -112,6 +114,8 @@ def _within(raw: Any, source: DataPath, options: Mapping[str, Any], inner: Compi
     expected = "[timestamp, duration], as in [${now()}, 5s]"
     if not isinstance(raw, list) or len(raw) != 2 or not all(isinstance(part, str) for part in raw):
         raise MatcherInvalid(source, "two values are needed", expected=expected)
+    if is_template(raw[1]):
+        return Later(raw, source, lambda value: _within(value, source, options, inner))
     try:
         seconds = parse_duration(raw[1])
     except ValueError as error:
@@ -363,7 +367,7 @@ def _list_of(kind: type[OneOf | Unordered]) -> Operator:
             raise MatcherInvalid(source, "a list is needed", expected="a list with at least one item")
         return kind(tuple(inner(item, (*source, index)) for index, item in enumerate(raw)), source)
 
-    return Operator(build)
+    return Operator(build, takes_text=False)
 
 
 def _exact(raw: Any, source: DataPath, options: Mapping[str, Any], inner: Compile) -> Matcher:
@@ -395,10 +399,10 @@ OPERATORS: dict[str, Operator] = {
     "$contains": Operator(lambda raw, source, options, inner: Contains(inner(raw, source), source)),
     "$each": Operator(lambda raw, source, options, inner: Each(inner(raw, source), source)),
     "$len": Operator(lambda raw, source, options, inner: Length(inner(raw, source), source)),
-    "$exact": Operator(_exact),
+    "$exact": Operator(_exact, takes_text=False),
     "$not": Operator(lambda raw, source, options, inner: Not(inner(raw, source), source)),
     "$optional": Operator(lambda raw, source, options, inner: Optional(inner(raw, source))),
-    "$within": Operator(_within),
+    "$within": Operator(_within, takes_text=False),
     "$schema": Operator(_schema),
     "$snapshot": Operator(_snapshot, ("ignore",)),
 }

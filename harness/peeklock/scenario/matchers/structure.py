@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from peeklock.scenario.matchers.base import ABSENT, Context, DataPath, Matcher, Mismatch, show, step_into
+from peeklock.scenario.matchers.base import (
+    ABSENT,
+    Context,
+    DataPath,
+    Matcher,
+    MatcherInvalid,
+    Mismatch,
+    show,
+    step_into,
+)
 from peeklock.scenario.matchers.words import AbsentWord
 
 
@@ -23,6 +32,40 @@ class Literal:
 
     def describe(self, context: Context) -> str:
         return show(context.resolve(self.raw))
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A matcher whose argument is a `${…}`, so that it is made when that is looked up; what it finds is meant literally."""
+
+    raw: Any
+    source: DataPath
+    build: Callable[[Any], Matcher]
+    """Raises `MatcherInvalid`."""
+
+    def match(self, actual: Any, context: Context, at: str) -> list[Mismatch]:
+        value = context.resolve(self.raw)
+        try:
+            matcher = self.build(value)
+        except MatcherInvalid as error:
+            wrong = f"{error.problem}, after looking up its names: {show(value)}"
+            return [Mismatch(at, error.expected or error.fix or show(self.raw), wrong, self.source)]
+        return matcher.match(actual, replace(context, resolve=_as_it_is), at)
+
+    def describe(self, context: Context) -> str:
+        try:
+            return self.build(context.resolve(self.raw)).describe(replace(context, resolve=_as_it_is))
+        except MatcherInvalid:
+            return show(self.raw)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def literal(value: Any, source: DataPath) -> Matcher:
+    """Return the matcher for a value that was looked up, in which no word is a matcher."""
+    return Literal(value, source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,7 @@ class LocalEnvironment:
             services.end_changed()
             services.revive()
         else:
+            tables = self._tables()
             if self._spec.before_services is not None:
                 if blobs is not None:
                     blobs.result()
@@ -175,11 +176,30 @@ class LocalEnvironment:
             if self._relay is not None:
                 self._relay.ask("route", target="blobs", port=self._stack.servers.blobs().port)
             self._make_services().start_all()
+        if fresh:
+            self._note_made(tables)
         bus = self._stack.servers.servicebus() if stack.servicebus is not None else None
         self.faults = self._faults = EnvironmentFaults(
             bus, self.record.namespace, self._relay, list(self.record.relay_ports), self.standins
         )
         self._faults.forget()
+
+    def _tables(self) -> set[str]:
+        if self._spec.stack.postgres is None or not self._spec.services:
+            return set()
+        return self._stack.servers.postgres().tables(self.record.database)
+
+    def _note_made(self, tables: set[str]) -> None:
+        """Write down what services have made at their start, which a reset would take from them; `tables`: those before."""
+        self.record.made_tables = sorted(self._tables() - tables)
+        if self._spec.stack.blobs is not None and self._spec.services:
+            found = self._stack.servers.blobs().containers(self.record.slot)
+            self.record.made_containers = sorted(set(found) - set(self._spec.stack.blobs.containers))
+
+    @property
+    def made_at_start(self) -> str:
+        made = self.record.made_tables
+        return f"they make {', '.join(made)} in the database at their start" if made else ""
 
     def _set_endpoints(self, planned: bool) -> None:
         self.endpoints = self._endpoints(planned)
@@ -375,13 +395,16 @@ class LocalEnvironment:
     def _reset_containers(self) -> None:
         blobs = self._spec.stack.blobs
         if blobs is not None:
-            self._stack.servers.blobs().reset(self.record.slot, blobs.containers)
+            wanted = [*blobs.containers, *self.record.made_containers]
+            self._stack.servers.blobs().reset(self.record.slot, wanted)
 
     # -- while a case runs ---------------------------------------------------------------------------------------------
 
     def reset(self, at: datetime | None = None) -> int:
         self._dependencies.revive()
         anew = self._set_clock(at)
+        if self.record.made_tables and self._services is not None:
+            self._services.end_all()  # what they made goes with the database
         if self._faults is not None:
             self._faults.forget()
         self._reset_namespace()

@@ -15,6 +15,10 @@ class Record:
     keys: dict[str, str] = field(default_factory=dict)
     ports: dict[str, list[int]] = field(default_factory=dict)
     template: str | None = None
+    made_tables: list[str] = field(default_factory=list)
+    """Those that services made at their start: they are restarted for every case."""
+    made_containers: list[str] = field(default_factory=list)
+    """Those that services made at their start: every case begins with them, empty."""
     namespace_port: int | None = None
     log_dir: str = ""
     complete: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import threading
 import time
@@ -13,7 +15,7 @@ from typing import Any
 
 from peeklock.errors import PeeklockError
 from peeklock.scenario.services import Service, process_names, replica_names
-from peeklock.stack.backend import DatabaseUse, Endpoints, EnvironmentSpec, Exit, LogLine
+from peeklock.stack.backend import DatabaseUse, Endpoints, EnvironmentSpec, Exit, LogLine, Ports, Variables
 from peeklock.stack.environment.endpoints import secrets
 from peeklock.stack.environment.launcher import Launch, Launcher
 from peeklock.stack.environment.log_lines import LogLines
@@ -63,6 +65,8 @@ class LocalServices:
         self._wakes: dict[int, Callable[[], None]] = {}
         self._wanted = {name: service.initial for name, service in spec.services.items()}
         """How many replicas `start` starts: those that a case begins with, or as many as `scale` has said."""
+        self._besides: Mapping[str, Mapping[str, str]] = {}
+        """What services are told in the case that runs, by service."""
         self._end_listening = supervisor.listen(prefix, self._on_push)
 
     # -- events --------------------------------------------------------------------------------------------------------
@@ -155,14 +159,26 @@ class LocalServices:
         return found
 
     def _source(self, service: str) -> str:
-        """The fingerprint of what the service is made of, now."""
-        return self._launcher.source(self._spec.services[service])
+        """The fingerprint of what the service is made of and told besides, now."""
+        besides = json.dumps(self._besides.get(service, {}), sort_keys=True)
+        told = hashlib.sha256(besides.encode()).hexdigest()[:16]
+        return f"{self._launcher.source(self._spec.services[service])} {told}"
 
     def variables(self, service: str) -> dict[str, str]:
-        ports = {name: self._seen(name) for name in self._ports}
-        own = self._spec.variables(self._endpoints, ports).get(service, {})
+        own = self._own(service, self._all_seen())
         told = {name: value for name, value in self._told(service, 0).items() if value is not None}
         return {**told, **own}
+
+    def _own(self, service: str, ports: Ports) -> dict[str, str]:
+        """The scenario's `env` for it, and the case's."""
+        return {**self._spec.variables(self._endpoints, ports).get(service, {}), **self._besides.get(service, {})}
+
+    def tell(self, variables: Variables | None) -> None:
+        before = self._besides
+        self._besides = {} if variables is None else variables(self._endpoints, self._all_seen())
+        for service in self._spec.services:
+            if before.get(service, {}) != self._besides.get(service, {}):
+                self.stop(service)
 
     def databases(self) -> list[DatabaseUse]:
         return [
@@ -270,9 +286,9 @@ class LocalServices:
     ) -> None:
         definition = self._spec.services[service]
         port = self._ports[service][replica]
-        ports = {name: self._seen(name) for name in self._ports}
+        ports = self._all_seen()
         ports[service] = [port, *(seen for n, seen in enumerate(ports[service]) if n != replica)]
-        own = {**self._spec.variables(self._endpoints, ports).get(service, {}), **env}
+        own = {**self._own(service, ports), **env}
         argv = list(run or self._spec.command(service, self._endpoints, ports))
         known = [*self._secrets, *(value for name, value in own.items() if _SECRET_NAME.search(name))]
         title = f"service {service}" + (f" (replica {replica})" if definition.most > 1 else "")
@@ -301,6 +317,9 @@ class LocalServices:
             raise
         finally:
             watcher.close()
+
+    def _all_seen(self) -> dict[str, list[int]]:
+        return {name: self._seen(name) for name in self._ports}
 
     def _seen(self, service: str) -> list[int]:
         """Where others find it: at the relay, or at its own ports."""

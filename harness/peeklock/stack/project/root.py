@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_MARKS = (".git", "pyproject.toml", ".peeklock")
+_MARKS = (".git", "peeklock.yaml", "pyproject.toml", ".peeklock")
 
 
 def stack_root(path: Path | None = None) -> Path:
-    """The repository of `path` (absent: of the current folder), else the nearest folder above it with a `pyproject.toml`, else
-    with a `.peeklock`; else the current folder, or that of `path` when it lies elsewhere.
+    """The repository of `path` (absent: of the current folder), else the nearest folder above it with a `peeklock.yaml`, else
+    with a `pyproject.toml`, else with a `.peeklock`; else the current folder, or that of `path` when it lies elsewhere.
 
     So all projects of one repository share a stack, and a command finds it from wherever in it it is typed.
     """

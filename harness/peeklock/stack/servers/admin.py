@@ -23,12 +23,12 @@ class Administration(psycopg.Connection[tuple[Any, ...]]):
     """A connection to the database `postgres`, each statement a transaction of its own."""
 
     @classmethod
-    def begin(cls, host: str, port: int, role: str, password: str) -> Administration:
+    def begin(cls, host: str, port: int, role: str, password: str, database: str = "postgres") -> Administration:
         """Connect. Raises `AdministrationError`."""
         try:
             return cls.connect(
                 _OWN, host=host, hostaddr="" if host.startswith("/") else host, port=port, user=role, password=password,
-                dbname="postgres", autocommit=True, prepare_threshold=None,
+                dbname=database, autocommit=True, prepare_threshold=None,
             )  # fmt: skip
         except psycopg.Error as error:
             raise AdministrationError(str(error)) from error

@@ -80,6 +80,15 @@ class BlobServer(Server):
         except (OSError, BlobError) as error:
             raise self._lost(error) from error
 
+    def containers(self, slot: int) -> list[str]:
+        """Containers that an account has."""
+        account = self._accounts[slot + 1]
+        client = self._clients.setdefault(slot, BlobAccount(self.port, account["name"], account["key"]))
+        try:
+            return client.containers()
+        except (OSError, BlobError) as error:
+            raise self._lost(error) from error
+
     def forget_connections(self) -> None:
         self.close()
 

@@ -30,6 +30,10 @@ _LONGEST_MIGRATION = 600.0
 _CONNECTIONS = """\
 SELECT DISTINCT substr(a.application_name, %s), a.datname, s.system_identifier::text, a.datid::text
 FROM pg_stat_activity a, pg_control_system() s WHERE starts_with(a.application_name, %s) AND a.datname IS NOT NULL"""
+_TABLES = """\
+SELECT CASE schemaname WHEN 'public' THEN name ELSE schemaname || '.' || name END
+FROM (SELECT schemaname, tablename AS name FROM pg_tables UNION ALL SELECT schemaname, viewname FROM pg_views) AS each
+WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"""
 _SEND_AWAY = """\
 DO $$ BEGIN
   PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {name};
@@ -69,11 +73,11 @@ class PostgresServer(Server):
         """An address, or the folder of a socket."""
         return "127.0.0.1"
 
-    def _connect(self) -> Administration:
+    def _connect(self, database: str = "postgres") -> Administration:
         # 65 ms, spent while the other servers start
         from peeklock.stack.servers.admin import Administration
 
-        return Administration.begin(self._host(), self.port, ROLE, self.password)
+        return Administration.begin(self._host(), self.port, ROLE, self.password, database)
 
     @contextmanager
     def admin(self) -> Iterator[Administration]:
@@ -112,6 +116,14 @@ class PostgresServer(Server):
         with self.admin() as connection:
             rows = connection.execute(_CONNECTIONS, [len(prefix) + 1, prefix]).fetchall()
         return [(process, database, (server, oid)) for process, database, server, oid in rows]
+
+    def tables(self, database: str) -> set[str]:
+        """Tables and views of a database, with their schema where that is not `public`."""
+        try:
+            with self._connect(database) as own, own.patiently():
+                return {name for (name,) in own.execute(_TABLES).fetchall()}
+        except AdministrationError as error:
+            raise self._lost(error) from error
 
     def forget_connections(self) -> None:
         with self._admin_lock:
