@@ -1,4 +1,5 @@
-"""Crash points: a service is killed at a moment of its work, which the emulator makes last where it is one of the queue's."""
+"""Crash points: a service is killed or paused at a moment of its work, which the emulator makes last where it is one of the
+queue's."""
 
 from __future__ import annotations
 
@@ -45,12 +46,27 @@ class CrashPoint:
 
     service: str
     at: CrashAt
-    restart: bool
+    restart: bool = True
+    pauses: bool = False
+    """It is held still instead, and what it was about to do is done when it goes on."""
+    longest: float | None = None
+    """Seconds after which a paused one goes on by itself."""
     crashed_at: float | None = None
-    """Unix seconds when the service was gone."""
+    """Unix seconds when the service was gone, or stood still."""
     trouble: str = ""
     done: threading.Event = field(default_factory=threading.Event)
-    """Set when it is over: the service was killed, and runs again if it should."""
+    """Set when it is over: the service was killed, and runs again if it should; or it is paused."""
+    resumed: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def title(self) -> str:
+        """What happens, for people."""
+        return "pause" if self.pauses else "crash"
+
+    @property
+    def then(self) -> str:
+        """What becomes of what the emulator holds."""
+        return "done" if self.pauses else "dropped"
 
     @property
     def held(self) -> str:
@@ -69,30 +85,38 @@ class CrashPoints:
         self._threads: list[threading.Thread] = []
         self._over = threading.Event()
 
-    def set(self, service: str, at: CrashAt, ledger: Ledger, restart: bool = True) -> CrashPoint:
-        """Kill the service when it comes there for the first time from now on, and start it again. Raises `StackError`."""
-        point = CrashPoint(service, at, restart)
+    def set(self, point: CrashPoint, ledger: Ledger) -> None:
+        """Kill or pause the service when it comes there for the first time from now on. Raises `StackError`."""
+        service, at = point.service, point.at
         _, logged = self._environment.services.logs(1 << 62)
         ledger.refresh()
         cursor = ledger.cursor
         release: Callable[[], None] = _nothing
         if operation := point.held:
-            release = self._environment.hold(at.queue, operation, at.message_id, at.nth, at.by)
+            release = self._environment.hold(at.queue, operation, at.message_id, at.nth, at.by, point.then)
         self._points.append(point)
         thread = threading.Thread(
             target=self._watch, args=(point, cursor, logged, release), name=f"crash-{service}", daemon=True
         )
         self._threads.append(thread)
         thread.start()
-        return point
 
-    def of(self, service: str) -> CrashPoint | None:
+    def of(self, service: str, *, pauses: bool = False) -> CrashPoint | None:
         """Return the newest one of a service."""
-        return next((point for point in reversed(self._points) if point.service == service), None)
+        found = (point for point in reversed(self._points) if (point.service, point.pauses) == (service, pauses))
+        return next(found, None)
+
+    def resume(self, service: str) -> None:
+        """Let a service that was paused at a point go on."""
+        for point in self._points:
+            if point.pauses and point.service == service and point.crashed_at is not None:
+                point.resumed.set()
 
     def end(self) -> None:
-        """Take those back that were not reached; returns when a service that was killed runs again."""
+        """Take those back that were not reached; returns when services that were killed or paused run again."""
         self._over.set()
+        for point in self._points:
+            point.resumed.set()
         self._signal.wake()
         for thread in self._threads:
             thread.join()
@@ -100,7 +124,7 @@ class CrashPoints:
     def unmet(self) -> list[str]:
         """Return a sentence for each that was not reached, or that came to a bad end."""
         return [
-            point.trouble or f"the crash point was never reached: {point.service} at {point.at}"
+            point.trouble or f"the {point.title} point was never reached: {point.service} at {point.at}"
             for point in self._points
             if point.crashed_at is None or point.trouble
         ]
@@ -108,11 +132,11 @@ class CrashPoints:
     def _watch(self, point: CrashPoint, cursor: int, logged: int, release: Callable[[], None]) -> None:
         try:
             if self._await(point, cursor, logged):
-                self._crash(point, release)
+                (self._pause if point.pauses else self._crash)(point, release)
             else:
                 release()
         except PeeklockError as error:
-            point.trouble = f"crash of {point.service} at {point.at}: {error}"
+            point.trouble = f"{point.title} of {point.service} at {point.at}: {error}"
         finally:
             point.done.set()
             self._signal.wake()
@@ -148,6 +172,19 @@ class CrashPoints:
             self._environment.services.start(point.service)
             self._stopped.discard(point.service)
             self._note(point.service, "started again")
+
+    def _pause(self, point: CrashPoint, release: Callable[[], None]) -> None:
+        self._stopped.add(point.service)
+        self._environment.services.pause(point.service)
+        point.crashed_at = time.time()
+        self._note(point.service, f"paused at {point.at}")
+        point.done.set()
+        self._signal.wake()
+        point.resumed.wait(point.longest)
+        self._environment.services.resume(point.service)
+        self._stopped.discard(point.service)
+        self._note(point.service, "goes on")
+        release()
 
 
 def _is_meant(point: CrashPoint, entry: Entry) -> bool:

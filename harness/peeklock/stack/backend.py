@@ -291,7 +291,6 @@ class Identities(Protocol):
 class Environment(Protocol):
     """What one scenario file runs on: a database, an account, a namespace and its services, leased by one run."""
 
-    name: str
     endpoints: Endpoints
     seen: Endpoints
     """Where its services find them: the same, or at the ports of the relay in which faults strike."""
@@ -345,11 +344,17 @@ class Environment(Protocol):
         """The state and the lock of one message session, as the control API tells of it; takes no lock. Raises `StackError`."""
 
     def hold(
-        self, entity: str, operation: str, message_id: str | None = None, nth: int = 1, by: str | None = None
+        self,
+        entity: str,
+        operation: str,
+        message_id: str | None = None,
+        nth: int = 1,
+        by: str | None = None,
+        then: str = "dropped",
     ) -> Callable[[], None]:
         """Let the next such operation (`send`, `answer`, `complete` …), or the `nth`, arrive at an entity and be neither done nor
         answered; the ledger tells that it has arrived. `by`: of those of one service. Returns the function that ends it: what was
-        held is never done."""
+        held is never done, or (`then` is "done") only now."""
 
     def check(self) -> None:
         """Raise `StackError` when something that the environment stands on has ended. Costs less than a millisecond."""

@@ -247,7 +247,7 @@ class LocalStack(ABC):
         with self._environments_lock:
             self._environments.discard(environment)
         environment.let_go()
-        name = f"{KEPT}{environment.name}"
+        name = f"{KEPT}{environment.record.name}"
         root = Path(self._state["root"])
         before = warm_state(root, name)
         if before is not None:

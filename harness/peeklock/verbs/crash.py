@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from peeklock.engine.context import CaseContext
-from peeklock.engine.crash_points import CrashAt
+from peeklock.engine.crash_points import CrashAt, CrashPoint
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.engine.waiting import Look, wait_until
@@ -45,6 +45,11 @@ class AtArguments(Model):
             raise ValueError("say queue and on, or log")
         return self
 
+    @property
+    def moment(self) -> CrashAt:
+        """The moment as the engine knows it."""
+        return CrashAt(self.queue or "", self.on or "", self.message_id, self.log or "", self.nth, self.by)
+
 
 class CrashArguments(Model):
     """Set a crash point, or wait until one was reached."""
@@ -65,22 +70,23 @@ class CrashArguments(Model):
 def run(arguments: CrashArguments, context: CaseContext) -> Found:
     """Set the point and return, or wait until the service was killed and, if it should, runs again."""
     if arguments.wait is not None:
-        return _wait(arguments.wait, arguments.within, context)
+        return await_point(arguments.wait, arguments.within, context)
     assert arguments.at is not None
     service, at = str(arguments.service), arguments.at
-    moment = CrashAt(at.queue or "", at.on or "", at.message_id, at.log or "", at.nth, at.by)
-    context.note(service, f"is to crash at {moment}")
+    context.note(service, f"is to crash at {at.moment}")
     try:
-        context.crashes.set(service, moment, context.ledger, arguments.restart)
+        context.crashes.set(CrashPoint(service, at.moment, arguments.restart), context.ledger)
     except PeeklockError as error:
         raise VerbFailed(f"crash {service}: {error}") from None
     return Found({"reached": False})
 
 
-def _wait(service: str, within: float, context: CaseContext) -> Found:
-    point = context.crashes.of(service)
+def await_point(service: str, within: float, context: CaseContext, *, pauses: bool = False) -> Found:
+    """Return when the newest point of a service was reached."""
+    point = context.crashes.of(service, pauses=pauses)
     if point is None:
-        raise VerbFailed(f"no crash point was set for {service}: a step before must say crash: {{service: …, at: …}}")
+        verb = "pause" if pauses else "crash"
+        raise VerbFailed(f"no {verb} point was set for {service}: a step before must say {verb}: {{service: …, at: …}}")
     waited = wait_until(lambda: Look(point.done.is_set(), None), context.deadline.sooner(within), context.signal)
     context.spent.waiting += waited.seconds
     if not waited.good:
@@ -90,7 +96,8 @@ def _wait(service: str, within: float, context: CaseContext) -> Found:
     return Found({"reached": True})
 
 
-def _check(raw: Any, facts: Facts) -> list[Complaint]:
+def check_point(raw: Any, facts: Facts) -> list[Complaint]:
+    """Return what is wrong with the names in a point."""
     found: list[Complaint] = []
     for key in ("service", "wait"):
         if key in raw:
@@ -111,7 +118,7 @@ VERB = Verb(
     "crash",
     CrashArguments,
     "kill a service at an exact moment of its work",
-    check=_check,
+    check=check_point,
     requires=("faults",),
     run=run,
 )

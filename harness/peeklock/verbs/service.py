@@ -41,6 +41,8 @@ def run(arguments: ServiceArguments, context: CaseContext) -> Found:
     action = next(action for action in _ACTIONS if getattr(arguments, action) is not None)
     name = str(getattr(arguments, action))
     context.note(name, action)
+    if action != "pause":
+        context.crashes.resume(name)
     try:
         processes: Services | Dependencies = context.environment.services
         if name not in process_names(context.scenario.header.services):

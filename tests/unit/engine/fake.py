@@ -17,7 +17,7 @@ from peeklock.engine.events import CaseFinished, Event
 from peeklock.scenario.loader import load
 from peeklock.scenario.model import Scenario
 from peeklock.servicebus.ledger import AboutEntity, AboutMessage, AboutSession, Entry, EventKind, Subject, Told
-from peeklock.stack.backend import DatabaseUse, Endpoints, Exit, FaultEvent, LogLine
+from peeklock.stack.backend import DatabaseUse, Endpoints, Exit, FaultEvent, LogLine, Variables
 from peeklock.stack.faults import Fault
 from peeklock.standins import StandIn
 from peeklock.supervision.client import SupervisorClient
@@ -38,6 +38,7 @@ class FakeServices:
         self.used: list[Usage] = []
         self.told: dict[str, dict[str, str]] = {}
         self.connections: list[DatabaseUse] = []
+        self.told_besides: list[Variables | None] = []
 
     def usage(self, service: str, *, anew: bool = False) -> list[Usage]:
         return self.used
@@ -63,11 +64,14 @@ class FakeServices:
     def exits(self, after: int = 0) -> tuple[list[Exit], int]:
         return self.gone[after:], len(self.gone)
 
+    def tell(self, variables: Variables | None) -> None:
+        self.told_besides.append(variables)
+
     def running(self, service: str) -> int:
         return 1
 
     def __getattr__(self, name: str) -> Callable[[str], None]:
-        if name in ("start", "stop", "kill", "pause", "resume", "tell"):
+        if name in ("start", "stop", "kill", "pause", "resume"):
             return lambda service: self.done.append(f"{name} {service}")
         if name == "revive":
             return lambda *_: self.done.append(name)
@@ -129,7 +133,6 @@ def supervisor() -> SupervisorClient:
 class FakeEnvironment:
     """A namespace whose ledger the test writes."""
 
-    name = "fake"
     made_at_start = ""
     log_dir = Path()
 
@@ -206,7 +209,13 @@ class FakeEnvironment:
         return self.others
 
     def hold(
-        self, entity: str, operation: str, message_id: str | None = None, nth: int = 1, by: str | None = None
+        self,
+        entity: str,
+        operation: str,
+        message_id: str | None = None,
+        nth: int = 1,
+        by: str | None = None,
+        then: str = "dropped",
     ) -> Callable[[], None]:
         self.held.append((entity, operation, message_id))
         return lambda: self.held.append(("released", operation, None))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from peeklock.engine.crash_points import CrashAt, CrashPoints
+from peeklock.engine.crash_points import CrashAt, CrashPoint, CrashPoints
 from peeklock.engine.ledger import Ledger
 from peeklock.engine.waiting import Signal
 from peeklock.scenario.errors import ScenarioInvalid
@@ -32,7 +32,9 @@ class World(FakeEnvironment):
         self.points = CrashPoints(environment, self.signal, lambda *note: self.notes.append(note), self.stopped)
 
     def set(self, at: CrashAt, **more: Any) -> threading.Event:
-        return self.points.set("worker", at, Ledger(self.ledger, len(self.entries)), **more).done
+        point = CrashPoint("worker", at, **more)
+        self.points.set(point, Ledger(self.ledger, len(self.entries)))
+        return point.done
 
 
 @pytest.mark.parametrize(
@@ -58,6 +60,27 @@ def test_the_service_is_killed_at_the_moment_and_started_again(at: CrashAt, even
     assert world.points.unmet() == []
 
 
+def test_a_paused_service_goes_on_when_it_is_told_to_and_then_its_operation_is_done() -> None:
+    world = World()
+    reached = world.set(CrashAt("jobs", "complete"), pauses=True)
+    world.happen("fault", **STRIKE)
+    assert reached.wait(5)
+    assert (world.services.done, world.stopped) == (["pause worker"], {"worker"})
+    assert ("released", "complete", None) not in world.held
+    world.points.resume("worker")
+    world.points.end()
+    assert world.services.done == ["pause worker", "resume worker"]
+    assert world.held[-1] == ("released", "complete", None)
+    assert (world.stopped, world.points.unmet()) == (set(), [])
+
+
+def test_a_pause_point_that_is_never_reached_is_told() -> None:
+    world = World()
+    world.set(CrashAt("jobs", "complete"), pauses=True)
+    world.points.end()
+    assert world.points.unmet() == ["the pause point was never reached: worker at complete on jobs"]
+
+
 def test_the_nth_moment_of_one_service_is_meant() -> None:
     """What others do in the same queue does not count."""
     world = World()
@@ -73,11 +96,12 @@ def test_the_nth_moment_of_one_service_is_meant() -> None:
 def test_a_replica_is_killed_by_its_own_log() -> None:
     """What the other one says is not meant."""
     world = World()
-    done = world.points.set("worker.1", CrashAt(log="begun"), Ledger(world.ledger, 0)).done
+    point = CrashPoint("worker.1", CrashAt(log="begun"))
+    world.points.set(point, Ledger(world.ledger, 0))
     world.log("worker", event="begun")
     world.services.lines.append(LogLine("worker", 1, 0.0, "{}", {"event": "begun"}))
     world.wake()
-    assert done.wait(5)
+    assert point.done.wait(5)
     assert world.services.done == ["kill worker.1", "start worker.1"]
     world.points.end()
 

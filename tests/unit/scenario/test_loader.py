@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from peeklock.scenario.errors import ScenarioInvalid
-from peeklock.scenario.loader import discover, load, project_root
+from peeklock.scenario.loader import discover, load
+from peeklock.scenario.project import project_root
 from peeklock.verbs import VOCABULARY
 
 

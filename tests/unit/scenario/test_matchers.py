@@ -225,3 +225,37 @@ def test_where_nothing_is_alike_what_is_there_is_told() -> None:
     found = compile_matcher({"$contains": 7}).match([1, 2, 3, 4], Context(), "")
     assert found[0].actual == "no item like it; there are 1, 2, 3 and 1 more"
     assert compile_matcher({"$contains": 7}).match([], Context(), "")[0].actual == "[]"
+
+
+@pytest.mark.parametrize(
+    ("expected", "names", "good", "bad"),
+    [
+        ({"$one_of": "${v}"}, ["YES", "NO"], "NO", "no"),
+        ({"$unordered": "${v}"}, [1, 2], [2, 1], [2]),
+        ({"$exact": "${v}"}, {"a": 1}, {"a": 1}, {"a": 1, "b": 2}),
+        ({"$between": "${v}"}, [1, 3], 2, 4),
+        ({"$approx": "${v}"}, [1, 0.5], 1.2, 2),
+        ({"$within": [T, "${v}"]}, "5s", "2026-11-22T12:00:04Z", "2026-11-22T12:00:06Z"),
+        ({"$within": "${v}"}, [T, "5s"], T, "2026-11-22T12:00:06Z"),
+        ({"$one_of": "${v}"}, ["$any", "${n}"], "$any", "else"),
+    ],
+)
+def test_an_argument_may_be_looked_up(expected: Any, names: Any, good: Any, bad: Any) -> None:
+    """What is found is meant literally: it holds data, no matchers and no names."""
+    context = Context(lambda raw: resolve(raw, Scope({"v": names}, Path())))
+    matcher = compile_matcher(expected)
+    assert matcher.match(good, context, "") == []
+    assert len(matcher.match(bad, context, "")) == 1
+
+
+def test_an_argument_that_is_looked_up_and_unfit_is_a_mismatch_that_says_so() -> None:
+    context = Context(lambda raw: resolve(raw, Scope({"v": 3}, Path())))
+    (mismatch,) = compile_matcher({"$one_of": "${v}"}).match(1, context, "")
+    assert mismatch.expected == "a list with at least one item"
+    assert mismatch.actual == "a list is needed, after looking up its names: 3"
+
+
+def test_nothing_may_be_expected_by_a_name() -> None:
+    context = Context(lambda raw: resolve(raw, Scope({"none": 0, "ids": [2, 1]}, Path())))
+    assert compile_collection({"count": "${none}", "each": {"a": 1}}).match([], context, "") == []
+    assert compile_collection({"unordered": "${ids}"}).match([1, 2], context, "") == []

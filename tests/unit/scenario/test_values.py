@@ -85,3 +85,19 @@ def test_references_are_found_without_looking_up() -> None:
 def test_a_reference_inside_another_is_told_and_not_taken_for_text(text: str) -> None:
     with pytest.raises(ValueInvalid, match="not closed, or has another one inside"):
         list(references(text))
+
+
+def test_a_name_in_brackets_is_a_position_or_a_key() -> None:
+    names = scope(list=["a", "b"], i=1, of={"eu": 3}, where="eu", at={"n": 0})
+    assert resolve("${list[i]}", names) == "b"
+    assert resolve("${list[at.n]}", names) == "a"
+    assert resolve("${list[-1]}", names) == "b"
+    assert resolve("${of[where]}", names) == 3
+
+
+def test_a_name_in_brackets_must_be_defined_and_lead_somewhere() -> None:
+    with pytest.raises(ValueInvalid, match=r'"list" has no "7"; it has 1 items'):
+        resolve("${list[i]}", scope(list=["a"], i=7))
+    with pytest.raises(ValueInvalid, match=r"\[i\] is a list"):
+        resolve("${list[i]}", scope(list=["a"], i=[]))
+    assert [reference.root for _, reference in references("${list[i]}")] == ["list", "i"]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from peeklock.stack.backend import Exit
 from peeklock.stack.environment.leftovers import PATIENCE, end_leftovers
 
 
@@ -34,8 +35,8 @@ class Services:
     def kill(self, service: str) -> None:
         self.killed.append(service)
 
-    def ended_since(self, service: str, at: float) -> bool:
-        return service == "worker" and self.died_at >= at
+    def exits(self) -> tuple[list[Exit], int]:
+        return [Exit("worker", 0, self.died_at, 1, expected=False)], 1
 
 
 def hand(principal: str, cut_for: float | None = None) -> dict[str, Any]:

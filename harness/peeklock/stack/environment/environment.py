@@ -71,7 +71,7 @@ class LocalEnvironment:
         self, supervisor: SupervisorClient, stack: HostStack, pool: Executor, spec: EnvironmentSpec, record: Record,
         on_close: Callable[[LocalEnvironment], None],
     ) -> None:  # fmt: skip
-        self.name = spec.name
+        record.name = spec.name
         self.record = record
         self.log_dir = Path(record.log_dir)
         self._supervisor, self._stack, self._pool, self._spec = supervisor, stack, pool, spec
@@ -460,9 +460,17 @@ class LocalEnvironment:
         return self._stack.servers.servicebus().session(self.record.namespace, entity, session_id)
 
     def hold(
-        self, entity: str, operation: str, message_id: str | None = None, nth: int = 1, by: str | None = None
+        self,
+        entity: str,
+        operation: str,
+        message_id: str | None = None,
+        nth: int = 1,
+        by: str | None = None,
+        then: str = "dropped",
     ) -> Callable[[], None]:
-        return self._stack.servers.servicebus().hold(self.record.namespace, entity, operation, message_id, nth, by)
+        return self._stack.servers.servicebus().hold(
+            self.record.namespace, entity, operation, message_id, nth, by, then
+        )
 
     def check(self) -> None:
         self._stack.servers.check([kind for kind in kinds_of(self._spec) if not self._dependencies.away(kind)])

@@ -20,7 +20,7 @@ def end_leftovers(bus: ServiceBusServer, namespace: str, services: LocalServices
     message may come to them meanwhile: the namespace was reset. Raises `StackError`."""
     for rule, since in cut_off.items():
         name = rule.removeprefix(SERVICE_RULE)
-        if name in services.processes() and not services.ended_since(name, since - _NOTICED):
+        if name in services.processes() and not _ended_since(services, name, since - _NOTICED):
             services.kill(name)
     at_work = _at_work(bus, namespace, services)
     if not at_work:
@@ -28,6 +28,12 @@ def end_leftovers(bus: ServiceBusServer, namespace: str, services: LocalServices
     for name in _at_work(bus, namespace, services, at_work, PATIENCE):
         services.kill(name)
     return True
+
+
+def _ended_since(services: LocalServices, name: str, at: float) -> bool:
+    """Whether a service, or the replica that is named, has ended since then (Unix seconds)."""
+    exits, _ = services.exits()
+    return any(gone.at >= at and name in (gone.service, f"{gone.service}.{gone.replica}") for gone in exits)
 
 
 def _at_work(
@@ -40,6 +46,6 @@ def _at_work(
         if name not in known or name in found:
             continue
         cut_for = hand["cut_for"]
-        if cut_for is None or not services.ended_since(name, time.time() - cut_for - _NOTICED):
+        if cut_for is None or not _ended_since(services, name, time.time() - cut_for - _NOTICED):
             found.append(name)
     return found

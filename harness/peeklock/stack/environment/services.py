@@ -107,13 +107,6 @@ class LocalServices:
         with self._changed:
             return self._exits[after:], len(self._exits)
 
-    def ended_since(self, name: str, at: float) -> bool:
-        """Whether a replica of a service, or the one that is named, has ended since then (Unix seconds)."""
-        service, replica = self._meant(name)
-        with self._changed:
-            gone = [exit_ for exit_ in self._exits if exit_.service == service and replica in (None, exit_.replica)]
-        return any(exit_.at >= at for exit_ in gone)
-
     # -- what is there -------------------------------------------------------------------------------------------------
 
     def names(self) -> Sequence[str]:

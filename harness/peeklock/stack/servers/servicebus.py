@@ -175,14 +175,14 @@ class ServiceBusServer(Server):
         return struck
 
     def hold(
-        self, name: str, entity: str, operation: str, message_id: str | None, nth: int, by: str | None
+        self, name: str, entity: str, operation: str, message_id: str | None, nth: int, by: str | None, then: str
     ) -> Callable[[], None]:
         """`backend.Environment.hold` in a namespace. Raises `StackError`."""
         whom = None if by is None else principals(by)
         asked = {"entity": entity, "operation": operation, "message_id": message_id, "nth": nth, "by": whom}
         path = f"/namespaces/{name}/faults"
         try:
-            fault = self._ask("POST", path, {"fault": "hold", **asked, "then": "dropped"})["id"]
+            fault = self._ask("POST", path, {"fault": "hold", **asked, "then": then})["id"]
         except ControlError as error:
             what = f"{self.TITLE} cannot hold {operation} on {entity}"
             raise StackError(what, actual=error.text, fix=error.fix) from error
