@@ -278,6 +278,7 @@ def _record(context: CaseContext) -> Record:
     ]
     exchanges = [_exchange(name, entry) for name, each in journals.items() for entry in each]
     telemetry = context.environment.telemetry
+    spans = telemetry.spans() if telemetry is not None else []
     broke = [
         Moment(
             context.environment.clock.real(span.end),
@@ -285,7 +286,7 @@ def _record(context: CaseContext) -> Record:
             f"span {span.name}: {span_trouble(span)}",
             True,
         )
-        for span in (telemetry.spans() if telemetry is not None else ())
+        for span in spans
         if span.status == "error"
     ]
     servicebus = context.scenario.header.stack.servicebus
@@ -303,6 +304,7 @@ def _record(context: CaseContext) -> Record:
         (*context.story.exchanges.all(), *exchanges),
         tuple(faults),
         servicebus.receivable() if servicebus is not None else {},
+        tuple(replace(span, start=real(span.start), end=real(span.end)) for span in spans),
         tuple(ScaledService(name, rule, context.scaler.facts(name)) for name, rule in context.scaler.begun()),
         _moves(context),
     )

@@ -12,6 +12,23 @@ from peeklock.scenario.services import Scale
 from peeklock.scenario.topology import Receivable
 from peeklock.servicebus.ledger import Entry
 from peeklock.stack.backend import Exit, FaultEvent, LogLine
+from peeklock.telemetry import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Looks of a step one after the other that all saw the same."""
+
+    first: float
+    """Seconds from the step's begin to the first of them."""
+    last: float
+    count: int
+    missing: str
+    """What was not as it should be; empty where nothing was."""
+
+
+MOST_LOOKS = 60
+"""Changes that are kept of a step: of more the first ones, and the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +48,8 @@ class StepRun:
     waiting: float
     tries: int
     ok: bool
+    looks: tuple[Looks, ...] = ()
+    """Of a step with `eventually`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +112,8 @@ class Record:
     """What faults outside of the emulator did."""
     queues: Mapping[str, Receivable] = field(default_factory=dict)
     """What the case's file says of its queues and subscriptions."""
+    spans: tuple[Span, ...] = ()
+    """What services traced, by the machine's time."""
     scaled: tuple[ScaledService, ...] = ()
     clock: tuple[tuple[float, float], ...] = ()
     """When the clock of the case was moved (Unix seconds), and by how many seconds it has been ahead of its begin from then on."""

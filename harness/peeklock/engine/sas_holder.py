@@ -58,6 +58,8 @@ class SasHolder:
         self._root = "/".join([f"{parts.scheme}://{parts.netloc}", *account])
         self.container = unquote(segments[0]) if segments else ""
         self.blob = unquote(segments[1]) if len(segments) > 1 else ""
+        self.permissions = query.get("sp", "")[:20]
+        """Letters, as Azure abbreviates them; empty where a stored policy has them."""
         self.secrets = {url, query["sig"], quote(query["sig"], safe="")}
         """What must not be written."""
         self._sas, self._clients = parts.query, clients

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from peeklock.engine.context import CaseContext
 from peeklock.engine.events import Event, StepFinished, StepStarted
 from peeklock.engine.failure import StepFailed, Unforeseen, VerbFailed, title
 from peeklock.engine.listing import last_line
-from peeklock.engine.record import StepRun
+from peeklock.engine.record import MOST_LOOKS, Looks, StepRun
 from peeklock.engine.settling import settled
 from peeklock.engine.unanswered import unanswered
 from peeklock.engine.verb import Found, Verb
@@ -55,6 +55,7 @@ class Stepper:
     def __init__(self, context: CaseContext, emit: Callable[[Event], None]) -> None:
         self._context, self._emit = context, emit
         self._tries = 1
+        self._looks: list[Looks] = []
         self._depth = 0
 
     def run_all(self, steps: Sequence[Step]) -> None:
@@ -65,7 +66,8 @@ class Stepper:
     def run(self, step: Step) -> None:
         """Run one step with its waiting, expectation and captures. Raises `StepFailed`, `RedactedError` and `Unforeseen`."""
         started, started_at, waited_before = time.monotonic(), time.time(), self._context.spent.waiting
-        self._tries, ok = 1, False
+        outer = self._tries, self._looks
+        self._tries, self._looks, ok = 1, [], False
         self._depth += 1
         line, waits = step.document.span(step.path).line, step.eventually is not None or step.verb.name == "never"
         self._emit(StepStarted(started_at, self._context.id, title(step), step.verb.name, line, waits))
@@ -84,6 +86,7 @@ class Stepper:
         finally:
             self._depth -= 1
             self._tell(step, started_at, time.monotonic() - started, self._context.spent.waiting - waited_before, ok)
+            self._tries, self._looks = outer
 
     def _tell(self, step: Step, started_at: float, seconds: float, waiting: float, ok: bool) -> None:
         document = step.document
@@ -100,6 +103,7 @@ class Stepper:
             waiting,
             self._tries,
             ok,
+            tuple(self._looks),
         )
         self._context.story.steps.append(told)
         self._emit(
@@ -221,12 +225,13 @@ class Stepper:
         within = times.within or self._context.scenario.header.defaults.eventually
         deadline = self._context.deadline.sooner(within)
 
-        self._tries = 0
+        self._tries, began = 0, time.monotonic()
 
         def look() -> Look[_Seen]:
             self._tries += 1
             seen = self._look(step, act, deadline)
             good = seen.error is None and not seen.mismatches
+            add_look(self._looks, time.monotonic() - began, _missing(seen))
             return Look(good, seen, "" if good else self._final(step, seen))
 
         waited = wait_until(look, deadline, self._context.signal, stable_for=times.stable_for)
@@ -323,6 +328,25 @@ class Stepper:
             )
         if waited.last.error is not None:
             raise StepFailed(step, str(waited.last.error), at=observed.path)
+
+
+def _missing(seen: _Seen) -> str:
+    """Return what was not as it should be, in a few words; empty where nothing was."""
+    if seen.error is not None:
+        return str(seen.error).partition("\n")[0]
+    first = seen.mismatches[0] if seen.mismatches else None
+    return "" if first is None else f"{first.path}: {first.actual}".removeprefix(": ")
+
+
+def add_look(looks: list[Looks], at: float, missing: str) -> None:
+    """Add a look, `at` seconds after the step began, to those before it. `missing`: see `Looks`."""
+    last = looks[-1] if looks else None
+    if last is not None and last.missing == missing:
+        looks[-1] = replace(last, last=at, count=last.count + 1)
+    elif last is not None and len(looks) == MOST_LOOKS:
+        looks[-1] = Looks(last.first, at, last.count + 1, missing)
+    else:
+        looks.append(Looks(at, at, 1, missing))
 
 
 def _notes(seen: _Seen) -> tuple[str, ...]:

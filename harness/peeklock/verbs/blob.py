@@ -144,8 +144,11 @@ def _held(arguments: BlobArguments, url: str, context: CaseContext) -> Found:
                 answer = holder.delete(container, name, seconds)
     except NoAnswer as error:
         raise VerbFailed(str(error)) from None
-    told = f"{action} {container}/{name}".rstrip("/") + f" with a SAS: {answer.outcome}"
-    context.note("blobs", told)
+    what = f"{action} {container}/{name}".rstrip("/") + " with a SAS"
+    told = f"{what}: {answer.outcome}"
+    context.note(
+        "blobs", f"{what} ({f'sp={holder.permissions}' if holder.permissions else 'by a policy'}): {answer.outcome}"
+    )
     return Found(dict(answer.facts), refused=told if answer.refused else "")
 
 

@@ -22,11 +22,15 @@ from peeklock.redaction import Redactor
 from peeklock.reports.html.contracts import Contracts
 from peeklock.servicebus.ledger import AboutMessage, AboutSession, Entry, Principal
 from peeklock.stack.backend import LogLine
+from peeklock.telemetry import Span
 
 MOST_ENTRIES = 20_000
 MOST_LINES = 5_000
 MOST_MOMENTS = 2_000
 MOST_EXCHANGES = 2_000
+MOST_SPANS = 2_000
+MOST_SPAN_EVENTS = 20
+"""And links."""
 LONGEST_BODY = 16 << 10
 LONGEST_LINE = 4 << 10
 LONGEST_TEXT = 4 << 20
@@ -100,8 +104,10 @@ class _Story:
             "traceback": clip(finished.traceback, LONGEST_BODY, self._redact),
             "failure": finished.failure and self._failure(finished.failure),
             "steps": [
-                {**_fields(step, "at", "seconds", "waiting"), "name": self._redact(step.name), "at": self._ms(step.at),
-                 "ms": _round(step.seconds * 1000), "waiting": _round(step.waiting * 1000)}
+                {**_fields(step, "at", "seconds", "waiting", "looks"), "name": self._redact(step.name),
+                 "at": self._ms(step.at), "ms": _round(step.seconds * 1000), "waiting": _round(step.waiting * 1000),
+                 "looks": [[_round(each.first * 1000), _round(each.last * 1000), each.count,
+                            clip(each.missing, SHORT, self._redact)] for each in step.looks]}
                 for step in record.steps
             ],
             "listings": [
@@ -118,6 +124,7 @@ class _Story:
                  "alarming": each.alarming, "view": clipped_json(each.view, 4 * self._body, self._redact)}
                 for each in self._most("requests", record.exchanges, MOST_EXCHANGES)
             ],
+            "spans": [self._span(span) for span in self._most("spans", record.spans, MOST_SPANS)],
             "faults": [
                 {"at": self._ms(each.at), "target": each.target, "text": self._redact(each.text)}
                 for each in record.faults[:MOST_MOMENTS]
@@ -133,6 +140,26 @@ class _Story:
             **_fields(failure, "timeline", "started_at", "mismatches"),
             "mismatches": [[m.path, m.expected, m.actual] for m in failure.mismatches[:100]],
             "timeline": [self._moment(each) for each in self._most("moments", failure.timeline, MOST_MOMENTS)],
+        }
+
+    def _span(self, span: Span) -> dict[str, Any]:
+        return {
+            "at": self._ms(span.start),
+            "ms": _round((span.end - span.start) * 1000),
+            "service": span.service,
+            "name": clip(span.name, SHORT, self._redact),
+            "kind": span.kind,
+            "trace": span.trace_id,
+            "id": span.span_id,
+            "parent": span.parent_span_id,
+            "status": span.status,
+            "message": clip(span.status_message, SHORT, self._redact),
+            "attributes": clipped_json(span.attributes, LONGEST_LINE, self._redact),
+            "events": [
+                [str(each.get("name", "")), clipped_json(each.get("attributes", {}), LONGEST_LINE, self._redact)]
+                for each in span.events[:MOST_SPAN_EVENTS]
+            ],
+            "links": [link.span_id for link in span.links[:MOST_SPAN_EVENTS]],
         }
 
     def _scaled(self, scaled: ScaledService) -> dict[str, Any]:

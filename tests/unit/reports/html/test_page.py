@@ -14,7 +14,7 @@ import pytest
 
 from peeklock.engine.events import CaseFinished, Durations, RunFinished, RunStarted
 from peeklock.engine.failure import Failure, Moment
-from peeklock.engine.record import Exchange, Listing, Record, StepRun
+from peeklock.engine.record import Exchange, Listing, Looks, Record, StepRun
 from peeklock.reports.html import record as recording
 from peeklock.reports.html.bundle import Bundle
 from peeklock.reports.html.case_data import LONGEST_BODY, MOST_ENTRIES, data_of
@@ -23,6 +23,7 @@ from peeklock.reports.html.record import RunRecord, read_heads, read_stories
 from peeklock.scenario.matchers import Mismatch
 from peeklock.servicebus.ledger import AboutMessage, Entry, EventKind, Told
 from peeklock.stack.backend import LogLine
+from peeklock.telemetry import Span
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
 SECRET = "hunter2-and-more"
@@ -103,6 +104,20 @@ def test_a_page_has_the_run_its_cases_and_their_stories(tmp_path: Path, bundle: 
     story = unpacked(page, "story-0")
     assert [(each["at"], each["event"], each["body"]) for each in story["entries"]] == [(500.0, "enqueued", '{"a": 1}')]
     assert [(each["at"], each["ms"], each["line"]) for each in story["steps"]] == [(200.0, 250.0, 3)]
+
+
+def test_a_page_has_what_services_traced_and_what_steps_missed(tmp_path: Path, bundle: Bundle) -> None:
+    """Without the secrets in it."""
+    told = f"GET /?key={SECRET}"
+    span = Span(
+        "api", told, "server", "t", "s", "", 100.5, 100.75, "error", told, {"url": told}, events=({"name": "e"},)
+    )
+    step = StepRun(100.2, "a.yaml", 3, 4, 0, "ask", "http", 0.25, 0.0, 3, True, (Looks(0.0, 0.1, 2, told),))
+    story = unpacked(page_of(tmp_path, bundle, case(spans=(span,), steps=(step,))), "story-0")
+    [shown] = story["spans"]
+    assert (shown["at"], shown["ms"], shown["name"], shown["status"]) == (500.0, 250.0, "GET /?key=***", "error")
+    assert story["steps"][0]["looks"] == [[0.0, 100.0, 2, "GET /?key=***"]]
+    assert SECRET not in json.dumps(story)
 
 
 def test_the_policy_of_a_page_lets_its_own_script_run_and_nothing_else(tmp_path: Path, bundle: Bundle) -> None:

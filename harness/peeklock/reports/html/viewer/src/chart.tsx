@@ -4,6 +4,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import { useCursor, type Cursor } from "./cursor.ts";
 import type { Film } from "./film.ts";
 import type { Bar, Dot, Lane, Layout, Place } from "./lanes.ts";
+import { ownTime } from "./own_time.ts";
 import { scaleOf } from "./scale.ts";
 import { Scrubber } from "./scrubber.tsx";
 import { moment, span } from "./time.ts";
@@ -21,8 +22,10 @@ interface Props {
 const ROW = 20;
 const PAD = 7;
 const TOP = 34;
-const MARKS = { test: "▷", service: "■", queue: "≡", deadletter: "†", standin: "◇" };
-const KINDS = { test: "the test", service: "service", queue: "queue", deadletter: "dead-letter queue", standin: "stand-in" };
+/** Of the ruler below the lanes, which tells the time of the case's own clock where that was moved. */
+const OWN_RULER = 16;
+const MARKS = { test: "▷", service: "■", spans: "∿", queue: "≡", deadletter: "†", sessions: "⚭", store: "▤", standin: "◇" };
+const KINDS = { test: "the test", service: "service", spans: "traced:", queue: "queue", deadletter: "dead-letter queue", sessions: "sessions of", store: "stored:", standin: "stand-in" };
 
 export function Chart({ layout, film, cursor, selected, select }: Props) {
   const box = useRef<HTMLDivElement>(null);
@@ -38,7 +41,8 @@ export function Chart({ layout, film, cursor, selected, select }: Props) {
   const width = Math.max(200, room - gutter - 18) * zoom;
   const scale = useMemo(() => scaleOf(layout.points, layout.end, folding), [layout, folding]);
   const tops = useMemo(() => topsOf(layout.lanes), [layout]);
-  const height = TOP + layout.lanes.reduce((sum, lane) => sum + heightOf(lane), 0) + 8;
+  const bottom = TOP + layout.lanes.reduce((sum, lane) => sum + heightOf(lane), 0) + 8;
+  const height = bottom + (layout.clock.length ? OWN_RULER : 0);
   const x = (at: number) => scale.place(at) * width + 4;
   const y = (place: Place) => (tops.get(place.lane) ?? 0) + PAD + (place.row < 0 ? -3 : place.row * ROW + ROW / 2);
   useEffect(() => {
@@ -83,6 +87,11 @@ export function Chart({ layout, film, cursor, selected, select }: Props) {
               {lane.more ? <small> +{lane.more} more</small> : null}
             </div>
           ))}
+          {layout.clock.length ? (
+            <div class="lane-name own" style={{ top: `${bottom}px` }}>
+              by its own clock
+            </div>
+          ) : null}
         </div>
         <svg width={width + 14} height={height} role="group" aria-label={`${layout.lanes.length} lanes`} onPointerDown={grab} onPointerMove={drag}>
           {scale.folds.map((fold, index) => (
@@ -97,6 +106,11 @@ export function Chart({ layout, film, cursor, selected, select }: Props) {
               <text x={x(tick)} y={TOP - 11}>
                 {moment(tick)}
               </text>
+              {layout.clock.length ? (
+                <text class="own" x={x(tick)} y={height - 4}>
+                  {span(Math.round(ownTime(layout.clock, tick)))}
+                </text>
+              ) : null}
             </g>
           ))}
           {layout.lanes.map((lane) => (
@@ -105,7 +119,7 @@ export function Chart({ layout, film, cursor, selected, select }: Props) {
           {layout.bands.map((band) => (
             <g class={`band ${band.tone}`}>
               <rect x={x(band.from)} y={TOP - 6} width={Math.max(3, x(band.to) - x(band.from))} height={height - TOP} />
-              <text x={Math.min(x(band.from) + 4, width - band.label.length * 6)} y={height - 4}>
+              <text x={Math.min(x(band.from) + 4, width - band.label.length * 6)} y={bottom - 4}>
                 {band.label}
               </text>
             </g>
@@ -148,7 +162,7 @@ function BarShape({ bar, x, to, y, state, select }: { bar: Bar; x: number; to: n
   const text = letters >= bar.label.length ? bar.label : bar.label.slice(0, Math.max(0, letters)).replace(/[\s·]*\S*$/, "");
   const name = `${bar.label}, ${moment(bar.from)}, ${bar.open ? "not ended" : span(bar.to - bar.from)}`;
   return (
-    <g class={`bar ${bar.tone} ${bar.open ? "open" : ""} ${state}`} role="button" aria-label={name} tabIndex={-1} onClick={() => select(bar.id, bar.from)}>
+    <g class={`bar ${bar.tone} ${bar.open ? "open" : ""} ${state}`} role="button" aria-label={name} tabIndex={-1} onClick={() => select(bar.id, Math.max(0, bar.from))}>
       <title>{name}</title>
       <rect x={x} y={y - 7} width={width} height={14} rx={2} />
       {text ? (
@@ -162,6 +176,7 @@ function BarShape({ bar, x, to, y, state, select }: { bar: Bar; x: number; to: n
 
 function DotShape({ dot, x, y, end, state, select }: { dot: Dot; x: number; y: number; end: number; state: string; select: Select }) {
   const name = [dot.label, dot.label.includes(dot.text) ? "" : dot.text, moment(dot.at)].filter(Boolean).join(", ");
+  const atEnd = x > end - 10 - 6 * dot.text.length;
   return (
     <g class={`dot ${dot.tone} ${dot.mark} ${state}`} role="button" aria-label={name} tabIndex={-1} onClick={() => select(dot.id, dot.at)}>
       <title>{name}</title>
@@ -173,7 +188,7 @@ function DotShape({ dot, x, y, end, state, select }: { dot: Dot; x: number; y: n
         <circle cx={x} cy={y} r={dot.mark === "ring" ? 4 : 4.5} />
       )}
       {dot.text ? (
-        <text x={x > end - 90 ? x - 9 : x + 9} y={y + 4} text-anchor={x > end - 90 ? "end" : "start"}>
+        <text x={atEnd ? x - 9 : x + 9} y={y + 4} text-anchor={atEnd ? "end" : "start"}>
           {dot.text}
         </text>
       ) : null}

@@ -1,12 +1,14 @@
 // What was chosen, in full: a message, a request, a log line, a step. Where nothing is, what there is to choose from.
 
-import type { ComponentChildren } from "preact";
+import { Code, Facts, Value } from "./facts.tsx";
 import { markedLines } from "./json_lines.ts";
 import { isError, said } from "./lanes.ts";
 import type { Life } from "./ledger.ts";
+import { LooksStrip } from "./looks_strip.tsx";
 import { parsed, record, type Head, type Story } from "./model.ts";
 import { Place } from "./place.tsx";
 import { goodAt, sasIn } from "./sas.ts";
+import { SpanDetails } from "./span_details.tsx";
 import { moment, span } from "./time.ts";
 
 interface Props {
@@ -48,6 +50,12 @@ function chosen({ story, lives, selected, select }: Props) {
         <>
           <h2>Step · {step.verb}</h2>
           <Facts rows={{ name: step.name, outcome: step.ok ? "✓ passed" : "✕ failed", at: moment(step.at), took: span(step.ms), waiting: span(step.waiting), tries: step.tries }} />
+          {step.looks?.length ? (
+            <>
+              <h3>What it saw</h3>
+              <LooksStrip looks={step.looks} ok={step.ok} />
+            </>
+          ) : null}
           <p class="where-is">
             <Place file={step.file} line={step.line} />
           </p>
@@ -80,6 +88,19 @@ function chosen({ story, lives, selected, select }: Props) {
         <>
           <h2>Fault</h2>
           <Facts rows={{ at: moment(found.at), at_what: found.target, what: found.text }} />
+        </>
+      );
+    }
+    case "span": {
+      const found = story.spans[index];
+      return found && <SpanDetails span={found} story={story} select={select} />;
+    }
+    case "session": {
+      const entry = story.entries[index];
+      return entry && (
+        <>
+          <h2>Session {entry.session}</h2>
+          <Facts rows={{ of: entry.entity, accepted: moment(entry.at), by: entry.who, as: entry.who_as }} />
         </>
       );
     }
@@ -297,27 +318,4 @@ function Overview({ head, story, lives, select }: Props) {
 
 function short(queue: string): string {
   return queue.replace(/\/\$deadletterqueue$/i, " † dead letters");
-}
-
-export function Facts({ rows, bad = "" }: { rows: Record<string, unknown>; bad?: string }) {
-  const shown = Object.entries(rows).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  return (
-    <dl class="facts-list">
-      {shown.map(([key, value]) => (
-        <div>
-          <dt>{key.replaceAll("_", " ")}</dt>
-          <dd class={key === bad ? "actual" : ""}>{typeof value === "object" ? JSON.stringify(value) : String(value)}</dd>
-        </div>
-      ))}
-    </dl>
-  );
-}
-
-export function Value({ text }: { text: string }) {
-  const value = parsed(text);
-  return <Code text={typeof value === "object" && value !== null ? JSON.stringify(value, null, 2) : text || "(empty)"} />;
-}
-
-export function Code({ text }: { text: ComponentChildren }) {
-  return <pre class="code" tabIndex={0}>{text}</pre>;
 }

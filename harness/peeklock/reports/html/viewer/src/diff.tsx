@@ -36,17 +36,19 @@ export function Diff({ failure }: { failure: Failure }) {
 
 function Pair({ path, expected, actual }: { path: string; expected: string; actual: string }) {
   return (
-    <dl class="pair">
+    <div class="pair">
       {path ? <div class="path">{path}</div> : null}
-      <div>
-        <dt>expected</dt>
-        <dd class="expected">{expected}</dd>
-      </div>
-      <div>
-        <dt>actual</dt>
-        <dd class="actual">{actual}</dd>
-      </div>
-    </dl>
+      <dl>
+        <div>
+          <dt>expected</dt>
+          <dd class="expected">{expected}</dd>
+        </div>
+        <div>
+          <dt>actual</dt>
+          <dd class="actual">{actual}</dd>
+        </div>
+      </dl>
+    </div>
   );
 }
 

@@ -27,7 +27,7 @@ export function rowsOf(story: Story, lives: readonly Life[]): Row[] {
       return step.depth ? [] : [row(`step:${index}`, step.ok ? step.at : step.at + step.ms, "test", step.ok ? words : `${words}: failed`, !step.ok)];
     }),
     ...story.moments.flatMap(([at, actor, text, bad], index) =>
-      asked.has(`${actor}\n${text}`) ? [] : [row(`moment:${index}`, at, actor, text, bad === 1)],
+      (bad && text.startsWith("span ")) || asked.has(`${actor}\n${text}`) ? [] : [row(`moment:${index}`, at, actor, text, bad === 1)],
     ),
     ...story.exchanges.map((each, index) => row(`request:${index}`, each.at, each.target, each.summary, each.alarming)),
     ...story.entries.map((entry, index) => {
@@ -35,6 +35,7 @@ export function rowsOf(story: Story, lives: readonly Life[]): Row[] {
       return row(life ? `message:${life.key}` : `entry:${index}`, entry.at, entry.entity || "servicebus", told(entry), BAD.has(entry.event));
     }),
     ...story.lines.map(([at, service, , text], index) => row(`line:${index}`, at, service, logged(text), isError(text))),
+    ...story.spans.flatMap((span, index) => (span.status === "error" ? [row(`span:${index}`, span.at + span.ms, span.service, `span ${span.name}: ${span.message || "error"}`, true)] : [])),
     ...story.exits.map((each, index) =>
       row(`exit:${index}`, each.at, each.service, `exited, ${each.code < 0 ? `signal ${-each.code}` : `code ${each.code}`}`, !each.expected),
     ),
@@ -57,7 +58,8 @@ function told(entry: Entry): string {
   return words.join(" ");
 }
 
-function logged(text: string): string {
+/** What a log line says, with its fields. */
+export function logged(text: string): string {
   if (!text.startsWith("{")) return text;
   const more = Object.entries(record(text)).filter(([key, value]) => !DULL.has(key) && typeof value !== "object");
   return [said(text), ...more.map(([key, value]) => `${key}=${value}`)].join(" ");

@@ -1,10 +1,11 @@
-// Lays a story out: a lane for each service replica, queue, dead-letter queue and stand-in; on them bars, dots and the links between.
+// Lays a story out: a lane for each service replica, each queue with its dead letters and sessions, each blob container and
+// stand-in, and what each service traced; on them bars, dots and the links between.
 
 import { DEAD_LETTER, alarming, type Life } from "./ledger.ts";
 import { record, type Story } from "./model.ts";
 
-export type Kind = "test" | "service" | "queue" | "deadletter" | "standin";
-export type Tone = "step" | "request" | "lock" | "work" | "good" | "bad" | "muted";
+export type Kind = "test" | "service" | "spans" | "queue" | "deadletter" | "sessions" | "store" | "standin";
+export type Tone = "step" | "request" | "span" | "lock" | "work" | "good" | "bad" | "muted";
 
 export interface Lane {
   id: string;
@@ -69,6 +70,8 @@ export interface Layout {
   dots: Dot[];
   links: Link[];
   bands: Band[];
+  /** As in a story: by how much the clock of the case was ahead, and since when. */
+  clock: Story["clock"];
   /** Every moment at which something is drawn. */
   points: number[];
   end: number;
@@ -76,15 +79,22 @@ export interface Layout {
 
 export const MOST_MESSAGES = 300;
 const MOST_ROWS = 16;
+const MOST_SPAN_ROWS = 8;
+const MOST_CONTAINERS = 10;
 const MOST_TICKS = 600;
 const TEST = "test";
+const BLOBS = "blobs";
+const POSTGRES = "postgres";
 
 export function layout(story: Story, messages: readonly Life[]): Layout {
   const drawing = new Drawing(story, messages);
   drawing.steps();
   drawing.exchanges();
+  drawing.spans();
   drawing.messages();
+  drawing.sessions();
   drawing.logs();
+  drawing.stores();
   drawing.others();
   return drawing.done();
 }
@@ -98,6 +108,7 @@ class Drawing {
   private readonly links: Link[] = [];
   private readonly bands: Band[] = [];
   private readonly places = new Map<Life, Place>();
+  private readonly containers = new Set<string>();
   private readonly end: number;
   private readonly story: Story;
   private readonly lives: readonly Life[];
@@ -120,12 +131,12 @@ class Drawing {
   }
 
   /** The first free row of a lane for a stretch of time; null when there are too many. */
-  private row(lane: Lane, from: number, to: number): number | null {
+  private row(lane: Lane, from: number, to: number, most = MOST_ROWS): number | null {
     const ends = this.rows.get(lane.id) ?? [];
     this.rows.set(lane.id, ends);
     let row = ends.findIndex((end) => end <= from);
     if (row < 0) row = ends.length;
-    if (row >= MOST_ROWS) return null;
+    if (row >= most) return null;
     ends[row] = Math.max(to, from + this.end / 400);
     lane.rows = Math.max(lane.rows, row + 1);
     return row;
@@ -146,7 +157,7 @@ class Drawing {
 
   exchanges(): void {
     this.story.exchanges.forEach((each, index) => {
-      const lane = each.caller === TEST ? this.whose(each.target) : this.lane(each.target, "standin");
+      const lane = each.caller === TEST ? this.whose(each.target) : each.target === BLOBS ? this.container(each.summary) : this.lane(each.target, "standin");
       if (lane.id === TEST) return;
       const to = each.at + (each.ms ?? 0);
       const row = this.row(lane, each.at, to);
@@ -155,6 +166,54 @@ class Drawing {
       this.bars.push({ id, lane: lane.id, row, from: each.at, to, tone: each.alarming ? "bad" : "request", label: each.summary, open: false });
       const caller = each.caller ? this.whose(each.caller) : null;
       if (caller && caller.id !== lane.id) this.link(id, { lane: caller.id, row: 0, at: each.at }, { lane: lane.id, row, at: each.at }, "muted");
+    });
+  }
+
+  /** The lane of a container, by what is told of an act on it: `get images/a.png`, `PUT /account/images/a.png`. */
+  private container(told: string): Lane {
+    const name = /^(?:[a-z]+|[A-Z]+) (?:\/[^/\s]+\/)?([a-z0-9$][a-z0-9-]*)(?=[/\s]|$)/.exec(told)?.[1];
+    const id = name && (this.containers.has(name) || this.containers.size < MOST_CONTAINERS) ? `${BLOBS} ${name}` : BLOBS;
+    if (name && id !== BLOBS) this.containers.add(name);
+    return this.lane(id, "store");
+  }
+
+  spans(): void {
+    this.story.spans.forEach((span, index) => {
+      const lane = this.lane(`${span.service} spans`, "spans");
+      const to = span.at + span.ms;
+      const row = this.row(lane, span.at, to, MOST_SPAN_ROWS);
+      if (row === null) return void lane.more++;
+      this.bars.push({ id: `span:${index}`, lane: lane.id, row, from: span.at, to, tone: span.status === "error" ? "bad" : "span", label: span.name, open: false });
+    });
+  }
+
+  sessions(): void {
+    const held = new Map<string, number>();
+    const bar = (index: number, to: number, tone: Tone, open: boolean) => {
+      const entry = this.story.entries[index]!;
+      const lane = this.lane(`${entry.entity} sessions`, "sessions");
+      const row = this.row(lane, entry.at, to);
+      if (row === null) return void lane.more++;
+      this.bars.push({ id: `session:${index}`, lane: lane.id, row, from: entry.at, to, tone, label: `${entry.session} · ${entry.who ?? "?"}`, open });
+    };
+    this.story.entries.forEach((entry, index) => {
+      if (entry.session === undefined) return;
+      const name = `${entry.entity}\n${entry.session}`, before = held.get(name);
+      if (entry.event === "session_renewed") return;
+      if (before !== undefined) bar(before, entry.at, entry.event === "session_lock_lost" ? "bad" : "work", false);
+      held.delete(name);
+      if (entry.event === "session_accepted") held.set(name, index);
+    });
+    for (const index of held.values()) bar(index, this.end, "work", true);
+  }
+
+  /** What steps did with blobs and in the database. */
+  stores(): void {
+    this.story.moments.forEach(([at, actor, text, bad], index) => {
+      if (actor !== BLOBS && actor !== POSTGRES) return;
+      if (text.startsWith("fault ")) return;
+      const lane = actor === BLOBS ? this.container(text) : this.lane(POSTGRES, "store");
+      this.dots.push({ id: `moment:${index}`, lane: lane.id, row: 0, at, tone: bad ? "bad" : "request", mark: "dot", label: text, text: "" });
     });
   }
 
@@ -242,7 +301,8 @@ class Drawing {
     }
     for (const [label, from] of faults) this.bands.push({ from, to: this.end, tone: "fault", label });
     this.story.faults.forEach((each, index) => {
-      const lane = this.lanes.get(each.target) ?? this.lanes.get(TEST)!;
+      if (/^fault \S+ (begins|ends)/.test(each.text)) return; // the band tells of it
+      const lane = each.target === BLOBS ? this.container(each.text.replace(/^fault \S+: /, "")) : (this.lanes.get(each.target) ?? this.lane(each.target, each.target === POSTGRES ? "store" : "standin"));
       this.dots.push({ id: `fault:${index}`, lane: lane.id, row: 0, at: each.at, tone: "bad", mark: "cross", label: `${each.target}: ${each.text}`, text: "" });
     });
     this.story.entries.forEach((entry, index) => {
@@ -260,20 +320,21 @@ class Drawing {
       ...bars.flatMap((bar) => (bar.open ? [bar.from] : [bar.from, bar.to])), ...lines.map((line) => line.from), ...dots.filter((dot) => dot.mark !== "ring").map((dot) => dot.at),
       ...bands.map((band) => band.from),
     ];
-    return { lanes: inOrder([...this.lanes.values()]), bars, lines, dots, links, bands, points, end };
+    return { lanes: inOrder([...this.lanes.values()]), bars, lines, dots, links, bands, clock: this.story.clock, points, end };
   }
 }
 
-/** The test, what it asks, then queues each with its dead letters, and what answers for others. */
+/** The test, what it asks, then queues each with its dead letters and sessions, what is stored, what answers for others; and what was traced. */
 function inOrder(lanes: Lane[]): Lane[] {
   const of = (kind: Kind) => lanes.filter((lane) => lane.kind === kind);
   const letters = new Map(of("deadletter").map((lane) => [lane.label, lane]));
   const queues = of("queue").flatMap((lane) => {
     const dead = letters.get(lane.label);
     letters.delete(lane.label);
-    return dead ? [lane, dead] : [lane];
+    return [lane, ...(dead ? [dead] : []), ...of("sessions").filter((each) => each.id === `${lane.id} sessions`)];
   });
-  return [...of("test"), ...of("service"), ...queues, ...letters.values(), ...of("standin")];
+  const others = of("sessions").filter((lane) => !queues.includes(lane));
+  return [...of("test"), ...of("service"), ...queues, ...letters.values(), ...others, ...of("store"), ...of("standin"), ...of("spans")];
 }
 
 /** `worker`, or `worker.0` and `worker.1` where there is more than one. */

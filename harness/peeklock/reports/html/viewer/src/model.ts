@@ -79,6 +79,30 @@ export interface StepRun {
   waiting: number;
   tries: number;
   ok: boolean;
+  /** Of a step with `eventually`: looks one after the other that saw the same, and what was missing then. */
+  looks?: Looks[];
+}
+
+/** Milliseconds since the step began. */
+export type Looks = [first: number, last: number, count: number, missing: string];
+
+/** One operation that a service traced. */
+export interface Span {
+  at: number;
+  ms: number;
+  service: string;
+  name: string;
+  kind: string;
+  trace: string;
+  id: string;
+  /** Empty for the first of a trace. */
+  parent: string;
+  status: string;
+  message: string;
+  /** JSON. */
+  attributes: string;
+  events: [name: string, attributes: string][];
+  links: string[];
 }
 
 export interface Listing {
@@ -169,6 +193,7 @@ export interface Story {
   moments: Moment[];
   exchanges: Exchange[];
   faults: Fault[];
+  spans: Span[];
   scaled: Scaled[];
   /** When the clock of the case was moved, and how far it has been ahead of its begin from then on. */
   clock: [at: number, ahead: number][];
@@ -179,7 +204,7 @@ export interface Story {
 export function whole(told: Partial<Story>): Story {
   return {
     started: 0, ended: 0, reason: "", traceback: "", failure: null, steps: [], listings: [], entries: [], lines: [], exits: [],
-    moments: [], exchanges: [], faults: [], scaled: [], clock: [], left: [], ...told,
+    moments: [], exchanges: [], faults: [], spans: [], scaled: [], clock: [], left: [], ...told,
   };
 }
 

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { Diff } from "./diff.tsx";
+import { LooksStrip } from "./looks_strip.tsx";
 import type { Failure, Listing, StepRun, Story } from "./model.ts";
 import { Place } from "./place.tsx";
 import { span } from "./time.ts";
@@ -50,6 +51,7 @@ export function Steps({ story, selected, select }: Props) {
                 {here && story.failure ? (
                   <div class="mismatch" ref={failed}>
                     <Diff failure={story.failure} />
+                    <FailedLooks story={story} listing={listing} line={number} />
                   </div>
                 ) : null}
               </>
@@ -60,6 +62,12 @@ export function Steps({ story, selected, select }: Props) {
       {story.listings.length ? null : <p class="nothing">What this case runs was not kept.</p>}
     </section>
   );
+}
+
+/** How what the failed step waited for came about, as far as it did. */
+function FailedLooks({ story, listing, line }: { story: Story; listing: Listing; line: number }) {
+  const step = story.steps.find((each) => !each.ok && each.verb !== "use" && each.file === listing.file && each.line <= line && line <= each.last_line);
+  return step?.looks && step.looks.length > 1 ? <LooksStrip looks={step.looks} ok={false} /> : null;
 }
 
 interface LineProps {

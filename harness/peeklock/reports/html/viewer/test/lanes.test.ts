@@ -78,3 +78,26 @@ test("polls of the test are folded into one row", () => {
   const rows = rowsOf(story({ exchanges }), []);
   assert.deepEqual(rows.map((row) => [row.text, row.times]), [["GET /orders/7 → 200", 163]]);
 });
+
+test("what a service traced stands on a lane behind all others, overlapping spans in rows of their own", () => {
+  const span = (at: number, status = "ok") => ({ at, ms: 10, service: "worker", name: "handle", kind: "consumer", trace: "t", id: "a", parent: "", status, message: "", attributes: "{}", events: [], links: [] });
+  const { lanes, bars } = drawn({ lines: [[0, "worker", 0, "up"]], spans: [span(1), span(5, "error")] });
+  assert.deepEqual(lanes.map((lane) => [lane.kind, lane.label, lane.rows]), [["test", "test", 1], ["service", "worker", 1], ["spans", "worker spans", 2]]);
+  assert.deepEqual(bars.map((bar) => [bar.id, bar.row, bar.tone]), [["span:0", 0, "span"], ["span:1", 1, "bad"]]);
+});
+
+test("a session is a bar as long as somebody has it, below its queue", () => {
+  const session = (at: number, event: string, name: string): Entry => ({ n: 1, at, entity: "jobs", event, session: name, who: "worker" });
+  const { lanes, bars } = drawn({ entries: [born(0, "enqueued"), session(1, "session_accepted", "A"), session(5, "session_renewed", "A"), session(9, "session_lock_lost", "A"), session(10, "session_accepted", "A")] });
+  assert.deepEqual(lanes.map((lane) => lane.kind), ["test", "queue", "sessions"]);
+  assert.deepEqual(bars.map((bar) => [bar.label, bar.from, bar.to, bar.tone, bar.open]), [["A · worker", 1, 9, "bad", false], ["A · worker", 10, 1000, "work", true]]);
+});
+
+test("acts on blobs stand on the lane of their container, strikes of faults too", () => {
+  const { lanes, dots } = drawn({
+    moments: [[1, "blobs", "put images/a.jpg", 0], [2, "blobs", "list outputs", 0], [3, "blobs", "fault status begins", 0], [4, "postgres", "execute: 3 rows", 0]],
+    faults: [{ at: 5, target: "blobs", text: "fault status: PUT /account0/outputs/a.png answered 503" }],
+  });
+  assert.deepEqual(lanes.map((lane) => lane.label), ["test", "blobs images", "blobs outputs", "postgres"]);
+  assert.deepEqual(dots.map((dot) => [dot.id, dot.lane]), [["moment:0", "blobs images"], ["moment:1", "blobs outputs"], ["moment:3", "postgres"], ["fault:0", "blobs outputs"]]);
+});

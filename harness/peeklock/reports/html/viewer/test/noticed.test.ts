@@ -33,3 +33,17 @@ test("many of a kind are two, and their number", () => {
   const lines = Array.from({ length: 7 }, (_, n) => [n, "api", 0, `{"level": "error", "event": "e${n}"}`] as Story["lines"][number]);
   assert.deepEqual(texts({ lines }), ["api logged e0", "api logged e1 (and 5 more)"]);
 });
+
+test("what a service warns of over and over is told once, as it was at last", () => {
+  const lines = [1, 2, 3].map((attempt) => [attempt, "api", 0, `{"level": "warning", "event": "upload failed", "attempt": ${attempt}}`] as Story["lines"][number]);
+  assert.deepEqual(texts({ lines }), ["api warned 3 times, at last: upload failed attempt=3"]);
+  assert.deepEqual(texts({ lines: lines.slice(1) }), []);
+});
+
+test("a message that somebody has at the end, one that came twice and one outside of its contract are noticed", () => {
+  const first = born(0, "enqueued", { id: "a" }), second = born(1, "enqueued", { id: "a", seq: 2, wrong: [["id", "7 is no text"]] });
+  const dropped = born(2, "enqueued", { id: "a", seq: 3 });
+  assert.deepEqual(texts({ entries: [first, second, dropped, entry(3, "duplicate_dropped", { seq: 3 }), entry(4, "delivered", { who: "worker" })] }), [
+    "jobs seq 2 is not as its schema says: id: 7 is no text", "jobs seq 1 was still with worker at the end", "jobs seq 2 has the id of seq 1, and neither was dropped",
+  ]);
+});

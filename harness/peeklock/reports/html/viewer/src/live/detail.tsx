@@ -1,7 +1,7 @@
 // One message: body, properties, and what the ledger knows of its way.
 
 import { useState } from "preact/hooks";
-import { Code, Facts, Value } from "../details.tsx";
+import { Code, Facts, Value } from "../facts.tsx";
 import { lives, type Life } from "../ledger.ts";
 import type { Entry } from "../model.ts";
 import { goodAt, sasIn } from "../sas.ts";

@@ -1,0 +1,73 @@
+"""What the page of a case shows of waiting and of traces, in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from peeklock.engine.failure import Failure
+from peeklock.engine.record import Listing, Looks, StepRun
+from peeklock.reports.html import bundle
+from peeklock.reports.html.page import write_page
+from peeklock.reports.html.record import RunRecord
+from peeklock.scenario.matchers import Mismatch
+from peeklock.telemetry import Span
+from tests.acceptance.browser import browser, page_at, serious_faults
+from tests.unit.reports.html.test_page import EVIL, FINISHED, STARTED, case
+
+SEEN = (Looks(0.0, 0.9, 12, "status: 202"), Looks(1.0, 1.9, 3, f"status: {EVIL}"), Looks(2.0, 2.0, 1, "status: 500"))
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Browser]:
+    with browser() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def waited(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a case that waited in vain, and whose services traced what they did."""
+    viewer = bundle.found()
+    assert viewer is not None, "`peeklock setup` has not been run"
+    lines = ("- http: {get: /jobs/1}", "  eventually: 2s", "  expect: {status: 200}")
+    step = StepRun(100.0, "a.yaml", 4, 6, 0, "ask", "http", 2.0, 2.0, 16, False, SEEN)
+    spans = (
+        Span("api", "GET /jobs", "server", "t", "a", "", 100.1, 100.9, "error", "broken", {"http.route": "/jobs/{id}"}),
+        Span("api", "SELECT", "client", "t", "b", "a", 100.2, 100.4, attributes={"db.name": "jobs"}),
+    )
+    record = {"steps": (step,), "listings": (Listing("case", "a.yaml", 4, lines, (4,)),), "spans": spans}
+    failure = Failure("", "ask", "a.yaml:6:12", ("", "^^^"), (Mismatch("status", "200", "500", ()),))
+    folder = tmp_path_factory.mktemp("waited")
+    keep = RunRecord(folder)
+    for event in (STARTED, replace(case(**record), outcome="failed", failure=failure), FINISHED):
+        keep(event)
+    return write_page(folder, viewer)
+
+
+def test_the_tries_of_a_step_are_told_as_what_each_of_them_saw(waited: Path, opened: Browser) -> None:
+    """Below the mismatch, and for every step in its details."""
+    with page_at(opened, waited, "#/case/0") as page:
+        tries = (
+            page.locator(".mismatch").get_by_role("list", name="What was missing at each try").get_by_role("listitem")
+        )
+        expect(tries).to_have_text(["0 ms status: 202 ×12", f"1 s status: {EVIL[:51]}… ×3", "2 s status: 500"])
+        page.locator("button.line").click()
+        expect(page.locator(".details .looks rect")).to_have_count(3)
+        assert serious_faults(page) == []
+
+
+def test_spans_are_bars_with_attributes_that_lead_to_each_other(waited: Path, opened: Browser) -> None:
+    with page_at(opened, waited, "#/case/0") as page:
+        page.get_by_role("button", name="GET /jobs, 100 ms, 800 ms").click()
+        details = page.locator(".pane.details")
+        expect(details).to_contain_text("/jobs/{id}")
+        expect(details).to_contain_text("broken")
+        details.get_by_role("button", name="api: SELECT").click()
+        expect(details).to_contain_text("db.name")
+        details.get_by_role("button", name="api: GET /jobs").click()
+        expect(details).to_contain_text("/jobs/{id}")
+        assert serious_faults(page) == []
