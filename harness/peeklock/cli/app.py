@@ -27,6 +27,7 @@ COMMANDS = {
     "setup": "setup",
     "doctor": "doctor",
     "init": "init",
+    "explore": "explore",
     "record": "record",
     "report": "report",
     "show": "show",

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from peeklock.engine import alerting
@@ -51,6 +52,19 @@ LONGEST_WORDS = 0.6
 """Seconds after which nobody is listened to any more."""
 
 
+class Observer(Protocol):
+    """Who looks at cases without being one of their steps."""
+
+    def begin(self, context: CaseContext) -> None:
+        """A case begins with its own steps, after those of its background."""
+
+    def acted(self, context: CaseContext) -> None:
+        """Its steps are over, also by a failure; faults and crash points that they have set are still there."""
+
+    def end(self, context: CaseContext) -> None:
+        """All that its steps have disturbed has ended; `finally` and the invariants come next."""
+
+
 @dataclass(frozen=True)
 class CaseOptions:
     """What the one who runs cases may choose."""
@@ -58,6 +72,9 @@ class CaseOptions:
     update_snapshots: bool = False
     cache: Path = field(default_factory=Path)
     """Where tools and models are cached: `${project.cache}`."""
+    observer: Observer | None = None
+    relayed: bool = False
+    """Put the relay between services and what they reach, though no step of the file asks for it."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +180,7 @@ class CaseRun:
             raise
         except PeeklockError as wrong:
             return None, [f"{wrong.problem} {wrong.fix}".strip()]
-        error, also = _steps(context, self.emit)
+        error, also = _steps(context, self.emit, self.options.observer)
         if error or also:
             _hear_out(context.signal)
         return error, also
@@ -216,7 +233,9 @@ def _hear_out(signal: Signal) -> None:
         pass
 
 
-def _steps(context: CaseContext, emit: Callable[[Event], None]) -> tuple[StepFailed | None, list[str]]:
+def _steps(
+    context: CaseContext, emit: Callable[[Event], None], observer: Observer | None
+) -> tuple[StepFailed | None, list[str]]:
     """Run background, steps and `finally`; return what failed, and what else was wrong."""
     stepper = Stepper(context, emit)
     error: StepFailed | None = None
@@ -224,15 +243,22 @@ def _steps(context: CaseContext, emit: Callable[[Event], None]) -> tuple[StepFai
     begin_budget(context)
     context.scaler.begin()
     try:
-        stepper.run_all((*context.scenario.background, *context.case.steps))
+        stepper.run_all(context.scenario.background)
+        if observer is not None:
+            observer.begin(context)
+        stepper.run_all(context.case.steps)
     except StepFailed as failed:
         error = failed
     except BaseException:
         context.scaler.end()
         context.crashes.end()
         raise
+    if observer is not None:
+        observer.acted(context)
     also += context.scaler.end()
     _let_recover(context)
+    if observer is not None:
+        observer.end(context)
     also += context.crashes.unmet()
     also += unanswered(context.environment)
     if context.scenario.finally_:

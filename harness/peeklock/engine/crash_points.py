@@ -112,6 +112,11 @@ class CrashPoints:
             if point.pauses and point.service == service and point.crashed_at is not None:
                 point.resumed.set()
 
+    @property
+    def reached(self) -> bool:
+        """Whether any was."""
+        return any(point.crashed_at is not None for point in self._points)
+
     def end(self) -> None:
         """Take those back that were not reached; returns when services that were killed or paused run again."""
         self._over.set()

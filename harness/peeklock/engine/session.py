@@ -195,6 +195,8 @@ class Session:
 
     def _spec(self, scenario: Scenario) -> EnvironmentSpec:
         spec = environment_spec(scenario, self._options.cache)
+        if self._options.relayed and not spec.relayed:
+            spec = replace(spec, relayed=True, key=f"{spec.key}-relayed")
         if spec.movable_clock and "clock" not in self.stack().abilities:  # its other cases can do without
             spec = replace(spec, movable_clock=False)
         return guarded(scenario, spec) if scenario.header.preflight else spec

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from peeklock.scenario.alert_rules import load_rules
 from peeklock.scenario.budget import budget_problems
 from peeklock.scenario.criteria import known_criteria
-from peeklock.scenario.document import DataPath, Document, parse
+from peeklock.scenario.document import DataPath, Document, parse, parse_text
 from peeklock.scenario.errors import Problem, ScenarioInvalid, suggestion
 from peeklock.scenario.files import is_scenario_file
 from peeklock.scenario.identities import identity_problems
@@ -47,14 +48,7 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
     problems += _unknown_criteria(header, document, criteria)
     alerts, wrong = load_rules(_alert_files(header), document, header.stack)
     problems += wrong
-    facts = Facts(
-        header.stack,
-        frozenset(header.services),
-        frozenset(process_names(header.services)),
-        frozenset(name for name, service in header.services.items() if service.scale is not None),
-        frozenset(name for name, service in header.services.items() if service.scale is not None and service.scale.job),
-        None if wrong else frozenset(alerts),
-    )
+    facts = _facts(header, None if wrong else frozenset(alerts))
 
     def around(key: str) -> tuple[Step, ...]:
         return tuple(
@@ -88,6 +82,32 @@ def load(path: Path, vocabulary: Vocabulary) -> Scenario:
     if problems:
         raise ScenarioInvalid(sorted(dict.fromkeys(problems), key=Problem.order))
     return scenario
+
+
+def read_steps(scenario: Scenario, raw: Sequence[Any], vocabulary: Vocabulary) -> tuple[Step, ...]:
+    """Return steps that stand in no file, as if they stood in this one. Raises `ScenarioInvalid`."""
+    document = parse_text(json.dumps({"steps": list(raw)}), scenario.path)
+    problems: list[Problem] = []
+    facts = _facts(scenario.header, frozenset(scenario.alerts))
+    steps = StepReader(document, vocabulary, facts, problems, _load_fragment).read_all(
+        document.data["steps"], ("steps",)
+    )
+    if problems:
+        raise ScenarioInvalid(problems)
+    return steps
+
+
+def _facts(header: Header, alerts: frozenset[str] | None) -> Facts:
+    """Return what a file declares; `alerts`: None where their files cannot be read."""
+    scaled = {name: service.scale for name, service in header.services.items() if service.scale is not None}
+    return Facts(
+        header.stack,
+        frozenset(header.services),
+        frozenset(process_names(header.services)),
+        frozenset(scaled),
+        frozenset(name for name, scale in scaled.items() if scale.job),
+        alerts,
+    )
 
 
 def _alert_files(header: Header) -> dict[DataPath, str]:

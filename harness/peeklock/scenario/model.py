@@ -53,6 +53,15 @@ class Defaults(Model):
     settle: Duration = Field(20.0, gt=0, description="`within` of a `settle` that says none")
 
 
+class Explore(Model):
+    """What `peeklock explore` is to know of the file's cases."""
+
+    ignore: list[str] = Field(
+        [],
+        description="what may end otherwise after a disturbance: `table jobs.attempts`, `queue results.body.*`, `container logs`",
+    )
+
+
 class ClockStart(Model):
     """A clock that is moved, and what it shows when a case begins."""
 
@@ -110,6 +119,7 @@ class Header(Model):
     preflight: bool = Field(
         False, description="look before the first case whether services reach the same things and all of it is there"
     )
+    explore: Explore = Explore()
     alerts: str | list[str] = Field([], description="files of alert rules: rules.yaml, or an ARM template")
 
 

@@ -189,6 +189,17 @@ class FaultEvent:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class RelayedRequest:
+    """A request of a service that was answered through the relay."""
+
+    target: str
+    """`blobs`, a stand-in, a service or one replica of it."""
+    method: str
+    path: str
+    """Without its query, in which there may be a signature."""
+
+
 class Faults(Protocol):
     """The faults of one environment; all end with their case."""
 
@@ -203,6 +214,9 @@ class Faults(Protocol):
 
     def events(self) -> list[FaultEvent]:
         """What happened since the environment was reset."""
+
+    def requests(self) -> list[RelayedRequest]:
+        """What services have asked over HTTP since then, in the order of the answers, the newest 10,000; none without a relay."""
 
 
 class Clock(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from peeklock.stack.backend import FaultEvent
+from peeklock.stack.backend import FaultEvent, RelayedRequest
 from peeklock.stack.errors import StackError
 from peeklock.stack.faults import Fault, OpenAIWords
 from peeklock.stack.servers.relay import RelayServer
@@ -81,6 +81,10 @@ class EnvironmentFaults:
         ]
         relayed = self._relay.ask("listing") if self._relay is not None else []
         return own + [FaultEvent(target, at, text) for target, at, text in relayed]
+
+    def requests(self) -> list[RelayedRequest]:
+        passed = self._relay.ask("requests") if self._relay is not None else []
+        return [RelayedRequest(*each) for each in passed]
 
     def forget(self) -> None:
         """Begin a new life: no fault of the relay is on (the emulator's own reset ends its faults), nothing has happened."""

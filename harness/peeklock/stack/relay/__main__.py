@@ -1,7 +1,8 @@
 """`python -m peeklock.stack.relay LISTENERS`: the relay of one environment, and its control: JSON by the line, over TCP.
 
 LISTENERS is `{"name": {"port": …, "target": …, "http": …}}`. A line `{"token", "op", …}` is answered by `{"ok": …}` or
-`{"error": text}`; `begin` (`target kind settings times seconds`), `end` (`target`, null: all), `listing` (`clear`), `route` (`target port`).
+`{"error": text}`; `begin` (`target kind settings times seconds`), `end` (`target`, null: all), `listing` (`clear`), `requests`, `route`
+(`target port`).
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ import hmac
 import json
 import os
 import sys
+from collections import deque
 from typing import Any
 
 from peeklock.stack.faults import KINDS
 from peeklock.stack.relay.listener import HOST, RelayListener
+
+_MOST_REQUESTS = 10_000
 
 
 class Relay:
@@ -24,10 +28,15 @@ class Relay:
         self._token = token
         self.listeners: dict[str, RelayListener] = {}
         self._events: list[tuple[str, float, str]] = []
+        self._passed: deque[tuple[str, str, str]] = deque(maxlen=_MOST_REQUESTS)
 
     def tell(self, target: str, at: float, text: str) -> None:
         """Remember an event."""
         self._events.append((target, at, text))
+
+    def count(self, target: str, method: str, path: str) -> None:
+        """Remember a request that was answered."""
+        self._passed.append((target, method, path))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer requests, line by line."""
@@ -61,7 +70,11 @@ class Relay:
         events = list(self._events)
         if request.get("clear"):
             self._events.clear()
+            self._passed.clear()
         return events
+
+    async def _requests(self, _request: dict[str, Any]) -> list[tuple[str, str, str]]:
+        return list(self._passed)
 
     async def _route(self, request: dict[str, Any]) -> None:
         self.listeners[request["target"]].target = request["port"]
@@ -71,7 +84,9 @@ async def main() -> None:
     """Open every listener, and tell of the control's port."""
     relay = Relay(os.environ.pop("PEEKLOCK_RELAY_TOKEN"))
     for name, facts in json.loads(sys.argv[1]).items():
-        relay.listeners[name] = RelayListener(name, facts["port"], facts["target"], facts["http"], relay.tell)
+        relay.listeners[name] = RelayListener(
+            name, facts["port"], facts["target"], facts["http"], relay.tell, relay.count
+        )
         await relay.listeners[name].open()
     server = await asyncio.start_server(relay.serve, HOST, 0)
     port = server.sockets[0].getsockname()[1]

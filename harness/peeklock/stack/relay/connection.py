@@ -9,7 +9,7 @@ import struct
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
-from peeklock.stack.faults import NetworkFault, Strikes, Way
+from peeklock.stack.faults import NetworkFault, Request, Strikes, Way
 from peeklock.stack.relay.active_fault import ActiveFault
 from peeklock.stack.relay.exchange import exchange
 
@@ -25,12 +25,14 @@ class RelayedConnection:
         self,
         faults: Sequence[ActiveFault],
         say: Callable[[str], None],
+        passed: Callable[[Request], None],
         http: bool,
         client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
         target: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     ) -> None:
-        """`faults`: those that are on, whenever it is looked at; `say` hears what happens; `http`: the target speaks HTTP."""
-        self.faults, self.say, self._http = faults, say, http
+        """`faults`: those that are on, whenever it is looked at; `say` hears what happens, `passed` of each
+        request that was answered; `http`: the target speaks HTTP."""
+        self.faults, self.say, self.passed, self._http = faults, say, passed, http
         self.from_client, self._to_client = client
         self.from_target, self._to_target = target
         self.counted: dict[Strikes, int] = {}

@@ -38,6 +38,9 @@ class Carrier(Protocol):
     def say(self, text: str) -> None:
         """Tell of something that has happened."""
 
+    def passed(self, request: Request) -> None:
+        """Tell of a request that the target has answered."""
+
 
 async def exchange(carrier: Carrier) -> None:
     """Serve the connection until either end closes it."""
@@ -155,6 +158,7 @@ async def _respond(
     if not isinstance(head, h11.Response):
         await _end(carrier)
         return False
+    carrier.passed(request)
     response = Response(head.status_code, list(head.headers.raw_items()), target.body())
     bodyless = request.method == "HEAD" or head.status_code in (204, 304)
     for active in list(carrier.faults):

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from peeklock.stack.faults import Fault, NetworkFault, Strikes
+from peeklock.stack.faults import Fault, NetworkFault, Request, Strikes
 from peeklock.stack.relay.active_fault import ActiveFault
 from peeklock.stack.relay.connection import RelayedConnection
 
@@ -16,14 +16,26 @@ HOST = "127.0.0.1"
 _READ_AHEAD = 1 << 20
 
 
-class RelayListener:
-    """Listens on a port, and connects whoever comes with the target's port. `tell(target, at, text)` hears what happens."""
+def _nobody(_target: str, _method: str, _path: str) -> None: ...
 
-    def __init__(self, name: str, port: int, target: int, http: bool, tell: Callable[[str, float, str], None]) -> None:
+
+class RelayListener:
+    """Listens on a port, and connects whoever comes with the target's port. `tell(target, at, text)` hears what
+    happens, `count(target, method, path)` of each request that was answered."""
+
+    def __init__(
+        self,
+        name: str,
+        port: int,
+        target: int,
+        http: bool,
+        tell: Callable[[str, float, str], None],
+        count: Callable[[str, str, str], None] = _nobody,
+    ) -> None:
         self.name, self.port, self.target, self.http = name, port, target, http
         self.connections: set[RelayedConnection] = set()
         self.faults: list[ActiveFault] = []
-        self._tell = tell
+        self._tell, self._count = tell, count
         self._server: asyncio.Server | None = None
         self._held = _bound(port)
         self._serving: set[asyncio.Task[None]] = set()
@@ -92,6 +104,9 @@ class RelayListener:
         """Tell of something that has happened here."""
         self._tell(self.name, time.time(), text)
 
+    def _passed(self, request: Request) -> None:
+        self._count(self.name, request.method, request.path)
+
     def _come_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
         self._serving.add(task)
@@ -103,7 +118,7 @@ class RelayListener:
         except OSError:
             writer.transport.abort()  # nobody listens at the target, and the client is to see that
             return
-        connection = RelayedConnection(self.faults, self.say, self.http, (reader, writer), target)
+        connection = RelayedConnection(self.faults, self.say, self._passed, self.http, (reader, writer), target)
         self.connections.add(connection)
         try:
             with contextlib.suppress(OSError):

@@ -1,0 +1,96 @@
+"""`peeklock explore` — every moment of a case that passes is disturbed, and the end compared with the undisturbed one."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from peeklock.cli.exits import FAILED, PASSED, exits
+from peeklock.durations import parse_duration
+from peeklock.engine.case import CaseOptions
+from peeklock.engine.environments import needed_kinds
+from peeklock.engine.plan import Choice, Target, make_plan
+from peeklock.engine.session import Session, most_environments
+from peeklock.explore.report import ConsoleReport
+from peeklock.explore.search import CaseDoesNotPass, Explored, Search, Wanted
+from peeklock.explore.trial import Trials, Watcher, session_options, silent
+from peeklock.scenario.model import Case, Scenario
+from peeklock.stack.choice import choose_backend
+from peeklock.stack.open import open_stack
+from peeklock.stack.project.cache import cache_dir
+from peeklock.stack.project.root import stack_root
+from peeklock.verbs import VOCABULARY
+
+
+def explore(
+    target: Annotated[str, typer.Argument(help="path::case, a case that passes")],
+    backend: Annotated[str, typer.Option(help="auto, embedded or containers")] = "auto",
+    seed: Annotated[int, typer.Option(help="the order of what is equally likely to find something")] = 0,
+    budget: Annotated[str, typer.Option(help="as 2m: begin no further disturbance after so long")] = "",
+    only: Annotated[
+        list[str] | None, typer.Option(help="a service, or what is asked over HTTP (may be repeated)")
+    ] = None,
+    exit_first: Annotated[bool, typer.Option("-x", help="end with the first finding")] = False,
+    write: Annotated[bool, typer.Option("--write/--no-write", help="write each finding as a scenario")] = True,
+) -> None:
+    """Disturb every moment of a case in turn: find what nobody thought of writing down."""
+    root = stack_root(Path(target.partition("::")[0]))
+    with exits():
+        scenario, case = _one_case(target)
+        wanted = Wanted(seed, _seconds(budget), tuple(only or ()), write, exit_first)
+        chosen, _ = choose_backend(backend, root)
+        watcher = Watcher()
+        opening = partial(open_stack, root, chosen, kinds=needed_kinds([scenario]), room=most_environments(1))
+        session = Session(opening, silent, session_options(watcher, CaseOptions(cache=cache_dir())))
+        with closing(session):
+            code = _explore(Search(Trials(session, scenario, case, watcher), wanted), seed)
+    raise typer.Exit(code)
+
+
+def _explore(search: Search, seed: int) -> int:
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    with console.status("running the case undisturbed") as status:
+        report = ConsoleReport(console.print, status.update)
+        try:
+            for event in search.events():
+                report(event)
+        except KeyboardInterrupt:
+            console.print("interrupted: this is what is known")
+        except CaseDoesNotPass as error:
+            console.print(f"error: {error}")
+            return FAILED
+    explored = search.explored()
+    report.end(explored, seed)
+    return PASSED if _is_good(explored) else FAILED
+
+
+def _is_good(explored: Explored) -> bool:
+    """Tell whether something was judged, and nothing found that is sure."""
+    judged = any(each.trial.verdict == "same" for each in explored.tried)
+    return judged and all(each.flaky for each in explored.findings)
+
+
+def _one_case(target: str) -> tuple[Scenario, Case]:
+    pairs = [
+        (scenario, case)
+        for scenario, cases in make_plan([Target.parse(target)], Choice(), VOCABULARY)
+        for case in cases
+    ]
+    if len(pairs) != 1:
+        names = ", ".join(case.name for _, case in pairs) or "there is none"
+        raise typer.BadParameter(f"one case is explored at a time: path::case, of {names}", param_hint="TARGET")
+    return pairs[0]
+
+
+def _seconds(text: str) -> float | None:
+    if not text:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--budget") from None

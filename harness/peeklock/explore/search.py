@@ -1,0 +1,226 @@
+"""The search: records a case, disturbs each of its moments, and tells what it finds as it goes."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from peeklock.engine.failure import Failure
+from peeklock.errors import PeeklockError
+from peeklock.explore.disturbances import Disturbance, disturbances
+from peeklock.explore.judge import Judge
+from peeklock.explore.moments import Moment, common, message_moments, request_moments
+from peeklock.explore.shrink import Shrunk, shrink
+from peeklock.explore.trial import Ended, Trial, Trials, rejudged
+from peeklock.explore.written import write
+from peeklock.scenario.topology import ServiceBus
+
+UNDISTURBED = 3
+"""Runs that are compared to know what is noise; the last one with slow answers."""
+REPEATED = 3
+"""Times that a finding must come out the same to be none of chance."""
+_LONGEST_LATE = 10.0
+"""Seconds of a lock up to which it is waited out by late answers."""
+_SLOW = "150ms"
+
+
+class CaseDoesNotPass(PeeklockError):
+    """Only a case that passes can be explored."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the undisturbed case consists of, and what will be done to it."""
+
+    moments: tuple[Moment, ...]
+    disturbances: tuple[Disturbance, ...]
+    seconds: float
+    """Of one undisturbed run."""
+    unsteady: tuple[str, ...]
+    """Places that are not judged: undisturbed runs leave them behind in different ways."""
+    untried: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One disturbance was made."""
+
+    number: int
+    disturbance: Disturbance
+    trial: Trial
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Disturbances after which the system ends in the same wrong way."""
+
+    disturbance: Disturbance
+    """The first of them."""
+    trial: Trial
+    repeated: int
+    """How often of `REPEATED` it came out the same."""
+    shrunk: Shrunk | None = None
+    file: Path | None = None
+    """The scenario that fails because of it."""
+
+    @property
+    def flaky(self) -> bool:
+        """Whether it may have been chance."""
+        return self.repeated < REPEATED
+
+
+@dataclass(frozen=True)
+class Explored:
+    """The end."""
+
+    tried: tuple[Tried, ...]
+    findings: tuple[Finding, ...]
+    left: int
+    """Disturbances for which there was no time."""
+    seconds: float
+
+
+Event = Recorded | Tried | Finding
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of a case is to be explored."""
+
+    seed: int = 0
+    budget: float | None = None
+    """Seconds after which no further disturbance is made."""
+    only: tuple[str, ...] = ()
+    """Services or targets whose moments alone are disturbed."""
+    write: bool = True
+    """Write findings as scenarios."""
+    first: bool = False
+    """End with the first finding that is sure."""
+
+
+@dataclass
+class Search:
+    """Explores one case."""
+
+    trials: Trials
+    wanted: Wanted
+    _started: float = field(default_factory=time.monotonic)
+    _total: int = 0
+    _tried: list[Tried] = field(default_factory=list)
+    _findings: dict[str, Finding] = field(default_factory=dict)
+    _ends: list[Ended] = field(default_factory=list)
+    """Of undisturbed runs."""
+    _judge: Judge = field(init=False)
+    _seconds: float = 0.0
+    """Of an undisturbed run."""
+
+    def events(self) -> Iterator[Event]:
+        """Explore, and yield what happens. Raises `PeeklockError`."""
+        whole = self.trials.whole()
+        if whole.outcome != "passed":
+            why = whole.reason or (_why(whole.failure) if whole.failure is not None else whole.outcome)
+            raise CaseDoesNotPass(
+                "the case does not pass undisturbed", actual=why, fix="mend it first: see `peeklock run`"
+            )
+        self._ends = self._undisturbed()
+        self._judge = self._learned()
+        recorded = self._recorded()
+        yield recorded
+        self._total = len(recorded.disturbances)
+        for number, disturbance in enumerate(recorded.disturbances, 1):
+            if self.wanted.budget is not None and time.monotonic() - self._started > self.wanted.budget:
+                return
+            trial = self.trials.disturbed(disturbance, self._judge)
+            if trial.verdict == "different" and self._is_unknown(trial):
+                trial = self._judged_anew(trial)
+            self._tried.append(Tried(number, disturbance, trial))
+            yield self._tried[-1]
+            if trial.verdict == "different" and self._is_unknown(trial):
+                finding = self._findings[trial.signature] = self._finding(disturbance, trial)
+                yield finding
+                if self.wanted.first and not finding.flaky:
+                    return
+
+    def explored(self) -> Explored:
+        """Return what is known by now."""
+        left = self._total - len(self._tried)
+        return Explored(tuple(self._tried), tuple(self._findings.values()), left, time.monotonic() - self._started)
+
+    @property
+    def _ignored(self) -> Sequence[str]:
+        return self.trials.scenario.header.explore.ignore
+
+    def _undisturbed(self) -> list[Ended]:
+        found = [self.trials.undisturbed() for _ in range(UNDISTURBED - 1)]
+        asked = found[0].ended.requests if found[0].ended is not None else ()
+        slowed = [
+            {"fault": {"on": target, "latency": _SLOW}} for target in dict.fromkeys(each.target for each in asked)
+        ]
+        found.append(self.trials.undisturbed(slowed=slowed))
+        for each in found:
+            if each.ended is None or each.reason:
+                fix = "every step that does something must pass whatever time it takes, and messages come to rest"
+                raise CaseDoesNotPass("the case cannot be explored", actual=each.reason, fix=fix)
+        self._seconds = min(each.seconds for each in found)
+        return [each.ended for each in found if each.ended is not None]
+
+    def _learned(self) -> Judge:
+        return Judge([each.facts for each in self._ends], self._ignored)
+
+    def _is_unknown(self, trial: Trial) -> bool:
+        known = self._findings.get(trial.signature)
+        return known is None or known.flaky
+
+    def _judged_anew(self, trial: Trial) -> Trial:
+        """Run the case undisturbed once more: what differs now as well, as the hour in a name, is noise that had not shown."""
+        again = self.trials.undisturbed().ended
+        if again is None or not self._judge.differences(again.facts):
+            return trial
+        self._ends.append(again)
+        self._judge = self._learned()
+        return rejudged(trial, self._judge)
+
+    def _recorded(self) -> Recorded:
+        services = [*self.trials.scenario.header.services]
+        every: list[Moment] = [*common([[*message_moments(end.entries, services)] for end in self._ends])]
+        every += request_moments([end.requests for end in self._ends])
+        every = [moment for moment in every if self._is_wanted(moment)]
+        chosen = list(disturbances(every, self._late))
+        random.Random(self.wanted.seed).shuffle(chosen)
+        chosen.sort(key=lambda each: each.rank)
+        untried = ["commits of transactions", "broken connections", "clocks that jump"]
+        untried += [] if self._late else [f"answers later than a lock (none is as short as {_LONGEST_LATE:g} s)"]
+        return Recorded(tuple(every), tuple(chosen), self._seconds, tuple(self._judge.unsteady), tuple(untried))
+
+    @property
+    def _late(self) -> float | None:
+        bus = self.trials.scenario.header.stack.servicebus or ServiceBus()
+        locks = [queue.lock_duration for queue in bus.receivable().values()]
+        return min(locks) + 1.0 if locks and min(locks) <= _LONGEST_LATE else None
+
+    def _is_wanted(self, moment: Moment) -> bool:
+        names = {getattr(moment, "service", ""), getattr(moment, "target", "")}
+        return not self.wanted.only or not names.isdisjoint(self.wanted.only)
+
+    def _finding(self, disturbance: Disturbance, trial: Trial) -> Finding:
+        again = [self.trials.disturbed(disturbance, self._judge) for _ in range(REPEATED - 1)]
+        repeated = 1 + sum(each.signature == trial.signature for each in again)
+        if repeated < REPEATED:
+            return Finding(disturbance, trial, repeated)
+        shrunk = shrink(self.trials, disturbance, trial, self._judge, self._ignored)
+        file = (
+            write(self.trials.scenario, self.trials.case, shrunk, disturbance.text, [disturbance.step])
+            if self.wanted.write
+            else None
+        )
+        return Finding(disturbance, trial, repeated, shrunk, file)
+
+
+def _why(failure: Failure) -> str:
+    wrong = failure.headline or next(
+        (f"{each.path} {each.actual}, expected {each.expected}" for each in failure.mismatches), ""
+    )
+    return f'step "{failure.step}": {wrong}'

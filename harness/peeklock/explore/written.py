@@ -1,0 +1,143 @@
+"""The scenario that a finding becomes: an ordinary file beside the one that was explored, which fails until the system is mended."""
+
+from __future__ import annotations
+
+import copy
+import io
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from peeklock.explore.judge import Difference
+from peeklock.explore.noise import Record
+from peeklock.explore.shrink import Shrunk
+from peeklock.explore.variant import waits_before
+from peeklock.scenario.model import Case, Scenario
+
+_PATIENCE = "60s"
+_LASTING = {"eventually": {"within": "20s", "stable_for": "1s"}}
+"""A wrong end that was right for a moment is found, too."""
+
+
+def write(scenario: Scenario, case: Case, shrunk: Shrunk, title: str, disturbing: Sequence[Mapping[str, Any]]) -> Path:
+    """Write the file and return its path. It stands beside the explored one, so that every path in it leads where it led."""
+    name = re.sub(r"[^a-z0-9]+", "_", case.name.lower()).strip("_")
+    path = _free(scenario.path.parent, f"{scenario.path.stem}_found_{name}")
+    path.write_text(text(scenario, case, shrunk, title, disturbing), encoding="utf-8")
+    return path
+
+
+def text(scenario: Scenario, case: Case, shrunk: Shrunk, title: str, disturbing: Sequence[Mapping[str, Any]]) -> str:
+    """Return the file's text: the file that was explored, with one case, which is disturbed and asks for the right end."""
+    yaml = YAML()
+    yaml.width = 10_000
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    own = yaml.load(scenario.document.source)
+    key = str(case.path[1])
+    found = own["cases"][key]
+    steps = [*map(_step, disturbing), *_kept(found["steps"], shrunk), _step({"settle": _PATIENCE}), *_checks(shrunk)]
+    written = CommentedMap({"description": title})
+    for each in ("vars", "matrix", "clock", "lock", "isolation"):
+        if each in found:
+            written[each] = _row(found["matrix"], case) if each == "matrix" else found[each]
+    written |= {"timeout": "3m", "allow": _flow(["no_service_exit"]), "steps": CommentedSeq(steps)}
+    own["scenario"] = f"{title[:1].upper()}{title[1:]}"
+    own["cases"] = CommentedMap({f"{key}_disturbed": written})
+    own["always"] = _flow(["nothing_lost", "nothing_doubled"])
+    for unwanted in ("covers", "description", "explore"):
+        own.pop(unwanted, None)
+    out = io.StringIO()
+    yaml.dump(own, out)
+    first = f"# Found by `peeklock explore {scenario.path.name}::{case.name}`: fails until it is mended.\n"
+    return first + out.getvalue()
+
+
+def _kept(steps: Any, shrunk: Shrunk) -> Iterator[Any]:
+    for index, waits in waits_before(shrunk.kept):
+        if waits:
+            yield _step({"settle": "30s"})
+        yield copy.deepcopy(steps[index])
+
+
+def _row(matrix: Any, case: Case) -> Any:
+    """Return the matrix with the one row of the case."""
+    return [dict(case.row)] if isinstance(matrix, list) else {name: [value] for name, value in case.row.items()}
+
+
+def _checks(shrunk: Shrunk) -> Iterator[Any]:
+    """Yield steps that ask for what was otherwise."""
+    seen: list[Mapping[str, Any]] = []
+    for difference, telling in shrunk.checks:
+        step = check(difference, telling)
+        if step is not None and step not in seen:
+            seen.append(step)
+            yield _step(step)
+
+
+def check(difference: Difference, telling: Record) -> dict[str, Any] | None:
+    """Return the step that says how many facts like this there should be; None where no verb can."""
+    kind, _, name = difference.place.partition(" ")
+    yaml = YAML(typ="safe")
+    fields = [(path, yaml.load(value)) for path, value in telling if "[]" not in path]
+    match kind:
+        case "table":
+            where = " AND ".join(_condition(path, value) for path, value in fields if "." not in path) or "true"
+            query = f"SELECT count(*) AS rows FROM {name} WHERE {where}"  # noqa: S608  of the user's own test database
+            return {"db": {"query": query}, **_LASTING, "expect": {"first": {"rows": difference.expected}}}
+        case "queue":
+            told = {"messages": {"queue": name, "where": _nested(fields)}}
+        case "stand-in":
+            told = {"requests": {"to": name, "where": _nested(fields)}}
+        case "container":
+            told = {"blob": {"list": name}}
+        case _:
+            return None
+    return {**told, **_LASTING, "expect": {"count": difference.expected}}
+
+
+def _condition(column: str, value: Any) -> str:
+    if re.fullmatch(r"[a-z_][a-z0-9_]*", column) is None:
+        column = '"' + column.replace('"', '""') + '"'
+    if value is None:
+        return f"{column} IS NULL"
+    told = str(value).lower() if isinstance(value, bool) else str(value).replace("'", "''")
+    return f"{column}::text = '{told}'"
+
+
+def _nested(fields: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for path, value in fields:
+        at = found
+        *parents, last = path.split(".")
+        for parent in parents:
+            at = at.setdefault(parent, {})
+        at[last] = "$absent" if value is None else value
+    return found
+
+
+def _step(value: Mapping[str, Any]) -> Any:
+    """Return a step with its verb, `eventually` and `expect` in a line each."""
+    return CommentedMap({key: _flow(child) for key, child in value.items()})
+
+
+def _flow(value: Any) -> Any:
+    """Return it written in braces and brackets."""
+    if isinstance(value, Mapping):
+        made = CommentedMap({key: _flow(child) for key, child in value.items()})
+        made.fa.set_flow_style()
+        return made
+    if isinstance(value, list):
+        listed = CommentedSeq(map(_flow, value))
+        listed.fa.set_flow_style()
+        return listed
+    return value
+
+
+def _free(folder: Path, stem: str) -> Path:
+    """Return the path of the first such file that is not there."""
+    return next(path for number in itertools.count(1) if not (path := folder / f"{stem}_{number}.yaml").exists())

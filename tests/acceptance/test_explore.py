@@ -1,0 +1,66 @@
+"""`peeklock explore`: finds what is wrong with a worker from a case that passes, and nothing in the mended one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import HERE, Run
+
+CASE = "scenarios/orders.yaml::happy_path"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A worker that writes an invoice for each order, and a case in which it does."""
+    return Path(shutil.copytree(HERE / "invoices", tmp_path / "invoices"))
+
+
+def mend(project: Path) -> None:
+    worker = project / "worker.py"
+    text = worker.read_text()
+    text = text.replace("(%s, %s)", "(%s, %s) ON CONFLICT (order_id) DO NOTHING")
+    worker.write_text(text)
+    (project / "migrations" / "2_once.sql").write_text("ALTER TABLE invoices ADD UNIQUE (order_id);\n")
+
+
+@pytest.mark.timeout(300)
+def test_a_bug_is_found_written_down_and_gone_once_it_is_mended(peeklock: Run, project: Path) -> None:
+    """From the happy path alone; the written scenario fails by itself until the worker is mended."""
+    found = peeklock("explore", CASE, "--only", "worker", "-x", timeout=200)
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert "DOUBLED    orders#1 comes to worker once more" in found.stdout
+    assert "table invoices: doubled, 2 instead of 1: amount 17" in found.stdout
+    assert "again: 3 of 3 times" in found.stdout
+    written = "scenarios/orders_found_happy_path_1.yaml"
+    failed = peeklock("run", written)
+    assert (failed.returncode, "actual   2" in failed.stdout) == (1, True), failed.stdout
+    mend(project)
+    assert peeklock("run", written).returncode == 0
+    sound = peeklock("explore", CASE, timeout=200)
+    assert sound.returncode == 0, sound.stdout + sound.stderr
+    assert "9 of 9 the same as undisturbed · 0 findings" in sound.stdout
+
+
+def test_a_case_that_does_not_pass_is_not_explored(peeklock: Run, project: Path) -> None:
+    scenario = project / "scenarios" / "orders.yaml"
+    scenario.write_text(scenario.read_text().replace("{amount: 17}}", "{amount: 18}}"))
+    refused = peeklock("explore", CASE)
+    assert refused.returncode == 1
+    assert 'the case does not pass undisturbed\n  actual: step "there is an invoice": first.amount' in refused.stdout
+
+
+@pytest.mark.parametrize(
+    ("target", "told"), [("scenarios/orders.yaml::none", 'no case "none"'), ("nowhere.yaml", "no such file")]
+)
+def test_what_is_not_there_is_told_before_anything_starts(peeklock: Run, target: str, told: str) -> None:
+    refused = peeklock("explore", target)
+    assert (refused.returncode, told in refused.stderr) == (2, True), refused.stderr
+
+
+def test_a_budget_ends_it_and_tells_what_was_not_tried(peeklock: Run) -> None:
+    """Nothing judged is no pass."""
+    ended = peeklock("explore", CASE, "--budget", "10ms")
+    assert (ended.returncode, "9 not tried" in ended.stdout) == (1, True), ended.stdout + ended.stderr

@@ -1,0 +1,74 @@
+"""Moments: what services do has the same names in every run, and each can be disturbed by a step of the language."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from peeklock.explore.disturbances import Disturbance, disturbances
+from peeklock.explore.moments import MessageMoment, RequestMoment, common, message_moments, request_moments
+from peeklock.scenario.loader import read_steps
+from peeklock.stack.backend import RelayedRequest
+from peeklock.verbs import VOCABULARY
+from tests.unit.engine.fake import FakeEnvironment, scenario_of
+
+MESSAGES = [MessageMoment("worker", each, "jobs", 2) for each in ("send", "deliver", "complete", "dead_letter")]
+REQUESTS = [RequestMoment("api", "GET", "/jobs", 1), RequestMoment("blobs", "PUT", "", 3)]
+HEADER = """\
+scenario: test
+stack: {blobs: {containers: [images]}, servicebus: {queues: {jobs: {consumers: [worker]}}}}
+services: {worker: {run: [python]}, api: {run: [python], ready: {http: /}}}
+"""
+
+
+def recorded() -> FakeEnvironment:
+    """The test sends two jobs; the worker completes the first, gives the second back once, and tells of both."""
+    world = FakeEnvironment("worker")
+    for number in (1, 2):
+        world.happen("enqueued", sequence=number, message_id=str(number), sender="RootManageSharedAccessKey")
+        world.happen("delivered", sequence=number, message_id=str(number), consumer="service-worker.1@x/1")
+    world.happen("completed", sequence=1, message_id="1", consumer="service-worker.1@x/1")
+    world.happen("abandoned", sequence=2, message_id="2", consumer="service-worker.1@x/1")
+    world.happen(
+        "enqueued", "results", sequence=1, message_id="r", sender="worker as id (Azure Service Bus Data Sender)"
+    )
+    return world
+
+
+def test_moments_are_what_services_do_with_messages_and_not_what_the_test_does() -> None:
+    found = [str(each) for each in message_moments(recorded().entries, ["worker"])]
+    assert found == [
+        "worker deliver jobs#1", "worker deliver jobs#2", "worker complete jobs#1", "worker abandon jobs#1",
+        "worker send results#1",
+    ]  # fmt: skip
+
+
+def test_moments_that_some_run_lacks_are_left_out() -> None:
+    every = list(message_moments(recorded().entries, ["worker"]))
+    assert common([every, every[1:]]) == every[1:]
+
+
+def test_requests_have_their_path_where_it_is_the_same_in_every_run() -> None:
+    """A fault takes a part of a path: a longer one that comes before counts."""
+    fixed = [RelayedRequest("api", "GET", path) for path in ("/jobs/all", "/jobs")]
+    runs = [[*fixed, RelayedRequest("blobs", "PUT", f"/images/{number}")] for number in range(2)]
+    assert [str(each) for each in request_moments(runs)] == [
+        "GET /jobs/all of api#1", "GET /jobs of api#2", "PUT … of blobs#1",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("disturbance", [*disturbances([*MESSAGES, *REQUESTS], 6.0)], ids=lambda each: each.text)
+def test_every_disturbance_is_a_step_of_the_language(disturbance: Disturbance, tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path, "cases: {a: {steps: [{settle: }]}}", HEADER)
+    (step,) = read_steps(scenario, [disturbance.step], VOCABULARY)
+    assert step.verb.name in ("crash", "fault")
+
+
+def test_disturbances_have_names_of_their_own() -> None:
+    every = list(disturbances([*MESSAGES, *REQUESTS], 6.0))
+    assert len({each.text for each in every}) == len(every) > 15
+
+
+def test_no_answer_is_late_where_that_would_take_too_long() -> None:
+    assert "late" not in {each.kind for each in disturbances(REQUESTS, None)}
