@@ -6,13 +6,14 @@ import contextlib
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
 from peeklock.errors import PeeklockError
 from peeklock.stack.backend import Endpoints, Environment, EnvironmentSpec
+from peeklock.stack.clock.movable import MovableClock
 from peeklock.stack.clock.offset_file import OffsetFile
 from peeklock.stack.environment.environment import LocalEnvironment
 from peeklock.stack.environment.launcher import Launcher, ProcessLauncher
@@ -52,10 +53,12 @@ class LocalStack(ABC):
         self._environments_lock = threading.Lock()
         self._closed = False
         self._private: set[LocalStack] = set()
+        self._spare: list[LocalStack] = []
+        """Those of `_private` whose environment was closed: the next one like it takes their place."""
         self.keeping = False
         """Whether the private stacks of environments stay when these are closed, for somebody to look at (`kept`)."""
-        self._on_end: Callable[[LocalStack], None] | None = None
-        """Present in the private stack of one environment: it ends with that."""
+        self._owner: LocalStack | None = None
+        """Present in a stack that has one environment at a time, which asked the owner for it."""
         self.offset_file: OffsetFile | None = None
         """Present where the clock is not the machine's."""
 
@@ -122,14 +125,14 @@ class LocalStack(ABC):
     @classmethod
     def start(
         cls, root: Path, kinds: Iterable[str] = (), progress: Progress = silent, ports: Mapping[str, int] | None = None,
-        log_dir: Path | None = None, on_end: Callable[[LocalStack], None] | None = None, movable_clock: bool = False,
+        log_dir: Path | None = None, owner: LocalStack | None = None, movable_clock: bool = False,
         lasting: bool = False, room: int = ROOM,
     ) -> Self:  # fmt: skip
         """A stack of our own, which ends with this process. `kinds` begin to start at once; others when first asked for.
 
         `ports`: fixed ports by kind; when one is taken, that is a `StackError`. `log_dir`: a folder that exists; absent: a new one.
-        `on_end`: makes it the private stack of one environment, with which it ends. `lasting`: its servers can be ended and come
-        back with their data. `room`: so many environments can stand at once; servers are told their accounts and ports at the start.
+        `owner`: makes it one of the owner's private stacks, for one environment at a time. `lasting`: its servers can be ended and
+        come back with their data. `room`: so many environments can stand at once; servers are told their accounts and ports at the start.
         """
         began = time.monotonic()
         log_dir = log_dir or ProjectFolder(root).new_log_dir()
@@ -145,7 +148,7 @@ class LocalStack(ABC):
                 **plan,
             }
             stack = cls(supervisor, state, progress, warm=False)
-            stack.servers.began, stack._on_end = began, on_end
+            stack.servers.began, stack._owner = began, owner
             stack._prepare(movable_clock)
         except BaseException:
             supervisor.close()
@@ -182,7 +185,7 @@ class LocalStack(ABC):
             return self._environment(spec)
 
     def _environment(self, spec: EnvironmentSpec) -> Environment:
-        if spec.private and self._on_end is None:
+        if spec.private and self._owner is None:
             return self._private_environment(spec)
         for kind in kinds_of(spec):
             self.servers.begin(kind)
@@ -204,9 +207,9 @@ class LocalStack(ABC):
         return environment
 
     def _private_environment(self, spec: EnvironmentSpec) -> Environment:
-        stack = type(self).start(
+        stack = self._take_spare(spec) or type(self).start(
             Path(self._state["root"]), kinds_of(spec), self._progress, log_dir=new_folder(self.log_dir, f"{spec.name}.stack"),
-            on_end=self._private.discard, movable_clock=spec.movable_clock, lasting=spec.lasting, room=1,
+            owner=self, movable_clock=spec.movable_clock, lasting=spec.lasting, room=1,
         )  # fmt: skip
         stack.keeping = self.keeping
         self._private.add(stack)
@@ -215,6 +218,18 @@ class LocalStack(ABC):
         except BaseException:
             stack.end()
             raise
+
+    def _take_spare(self, spec: EnvironmentSpec) -> LocalStack | None:
+        with self._environments_lock:
+            for stack in self._spare:
+                if (stack.offset_file is not None) == spec.movable_clock and not spec.lasting:
+                    self._spare.remove(stack)
+                    return stack
+        return None
+
+    def part_with(self, stack: LocalStack) -> None:
+        """Know no more of a private stack, which has ended or goes on by itself."""
+        self._private.discard(stack)
 
     def _take_down(self, record: Record) -> None:
         """Remove everything that an environment is made of; as much as still can be."""
@@ -228,11 +243,8 @@ class LocalStack(ABC):
             self.servers.postgres().drop(record.database)
 
     def _give_back(self, environment: LocalEnvironment, lease: str | None) -> None:
-        if self._on_end is not None and self.keeping:
-            self._stay(environment)
-            return
-        if self._on_end is not None:
-            self.end()
+        if self._owner is not None:
+            self._give_back_to(self._owner, environment, lease)
             return
         with self._environments_lock:
             self._environments.discard(environment)
@@ -241,6 +253,27 @@ class LocalStack(ABC):
         else:
             with contextlib.suppress(PeeklockError):
                 self._leases.give_back(lease, environment.record)
+
+    def _give_back_to(self, owner: LocalStack, environment: LocalEnvironment, lease: str | None) -> None:
+        """End, stay for somebody to look at, or be there for the next environment that wants a stack of its own."""
+        if self.keeping:
+            self._stay(environment)
+        elif environment.condemned or self._state["lasting"]:
+            self.end()
+        else:
+            self._discard(environment, lease)
+            try:
+                if isinstance(environment.clock, MovableClock):
+                    environment.clock.reset()
+            except PeeklockError:
+                self.end()
+                return
+            owner.have_back(self)
+
+    def have_back(self, stack: LocalStack) -> None:
+        """Keep a private stack for the next environment like its last one."""
+        with self._environments_lock:
+            self._spare.append(stack)
 
     def _stay(self, environment: LocalEnvironment) -> None:
         """Outlive this process, in the place of one that an earlier run has left of the same file."""
@@ -255,8 +288,8 @@ class LocalStack(ABC):
         self._leases.keep(f"environment/{KEPT}", environment.record)
         self.settle(root, name)
         self.close()
-        if self._on_end is not None:
-            self._on_end(self)
+        if self._owner is not None:
+            self._owner.part_with(self)
 
     def _discard(self, environment: LocalEnvironment, lease: str | None) -> None:
         with self._environments_lock:
@@ -310,8 +343,8 @@ class LocalStack(ABC):
             self._keep()
         self._release()
         self._supervisor.shutdown(graceful=False)
-        if self._on_end is not None:
-            self._on_end(self)
+        if self._owner is not None:
+            self._owner.part_with(self)
 
     def _end_private(self) -> None:
         for stack in list(self._private):

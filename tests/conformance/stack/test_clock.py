@@ -214,11 +214,26 @@ def test_nothing_of_the_library_is_left_of_processes_that_were_killed(
     with backend.start(project.root, room=2) as stack:
         environment = stack.environment(spec())
         members = process_tree.descendants(os.getpid())
-        left = [path for pid in members for path in faketime.leftovers(pid)]
+        left = [Path(path.format(pid=pid)) for pid in members for path in faketime.LEFTOVERS]
         assert [path for path in left if path.exists()], "the library leaves something while it is used"
         environment.services.kill("api")
         environment.close()
-        assert [path for path in left if path.exists()] == []
+    assert [path for path in left if path.exists()] == []
+
+
+def test_the_next_environment_with_a_clock_stands_on_the_same_servers_at_the_machine_s_time(
+    backend: type[LocalStack], project: Project, spec: Callable[..., Any], nothing_left: Callable[[], None]
+) -> None:
+    with backend.start(project.root, room=2) as stack:
+        first = stack.environment(spec())
+        before = first.endpoints
+        first.clock.advance(DAYS)
+        first.close()
+        second = stack.environment(spec())
+        assert second.clock.offset == 0
+        assert second.endpoints.blobs_connection_string == before.blobs_connection_string
+        assert abs(second.clock.advance(60).timestamp() - time.time() - 60) < 5, "every member was asked"
+        second.close()
 
 
 @pytest.mark.slow
