@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = ["children", "client", "commands", "errors", "process_tree", "program", "readiness", "usage"]
+__all__ = ["children", "client", "commands", "errors", "fork_server", "process_tree", "program", "readiness", "usage"]

@@ -1,9 +1,8 @@
-"""One child of the supervisor: fork and exec with the guarantees, its output in lines, its log file. Standard library only."""
+"""One child of the supervisor: its output in lines, its log file, how it ended. Standard library only."""
 
 from __future__ import annotations
 
 import collections
-import contextlib
 import os
 import signal
 import time
@@ -11,6 +10,7 @@ from typing import Any
 
 from peeklock.redaction import Redactor
 from peeklock.supervision import process_tree
+from peeklock.supervision.spawn import SpawnError, Start
 
 LONGEST_LINE = 64 * 1024
 """Bytes of a line that are kept; the line says how many more there were."""
@@ -19,18 +19,11 @@ _MARGIN = 4 * 1024
 """Bytes beyond them that are looked at, so that no secret is split before it is seen."""
 
 
-class SpawnError(Exception):
-    """The program did not start; `number` is the errno, `stage` says at what."""
-
-    def __init__(self, number: int, stage: str) -> None:
-        super().__init__(number, stage)
-        self.number, self.stage = number, stage
-
-
 class Child:
     """A process in a session of its own, that dies with the supervisor."""
 
-    def __init__(self, request: dict[str, Any]) -> None:
+    def __init__(self, request: dict[str, Any], start: Start) -> None:
+        """`start`: starts what the request asks for. Raises `SpawnError`."""
         self.request = request
         self.name: str = request["name"]
         self.grace = float(request.get("grace", 10.0))
@@ -58,7 +51,7 @@ class Child:
             except OSError as error:
                 raise SpawnError(error.errno or 0, f"opening the log file {log}") from None
         try:
-            self.pid, self.pipe = _spawn(request)
+            self.pid, self.pipe, self.forked = start(request)
         except SpawnError:
             self._close_log()
             raise
@@ -134,6 +127,7 @@ class Child:
         return {
             "name": self.name,
             "pid": self.pid,
+            "forked": self.forked,
             "code": self.code,
             "started": self.started,
             "ended": self.ended,
@@ -142,75 +136,3 @@ class Child:
             "meta": self.meta,
             "log_trouble": self.log_trouble,
         }
-
-
-def _spawn(request: dict[str, Any]) -> tuple[int, int]:
-    """Fork and exec; returns the pid and the reading end of stdout+stderr. Raises `SpawnError`."""
-    argv: list[str] = request["argv"]
-    env: dict[str, str] = request["env"]
-    supervisor = os.getpid()
-    pipes: list[int] = []
-    try:
-        pipes += os.pipe()
-        pipes += os.pipe()
-        pid = os.fork()
-    except OSError as error:  # no more descriptors, or processes
-        for end in pipes:
-            os.close(end)
-        raise SpawnError(error.errno or 0, "starting a process") from None
-    out_read, out_write, err_read, err_write = pipes
-    if pid == 0:
-        stage = "preparing"
-        try:
-            os.setsid()
-            user = request.get("user") or {}
-            if "map" in user:
-                stage = "user namespace"
-                uid, gid = user["map"]
-                process_tree.map_user(uid, gid, user.get("passwd", ""))
-            elif "drop" in user:
-                stage = "changing the user"
-                uid, gid = user["drop"]
-                os.setgroups([])
-                os.setgid(gid)
-                os.setuid(uid)
-            # After every change of credentials: those clear it. The supervisor has one thread, so "parent" is the process.
-            process_tree.prctl(process_tree.PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != supervisor:
-                os._exit(1)
-            stage = "preparing"
-            null = os.open(os.devnull, os.O_RDONLY)
-            os.dup2(null, 0)
-            os.dup2(out_write, 1)
-            os.dup2(out_write, 2)
-            stage = "pipes"
-            for number, (path, mode) in request.get("stdio", {}).items():
-                # not blocking: whoever was to hold the other end may be gone
-                end = os.open(path, (os.O_RDONLY if mode == "r" else os.O_WRONLY) | os.O_NONBLOCK)
-                os.set_blocking(end, True)
-                os.dup2(end, int(number))
-                if end != int(number):
-                    os.close(end)
-            for handled in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
-                signal.signal(handled, signal.SIG_DFL)
-            stage = "working directory"
-            os.chdir(request["cwd"])
-            stage = "program"
-            os.execve(argv[0], argv, env)  # noqa: S606  no shell is what we want
-        except OSError as error:
-            os.write(err_write, f"{error.errno or 0} {stage}".encode())
-        except BaseException as error:  # noqa: BLE001  nothing may return from here: it would be a second supervisor
-            os.write(err_write, f"0 {stage} ({type(error).__name__})".encode())
-        os._exit(127)
-    os.close(out_write)
-    os.close(err_write)
-    trouble = os.read(err_read, 200)
-    os.close(err_read)
-    if trouble:
-        os.close(out_read)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, 0)
-        number, _, stage = trouble.decode().partition(" ")
-        raise SpawnError(int(number), stage)
-    os.set_blocking(out_read, False)
-    return pid, out_read

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from peeklock.supervision import process_tree
-from peeklock.supervision.child import Child, SpawnError
+from peeklock.supervision.child import Child
 from peeklock.supervision.cleanup import Cleanup
+from peeklock.supervision.fork_servers import ForkServers
 from peeklock.supervision.ndjson import Connection, Later, NdjsonServer, Refused
+from peeklock.supervision.spawn import SpawnError
 
 
 class Processes:
@@ -24,6 +26,7 @@ class Processes:
         self._selector, self._server, self._cleanup, self._idle = selector, server, cleanup, idle
         self._children: dict[str, Child] = {}
         self._by_pid: dict[int, Child] = {}
+        self._fork_servers = ForkServers(cleanup)
         self._closing = False
 
     def patience(self) -> float | None:
@@ -133,7 +136,7 @@ class Processes:
 
     def op_spawn(self, connection: Connection, request: dict[str, Any]) -> dict[str, Any]:
         """Start a child. `bound`: it ends with the connection that asks for it. `scratch`: a registered folder that is removed
-        when it has ended."""
+        when it has ended. `program`: it may be started by a fork server (`fork_servers.ForkServers`)."""
         name = request["name"]
         old = self._children.get(name)
         if old is not None and old.running:
@@ -141,7 +144,7 @@ class Processes:
         if self._closing:
             raise Refused("closing")
         try:
-            child = Child(request)
+            child = Child(request, self._fork_servers.start)
         except SpawnError as error:
             raise Refused("spawn", errno=error.number, text=os.strerror(error.number), stage=error.stage) from None
         child.connection = connection if request.get("bound") else None
@@ -155,7 +158,8 @@ class Processes:
     def op_respawn(self, connection: Connection, request: dict[str, Any]) -> dict[str, Any]:
         """Start a child that has ended once more, as it was started the last time, or with another `argv`."""
         last = self._child(request).request
-        return self.op_spawn(connection, {**last, "argv": request.get("argv", last["argv"])})
+        changed = {"argv": request["argv"], "program": None} if "argv" in request else {}
+        return self.op_spawn(connection, {**last, **changed})
 
     def _child(self, request: dict[str, Any]) -> Child:
         child = self._children.get(request["name"])

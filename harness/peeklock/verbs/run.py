@@ -66,7 +66,7 @@ def _command(arguments: RunArguments, context: CaseContext, seconds: float) -> d
     program, *others = arguments.command or []
     root = context.scenario.root
     own = os.environ | {key: str(value) for key, value in arguments.inputs.items()}
-    environment = led(context.environment.seen.names, context.environment.log_dir / "commands.pem", own)
+    environment = led(context.environment.seen.names, context.environment.log_dir.parent, own)
     try:
         done = context.environment.commands.run([_program(program, root), *others], environment, root, seconds)
     except TimeoutError:

@@ -66,7 +66,7 @@ def variables(door: Door, owner: BlobServiceClient, tmp_path: Path) -> dict[str,
     door.grant("sample", OWNER)
     foreign = ("AZURE_", "IDENTITY_", "MSI_", "PYTHON", "STORAGE_", "OAUTH_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    bundle = write_bundle(tmp_path / "trusted.pem", authority(AZURE).read_text(encoding="ascii"), kept)
+    bundle = write_bundle(tmp_path, authority(AZURE).read_text(encoding="ascii"), kept)
     key, suffix = door.account.key, "blob.core.windows.net"
     connection = f"DefaultEndpointsProtocol=https;AccountName={OUTER};AccountKey={key};EndpointSuffix=core.windows.net"
     return {

@@ -128,7 +128,7 @@ def _variables(emulator: Emulator, sign_in: int, folder: Path) -> dict[str, str]
         for n, value in os.environ.items()
         if not n.startswith(("AZURE_", "IDENTITY_", "MSI_", "PYTHON", "SERVICEBUS_"))
     }
-    bundle = write_bundle(folder / "trusted.pem", authority(AZURE).read_text(encoding="ascii"), kept)
+    bundle = write_bundle(folder, authority(AZURE).read_text(encoding="ascii"), kept)
     return {
         **kept,
         **name_variables({NAMESPACE: emulator.port, LOGIN_HOST: sign_in}, bundle, kept),

@@ -118,7 +118,7 @@ def test_environments_with_one_name_do_not_meet(project: Project, nothing_left: 
 def run(folder: Path, code: str, *options: str, port: int = 9, **own: str) -> str:
     """Return what a Python program prints in which `NAME` leads to a port."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")} | own
-    bundle = write_bundle(folder / "trusted.pem", "", env)
+    bundle = write_bundle(folder, "", env)
     env |= name_variables({f"{NAME}.servicebus.windows.net": port}, bundle, env)
     argv = [sys.executable, *options, "-c", code]
     done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=True)
@@ -158,6 +158,6 @@ def test_other_names_are_resolved_as_ever(tmp_path: Path) -> None:
 def test_a_company_s_certificates_stay_trusted(tmp_path: Path, kept: str) -> None:
     (tmp_path / "company.pem").write_text("-----BEGIN CERTIFICATE-----\ncompany")
     text = write_bundle(
-        tmp_path / "all.pem", "-----BEGIN CERTIFICATE-----\nours", {kept: str(tmp_path / "company.pem")}
+        tmp_path, "-----BEGIN CERTIFICATE-----\nours", {kept: str(tmp_path / "company.pem")}
     ).read_text()
     assert text.startswith("-----BEGIN CERTIFICATE-----\ncompany\n-----BEGIN CERTIFICATE-----\nours")

@@ -48,7 +48,7 @@ class Functions:
     def _ask(self, line: bytes, function: str, seconds: float) -> dict[str, Any]:
         if self._host is None:
             command = [sys.executable, "-X", "utf8", str(_HOST), str(self._root)]
-            environment = led(self._names(), self._log.with_suffix(".pem"), os.environ)
+            environment = led(self._names(), self._log.parent, os.environ)
             self._host = self._commands.converse(command, environment, self._root, self._log)
         try:
             answer = self._host.ask(line, seconds, ANSWER_LIMIT)

@@ -70,9 +70,8 @@ def variables(path: Path, offset: Path) -> dict[str, str]:
     }
 
 
-def leftovers(pid: int) -> list[Path]:
-    """What the library leaves behind of a process that was killed."""
-    return [Path(f"/dev/shm/sem.faketime_sem_{pid}"), Path(f"/dev/shm/faketime_shm_{pid}")]  # noqa: S108  its own names
+LEFTOVERS = ("/dev/shm/sem.faketime_sem_{pid}", "/dev/shm/faketime_shm_{pid}")  # noqa: S108  its own names
+"""What the library leaves behind of a process that was killed."""
 
 
 def carried_by(pid: int, offset: Path) -> bool:

@@ -49,8 +49,8 @@ class OffsetFile:
 
     def adopt(self, pid: int) -> None:
         """See to it that nothing is left of a member, however it ends."""
-        for path in faketime.leftovers(pid):
-            self._supervisor.call("register", path=str(path))
+        for path in faketime.LEFTOVERS:
+            self._supervisor.call("register", path=path.format(pid=pid))
 
     def adopt_all(self) -> None:
         """As `adopt`, for every child of the supervisor."""

@@ -87,7 +87,7 @@ class ServiceContainers:
         trusted = {
             name: value for name, value in env.items() if name not in BUNDLES
         }  # files of the image, out of reach here
-        bundle = write_bundle(launch.log.with_suffix(".pem"), names.authority, trusted)
+        bundle = write_bundle(launch.log.parent.parent, names.authority, trusted)
         container.with_envs(**name_variables(names.ports, bundle, env))
         for path in (HOOK, bundle):
             container.with_volume_mapping(str(path), str(path), "ro")

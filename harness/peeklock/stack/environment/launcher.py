@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from peeklock.scenario.services import Service
+from peeklock.stack.clock import faketime
 from peeklock.stack.clock.offset_file import OffsetFile
 from peeklock.stack.environment.fingerprint import fingerprint
+from peeklock.stack.environment.forking import program_of
 from peeklock.stack.errors import StackError
 from peeklock.stack.loopback import undiverted
 from peeklock.stack.names.names import Names
@@ -70,8 +72,13 @@ class ProcessLauncher:
     def launch(self, launch: Launch) -> None:
         cwd = launch.service.cwd or self._root
         argv = [resolve(launch.argv[0], launch.title, cwd), *launch.argv[1:]]
+        env = self._environment(launch)
+        if self._preloaded is None:
+            program = program_of(argv, env, cwd)
+        else:  # a case that moves the clock has the next one begin with services that have not seen it
+            program = program_of(argv, env, cwd, often=True, leaves=faketime.LEFTOVERS)
         pid = self._supervisor.spawn(
-            launch.name, argv, self._environment(launch), cwd, meta=dict(launch.meta), **launch.options()
+            launch.name, argv, env, cwd, meta=dict(launch.meta), program=program, **launch.options()
         )
         if self._preloaded is not None:
             self._preloaded.adopt(pid)
@@ -84,7 +91,7 @@ class ProcessLauncher:
             if value is not None:
                 env[name] = value
         env |= launch.own
-        env = led(launch.names, launch.log.with_suffix(".pem"), env)
+        env = led(launch.names, launch.log.parent.parent, env)
         return {**env, **(self._preloaded.variables if self._preloaded is not None else {})}
 
 

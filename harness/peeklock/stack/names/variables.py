@@ -36,14 +36,14 @@ def name_variables(ports: Mapping[str, int], bundle: Path, own: Mapping[str, str
     }
 
 
-def led(names: Names | None, bundle: Path, own: Mapping[str, str]) -> dict[str, str]:
+def led(names: Names | None, folder: Path, own: Mapping[str, str]) -> dict[str, str]:
     """Return the environment `own` of a program, led by `names`, if there are any.
 
-    `bundle`: the file that gets every certificate that the program trusts.
+    `folder`: where the certificates that the program trusts are written to.
     """
     if names is None:
         return dict(own)
-    return {**own, **name_variables(names.ports, write_bundle(bundle, names.authority, own), own)}
+    return {**own, **name_variables(names.ports, write_bundle(folder, names.authority, own), own)}
 
 
 def _joined(separator: str, *parts: str | None) -> str:

@@ -26,9 +26,23 @@ class LoadsNames(Warning):
     """Named in `PYTHONWARNINGS`; never issued."""
 
 
-_names = json.loads(os.environ.get("PEEKLOCK_NAMES") or "{}")
-_addresses = {name: each["address"] for name, each in _names.items()}
-_targets = {each["address"]: tuple(each["to"]) for each in _names.values()}
+_read = ""
+_addresses: dict = {}  # type: ignore[type-arg]
+_targets: dict = {}  # type: ignore[type-arg]
+
+
+def _names():
+    """Read the names again where the variable has changed: in a program that was forked it is the program's own."""
+    global _read
+    text = os.environ.get("PEEKLOCK_NAMES") or _read or "{}"
+    if text != _read:
+        names = json.loads(text)
+        _addresses.clear()
+        _addresses.update((name, each["address"]) for name, each in names.items())
+        _targets.clear()
+        _targets.update((each["address"], tuple(each["to"])) for each in names.values())
+        _read = text
+    return _addresses
 
 
 def _text(host):
@@ -39,14 +53,15 @@ def _text(host):
 
 def _address_of(host):
     """The virtual address of a name, or what was given."""
-    return _addresses.get(_text(host), host)
+    return _names().get(_text(host), host)
 
 
 def _target_of(address):
     """Where a connection to a virtual address goes, or what was given."""
     if not isinstance(address, tuple) or not address:
         return address
-    return _targets.get(_address_of(address[0]), address)
+    own = _address_of(address[0])  # which looks whether the names have changed
+    return _targets.get(own, address)
 
 
 def _first_argument(function, change):
@@ -164,7 +179,7 @@ def next_sitecustomize(folder):
 def _install():
     # Assigned anew, not changed: the interpreter may be walking the old list. Test runners look whether it is empty.
     sys.warnoptions = [each for each in sys.warnoptions if each != _OPTION]
-    if not _names:
+    if not _names():
         return
     for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
         setattr(_socket, name, _first_argument(getattr(_socket, name), _address_of))
