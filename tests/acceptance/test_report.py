@@ -22,7 +22,8 @@ from peeklock.stack.backend import LogLine
 from peeklock.stack.embedded.tools import node
 from tests.acceptance.browser import VIEWER, browser, chromium, modules, page_at, serious_faults
 from tests.acceptance.conftest import HERE, PEEKLOCK, Run, environment
-from tests.unit.reports.html.test_page import EVIL, FINISHED, STARTED, case, evil_case, lives_of
+from tests.bench.reports import SHOWN, large_page
+from tests.unit.reports.html.test_page import EVIL, FINISHED, STARTED, case, enqueued, evil_case, lives_of
 
 SCRUB = """async () => {
   const slider = document.querySelector('.scrubber input');
@@ -61,6 +62,18 @@ def opened() -> Iterator[Browser]:
     chromium()
     with browser() as found:
         yield found
+
+
+def test_a_run_can_do_without_a_report(tmp_path: Path) -> None:
+    """Failed cases have their artefacts all the same; nothing is told of a page."""
+    project = Path(shutil.copytree(HERE / "toy", tmp_path / "toy"))
+    command = [PEEKLOCK, "run", "scenarios/doubling.yaml::wrong_expectation", "--no-report"]
+    done = subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, timeout=100)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "report" not in done.stdout
+    folder = project / ".peeklock" / "run-1"
+    assert {path.name for path in folder.iterdir() if path.is_file()} == {"events.ndjson"}
+    assert list(folder.rglob("failure.txt"))
 
 
 def shows(page: Page, *texts: str, inside: str = "main") -> None:
@@ -168,13 +181,7 @@ def test_scrubbing_a_long_case_of_a_large_run_stays_smooth(tmp_path: Path, opene
     through a short one does not: at 60 frames a second there, at least 30 here."""
     viewer = bundle.found()
     assert viewer is not None, "`peeklock setup` has not been run"
-    keep = RunRecord(tmp_path)
-    keep(STARTED)
-    keep(case(entries=lives_of(5_000)))
-    for _ in range(999):
-        keep(case(entries=lives_of(20)))
-    keep(FINISHED)
-    path = write_page(tmp_path, viewer)
+    path = large_page(tmp_path, viewer)
     assert path.stat().st_size < 15_000_000
     frames = {}
     for place in ("#/case/1", "#/case/0"):
@@ -183,6 +190,41 @@ def test_scrubbing_a_long_case_of_a_large_run_stays_smooth(tmp_path: Path, opene
             frames[place] = page.evaluate(SCRUB)
     print(f"median frames in ms: {frames}")
     assert frames["#/case/0"] <= 2.1 * frames["#/case/1"]
+
+
+def test_a_large_run_opens_as_fast_as_its_size_allows(tmp_path: Path, opened: Browser) -> None:
+    """1,000 cases with 100,000 ledger entries take the browser no longer to show than five pages of a single case: what is not
+    looked at is not unpacked."""
+    viewer = bundle.found()
+    assert viewer is not None, "`peeklock setup` has not been run"
+    (tmp_path / "small").mkdir()
+    keep = RunRecord(tmp_path / "small")
+    for event in (STARTED, case(entries=lives_of(20)), FINISHED):
+        keep(event)
+    shown = {}
+    for path in (write_page(tmp_path / "small", viewer), large_page(tmp_path / "large", viewer)):
+        with page_at(opened, path) as page:
+            page.locator(".rows li").first.wait_for()
+            shown[path.parent.name] = page.evaluate(SHOWN)
+    print(f"shown after ms: {shown}")
+    assert shown["large"] <= 5 * shown["small"]
+
+
+def test_a_case_with_a_million_entries_and_a_body_of_50_mb_is_cut_and_says_so(tmp_path: Path, opened: Browser) -> None:
+    """It opens, its messages can be chosen, and the details name what was left out."""
+    viewer = bundle.found()
+    assert viewer is not None, "`peeklock setup` has not been run"
+    keep = RunRecord(tmp_path)
+    for event in (STARTED, case(entries=(enqueued("x" * 50_000_000), *lives_of(5_000) * 50)), FINISHED):
+        keep(event)
+    path = write_page(tmp_path, viewer)
+    assert path.stat().st_size < 5_000_000
+    with page_at(opened, path, FIRST) as page:
+        shows(page, "980,001 of 1,000,001 ledger entries, from the middle of the case", inside=".pane.details")
+        page.locator(".events .event", has_text="enqueued").first.click()
+        shows(page, "(cut; 50,000,000 bytes)", inside=".pane.details")
+        expect(page.locator(".events .event")).to_have_count(300)
+        assert serious_faults(page) == []
 
 
 def test_a_request_is_seen_with_head_and_body_but_without_its_token(report: Path, opened: Browser) -> None:

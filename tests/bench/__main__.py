@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import backends, brokers, command, defectiq, emulator, stack, telemetry
+from tests.bench import backends, brokers, command, defectiq, emulator, reports, stack, telemetry
 from tests.bench.command import FIRST, CannotMeasureError, Timed, median
 from tests.bench.table import Missing, Row, render
 
@@ -37,6 +37,9 @@ def main() -> int:
                 _warm(project, rows, where, yardstick)
             with _told("reset between cases", rows):
                 _resets(project, rows)
+            with _told("reports", rows):
+                rows.extend(reports.cost(project, rounds=5))
+                rows.extend(reports.opening(Path(folder) / "large", rounds=5))
             with _told("the whole suite", rows):
                 _suite(project, rows, where)
         with _told("DefectIQ", rows):

@@ -74,6 +74,9 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="for tools: each event as a line of JSON; what people read goes to stderr")
     ] = False,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="keep what happened in each case, and make report.html of it")
+    ] = True,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="tell when a case begins")] = False,
 ) -> None:
     """Run scenario cases against Postgres, blobs, Service Bus and the real services."""
@@ -108,7 +111,8 @@ def run(
                 )
                 if brought_up and not keep:
                     warm.end_with_this_process(root)
-            return _run(root, plan, options, pace, console, (junit, ctrf), as_json, verbose, keep)
+            html = HtmlReport(options.folder) if report else None
+            return _run(root, plan, options, pace, console, html, (junit, ctrf), as_json, verbose, keep)
 
     if watch:
         from peeklock.cli.watch import watch as watch_files  # 40 ms, for those who watch
@@ -126,6 +130,7 @@ def _run(
     options: RunOptions,
     pace: Pace,
     console: Console,
+    html: HtmlReport | None,
     exports: tuple[Path | None, Path | None],
     as_json: bool,
     verbose: bool,
@@ -140,13 +145,13 @@ def _run(
         return stack
 
     runner = Runner(plan, options, open_)
-    html = HtmlReport(options.folder)
     handlers: list[Handler] = [
         ConsoleReport(console, verbose=verbose),
         NdjsonReport(options.folder / "events.ndjson"),
-        html,
         pace,
     ]
+    if html is not None:
+        handlers.insert(2, html)
     if as_json:
         handlers.append(NdjsonReport())
     junit, ctrf = exports
@@ -173,7 +178,7 @@ def _run(
     reports.attempt("what failed", lambda: LastRun(root).remember(finished.failed_cases), None)
     reports.attempt("how long cases take", pace.remember, None)
     _prune(options.folder)
-    if finished.failed or finished.errors:
+    if html is not None and (finished.failed or finished.errors):
         typer.echo(_report_line(html), err=as_json)
     if last.errors or reports.broken:
         return NO_STACK

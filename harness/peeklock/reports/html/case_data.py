@@ -224,7 +224,7 @@ class _Story:
             raw = base64.b64decode(packed[:enough])
         except binascii.Error:
             return "(no base64)"
-        size = len(packed) * 3 // 4
+        size = len(packed) * 3 // 4 - packed[-2:].count("=")
         text = raw.decode("utf-8", errors="replace")
         if text[:1000].count("\ufffd") + text[:1000].count("\0") > 10:
             return f"({size:,} bytes that are no text)"

@@ -50,4 +50,5 @@ void loadRun().then(({ run, cases, coverage }) => {
     </Root.Provider>,
     place,
   );
+  performance.mark("shown");
 });
