@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-from functools import partial
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from peeklock.engine.case import CaseOptions
 from peeklock.engine.environments import needed_kinds
 from peeklock.engine.plan import Choice, Target, make_plan
 from peeklock.engine.session import Session, most_environments
+from peeklock.explore.crew import Crew
 from peeklock.explore.report import ConsoleReport
 from peeklock.explore.search import CaseDoesNotPass, Explored, Search, Wanted
 from peeklock.explore.trial import Trials, Watcher, session_options, silent
@@ -31,6 +31,7 @@ def explore(
     target: Annotated[str, typer.Argument(help="path::case, a case that passes")],
     backend: Annotated[str, typer.Option(help="auto, embedded or containers")] = "auto",
     seed: Annotated[int, typer.Option(help="the order of what is equally likely to find something")] = 0,
+    workers: Annotated[int, typer.Option("-n", min=1, max=16, help="so many disturbances side by side")] = 1,
     budget: Annotated[str, typer.Option(help="as 2m: begin no further disturbance after so long")] = "",
     only: Annotated[
         list[str] | None, typer.Option(help="a service, or what is asked over HTTP (may be repeated)")
@@ -44,11 +45,17 @@ def explore(
         scenario, case = _one_case(target)
         wanted = Wanted(seed, _seconds(budget), tuple(only or ()), write, exit_first)
         chosen, _ = choose_backend(backend, root)
-        watcher = Watcher()
-        opening = partial(open_stack, root, chosen, kinds=needed_kinds([scenario]), room=most_environments(1))
-        session = Session(opening, silent, session_options(watcher, CaseOptions(cache=cache_dir())))
-        with closing(session):
-            code = _explore(Search(Trials(session, scenario, case, watcher), wanted), seed)
+        with ExitStack() as ending:
+            stack = open_stack(root, chosen, kinds=needed_kinds([scenario]), room=workers * most_environments(1))
+            ending.callback(stack.close)
+            members = []
+            for _ in range(workers):
+                watcher = Watcher()
+                options = session_options(watcher, CaseOptions(cache=cache_dir()))
+                session = ending.enter_context(closing(Session(lambda: stack, silent, options, lent=True)))
+                members.append(Trials(session, scenario, case, watcher))
+            crew = ending.enter_context(closing(Crew(members)))
+            code = _explore(Search(crew, wanted), seed)
     raise typer.Exit(code)
 
 

@@ -53,8 +53,16 @@ class _Held:
 class Session:
     """One stack and the environments on it. Safe to use from several threads, one file at a time in each."""
 
-    def __init__(self, open_stack: Callable[[], Stack], emit: Callable[[Event], None], options: CaseOptions) -> None:
-        self._open_stack, self._emit, self._options = open_stack, emit, options
+    def __init__(
+        self,
+        open_stack: Callable[[], Stack],
+        emit: Callable[[Event], None],
+        options: CaseOptions,
+        *,
+        lent: bool = False,
+    ) -> None:
+        """`lent`: the stack is somebody else's, and stays when this is closed."""
+        self._open_stack, self._emit, self._options, self._lent = open_stack, emit, options, lent
         self._stack: Stack | None = None
         self._opened_at = 0.0
         self._announced = False
@@ -155,9 +163,9 @@ class Session:
             held.close()
         self._held.clear()
         self._idle.clear()
-        if self._stack is not None:
+        if self._stack is not None and not self._lent:
             self._stack.close()
-            self._stack = None
+        self._stack = None
 
     def _environment(self, scenario: Scenario) -> _Held:
         with self._lock:

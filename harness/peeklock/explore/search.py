@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from peeklock.engine.failure import Failure
 from peeklock.errors import PeeklockError
+from peeklock.explore.crew import Crew
 from peeklock.explore.disturbances import Disturbance, disturbances
 from peeklock.explore.judge import Judge
 from peeklock.explore.moments import Moment, common, message_moments, request_moments
 from peeklock.explore.shrink import Shrunk, shrink
-from peeklock.explore.trial import Ended, Trial, Trials, rejudged
+from peeklock.explore.trial import Ended, Trial, rejudged
 from peeklock.explore.written import write
 from peeklock.scenario.topology import ServiceBus
 
@@ -105,7 +106,7 @@ class Wanted:
 class Search:
     """Explores one case."""
 
-    trials: Trials
+    trials: Crew
     wanted: Wanted
     _started: float = field(default_factory=time.monotonic)
     _total: int = 0
@@ -130,10 +131,10 @@ class Search:
         recorded = self._recorded()
         yield recorded
         self._total = len(recorded.disturbances)
-        for number, disturbance in enumerate(recorded.disturbances, 1):
-            if self.wanted.budget is not None and time.monotonic() - self._started > self.wanted.budget:
-                return
-            trial = self.trials.disturbed(disturbance, self._judge)
+        runs = self.trials.each(self._in_time(recorded.disturbances), lambda: self._judge)
+        for number, (disturbance, run) in enumerate(runs, 1):
+            # what was run ahead was judged by what was known then
+            trial = rejudged(run, self._judge)
             if trial.verdict == "different" and self._is_unknown(trial):
                 trial = self._judged_anew(trial)
             self._tried.append(Tried(number, disturbance, trial))
@@ -166,6 +167,14 @@ class Search:
                 raise CaseDoesNotPass("the case cannot be explored", actual=each.reason, fix=fix)
         self._seconds = min(each.seconds for each in found)
         return [each.ended for each in found if each.ended is not None]
+
+    def _in_time(self, every: Iterable[Disturbance]) -> Iterator[Disturbance]:
+        """Yield disturbances until there is no time for more."""
+        budget = self.wanted.budget
+        for each in every:
+            if budget is not None and time.monotonic() - self._started > budget:
+                return
+            yield each
 
     def _learned(self) -> Judge:
         return Judge([each.facts for each in self._ends], self._ignored)

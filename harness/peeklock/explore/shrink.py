@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from peeklock.explore.crew import Crew
 from peeklock.explore.disturbances import Disturbance
 from peeklock.explore.judge import Difference, Judge
 from peeklock.explore.noise import Record
-from peeklock.explore.trial import Trial, Trials
+from peeklock.explore.trial import Trial
 from peeklock.explore.variant import acts, feeds
 
 MOST_TRIES = 8
@@ -27,7 +28,7 @@ class Shrunk:
     """What is wrong, and the fields that tell it from what is right."""
 
 
-def shrink(trials: Trials, disturbance: Disturbance, trial: Trial, judge: Judge, ignored: Sequence[str]) -> Shrunk:
+def shrink(trials: Crew, disturbance: Disturbance, trial: Trial, judge: Judge, ignored: Sequence[str]) -> Shrunk:
     """Leave out one step after the other, the last first, as long as what is left ends in the same wrong way."""
     steps = trials.case.steps
     kept, differences, tries = acts(steps), trial.differences, 0

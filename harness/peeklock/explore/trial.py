@@ -163,8 +163,9 @@ class Trials:
 
 
 def rejudged(trial: Trial, judge: Judge) -> Trial:
-    """Return a trial by another judge's verdict on the same end."""
-    assert trial.ended is not None
+    """Return a trial that was different by another judge's verdict on the same end."""
+    if trial.verdict != "different" or trial.ended is None:
+        return trial
     rules = [each for each in trial.ended.differences if each.place == "rule"]
     found = judge.differences(trial.ended.facts) or rules
     return replace(trial, verdict="different" if found else "same", ended=replace(trial.ended, differences=found))

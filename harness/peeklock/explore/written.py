@@ -83,7 +83,9 @@ def check(difference: Difference, telling: Record) -> dict[str, Any] | None:
     """Return the step that says how many facts like this there should be; None where no verb can."""
     kind, _, name = difference.place.partition(" ")
     yaml = YAML(typ="safe")
-    fields = [(path, yaml.load(value)) for path, value in telling if "[]" not in path]
+    # of a queue, the outcome tells a message from duplicates of it that were dropped
+    outcome = [field for field in difference.record if field[0] == "outcome" and kind == "queue"]
+    fields = [(path, yaml.load(value)) for path, value in dict([*telling, *outcome]).items() if "[]" not in path]
     match kind:
         case "table":
             where = " AND ".join(_condition(path, value) for path, value in fields if "." not in path) or "true"

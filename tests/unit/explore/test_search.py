@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,11 @@ class FakeTrials:
 
     def disturbed(self, by: Disturbance, judge: Judge, kept: Sequence[int] | None = None) -> Trial:
         return self._trial(by, judge)
+
+    def each(
+        self, disturbances: Iterable[Disturbance], judge: Callable[[], Judge]
+    ) -> Iterator[tuple[Disturbance, Trial]]:
+        return ((each, self.disturbed(each, judge())) for each in disturbances)
 
     def _trial(self, by: Disturbance | None, judge: Judge | None) -> Trial:
         self.runs += 1

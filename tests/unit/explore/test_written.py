@@ -71,5 +71,12 @@ def test_each_place_is_looked_at_by_its_verb(place: str, telling: Record, expect
     assert next(iter(step.values())) == expected
 
 
+def test_a_message_is_told_from_duplicates_of_it_that_were_dropped() -> None:
+    doubled = Difference("queue orders", "doubled", (("body.id", '"a"'), ("outcome", '"completed"')), (), 1, 2)
+    step = check(doubled, (("body.id", '"a"'),))
+    assert step is not None
+    assert step["messages"]["where"] == {"body": {"id": "a"}, "outcome": "completed"}
+
+
 def test_a_rule_is_left_to_the_invariants_of_the_file() -> None:
     assert check(Difference("rule", "nothing_lost: …"), ()) is None
