@@ -1,7 +1,7 @@
 """Starts one Python program again and again: an interpreter that has imported what the program imports forks for each start.
 
 It runs in the program's own interpreter, which may have neither Peeklock nor its packages: standard library only, Python 3.9 on.
-The supervisor speaks to it (`fork_servers`); see docs/decisions/0023-fork-server.md.
+The supervisor speaks to it (`fork_servers`); see docs/decisions/0024-fork-server.md.
 
 Only packages that are installed are imported ahead. The program's own modules are read for what they import, and run in each
 start anew. What a package does to the process while it is imported must not differ from start to start, so one that starts a

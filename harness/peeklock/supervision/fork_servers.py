@@ -3,7 +3,7 @@
 A request to start a child may say of its `program`: `key`, equal for starts that may share an interpreter; `argv` and `env` of
 the fork server (`fork_server`), `arguments` of the program, `worth_it`: the start with which the fork server begins, which costs
 as much as one more, and `leaves`: files that a process may leave behind, with `{pid}`.
-See docs/decisions/0023-fork-server.md.
+See docs/decisions/0024-fork-server.md.
 """
 
 from __future__ import annotations
