@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -48,6 +48,8 @@ class RequestLog:
         with correlated(correlation_id):
             try:
                 await self._app(scope, receive, send_with_id)
+            except ClientDisconnect:
+                status = 499  # nobody hears it: the client went away before all of its request was here
             finally:
                 duration = round((time.perf_counter() - started) * 1000, 1)
                 facts = {"method": scope["method"], "path": scope["path"], "status": status, "duration_ms": duration}

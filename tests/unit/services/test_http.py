@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI, Request
 
 from services.shared.health import health_routes
@@ -112,3 +113,22 @@ def test_ready_names_every_dependency_and_shows_no_secret() -> None:
         "status": "not ready",
         "checks": {"good": "ok", "bad": "ConnectionError: http://h?sig=[redacted] refused"},
     }
+
+
+def test_a_client_that_goes_away_in_mid_request_is_no_error_of_the_service() -> None:
+    """Whoever looks for errors in the logs must not find the deaths of others there."""
+    headers = [(b"authorization", b"Bearer right"), (b"content-length", b"9")]
+    scope = {"type": "http", "method": "POST", "path": "/v1/echo", "query_string": b"", "headers": headers}
+    arriving = iter([{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}])
+    sent = []
+
+    async def receive() -> Any:
+        return next(arriving)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with structlog.testing.capture_logs() as logs:
+        asyncio.run(_app()(scope, receive, send))
+    assert sent == []
+    assert [(entry["event"], entry["log_level"], entry["status"]) for entry in logs] == [("http.request", "info", 499)]
