@@ -54,15 +54,17 @@ def with_project(document: Document) -> tuple[Document, list[Problem]]:
 
 
 def _from_yaml(path: Path) -> Document | None:
-    if not path.exists():
+    if not path.is_file() or not any(_says_something(line) for line in path.read_bytes().splitlines()):
         return None
     found = parse(path)
-    if found.data is None:
-        return None
     if not isinstance(found.data, dict):
         problem = found.problem((), f"{PROJECT_FILE} is a mapping", expected="defaults: …")
         raise ScenarioInvalid([problem])
     return found
+
+
+def _says_something(line: bytes) -> bool:
+    return line.strip() != b"" and not line.lstrip().startswith(b"#")
 
 
 def _from_pyproject(path: Path) -> Document | None:
