@@ -32,6 +32,7 @@ class Outcome:
 
     code: int
     output: str
+    report: Path
 
     def failures(self) -> dict[str, str]:
         """Return what is told of each failed case, by the case's name."""
@@ -74,4 +75,5 @@ def run(project: Path, cases: Iterable[str]) -> Outcome:
         timeout=300,
         check=False,
     )
-    return Outcome(done.returncode, done.stdout + done.stderr)
+    report = project / ".peeklock" / "run-1" / "report.html"
+    return Outcome(done.returncode, done.stdout + done.stderr, report)

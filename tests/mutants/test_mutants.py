@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 
 import pytest
+from playwright.sync_api import Browser
 
-from tests.mutants import defectiq, intellioptics, opal, sitefit
+from tests.acceptance.browser import browser
+from tests.mutants import defectiq, first_screen, intellioptics, opal, sitefit
 from tests.mutants.mutation import Mutation
 from tests.mutants.project import CauseNotToldError, MutantDoesNotApplyError, Outcome, apply, copy_project, run
 
@@ -32,6 +35,7 @@ def mutants(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
     folder = tmp_path_factory.mktemp("mutants")
 
+    @cache
     def do(what: Mutation | str) -> Outcome:
         if isinstance(what, str):
             return run(copy_project(folder / what), sorted({each.case for each in SYSTEMS[what]}))
@@ -45,7 +49,7 @@ def mutants(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     params = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
     chosen = [each[name] for name in ("system", "mutation") for each in params if name in each]
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="mutant") as pool:
-        started: dict[Mutation | str, Future[Outcome]] = {what: pool.submit(do, what) for what in chosen}
+        started: dict[Mutation | str, Future[Outcome]] = {what: pool.submit(do, what) for what in dict.fromkeys(chosen)}
         try:
             yield lambda what: started[what].result()
         finally:
@@ -70,6 +74,22 @@ def test_a_mutant_is_caught(mutation: Mutation, mutants: Run) -> None:
     assert "sig=" not in outcome.output.replace("sig=***", "")
     if missing := [text for text in mutation.told if text not in failures[0]]:
         raise CauseNotToldError(f"not told: {missing}\n{outcome.output}")
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Browser]:
+    with browser() as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "mutation", [each for each in MUTATIONS if each.id in first_screen.TELLS], ids=lambda mutation: mutation.id
+)
+def test_the_first_screen_of_the_report_tells_the_cause(mutation: Mutation, mutants: Run, opened: Browser) -> None:
+    """Without a click, a scroll or anything beside it."""
+    seen = first_screen.first_screen(opened, mutants(mutation).report)
+    missing = [text for text in first_screen.TELLS[mutation.id] if text not in seen]
+    assert not missing, seen
 
 
 def test_a_mutation_that_no_longer_applies_is_told(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -189,6 +189,11 @@ function causeOf(failure: Failure): string {
   if (failure.likely_cause) return failure.likely_cause;
   const [first, ...others] = failure.mismatches;
   const more = others.length ? `; ${others.length} more mismatch${others.length === 1 ? "" : "es"}` : "";
-  const told = failure.headline || (first ? `${first[0] || "the value"}: expected ${first[1]}, actual ${first[2]}${more}` : "");
+  const told = failure.headline || (first ? `${first[0] || "the value"}: expected ${first[1]}, actual ${shortened(first[2])}${more}` : "");
   return failure.step ? `“${failure.step}”: ${told}` : told;
+}
+
+/** Without what stands whole among the steps: the nearest item, and what there is in the place of what is absent. */
+function shortened(actual: string): string {
+  return actual.replace(/^absent \(there are .{60,}\)$/s, "absent").replace(/; the nearest is .{60,} \(\d+ characters\): /s, "; in the nearest ");
 }
