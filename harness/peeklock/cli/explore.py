@@ -36,6 +36,7 @@ def explore(
     only: Annotated[
         list[str] | None, typer.Option(help="a service, or what is asked over HTTP (may be repeated)")
     ] = None,
+    depth: Annotated[int, typer.Option(min=1, max=2, help="2: then two at a time of what was borne alone")] = 1,
     exit_first: Annotated[bool, typer.Option("-x", help="end with the first finding")] = False,
     write: Annotated[bool, typer.Option("--write/--no-write", help="write each finding as a scenario")] = True,
 ) -> None:
@@ -43,7 +44,7 @@ def explore(
     root = stack_root(Path(target.partition("::")[0]))
     with exits():
         scenario, case = _one_case(target)
-        wanted = Wanted(seed, _seconds(budget), tuple(only or ()), write, exit_first)
+        wanted = Wanted(seed, _seconds(budget), tuple(only or ()), write, exit_first, depth)
         chosen, _ = choose_backend(backend, root)
         with ExitStack() as ending:
             stack = open_stack(root, chosen, kinds=needed_kinds([scenario]), room=workers * most_environments(1))

@@ -54,6 +54,8 @@ class CrashPoint:
     crashed_at: float | None = None
     """Unix seconds when the service was gone, or stood still."""
     trouble: str = ""
+    fault: str = ""
+    """The id of the fault that holds the operation: another point may hold the next such one."""
     done: threading.Event = field(default_factory=threading.Event)
     """Set when it is over: the service was killed, and runs again if it should; or it is paused."""
     resumed: threading.Event = field(default_factory=threading.Event)
@@ -84,6 +86,8 @@ class CrashPoints:
         self._points: list[CrashPoint] = []
         self._threads: list[threading.Thread] = []
         self._over = threading.Event()
+        self._crashing = threading.Lock()
+        """No service is killed while it is being started again: two points may be of one."""
 
     def set(self, point: CrashPoint, ledger: Ledger) -> None:
         """Kill or pause the service when it comes there for the first time from now on. Raises `StackError`."""
@@ -93,7 +97,7 @@ class CrashPoints:
         cursor = ledger.cursor
         release: Callable[[], None] = _nothing
         if operation := point.held:
-            release = self._environment.hold(at.queue, operation, at.message_id, at.nth, at.by, point.then)
+            point.fault, release = self._environment.hold(at.queue, operation, at.message_id, at.nth, at.by, point.then)
         self._points.append(point)
         thread = threading.Thread(
             target=self._watch, args=(point, cursor, logged, release), name=f"crash-{service}", daemon=True
@@ -113,9 +117,9 @@ class CrashPoints:
                 point.resumed.set()
 
     @property
-    def reached(self) -> bool:
-        """Whether any was."""
-        return any(point.crashed_at is not None for point in self._points)
+    def reached(self) -> int:
+        """How many were."""
+        return sum(point.crashed_at is not None for point in self._points)
 
     def end(self) -> None:
         """Take those back that were not reached; returns when services that were killed or paused run again."""
@@ -168,15 +172,16 @@ class CrashPoints:
             self._signal.wait(seen, _LONGEST)
 
     def _crash(self, point: CrashPoint, release: Callable[[], None]) -> None:
-        self._stopped.add(point.service)
-        self._environment.services.kill(point.service)
-        point.crashed_at = time.time()
-        self._note(point.service, f"crashed at {point.at}")
-        release()
-        if point.restart:
-            self._environment.services.start(point.service)
-            self._stopped.discard(point.service)
-            self._note(point.service, "started again")
+        with self._crashing:
+            self._stopped.add(point.service)
+            self._environment.services.kill(point.service)
+            point.crashed_at = time.time()
+            self._note(point.service, f"crashed at {point.at}")
+            release()
+            if point.restart:
+                self._environment.services.start(point.service)
+                self._stopped.discard(point.service)
+                self._note(point.service, "started again")
 
     def _pause(self, point: CrashPoint, release: Callable[[], None]) -> None:
         self._stopped.add(point.service)
@@ -198,7 +203,7 @@ def _is_meant(point: CrashPoint, entry: Entry) -> bool:
         return False
     if entry.event is EventKind.FAULT and (details.get("fault"), details.get("phase")) == ("hold", "strike"):
         # what is held so that nothing outruns an event tells that the first of them is over, not how many there were
-        return (at.on in HELD or at.nth == 1) and bool(details.get("operation") == point.held)
+        return (at.on in HELD or at.nth == 1) and details.get("fault_id") == point.fault
     return entry.event == at.on and at.by in (None, _actor(entry))
 
 

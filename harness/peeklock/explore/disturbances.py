@@ -1,4 +1,4 @@
-"""What can go wrong at a moment, a class each: the step of an ordinary scenario that makes it happen."""
+"""What can go wrong at a moment, a class each: the step of an ordinary scenario that makes it happen; and two of them at once."""
 
 from __future__ import annotations
 
@@ -16,16 +16,21 @@ _EVENTS = {"complete": "completed", "abandon": "abandoned", "defer": "deferred",
 
 @dataclass(frozen=True)
 class Disturbance:
-    """One thing that goes wrong at one moment."""
+    """What goes wrong: one thing at one moment, or two."""
 
-    kind: str
-    moment: Moment
+    kinds: tuple[str, ...]
     text: str
     """A sentence of it: `worker dies before its complete of orders#1 is done`."""
-    step: Mapping[str, Any] = field(hash=False)
-    """Stands before the steps of the case."""
+    steps: tuple[Mapping[str, Any], ...] = field(hash=False)
+    """Stand before the steps of the case."""
     rank: int
     """How likely it is to find something: the lowest first."""
+
+    def __add__(self, other: Disturbance) -> Disturbance:
+        """Return both together; twice the same is two that follow each other."""
+        text = f"{self.text}, twice" if self == other else f"{self.text}; {other.text}"
+        steps = tuple(map(_following, other.steps)) if self == other else other.steps
+        return Disturbance(self.kinds + other.kinds, text, self.steps + steps, self.rank + other.rank)
 
 
 class Kind(ABC, Generic[M]):
@@ -37,7 +42,7 @@ class Kind(ABC, Generic[M]):
     def of(self, moment: M) -> Disturbance | None:
         """Return how a moment is disturbed in this way; None where it cannot be."""
         step = self.step(moment)
-        return None if step is None else Disturbance(self.word, moment, self.text(moment), step, self.rank)
+        return None if step is None else Disturbance((self.word,), self.text(moment), (step,), self.rank)
 
     @abstractmethod
     def text(self, moment: M) -> str:
@@ -174,6 +179,14 @@ def disturbances(moments: Iterable[Moment], late: float | None) -> Iterator[Dist
             yield from (found for kind in MESSAGE_KINDS if (found := kind.of(moment)) is not None)
         else:
             yield from (found for each in kinds if (found := each.of(moment)) is not None)
+
+
+def _following(step: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the step for the next time. Of operations that are held each gets one; an event is seen by all that wait for it."""
+    at = step["crash"]["at"] if "crash" in step else {}
+    if at.get("on") not in ("delivered", *_EVENTS.values()):
+        return step
+    return {"crash": {**step["crash"], "at": {**at, "nth": at.get("nth", 1) + 1}}}
 
 
 def _what(moment: MessageMoment) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from peeklock.durations import format_duration
 from peeklock.explore.judge import Difference
 from peeklock.explore.moments import MessageMoment
-from peeklock.explore.search import REPEATED, Event, Explored, Finding, Recorded, Tried
+from peeklock.explore.search import REPEATED, Deeper, Event, Explored, Finding, Recorded, Tried
 from peeklock.scenario.errors import shorten
 
 _SHOWN = 4
@@ -24,27 +24,28 @@ class ConsoleReport:
 
     show: Callable[[str], None]
     progress: Callable[[str], None]
-    _total: int = 0
 
     def __call__(self, event: Event) -> None:
         match event:
             case Recorded():
                 self._recorded(event)
             case Tried():
-                self.progress(f"{event.number}/{self._total}  {event.trial.verdict:<11}  {event.disturbance.text}")
+                self.progress(f"{event.number}/{event.of}  {event.trial.verdict:<11}  {event.disturbance.text}")
             case Finding():
                 self._lines(_finding(event))
+            case Deeper():
+                self.show(f"  {event.pairs} pairs of what was borne alone")
 
     def _recorded(self, event: Recorded) -> None:
-        self._total = len(event.disturbances)
+        total = len(event.disturbances)
         messages = [each for each in event.moments if isinstance(each, MessageMoment)]
         operations = Counter(each.operation for each in messages)
         sent, delivered = operations.pop("send", 0), operations.pop("deliver", 0)
         requests = len(event.moments) - len(messages)
         told = f"{sent} sends, {delivered} deliveries, {operations.total()} settlements, {requests} requests"
         self.show(f"  recorded {len(event.moments)} moments in {event.seconds:.1f} s: {told}")
-        about = format_duration(round(self._total * (event.seconds / 2 + _RESTART)))
-        self.show(f"  {self._total} disturbances of them, about {about}")
+        about = format_duration(round(total * (event.seconds / 2 + _RESTART)))
+        self.show(f"  {total} disturbances of them, about {about}")
         self.show(f"  not tried: {', '.join(event.untried)}")
         for place in event.unsteady:
             self.show(f"  not judged: {place}, which undisturbed runs leave behind in different ways")
@@ -77,7 +78,9 @@ def _finding(event: Finding) -> Iterator[str]:
         yield f"{_PADDING}flaky: it came out so {event.repeated} of {REPEATED} times"
         return
     kept = f"{len(event.shrunk.kept)} of {event.shrunk.of} steps"
-    yield f"{_PADDING}shrunk to 1 disturbance, {kept}; again: {event.repeated} of {REPEATED} times"
+    count = len(event.disturbance.steps)
+    many = f"{count} disturbance{'s' if count > 1 else ''}"
+    yield f"{_PADDING}shrunk to {many}, {kept}; again: {event.repeated} of {REPEATED} times"
     if event.file is not None:
         yield f"{_PADDING}written: {shorten(event.file)}  (fails until it is mended)"
     if accepted := accepting(differences):

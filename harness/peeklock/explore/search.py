@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -46,10 +47,18 @@ class Recorded:
 
 
 @dataclass(frozen=True)
+class Deeper:
+    """All was disturbed by itself; pairs come next."""
+
+    pairs: int
+
+
+@dataclass(frozen=True)
 class Tried:
     """One disturbance was made."""
 
     number: int
+    of: int
     disturbance: Disturbance
     trial: Trial
 
@@ -84,7 +93,7 @@ class Explored:
     seconds: float
 
 
-Event = Recorded | Tried | Finding
+Event = Recorded | Tried | Finding | Deeper
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,8 @@ class Wanted:
     """Write findings as scenarios."""
     first: bool = False
     """End with the first finding that is sure."""
+    depth: int = 1
+    """How many things go wrong together at most: 1 or 2."""
 
 
 @dataclass
@@ -130,20 +141,40 @@ class Search:
         self._judge = self._learned()
         recorded = self._recorded()
         yield recorded
-        self._total = len(recorded.disturbances)
-        runs = self.trials.each(self._in_time(recorded.disturbances), lambda: self._judge)
-        for number, (disturbance, run) in enumerate(runs, 1):
+        yield from self._disturbed(recorded.disturbances)
+        if self.wanted.depth > 1 and not self._is_over:
+            pairs = self._pairs()
+            yield Deeper(len(pairs))
+            yield from self._disturbed(pairs)
+
+    def _disturbed(self, every: Sequence[Disturbance]) -> Iterator[Event]:
+        self._total += len(every)
+        for disturbance, run in self.trials.each(self._in_time(every), lambda: self._judge):
             # what was run ahead was judged by what was known then
             trial = rejudged(run, self._judge)
             if trial.verdict == "different" and self._is_unknown(trial):
                 trial = self._judged_anew(trial)
-            self._tried.append(Tried(number, disturbance, trial))
+            self._tried.append(Tried(len(self._tried) + 1, self._total, disturbance, trial))
             yield self._tried[-1]
             if trial.verdict == "different" and self._is_unknown(trial):
                 finding = self._findings[trial.signature] = self._finding(disturbance, trial)
                 yield finding
-                if self.wanted.first and not finding.flaky:
+                if self._is_over:
                     return
+
+    @property
+    def _is_over(self) -> bool:
+        return self.wanted.first and any(not each.flaky for each in self._findings.values())
+
+    def _pairs(self) -> list[Disturbance]:
+        """Return two at a time of those that were borne alone: what they find needs both."""
+        borne = [each.disturbance for each in self._tried if each.trial.verdict == "same"]
+        pairs = [one + other for one, other in itertools.combinations_with_replacement(borne, 2)]
+        return self._ordered(pairs)
+
+    def _ordered(self, every: list[Disturbance]) -> list[Disturbance]:
+        random.Random(self.wanted.seed).shuffle(every)
+        return sorted(every, key=lambda each: each.rank)
 
     def explored(self) -> Explored:
         """Return what is known by now."""
@@ -197,9 +228,7 @@ class Search:
         every: list[Moment] = [*common([[*message_moments(end.entries, services)] for end in self._ends])]
         every += request_moments([end.requests for end in self._ends])
         every = [moment for moment in every if self._is_wanted(moment)]
-        chosen = list(disturbances(every, self._late))
-        random.Random(self.wanted.seed).shuffle(chosen)
-        chosen.sort(key=lambda each: each.rank)
+        chosen = self._ordered(list(disturbances(every, self._late)))
         untried = ["commits of transactions", "broken connections", "clocks that jump"]
         untried += [] if self._late else [f"answers later than a lock (none is as short as {_LONGEST_LATE:g} s)"]
         return Recorded(tuple(every), tuple(chosen), self._seconds, tuple(self._judge.unsteady), tuple(untried))
@@ -221,7 +250,7 @@ class Search:
             return Finding(disturbance, trial, repeated)
         shrunk = shrink(self.trials, disturbance, trial, self._judge, self._ignored)
         file = (
-            write(self.trials.scenario, self.trials.case, shrunk, disturbance.text, [disturbance.step])
+            write(self.trials.scenario, self.trials.case, shrunk, disturbance.text, disturbance.steps)
             if self.wanted.write
             else None
         )

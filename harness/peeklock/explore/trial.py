@@ -42,8 +42,8 @@ class Ended:
     """Since then, too."""
     differences: Sequence[Difference]
     rested: bool
-    struck: bool
-    """Whether something went wrong that was asked for."""
+    struck: int
+    """How many things went wrong that were asked for."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Watcher:
             context.environment.faults.requests()[self._asked :],
             self._differences(context, facts),
             rested,
-            _has_struck(context),
+            _strikes(context),
         )
 
     def _patiently(
@@ -149,8 +149,8 @@ class Trials:
         return self._run(slowed, None, kept, slow=False)
 
     def disturbed(self, by: Disturbance, judge: Judge, kept: Sequence[int] | None = None) -> Trial:
-        """Run it with one thing that goes wrong."""
-        return self._run([by.step], judge, kept, slow=by.kind == Late.word)
+        """Run it with what goes wrong."""
+        return self._run(by.steps, judge, kept, slow=Late.word in by.kinds)
 
     def _run(self, first: Sequence[Raw], judge: Judge | None, kept: Sequence[int] | None, *, slow: bool) -> Trial:
         self.watcher.rules = [name for name in self.scenario.header.always if name in RULES]
@@ -158,7 +158,7 @@ class Trials:
         made = variant(self.scenario, self.case, acts(self.case.steps) if kept is None else kept, first)
         started = time.monotonic()
         finished = self.session.run(made.scenario, made.case)
-        trial = _judged(finished, self.watcher.ended, disturbed=judge is not None)
+        trial = _judged(finished, self.watcher.ended, None if judge is None else len(first))
         return replace(trial, seconds=time.monotonic() - started)
 
 
@@ -180,14 +180,15 @@ def silent(_event: Event) -> None:
     """Hear nothing of the runs of which a search consists."""
 
 
-def _judged(finished: CaseFinished, ended: Ended | None, *, disturbed: bool) -> Trial:
+def _judged(finished: CaseFinished, ended: Ended | None, disturbing: int | None) -> Trial:
+    """Return the verdict; `disturbing`: how many things were to go wrong, None for a run that others are compared with."""
     if ended is None or finished.outcome in ("error", "skipped"):
         return Trial("could_not", 0, ended, finished.reason or "the case did not come to its end")
     failed = _failed_step(finished.failure)
-    if not disturbed:
+    if disturbing is None:
         reason = failed or ("" if ended.rested else f"it does not come to rest in {LONGEST:g} s")
         return Trial("could_not" if reason else "same", 0, ended, reason)
-    if not ended.struck:
+    if ended.struck < disturbing:
         return Trial("not_reached", 0, ended)
     if not ended.differences:
         return Trial("same", 0, ended)
@@ -205,10 +206,10 @@ def _delivered_again(entries: Sequence[Entry]) -> bool:
     return any(e.event is EventKind.DELIVERED and e.message is not None and e.message.delivery > 1 for e in entries)
 
 
-def _has_struck(context: CaseContext) -> bool:
-    """Tell whether a fault has struck or a crash point was reached."""
-    strikes = (entry.details for entry in context.ledger.entries if entry.event is EventKind.FAULT)
-    in_broker = any(each.get("phase") == "strike" and each.get("fault") in _STRIKING for each in strikes)
+def _strikes(context: CaseContext) -> int:
+    """Return how many faults have struck, each of which can do so once, and crash points were reached."""
+    entries = (entry.details for entry in context.ledger.entries if entry.event is EventKind.FAULT)
+    in_broker = sum(1 for each in entries if each.get("phase") == "strike" and each.get("fault") in _STRIKING)
     # of the relay's faults, only strikes tell more than that one begins or ends
-    relayed = any(": " in event.text for event in context.environment.faults.events())
-    return context.crashes.reached or in_broker or relayed
+    relayed = sum(": " in event.text for event in context.environment.faults.events())
+    return context.crashes.reached + in_broker + relayed

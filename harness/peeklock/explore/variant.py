@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from peeklock.scenario.loader import read_steps
-from peeklock.scenario.model import Case, Scenario, Step
+from peeklock.scenario.model import Case, Eventually, Scenario, Step
 from peeklock.scenario.values import references
 from peeklock.verbs import VOCABULARY
 
 _LOOKS = frozenset({"logs", "messages", "metrics", "never", "path", "requests", "spans", "alert", "preflight"})
-_PATIENCE = "30s"
+PATIENCE = "30s"
 """For messages to be dealt with before the next act, where the case has waited for something."""
 
 
@@ -46,10 +46,11 @@ def variant(scenario: Scenario, case: Case, kept: Sequence[int], disturbing: Ite
     Where steps were left out before another, messages are waited for instead, as far as there are any.
     """
     steps: list[Step] = []
-    waits = read_steps(scenario, [{"settle": _PATIENCE}], VOCABULARY) if scenario.header.stack.servicebus else ()
+    waits = read_steps(scenario, [{"settle": PATIENCE}], VOCABULARY) if scenario.header.stack.servicebus else ()
     for index, waiting in waits_before(kept):
         steps += waits if waiting else ()
-        steps.append(case.steps[index])
+        step = case.steps[index]
+        steps.append(replace(step, eventually=Eventually({"within": PATIENCE})) if is_hasty(step) else step)
     header = scenario.header.model_copy(update={"always": [], "preflight": False})
     own = case.header.model_copy(update={"budget": None, "allow": ["no_service_exit"]})
     first = read_steps(scenario, list(disturbing), VOCABULARY)
@@ -60,6 +61,11 @@ def waits_before(kept: Sequence[int]) -> Iterator[tuple[int, bool]]:
     """Yield the positions with whether messages are to be dealt with first, because steps before it were left out."""
     for number, index in enumerate(kept):
         yield index, number > 0 and index != kept[number - 1] + 1
+
+
+def is_hasty(step: Step) -> bool:
+    """Tell whether a step looks once, where the case has waited before for what it looks at."""
+    return step.verb.observes(step.arguments) and step.expect is not None and step.eventually is None
 
 
 def feeds(steps: Sequence[Step], index: int, others: Sequence[int]) -> bool:

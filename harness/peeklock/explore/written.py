@@ -16,10 +16,10 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from peeklock.explore.judge import Difference
 from peeklock.explore.noise import Record
 from peeklock.explore.shrink import Shrunk
-from peeklock.explore.variant import waits_before
+from peeklock.explore.variant import PATIENCE, is_hasty, waits_before
 from peeklock.scenario.model import Case, Scenario
 
-_PATIENCE = "60s"
+_SETTLING = "60s"
 _LASTING = {"eventually": {"within": "20s", "stable_for": "1s"}}
 """A wrong end that was right for a moment is found, too."""
 
@@ -40,7 +40,12 @@ def text(scenario: Scenario, case: Case, shrunk: Shrunk, title: str, disturbing:
     own = yaml.load(scenario.document.source)
     key = str(case.path[1])
     found = own["cases"][key]
-    steps = [*map(_step, disturbing), *_kept(found["steps"], shrunk), _step({"settle": _PATIENCE}), *_checks(shrunk)]
+    steps = [
+        *map(_step, disturbing),
+        *_kept(found["steps"], case, shrunk),
+        _step({"settle": _SETTLING}),
+        *_checks(shrunk),
+    ]
     written = CommentedMap({"description": title})
     for each in ("vars", "matrix", "clock", "lock", "isolation"):
         if each in found:
@@ -57,11 +62,14 @@ def text(scenario: Scenario, case: Case, shrunk: Shrunk, title: str, disturbing:
     return first + out.getvalue()
 
 
-def _kept(steps: Any, shrunk: Shrunk) -> Iterator[Any]:
+def _kept(steps: Any, case: Case, shrunk: Shrunk) -> Iterator[Any]:
     for index, waits in waits_before(shrunk.kept):
         if waits:
-            yield _step({"settle": "30s"})
-        yield copy.deepcopy(steps[index])
+            yield _step({"settle": PATIENCE})
+        step = copy.deepcopy(steps[index])
+        if is_hasty(case.steps[index]):
+            step["eventually"] = PATIENCE
+        yield step
 
 
 def _row(matrix: Any, case: Case) -> Any:

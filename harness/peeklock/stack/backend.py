@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from peeklock.scenario.services import Service
 from peeklock.scenario.topology import Stack as StackSpec
@@ -302,6 +302,15 @@ class Identities(Protocol):
         """Who asked for a token in vain since the environment was reset."""
 
 
+class Hold(NamedTuple):
+    """What `Environment.hold` has begun."""
+
+    fault: str
+    """The `fault_id` by which the ledger tells that an operation has arrived."""
+    end: Callable[[], None]
+    """Ends it: what was held is never done, or (`then` was "done") only now."""
+
+
 class Environment(Protocol):
     """What one scenario file runs on: a database, an account, a namespace and its services, leased by one run."""
 
@@ -365,10 +374,9 @@ class Environment(Protocol):
         nth: int = 1,
         by: str | None = None,
         then: str = "dropped",
-    ) -> Callable[[], None]:
+    ) -> Hold:
         """Let the next such operation (`send`, `answer`, `complete` …), or the `nth`, arrive at an entity and be neither done nor
-        answered; the ledger tells that it has arrived. `by`: of those of one service. Returns the function that ends it: what was
-        held is never done, or (`then` is "done") only now."""
+        answered; the ledger tells that it has arrived. `by`: of those of one service. `then`: "dropped" or "done"."""
 
     def check(self) -> None:
         """Raise `StackError` when something that the environment stands on has ended. Costs less than a millisecond."""

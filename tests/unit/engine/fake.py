@@ -17,7 +17,7 @@ from peeklock.engine.events import CaseFinished, Event
 from peeklock.scenario.loader import load
 from peeklock.scenario.model import Scenario
 from peeklock.servicebus.ledger import AboutEntity, AboutMessage, AboutSession, Entry, EventKind, Subject, Told
-from peeklock.stack.backend import DatabaseUse, Endpoints, Exit, FaultEvent, LogLine, Variables
+from peeklock.stack.backend import DatabaseUse, Endpoints, Exit, FaultEvent, Hold, LogLine, Variables
 from peeklock.stack.faults import Fault
 from peeklock.standins import StandIn
 from peeklock.supervision.client import SupervisorClient
@@ -216,9 +216,10 @@ class FakeEnvironment:
         nth: int = 1,
         by: str | None = None,
         then: str = "dropped",
-    ) -> Callable[[], None]:
+    ) -> Hold:
         self.held.append((entity, operation, message_id))
-        return lambda: self.held.append(("released", operation, None))
+        fault = f"fault-{sum(name != 'released' for name, *_ in self.held)}"
+        return Hold(fault, lambda: self.held.append(("released", operation, None)))
 
     @property
     def commands(self) -> Commands:

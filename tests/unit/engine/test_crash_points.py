@@ -16,7 +16,7 @@ from peeklock.stack.backend import LogLine
 from peeklock.stack.errors import StackError
 from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
 
-STRIKE = {"fault": "hold", "phase": "strike", "operation": "complete", "message_id": "m"}
+STRIKE = {"fault": "hold", "fault_id": "fault-1", "phase": "strike", "operation": "complete", "message_id": "m"}
 
 
 class World(FakeEnvironment):
@@ -79,6 +79,19 @@ def test_a_pause_point_that_is_never_reached_is_told() -> None:
     world.set(CrashAt("jobs", "complete"), pauses=True)
     world.points.end()
     assert world.points.unmet() == ["the pause point was never reached: worker at complete on jobs"]
+
+
+def test_two_points_at_one_operation_are_met_one_after_the_other() -> None:
+    """Each by the operation that is held for it."""
+    world = World()
+    first, second = (world.set(CrashAt("jobs", "complete")) for _ in range(2))
+    world.happen("fault", **STRIKE)
+    assert first.wait(5)
+    assert not second.is_set()
+    world.happen("fault", **{**STRIKE, "fault_id": "fault-2"})
+    assert second.wait(5)
+    assert world.services.done == ["kill worker", "start worker"] * 2
+    world.points.end()
 
 
 def test_the_nth_moment_of_one_service_is_meant() -> None:

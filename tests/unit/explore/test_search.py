@@ -12,7 +12,7 @@ from peeklock.engine.events import CaseFinished, Durations
 from peeklock.engine.snapshot import Fact
 from peeklock.explore.disturbances import Disturbance
 from peeklock.explore.judge import Judge
-from peeklock.explore.search import CaseDoesNotPass, Event, Finding, Recorded, Search, Wanted
+from peeklock.explore.search import CaseDoesNotPass, Deeper, Event, Finding, Recorded, Search, Wanted
 from peeklock.explore.trial import Ended, Trial
 from peeklock.scenario.model import Scenario
 from tests.unit.engine.fake import FakeEnvironment, scenario_of
@@ -53,7 +53,7 @@ class FakeTrials:
         self.runs += 1
         facts = self._end(by, self.runs)
         found = [] if judge is None else judge.differences(facts)
-        return Trial("different" if found else "same", 0, Ended(facts, self._entries, [], found, True, True))
+        return Trial("different" if found else "same", 0, Ended(facts, self._entries, [], found, True, 1))
 
 
 def explored(
@@ -78,9 +78,9 @@ def test_the_same_seed_gives_the_same_list(tmp_path: Path) -> None:
 
 
 def test_findings_that_end_alike_are_one(tmp_path: Path) -> None:
-    search, _ = explored(tmp_path, lambda by, _run: [ROW, ROW] if by and by.kind.startswith("dies") else [ROW])
+    search, _ = explored(tmp_path, lambda by, _run: [ROW, ROW] if by and by.kinds[0].startswith("dies") else [ROW])
     (found,) = search.explored().findings
-    assert (found.flaky, found.disturbance.kind) == (False, search.explored().tried[0].disturbance.kind)
+    assert (found.flaky, found.disturbance.kinds) == (False, search.explored().tried[0].disturbance.kinds)
     assert sum(each.trial.verdict == "different" for each in search.explored().tried) == 6
 
 
@@ -112,3 +112,15 @@ def test_a_case_that_fails_is_not_explored(tmp_path: Path) -> None:
     trials.outcome = "error"
     with pytest.raises(CaseDoesNotPass, match="it is broken"):
         next(Search(trials, Wanted()).events())
+
+
+def test_at_depth_two_pairs_are_tried_of_what_was_borne_alone(tmp_path: Path) -> None:
+    def end(by: Disturbance | None, _run: int) -> list[Fact]:
+        return [] if by and {"comes_twice", "settlement_lost"} <= {*by.kinds} else [ROW]
+
+    assert explored(tmp_path, end)[0].explored().findings == ()
+    search, events = explored(tmp_path, end, depth=2)
+    (found,) = search.explored().findings
+    assert len(found.disturbance.steps) == 2
+    alone = sum(len(each.disturbance.steps) == 1 for each in search.explored().tried)
+    assert Deeper(alone * (alone + 1) // 2) in events

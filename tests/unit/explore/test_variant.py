@@ -40,3 +40,10 @@ def test_messages_are_waited_for_where_the_case_has_looked(tmp_path: Path) -> No
     names = [step.verb.name for step in made.case.steps]
     assert names == ["crash", "set", "send", "settle", "messages", "send"]
     assert made.scenario.header.always == []
+
+
+def test_a_look_that_is_needed_is_given_the_time_that_the_case_has_waited_before(tmp_path: Path) -> None:
+    scenario = scenario_of(tmp_path, CASES.replace("        eventually: 5s\n", ""))
+    made = variant(scenario, scenario.cases[0], [0, 1, 3, 4])
+    (look,) = [step for step in made.case.steps if step.verb.name == "messages"]
+    assert look.eventually is not None

@@ -20,7 +20,7 @@ from peeklock.errors import PeeklockError
 from peeklock.scenario.services import process_names, replica_names
 from peeklock.scenario.topology import ServiceBus
 from peeklock.servicebus.ledger import Entry
-from peeklock.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Services
+from peeklock.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Hold, Services
 from peeklock.stack.clock.movable import Member, MovableClock, RealClock
 from peeklock.stack.environment.dependencies import OwnDependencies
 from peeklock.stack.environment.doors import BLOBS, TELEMETRY
@@ -467,7 +467,7 @@ class LocalEnvironment:
         nth: int = 1,
         by: str | None = None,
         then: str = "dropped",
-    ) -> Callable[[], None]:
+    ) -> Hold:
         return self._stack.servers.servicebus().hold(
             self.record.namespace, entity, operation, message_id, nth, by, then
         )

@@ -8,13 +8,14 @@ import json
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from peeklock.connection_strings import servicebus_connection_string
 from peeklock.scenario.topology import ServiceBus
 from peeklock.servicebus.ledger import Entry, from_json
+from peeklock.stack.backend import Hold
 from peeklock.stack.errors import StackError
 from peeklock.stack.servers.server import Server
 from peeklock.supervision.client import SupervisorClient
@@ -176,7 +177,7 @@ class ServiceBusServer(Server):
 
     def hold(
         self, name: str, entity: str, operation: str, message_id: str | None, nth: int, by: str | None, then: str
-    ) -> Callable[[], None]:
+    ) -> Hold:
         """`backend.Environment.hold` in a namespace. Raises `StackError`."""
         whom = None if by is None else principals(by)
         asked = {"entity": entity, "operation": operation, "message_id": message_id, "nth": nth, "by": whom}
@@ -191,7 +192,7 @@ class ServiceBusServer(Server):
             with contextlib.suppress(ControlError):  # a reset may have been faster
                 self._ask("DELETE", f"{path}/{fault}")
 
-        return end
+        return Hold(fault, end)
 
     def hold_handshakes(self) -> None:
         """Have no client on its way in until `advance`: those that are come to an end first, new ones wait."""
