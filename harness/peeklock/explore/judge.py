@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from peeklock.engine.snapshot import Fact
 from peeklock.explore.noise import HIDDEN, Canonical, Noise, Record
 
+LOCK_LOST = "a lock ended while its holder was at work"
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -16,7 +18,7 @@ class Difference:
 
     place: str
     what: str
-    """`lost`, `doubled`, `new`, `changed` or `mixed up` (ids stand together that did not)."""
+    """`lost`, `doubled`, `new`, `changed`, `mixed up` (ids stand together that did not), `LOCK_LOST`, or a sentence."""
     record: Record = ()
     """Of a fact that is missing or too many."""
     instead: Record = ()
@@ -49,6 +51,16 @@ class Difference:
         return f"{self.place}: {self.what}, {many}" + (f": {shown[:200]}" if shown else "")
 
 
+@dataclass(frozen=True)
+class Asked:
+    """How many facts with such fields there should be at a place."""
+
+    place: str
+    fields: Record
+    expected: int
+    at_least: bool = False
+
+
 class Judge:
     """Compares ends with the undisturbed ones."""
 
@@ -72,19 +84,26 @@ class Judge:
         wrong = self._steady(linked - self._linked[0])
         return [Difference(place, "mixed up") for place in sorted({each.place for each in wrong})]
 
-    def telling(self, difference: Difference) -> Record:
-        """Return the fields by which undisturbed ends have as many such facts as there should be: as few as suffice."""
-        there = [each for each in self._plain[0].elements() if each.place == difference.place]
-        fields = [(path, value) for path, value in difference.record if HIDDEN not in value and "<id" not in value]
-        fields.sort(
-            key=lambda field: (field[0] not in difference.fields, "[]" in field[0], field[1] in ("null", "{}", "[]"))
-        )
-        chosen: list[tuple[str, str]] = []
-        for field in fields:
-            if chosen and sum(set(chosen) <= set(each.record) for each in there) == difference.expected:
-                break
-            chosen.append(field)
-        return tuple(chosen)
+    def asked(self, difference: Difference) -> Asked | None:
+        """Return how to ask for what is right where something was different; None where that cannot be asked for."""
+        place, kind = difference.place, difference.place.partition(" ")[0]
+        there = [each for each in self._plain[0].elements() if each.place == place]
+        if difference.what == LOCK_LOST:
+            return Asked(place, (("history", '{"$contains": "lock_expired"}'),), 0)
+        if not difference.record or (kind == "container" and difference.what == "changed"):
+            return None
+        if kind == "container":
+            return Asked(place, (), len(there))
+        fields = [each for each in difference.record if _can_be_asked(kind, *each)]
+        fields.sort(key=lambda each: (each[0] not in difference.fields, each[1] in ("null", "{}", "[]")))
+        # of a queue, the outcome tells a message from duplicates of it that were dropped
+        chosen = [each for each in fields if kind == "queue" and each[0] == "outcome"]
+        for each in [None, *fields]:
+            chosen += [each] if each is not None and each not in chosen else []
+            if chosen and sum(set(chosen) <= set(good.record) for good in there) == difference.expected:
+                more = any(good.at_least_once for good in there) and difference.expected > 0
+                return Asked(place, tuple(chosen), difference.expected, at_least=more)
+        return None
 
     def _steady(self, counted: Counter[Canonical]) -> Counter[Canonical]:
         return Counter({each: count for each, count in counted.items() if each.place not in self.unsteady})
@@ -109,3 +128,10 @@ class Judge:
 
 def _alike(one: Canonical, other: Canonical) -> int:
     return len(set(one.record) & set(other.record))
+
+
+def _can_be_asked(kind: str, path: str, value: str) -> bool:
+    """Tell whether a verb can choose by a field: it is no noise, and where verbs reach."""
+    if HIDDEN in value or "<id" in value or "[]" in path:
+        return False
+    return not ((kind == "table" and "." in path) or path.startswith("application_properties"))

@@ -83,6 +83,8 @@ def _finding(event: Finding) -> Iterator[str]:
     yield f"{_PADDING}shrunk to {many}, {kept}; again: {event.repeated} of {REPEATED} times"
     if event.file is not None:
         yield f"{_PADDING}written: {shorten(event.file)}  (fails until it is mended)"
+    elif not event.shrunk.asked:
+        yield f"{_PADDING}not written: no verb can ask for what is right there"
     if accepted := accepting(differences):
         yield f"{_PADDING}if it may be so: {accepted}"
 

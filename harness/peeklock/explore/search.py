@@ -249,11 +249,9 @@ class Search:
         if repeated < REPEATED:
             return Finding(disturbance, trial, repeated)
         shrunk = shrink(self.trials, disturbance, trial, self._judge, self._ignored)
-        file = (
-            write(self.trials.scenario, self.trials.case, shrunk, disturbance.text, disturbance.steps)
-            if self.wanted.write
-            else None
-        )
+        file = None
+        if self.wanted.write and (shrunk.asked or any(each.place == "rule" for each in trial.differences)):
+            file = write(self.trials.scenario, self.trials.case, shrunk, disturbance.text, disturbance.steps)
         return Finding(disturbance, trial, repeated, shrunk, file)
 
 

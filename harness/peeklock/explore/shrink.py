@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from peeklock.explore.crew import Crew
 from peeklock.explore.disturbances import Disturbance
-from peeklock.explore.judge import Difference, Judge
-from peeklock.explore.noise import Record
+from peeklock.explore.judge import Asked, Judge
 from peeklock.explore.trial import Trial
 from peeklock.explore.variant import acts, feeds
 
@@ -24,8 +23,8 @@ class Shrunk:
     """Positions of its steps."""
     of: int
     """How many it has."""
-    checks: tuple[tuple[Difference, Record], ...]
-    """What is wrong, and the fields that tell it from what is right."""
+    asked: tuple[Asked, ...]
+    """What is right where something was different."""
 
 
 def shrink(trials: Crew, disturbance: Disturbance, trial: Trial, judge: Judge, ignored: Sequence[str]) -> Shrunk:
@@ -44,4 +43,5 @@ def shrink(trials: Crew, disturbance: Disturbance, trial: Trial, judge: Judge, i
         found = trials.disturbed(disturbance, own, fewer)
         if found.verdict == "different" and found.signature == trial.signature:
             kept, differences, judge = fewer, found.differences, own
-    return Shrunk(tuple(kept), len(steps), tuple((each, judge.telling(each)) for each in differences))
+    asked = [right for each in differences if (right := judge.asked(each)) is not None]
+    return Shrunk(tuple(kept), len(steps), tuple(dict.fromkeys(asked)))

@@ -15,7 +15,7 @@ from peeklock.engine.failure import Failure
 from peeklock.engine.session import Session
 from peeklock.engine.snapshot import Fact, snapshot
 from peeklock.explore.disturbances import Disturbance, Late
-from peeklock.explore.judge import Difference, Judge
+from peeklock.explore.judge import LOCK_LOST, Difference, Judge
 from peeklock.explore.recovery import LONG, LONGEST, SHORT, Recovery
 from peeklock.explore.variant import Raw, acts, variant
 from peeklock.scenario.model import Case, Scenario
@@ -124,11 +124,11 @@ class Watcher:
     def _differences(self, context: CaseContext, facts: Sequence[Fact]) -> list[Difference]:
         if self.judge is None or (found := self.judge.differences(facts)):
             return [] if self.judge is None else found
-        broken = [f"{name}: {text}" for name in self.rules for text in RULES[name](context)]
         if self.slow:
-            expired = [entry for entry in context.ledger.entries if entry.event is EventKind.LOCK_EXPIRED]
-            broken += [f"a lock of {entry.entity} ended while its receiver was at work" for entry in expired[:1]]
-        return [Difference("rule", text) for text in broken]
+            expired = {entry.entity for entry in context.ledger.entries if entry.event is EventKind.LOCK_EXPIRED}
+            if expired:
+                return [Difference(f"queue {name}", LOCK_LOST) for name in sorted(expired)]
+        return [Difference("rule", f"{name}: {text}") for name in self.rules for text in RULES[name](context)]
 
 
 @dataclass
@@ -166,7 +166,7 @@ def rejudged(trial: Trial, judge: Judge) -> Trial:
     """Return a trial that was different by another judge's verdict on the same end."""
     if trial.verdict != "different" or trial.ended is None:
         return trial
-    rules = [each for each in trial.ended.differences if each.place == "rule"]
+    rules = [each for each in trial.ended.differences if each.place == "rule" or each.what == LOCK_LOST]
     found = judge.differences(trial.ended.facts) or rules
     return replace(trial, verdict="different" if found else "same", ended=replace(trial.ended, differences=found))
 

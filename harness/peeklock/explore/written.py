@@ -13,8 +13,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from peeklock.explore.judge import Difference
-from peeklock.explore.noise import Record
+from peeklock.explore.judge import Asked
 from peeklock.explore.shrink import Shrunk
 from peeklock.explore.variant import PATIENCE, is_hasty, waits_before
 from peeklock.scenario.model import Case, Scenario
@@ -44,7 +43,7 @@ def text(scenario: Scenario, case: Case, shrunk: Shrunk, title: str, disturbing:
         *map(_step, disturbing),
         *_kept(found["steps"], case, shrunk),
         _step({"settle": _SETTLING}),
-        *_checks(shrunk),
+        *[_step(check(each)) for each in shrunk.asked],
     ]
     written = CommentedMap({"description": title})
     for each in ("vars", "matrix", "clock", "lock", "isolation"):
@@ -77,37 +76,24 @@ def _row(matrix: Any, case: Case) -> Any:
     return [dict(case.row)] if isinstance(matrix, list) else {name: [value] for name, value in case.row.items()}
 
 
-def _checks(shrunk: Shrunk) -> Iterator[Any]:
-    """Yield steps that ask for what was otherwise."""
-    seen: list[Mapping[str, Any]] = []
-    for difference, telling in shrunk.checks:
-        step = check(difference, telling)
-        if step is not None and step not in seen:
-            seen.append(step)
-            yield _step(step)
-
-
-def check(difference: Difference, telling: Record) -> dict[str, Any] | None:
-    """Return the step that says how many facts like this there should be; None where no verb can."""
-    kind, _, name = difference.place.partition(" ")
+def check(asked: Asked) -> dict[str, Any]:
+    """Return the step that says how many facts like this there should be."""
+    kind, _, name = asked.place.partition(" ")
     yaml = YAML(typ="safe")
-    # of a queue, the outcome tells a message from duplicates of it that were dropped
-    outcome = [field for field in difference.record if field[0] == "outcome" and kind == "queue"]
-    fields = [(path, yaml.load(value)) for path, value in dict([*telling, *outcome]).items() if "[]" not in path]
+    fields = [(path, yaml.load(value)) for path, value in asked.fields]
+    expected = {"$gte": asked.expected} if asked.at_least else asked.expected
     match kind:
         case "table":
-            where = " AND ".join(_condition(path, value) for path, value in fields if "." not in path) or "true"
+            where = " AND ".join(_condition(path, value) for path, value in fields)
             query = f"SELECT count(*) AS rows FROM {name} WHERE {where}"  # noqa: S608  of the user's own test database
-            return {"db": {"query": query}, **_LASTING, "expect": {"first": {"rows": difference.expected}}}
+            return {"db": {"query": query}, **_LASTING, "expect": {"first": {"rows": expected}}}
         case "queue":
             told = {"messages": {"queue": name, "where": _nested(fields)}}
         case "stand-in":
             told = {"requests": {"to": name, "where": _nested(fields)}}
-        case "container":
-            told = {"blob": {"list": name}}
         case _:
-            return None
-    return {**told, **_LASTING, "expect": {"count": difference.expected}}
+            told = {"blob": {"list": name}}
+    return {**told, **_LASTING, "expect": {"count": expected}}
 
 
 def _condition(column: str, value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from peeklock.engine.snapshot import Fact
-from peeklock.explore.judge import Judge
+from peeklock.explore.judge import LOCK_LOST, Asked, Difference, Judge
 
 NUMBERS = itertools.count(10)
 
@@ -100,4 +100,34 @@ def test_as_few_fields_tell_a_fact_as_suffice(what: str) -> None:
     }[what]
     (found,) = judge.differences(disturbed)
     assert found.what == what
-    assert judge.telling(found) == (("amount", "99" if what == "new" else "18"),)
+    amount, expected = ("99", 0) if what == "new" else ("18", 1)
+    assert judge.asked(found) == Asked("table invoices", (("amount", amount),), expected)
+
+
+def test_of_a_container_all_blobs_are_asked_for_and_of_one_that_has_changed_none() -> None:
+    blobs = [Fact("container images", {"name": f"{name}.jpg", "content": name}) for name in "abc"]
+    judge = Judge([blobs, blobs])
+    (lost,) = judge.differences(blobs[1:])
+    assert judge.asked(lost) == Asked("container images", (), 3)
+    (changed,) = judge.differences([*blobs[1:], Fact("container images", {"name": "a.jpg", "content": "x"})])
+    assert judge.asked(changed) is None
+
+
+def test_of_a_queue_dropped_duplicates_are_no_messages_and_repeated_ones_may_be_more() -> None:
+    """The outcome is always asked for."""
+    told = {"body": {"id": 1}, "outcome": "completed"}
+    for again in (False, True):
+        judge = Judge([[Fact("queue jobs", told, again)]] * 2)
+        (lost,) = judge.differences([])
+        assert judge.asked(lost) == Asked("queue jobs", (("outcome", '"completed"'),), 1, at_least=again)
+
+
+def test_what_noise_alone_tells_cannot_be_asked_for() -> None:
+    judge = Judge([[Fact("table ids", {"id": str(uuid.uuid4())})] for _ in range(2)])
+    (lost,) = judge.differences([])
+    assert judge.asked(lost) is None
+
+
+def test_a_lock_that_was_lost_is_asked_for_by_the_history_of_messages() -> None:
+    asked = Judge([[]]).asked(Difference("queue jobs", LOCK_LOST))
+    assert asked == Asked("queue jobs", (("history", '{"$contains": "lock_expired"}'),), 0)
