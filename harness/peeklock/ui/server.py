@@ -19,6 +19,7 @@ from peeklock.ui.access import Access
 from peeklock.ui.acts import Acts
 from peeklock.ui.feed import Feed
 from peeklock.ui.namespace import Namespace
+from peeklock.ui.warm_stack import WarmStack
 
 _MOST_AT_ONCE = 100
 _MOST_TIMES = 1_000
@@ -58,10 +59,11 @@ class Refused(PeeklockError):
 class LivePage(HttpService):
     """Answers for one namespace. `port` has to be set once it listens."""
 
-    def __init__(self, namespace: Namespace, bundle: Bundle, access: Access) -> None:
+    def __init__(self, namespace: Namespace, bundle: Bundle, access: Access, stack: WarmStack | None = None) -> None:
+        """`stack`: of the project that the namespace belongs to, if it belongs to one."""
         super().__init__(HttpLimits(body=4 << 20), lambda *_, **__: None)
         self.port = 0
-        self._namespace, self._access = namespace, access
+        self._namespace, self._access, self._stack = namespace, access, stack
         script, style = bundle.live
         self._files = {
             "/live.js": (script.read_bytes(), "text/javascript; charset=utf-8"),
@@ -117,13 +119,17 @@ class LivePage(HttpService):
             case ["api", "entities"]:
                 return lambda: {
                     **self._namespace.entities(), "address": self._namespace.address, "version": __version__,
-                    "acts": self._acts.texts(),
+                    "acts": self._acts.texts(), "stack": self._stack is not None,
                 }  # fmt: skip
             case ["api", "messages"]:
                 first, most = _whole(query, "from", 0), min(_whole(query, "most", 50), _MOST_AT_ONCE)
                 return lambda: self._namespace.peek(_said(query, "entity"), first, most)
             case ["api", "history"]:
                 return lambda: self._namespace.history(_said(query, "message_id"))
+            case ["api", "stack"] if self._stack is not None:
+                return self._stack.status
+            case ["api", "log"] if (stack := self._stack) is not None:
+                return lambda: stack.log(_said(query, "name"))
         raise Refused(404, "There is no such thing.")
 
     def _acted(self, request: HttpRequest) -> Callable[[], Any]:
@@ -140,6 +146,8 @@ class LivePage(HttpService):
                 return lambda: self._resubmit(_said(document, "entity"), document.get("sequences"))
             case ["api", "purge"]:
                 return lambda: self._purge(_said(document, "entity"))
+            case ["api", "restart"] if self._stack is not None:
+                return lambda: self._restart(_said(document, "name"))
             case ["api", "forget"]:
                 return self._acts.forget
         raise Refused(404, "There is no such thing.")
@@ -178,6 +186,12 @@ class LivePage(HttpService):
         count = self._namespace.purge(path)
         self._acts.noted(f"purged {count} messages of {path}")
         return {"purged": count}
+
+    def _restart(self, name: str) -> dict[str, Any]:
+        assert self._stack is not None
+        done = self._stack.restart(name)
+        self._acts.noted(f"started {name} anew")
+        return done
 
 
 def _said(given: Mapping[str, Any], name: str) -> str:

@@ -173,12 +173,11 @@ def _status(root: Path, took: float | None) -> Status:
         if state is None:
             return down
         records = _records(supervisor)
-        names = {f"env{record['slot']}": record["name"] for record in records.values()}
-        processes = []
-        for child in supervisor.call("children")["children"]:
-            environment, _, rest = child["name"].partition(":")
-            name = f"{names.get(environment, environment)}/{rest}" if rest else child["name"]
-            processes.append(Running(name, child["pid"], child["started"], child["code"], child["paused"]))
+        environments = {f"env{record['slot']}": record["name"] for record in records.values()}
+        processes = [
+            Running(_shown(child["name"], environments), child["pid"], child["started"], child["code"], child["paused"])
+            for child in supervisor.call("children")["children"]
+        ]
         held = [key for key in supervisor.call("leases")["keys"] if key in records]
         return replace(
             down,
@@ -214,6 +213,32 @@ def reset(root: Path) -> int:
         return stack.end_environments()
     finally:
         stack.close()
+
+
+def restart(root: Path, name: str) -> None:
+    """End a service of the warm stack in order, and start it once more as it was. `name`: as `Running` has it. Raises `StackError`."""
+    stack = find_warm(root)
+    if stack is None:
+        raise StackError("no stack is up", where=str(root), fix="`peeklock up` first")
+    with stack:
+        environments = {f"env{record.slot}": record.name for record in stack.records()}
+        known = [each["name"] for each in stack.children.all("env")]
+        found = {shown: child for child in known if "/" in (shown := _shown(child, environments))}
+        if name not in found:
+            raise StackError(
+                f"there is no service {name!r} on the warm stack",
+                where=str(root),
+                expected=f"one of {', '.join(found)}" if found else "one that a run has left",
+                fix="see `peeklock status`",
+            )
+        stack.children.stop(found[name])
+        stack.children.start_again(found[name])
+
+
+def _shown(child: str, environments: Mapping[str, str]) -> str:
+    """Return a child's name as people see it: `orders/worker.0` for `env3:worker.0`."""
+    environment, _, rest = child.partition(":")
+    return f"{environments.get(environment, environment)}/{rest}" if rest else child
 
 
 def _records(supervisor: SupervisorClient) -> dict[str, Mapping[str, Any]]:

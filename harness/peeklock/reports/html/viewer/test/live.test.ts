@@ -17,3 +17,9 @@ test("a place is found again by its address, whatever its name has in it", () =>
   assert.equal(pathOf(placeOf("#/dead/jobs")), "jobs/$deadletterqueue");
   assert.equal(placeOf("#/dead/%E0%A4%A").entity, "");
 });
+
+test("the stack has an address of its own, each of its logs too", () => {
+  const logs = { entity: "orders/api", view: "stack" as const, from: 0, sequence: 0 };
+  assert.deepEqual(placeOf(hashOf(logs)), logs);
+  assert.deepEqual(placeOf(hashOf({ ...logs, entity: "" })), { ...logs, entity: "" });
+});

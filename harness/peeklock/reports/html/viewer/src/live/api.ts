@@ -24,6 +24,31 @@ export interface Entities {
   version: string;
   /** What was done by hand, a line each. */
   acts: string[];
+  /** Whether it belongs to a project, whose warm stack is shown too. */
+  stack: boolean;
+}
+
+export interface Process {
+  /** `postgres`, or `orders/worker.0`. */
+  name: string;
+  pid: number;
+  /** Seconds since 1970. */
+  since: number;
+  ended: number | null;
+  paused: boolean;
+  /** Whether it is a service that can be started anew. */
+  restarts: boolean;
+}
+
+export interface Stack {
+  up: boolean;
+  root: string;
+  backend: string;
+  /** Environments that a run uses. */
+  in_use: number;
+  ports: Record<string, number>;
+  processes: Process[];
+  logs: string[];
 }
 
 export interface Message {
@@ -85,4 +110,7 @@ export const history = (id: string) => ask(`/api/history?${query({ message_id: i
 export const send = (body: { entity: string; message: Record<string, unknown>; scheduled_in?: string; times: number }) => act("/api/send", body) as Promise<{ sent: number }>;
 export const resubmit = (entity: string, sequences: number[] | null) => act("/api/resubmit", { entity, sequences }) as Promise<{ sent: number; left: number; to: string }>;
 export const purge = (entity: string) => act("/api/purge", { entity }) as Promise<{ purged: number }>;
+export const stack = () => ask("/api/stack") as Promise<Stack>;
+export const log = (name: string) => ask(`/api/log?${query({ name })}`) as Promise<{ name: string; lines: string[]; size: number }>;
+export const restart = (name: string) => act("/api/restart", { name }) as Promise<{ restarted: string }>;
 export const forget = () => act("/api/forget", {});

@@ -12,10 +12,12 @@ import { Messages } from "./messages.tsx";
 import { Names, Overview } from "./names.tsx";
 import { hashOf, placeOf, type Place } from "./place.ts";
 import { Send } from "./send.tsx";
+import { StackView } from "./stack.tsx";
 
 function App() {
   const live = useFeed();
-  const { found, error } = useLooked(entities, "", live.version);
+  const [acted, setActed] = useState(0);
+  const { found, error } = useLooked(entities, "", live.version + acted);
   const [place, setPlace] = useState(() => placeOf(location.hash));
   const [sending, setSending] = useState(false);
   const [said, setSaid] = useState("");
@@ -28,7 +30,7 @@ function App() {
     location.hash = hashOf(next);
   }
   useKeys({
-    Escape: () => go(place.sequence ? { ...place, sequence: 0, from: place.from } : { entity: "", view: "messages", from: 0, sequence: 0 }),
+    Escape: () => go(place.sequence ? { ...place, sequence: 0, from: place.from } : place.view === "stack" && place.entity ? { ...place, entity: "" } : { entity: "", view: "messages", from: 0, sequence: 0 }),
     "/": (event) => {
       event.preventDefault();
       document.querySelector<HTMLInputElement>(".live-middle input[type=search], .live-names input")?.focus();
@@ -45,6 +47,7 @@ function App() {
         <span class={`live-state ${live.problem ? "bad" : "good"}`} role="status">
           {live.problem ? `✕ ${live.problem}` : "● live"}
         </span>
+        {found?.stack ? <a href="#/stack">Stack</a> : null}
         {found?.acts.length ? <Acts found={found} said={setSaid} /> : null}
       </header>
       {said || error ? (
@@ -53,10 +56,12 @@ function App() {
           {error ? null : <button type="button" class="link" onClick={() => setSaid("")}>Dismiss</button>}
         </p>
       ) : null}
-      <main class={`live ${place.entity ? "inside" : ""} ${place.sequence ? "chosen" : ""}`}>
+      <main class={`live ${place.entity || place.view === "stack" ? "inside" : ""} ${place.sequence ? "chosen" : ""}`}>
         <Names found={found} place={place} />
         <section class="live-middle" aria-label="Contents">
-          {place.entity ? (
+          {place.view === "stack" ? (
+            <StackView shown={place.entity} said={(text) => (setSaid(text), setActed(acted + 1))} />
+          ) : place.entity ? (
             <>
               <div class="live-head">
                 <a class="back" href="#/" aria-label="All queues and topics">‹</a>

@@ -1,8 +1,9 @@
 // What is shown is written behind the `#`: `#/dead/jobs?from=51&seq=60`.
 
 export interface Place {
+  /** Of the view `stack` the log that is shown; empty for its processes. */
   entity: string;
-  view: "messages" | "dead" | "happening";
+  view: "messages" | "dead" | "happening" | "stack";
   /** The sequence number with which the list begins. */
   from: number;
   /** The message that is shown; 0 for none. */
@@ -12,7 +13,8 @@ export interface Place {
 export const DEAD = "/$deadletterqueue";
 
 export function placeOf(hash: string): Place {
-  const found = /^#\/(messages|dead|happening)\/([^?]+)(?:\?(.*))?$/.exec(hash);
+  if (hash === "#/stack") return { entity: "", view: "stack", from: 0, sequence: 0 };
+  const found = /^#\/(messages|dead|happening|stack)\/([^?]+)(?:\?(.*))?$/.exec(hash);
   if (!found) return { entity: "", view: "messages", from: 0, sequence: 0 };
   const query = new URLSearchParams(found[3] ?? "");
   let entity = "";
@@ -25,7 +27,7 @@ export function placeOf(hash: string): Place {
 }
 
 export function hashOf({ entity, view, from, sequence }: Place): string {
-  if (!entity) return "#/";
+  if (!entity) return view === "stack" ? "#/stack" : "#/";
   const query = new URLSearchParams();
   if (from) query.set("from", String(from));
   if (sequence) query.set("seq", String(sequence));

@@ -1,0 +1,127 @@
+// The warm stack: what is up, what it logs, services to start anew. It is looked at anew each second while it is shown.
+
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { log, restart, stack, type Process, type Stack } from "./api.ts";
+import { Ask } from "./ask.tsx";
+import { hashOf } from "./place.ts";
+
+const EVERY = 1000;
+
+export function StackView({ shown, said }: { shown: string; said: (text: string) => void }) {
+  const { found, error } = useEachSecond(stack, "");
+  const [asked, setAsked] = useState("");
+  function again() {
+    const name = asked;
+    setAsked("");
+    restart(name).then(() => said(`${name} was started anew`), (trouble: Error) => said(trouble.message));
+  }
+  return (
+    <>
+      <div class="live-head">
+        <a class="back" href={shown ? "#/stack" : "#/"} aria-label={shown ? "The warm stack" : "All queues and topics"}>‹</a>
+        <h1>
+          {shown ? <a href="#/stack">Warm stack</a> : "Warm stack"}
+          {shown ? ` › ${shown}` : ""}
+        </h1>
+        {found?.up ? <span class="file">{found.backend} · {found.in_use ? `${found.in_use} environments in use` : "no run uses it"}</span> : null}
+      </div>
+      {error ? <p class="live-said bad" role="status">{error}</p> : null}
+      {shown ? <Log key={shown} name={shown} /> : found ? <Processes found={found} ask={setAsked} /> : null}
+      {asked ? (
+        <Ask title={`Start ${asked} anew?`} close={() => setAsked("")}>
+          <p>It is told to end, has its grace period, and is started as it was. A run that uses it sees that.</p>
+          <div class="live-buttons">
+            <button type="button" class="primary" onClick={again}>Restart</button>
+            <button type="button" onClick={() => setAsked("")}>Cancel</button>
+          </div>
+        </Ask>
+      ) : null}
+    </>
+  );
+}
+
+function Processes({ found, ask }: { found: Stack; ask: (name: string) => void }) {
+  if (!found.up) return <p class="nothing">No warm stack is up in {found.root}: `peeklock up` brings it up.</p>;
+  return (
+    <div class="live-stack">
+      <table class="live-table">
+        <thead>
+          <tr>
+            <th scope="col">process</th>
+            <th scope="col">state</th>
+            <th scope="col">pid</th>
+            <th scope="col">since</th>
+            <th scope="col">acts</th>
+          </tr>
+        </thead>
+        <tbody>
+          {found.processes.map((each) => (
+            <tr>
+              <th scope="row">{each.name}</th>
+              <td class={each.ended === null ? "" : "actual"}>{stateOf(each)}</td>
+              <td>{each.pid}</td>
+              <td>{new Date(each.since * 1000).toLocaleTimeString()}</td>
+              <td>{each.restarts ? <button type="button" onClick={() => ask(each.name)} aria-label={`Restart ${each.name}`}>Restart…</button> : null}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <h2 class="live-title">Logs</h2>
+      <ul class="live-logs">
+        {found.logs.map((name) => (
+          <li>
+            <a href={hashOf({ entity: name, view: "stack", from: 0, sequence: 0 })}>{name}</a>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function stateOf({ ended, paused }: Process): string {
+  if (ended !== null) return ended < 0 ? `ended by signal ${-ended}` : `ended with ${ended}`;
+  return paused ? "paused" : "runs";
+}
+
+/** The last lines, which follow its end unless one has scrolled up. */
+function Log({ name }: { name: string }) {
+  const { found, error } = useEachSecond(() => log(name), name);
+  const [text, setText] = useState("");
+  const box = useRef<HTMLPreElement>(null);
+  const follows = useRef(true);
+  const lines = found?.lines.filter((line) => line.toLowerCase().includes(text.toLowerCase())) ?? [];
+  useLayoutEffect(() => {
+    if (follows.current && box.current) box.current.scrollTop = box.current.scrollHeight;
+  });
+  return (
+    <>
+      <div class="live-tools">
+        <input type="search" placeholder="Filter  ( / )" aria-label="Filter the log" value={text} onInput={(event) => setText(event.currentTarget.value)} />
+        <span class="file">{found ? `${lines.length} lines` : ""}</span>
+      </div>
+      {error ? <p class="live-said bad" role="status">{error}</p> : null}
+      <pre class="code live-log" ref={box} tabIndex={0} role="region" aria-label={`Log of ${name}`} onScroll={({ currentTarget: { scrollTop, clientHeight, scrollHeight } }) => (follows.current = scrollTop + clientHeight > scrollHeight - 30)}>
+        {lines.length ? lines.join("\n") : "(nothing)"}
+      </pre>
+    </>
+  );
+}
+
+function useEachSecond<T>(look: () => Promise<T>, key: string): { found: T | null; error: string } {
+  const [state, setState] = useState<{ found: T | null; error: string }>({ found: null, error: "" });
+  useEffect(() => {
+    let timer = 0, over = false;
+    const next = (now: { found: T | null; error: string }) => {
+      if (over) return;
+      setState(now);
+      timer = window.setTimeout(ask, EVERY);
+    };
+    const ask = () => void look().then((found) => next({ found, error: "" }), (trouble: Error) => next({ found: null, error: trouble.message }));
+    ask();
+    return () => {
+      over = true;
+      window.clearTimeout(timer);
+    };
+  }, [key]);
+  return state;
+}
