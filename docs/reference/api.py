@@ -13,7 +13,7 @@ from peeklock import pytest_plugin
 
 PAGE = Path(__file__).with_name("api.md")
 PACKAGES = ("peeklock", "peeklock.servicebus", "peeklock.standins.http")
-FIXTURES = ("servicebus", "servicebus_factory", "stack")
+FIXTURES = ("peeklock_servicebus", "peeklock_servicebus_factory", "peeklock_stack")
 EXAMPLE = """\
 from peeklock.servicebus import Client, Emulator, OutgoingMessage, Queue, Topology
 
@@ -40,7 +40,14 @@ def page() -> str:
 
 
 def _fixtures() -> Iterator[str]:
-    yield from ("", "## pytest fixtures", "", "They are there wherever Peeklock is installed.", "")
+    yield from (
+        "",
+        "## pytest fixtures",
+        "",
+        'They are there wherever Peeklock is installed. `pytest_plugins = ["peeklock.pytest_plugin.short_names"]` in the',
+        "topmost `conftest.py` adds them without their prefix.",
+        "",
+    )
     for name in FIXTURES:
         yield f"- `{name}`: {_first(getattr(pytest_plugin, name).__doc__)}"
 

@@ -145,14 +145,14 @@ def test_the_fixtures_serve_any_suite(project: Path) -> None:
     (project / "test_mine.py").write_text(
         "import pytest\n"
         "from azure.servicebus import ServiceBusClient, ServiceBusMessage\n"
-        "@pytest.mark.queues('jobs', results={'max_delivery_count': 3})\n"
-        "def test_sends(servicebus):\n"
-        "    with ServiceBusClient.from_connection_string(servicebus.connection_string()) as client:\n"
+        "@pytest.mark.peeklock_queues('jobs', results={'max_delivery_count': 3})\n"
+        "def test_sends(peeklock_servicebus):\n"
+        "    with ServiceBusClient.from_connection_string(peeklock_servicebus.connection_string()) as client:\n"
         "        with client.get_queue_sender('jobs') as sender:\n"
         "            sender.send_messages(ServiceBusMessage('hello', message_id='1'))\n"
-        "    assert [entry.event for entry in servicebus.ledger.entries()] == ['enqueued']\n"
-        "def test_stack(stack):\n"
-        "    assert stack.backend == 'embedded'\n"
+        "    assert [entry.event for entry in peeklock_servicebus.ledger.entries()] == ['enqueued']\n"
+        "def test_stack(peeklock_stack):\n"
+        "    assert peeklock_stack.backend == 'embedded'\n"
     )
     command = [sys.executable, "-m", "pytest", "test_mine.py", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(

@@ -9,7 +9,7 @@ import typer
 
 from peeklock.cli.exits import INVALID, exits
 from peeklock.engine.plan import load_all
-from peeklock.scenario.project import MARKS, PROJECT_FILE, is_root
+from peeklock.scenario.project import PROJECT_FILE
 from peeklock.survey import CHANGE, Draft, scenario_text, survey
 from peeklock.verbs import VOCABULARY
 
@@ -26,14 +26,14 @@ def init(
         list[Path] | None,
         typer.Option(
             "--from",
-            help="a compose file, Config.json, Bicep file, ARM template or OpenAPI document; several of them; "
+            help="a compose file, Config.json, Bicep or Terraform file, ARM template or OpenAPI document; several of them; "
             "default: whatever is found here",
         ),
     ] = None,
 ) -> None:
     """Look round this folder and write a first scenario: your services, their variables, queues and databases.
 
-    Reads compose files, Config.json, Bicep, ARM, OpenAPI, Dockerfiles, migrations and the code of Python and Node; starts
+    Reads compose files, Config.json, Bicep, ARM, Terraform, OpenAPI, Dockerfiles, migrations and the code of Python and Node; starts
     nothing. What it cannot carry over, and what only you know, is told.
     """
     if path.exists():
@@ -46,11 +46,9 @@ def init(
     text = scenario_text(draft, path.resolve())
     path.write_text(text, encoding="utf-8")
     typer.echo(f"{path} is written{_of(draft)}.")
-    if not is_root(root):
+    if not (root / PROJECT_FILE).exists():
         (root / PROJECT_FILE).write_text(_PROJECT, encoding="utf-8")
-        typer.echo(
-            f"{PROJECT_FILE} is written, for there is no {' or '.join(MARKS[1:])} here: it marks the project's root."
-        )
+        typer.echo(f"{PROJECT_FILE} is written: it marks the project's root, and may have defaults for all scenarios.")
     _tell(draft, text, path)
     with exits():
         load_all([path], VOCABULARY)

@@ -1,4 +1,4 @@
-"""Reads what Bicep files and ARM templates deploy: Service Bus entities, blob containers, Postgres."""
+"""Takes what templates of Azure deploy, and reads those of ARM: Service Bus entities, blob containers, Postgres."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ _KNOWN = {setting.official[0].lower() + setting.official[1:]: setting for settin
 _SWITCHES = {setting.switch[0].lower() + setting.switch[1:]: setting for setting in SETTINGS.values() if setting.switch}
 _SAME_HERE = {"enableBatchedOperations", "maxSizeInMegabytes", "maxMessageSizeInKilobytes", "enableExpress", "status"}
 """What has no counterpart, and changes nothing that a scenario sees."""
+
+
+_FOR_EVER = "P10675199DT2H48M5.4775807S"
+"""What exported templates say where nothing was chosen."""
 
 
 class TemplateInvalid(PeeklockError):
@@ -127,7 +131,7 @@ def _settings(resource: Resource, draft: Draft) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in resource.properties.items():
         setting = _KNOWN.get(key)
-        if key in _SWITCHES or key in _SAME_HERE:
+        if key in _SWITCHES or key in _SAME_HERE or value == _FOR_EVER:
             continue
         said = None if setting is None else _value(setting.unit, value)
         if setting is None or said is None:

@@ -21,6 +21,7 @@ from .bicep import read_bicep
 from .code import SKIPPED, App, apps, interpreter, variables
 from .compose import NAMES, read_compose
 from .draft import Draft, DraftService
+from .terraform import read_terraform
 from .variables import TOLD, by_name
 
 _DEPTH = 4
@@ -73,6 +74,7 @@ def _look_round(root: Path) -> Iterator[Path]:
         yield from sorted(templates, key=lambda path: path.name != "main.bicep")
         if not templates:
             yield from [path for path in files if path.suffix == ".json" and _has(path, "deploymentTemplate.json#")][:1]
+            yield from [path for path in files if path.suffix == ".tf"]
     yield from [path for path in files if re.fullmatch(r"(openapi|swagger)\.(ya?ml|json)", path.name)][:1]
 
 
@@ -92,6 +94,8 @@ def _reader(path: Path) -> Callable[[Path, Draft], None]:
         raise SourceUnknown(f"{path} is not there", fix="name a file of this repository")
     if path.suffix == ".bicep":
         return read_bicep
+    if path.suffix == ".tf":
+        return read_terraform
     if path.name in NAMES:
         return read_compose
     if path.suffix == ".json" and _has(path, '"UserConfig"'):
@@ -106,7 +110,7 @@ def _reader(path: Path) -> Callable[[Path, Draft], None]:
             return read_compose
     raise SourceUnknown(
         f"{path.name}: it is not known what this is",
-        expected="a compose file, a Config.json of the official emulator, a Bicep file, an ARM template, or an OpenAPI document",
+        expected="a compose file, a Config.json of the official emulator, a Bicep or Terraform file, an ARM template, or an OpenAPI document",
         fix="name another file, or write what it says into the scenario by hand",
     )
 

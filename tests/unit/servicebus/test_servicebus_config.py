@@ -232,3 +232,9 @@ def test_every_setting_is_one_of_an_entity():
         for setting in settings_of(kind):
             assert getattr(kind(), setting.name) == setting.default
             assert setting.official in SEQUENCES[f"{kind.__name__}Description"]
+
+
+def test_a_duration_without_end_is_as_long_as_can_be():
+    """Exports of Azure say P10675199DT2H48M5.4775807S where nobody chose one."""
+    text = CONFIG.replace('"PT1H"', '"P10675199DT2H48M5.4775807S"')
+    assert parse_config(text).queues["queue.1"].default_time_to_live == 922_337_203_685

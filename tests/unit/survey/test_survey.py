@@ -180,6 +180,58 @@ def test_an_arm_template_is_read_with_its_parameters(tmp_path: Path) -> None:
     assert draft.passed_over == ["azuredeploy.json: a queue whose name is only known when it is deployed"]
 
 
+TERRAFORM = """\
+variable "queues" {
+  type    = list(string)
+  default = ["jobs", "results"]
+}
+locals { prefix = "prod" }
+# resource "azurerm_servicebus_queue" "old" { name = "old" }
+resource "azurerm_servicebus_queue" "all" {
+  for_each                             = toset(var.queues)
+  name                                 = "${local.prefix}-${each.value}"
+  namespace_id                         = azurerm_servicebus_namespace.main.id
+  max_delivery_count                   = 4
+  lock_duration                        = "PT30S"
+  dead_lettering_on_message_expiration = true
+  default_message_ttl                  = var.ttl
+}
+resource "azurerm_servicebus_topic" "news" {
+  name         = "news"
+  namespace_id = azurerm_servicebus_namespace.main.id
+}
+resource "azurerm_servicebus_subscription" "eu" {
+  name               = "eu"
+  topic_id           = azurerm_servicebus_topic.news.id
+  max_delivery_count = 1
+}
+resource "azurerm_servicebus_subscription_rule" "only" {
+  name            = "only"
+  subscription_id = azurerm_servicebus_subscription.eu.id
+  filter_type     = "CorrelationFilter"
+  correlation_filter {
+    label = "eu"
+  }
+}
+resource "azurerm_storage_container" "files" {
+  name = "files"
+}
+"""
+
+
+def test_terraform_is_read_with_its_variables_and_references(tmp_path: Path) -> None:
+    draft = drafted(tmp_path, infra__main_DOT_tf=TERRAFORM)
+    same = {"max_delivery_count": 4, "lock_duration": "30s", "dead_lettering_on_expiration": True}
+    assert draft.queues == {"prod-jobs": same, "prod-results": same}
+    rules = {"only": {"correlation": {"subject": "eu"}}}
+    assert draft.topics == {"news": {"subscriptions": {"eu": {"max_delivery_count": 1, "rules": rules}}}}
+    assert draft.containers == ["files"]
+    assert [text.partition(": ")[2] for text in draft.passed_over] == [
+        "prod-jobs: defaultMessageTimeToLive: var.ttl",
+        "prod-results: defaultMessageTimeToLive: var.ttl",
+    ]
+
+
 OPENAPI = """\
 openapi: 3.0.3
 paths:

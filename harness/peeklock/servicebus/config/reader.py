@@ -8,7 +8,7 @@ from typing import Any
 
 from peeklock.durations import parse_iso
 from peeklock.servicebus.entity_settings import EntitySettings, Setting, settings_of
-from peeklock.servicebus.settings import TopologyError
+from peeklock.servicebus.settings import MAX_SECONDS, TopologyError
 
 _DAYS_BEHIND_T = re.compile(r"PT(\d+)([YWD])(.*)")
 _CHILDREN = {"topic": ("Subscriptions",), "subscription": ("Rules",)}
@@ -118,4 +118,6 @@ class ConfigReader:
                 meant = f"P{int(number) * 7}D" if unit == "W" else f"P{number}{unit}"
                 fix = f'write "{meant}{"T" + rest if rest else ""}": years, months and days stand before the T'
             raise self.error(f"{where}.{key}", "an ISO 8601 duration above zero", repr(text), fix)
-        return seconds
+        return min(
+            seconds, MAX_SECONDS
+        )  # P10675199DT2H48M5.4775807S, which exports say for "for ever", is a little more
