@@ -118,6 +118,5 @@ class ConfigReader:
                 meant = f"P{int(number) * 7}D" if unit == "W" else f"P{number}{unit}"
                 fix = f'write "{meant}{"T" + rest if rest else ""}": years, months and days stand before the T'
             raise self.error(f"{where}.{key}", "an ISO 8601 duration above zero", repr(text), fix)
-        return min(
-            seconds, MAX_SECONDS
-        )  # P10675199DT2H48M5.4775807S, which exports say for "for ever", is a little more
+        # What exports say for "for ever", P10675199DT2H48M5.4775807S, is a little more than there can be.
+        return MAX_SECONDS if int(min(seconds, 2 * MAX_SECONDS)) == MAX_SECONDS else seconds
