@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from peeklock.errors import PeeklockError
 from peeklock.servicebus import Client, Emulator, OutgoingMessage, Queue, Subscription, Topic, Topology
 from tests.acceptance.browser import browser, chromium, page_watched, serious_faults
 from tests.acceptance.conftest import PEEKLOCK, Run, environment
@@ -115,6 +116,29 @@ def test_counts_change_as_messages_come_and_go(served: Opened, client: Client, o
         client.complete(client.receive("orders")[0])
         expect(row.locator("td").first).to_have_text("1")
         shows(page, "completed", inside=".live-events")
+
+
+def test_a_fault_is_begun_counted_and_cleared(served: Opened, client: Client, opened: Browser) -> None:
+    """A client meets it; what it strikes is counted without a reload; what is refused is told."""
+    with page_of(opened, served, "#/faults") as page:
+        shows(page, "No fault has been begun")
+        page.get_by_label("Fault").select_option("server_busy")
+        page.get_by_label("Of").select_option("orders")
+        page.get_by_label("Times; empty: until cleared").fill("2")
+        page.get_by_role("button", name="Begin").click()
+        row = page.get_by_role("row").filter(has_text="server busy")
+        expect(row).to_contain_text("orders02")
+        with pytest.raises(PeeklockError, match="busy"):
+            client.send("orders", [OutgoingMessage(b"x")])
+        expect(row).to_contain_text("orders11")
+        assert serious_faults(page) == []
+        page.get_by_role("button", name=re.compile("^Clear fault-")).click()
+        shows(page, "No fault has been begun")
+        client.send("orders", [OutgoingMessage(b"x")])
+        page.get_by_label("Fault").select_option("expire_lock")
+        client.receive("orders")
+        page.get_by_role("button", name="Strike").click()
+        expect(page.locator(".live-said")).to_contain_text("expire_lock has struck 1 time")
 
 
 def test_a_message_is_seen_in_full(served: Opened, client: Client, opened: Browser) -> None:

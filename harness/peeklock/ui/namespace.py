@@ -17,6 +17,7 @@ from peeklock.connection_strings import parts_of
 from peeklock.errors import PeeklockError
 from peeklock.redaction import redact
 from peeklock.servicebus.auth import make_token
+from peeklock.servicebus.gateway.faults import KINDS
 from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX
 from peeklock.ui import shown
 
@@ -130,6 +131,27 @@ class Namespace:
         """Delete every message of a queue or a dead-letter queue; return how many."""
         return int(self._ask("POST", f"/queues/{http_path(path)}/purge")["purged"])
 
+    # -- faults
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Return the faults that were begun and not cleared, those that are over too."""
+        found: list[dict[str, Any]] = self._ask("GET", "/faults")["faults"]
+        return found
+
+    def begin_fault(self, kind: str, entity: str, times: int | None) -> int:
+        """Begin a fault of an entity, or with an empty one of the whole namespace; return how often it has struck already.
+
+        `times`: of one that waits for its moments; None: until it is cleared.
+        """
+        settings: dict[str, Any] = {"fault": kind, **({"entity": entity} if entity else {})}
+        if KINDS[kind].counted:
+            settings["times"] = times
+        return int(self._ask("POST", "/faults", settings)["struck"])
+
+    def end_fault(self, fault: str) -> None:
+        """Clear a fault; what it held goes on."""
+        self._ask("DELETE", f"/faults/{http_path(fault)}")
+
     # -- HTTP
 
     def _connect(self, patience: float | None = _PATIENCE) -> http.client.HTTPConnection:
@@ -145,18 +167,24 @@ class Namespace:
         connection.sock.settimeout(patience)
         return connection
 
-    def _ask(self, method: str, path: str) -> Any:
+    def _ask(self, method: str, path: str, document: Any = None) -> Any:
         connection = self._connect()
         try:
-            return json.loads(self._requested(connection, method, path).read())
+            answer = self._requested(connection, method, path, document)
+            return None if answer.status == 204 else json.loads(answer.read())
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise Gone(f"the emulator at {self.address} has gone", actual=str(error)) from error
         finally:
             connection.close()
 
-    def _requested(self, connection: http.client.HTTPConnection, method: str, path: str) -> http.client.HTTPResponse:
-        connection.request(method, f"/$peeklock{path}", headers=self._headers)
+    def _requested(
+        self, connection: http.client.HTTPConnection, method: str, path: str, document: Any = None
+    ) -> http.client.HTTPResponse:
+        body = None if document is None else json.dumps(document)
+        connection.request(method, f"/$peeklock{path}", body, self._headers)
         response = connection.getresponse()
+        if response.status == 204:
+            return response
         if response.status != 200:
             told = _detail(response.read(64 << 10))
             if response.status in (401, 403):

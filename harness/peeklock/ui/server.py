@@ -14,6 +14,7 @@ from peeklock.errors import PeeklockError
 from peeklock.redaction import redact
 from peeklock.reports.html.bundle import Bundle
 from peeklock.servicebus import RecordingInvalid
+from peeklock.servicebus.gateway.faults import KINDS
 from peeklock.servicebus.http import HttpLimits, HttpReply, HttpRequest, HttpService
 from peeklock.ui.access import Access
 from peeklock.ui.acts import Acts
@@ -23,6 +24,10 @@ from peeklock.ui.warm_stack import WarmStack
 
 _MOST_AT_ONCE = 100
 _MOST_TIMES = 1_000
+_KINDS = [
+    {"kind": kind, "summary": each.summary, "at_once": each.at_once, "counted": each.counted}
+    for kind, each in KINDS.items()
+]
 _PAGE = b"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -126,6 +131,8 @@ class LivePage(HttpService):
                 return lambda: self._namespace.peek(_said(query, "entity"), first, most)
             case ["api", "history"]:
                 return lambda: self._namespace.history(_said(query, "message_id"))
+            case ["api", "faults"]:
+                return lambda: {"kinds": _KINDS, "faults": self._namespace.faults()}
             case ["api", "stack"] if self._stack is not None:
                 return self._stack.status
             case ["api", "log"] if (stack := self._stack) is not None:
@@ -146,6 +153,10 @@ class LivePage(HttpService):
                 return lambda: self._resubmit(_said(document, "entity"), document.get("sequences"))
             case ["api", "purge"]:
                 return lambda: self._purge(_said(document, "entity"))
+            case ["api", "fault", "begin"]:
+                return lambda: self._begin_fault(document)
+            case ["api", "fault", "end"]:
+                return lambda: self._end_fault(_said(document, "id"))
             case ["api", "restart"] if self._stack is not None:
                 return lambda: self._restart(_said(document, "name"))
             case ["api", "forget"]:
@@ -186,6 +197,23 @@ class LivePage(HttpService):
         count = self._namespace.purge(path)
         self._acts.noted(f"purged {count} messages of {path}")
         return {"purged": count}
+
+    def _begin_fault(self, document: dict[str, Any]) -> dict[str, Any]:
+        kind, entity, times = _said(document, "fault"), document.get("entity", ""), document.get("times")
+        if kind not in KINDS:
+            raise Refused(400, f"fault: {kind!r} is none", f"use one of {', '.join(KINDS)}")
+        if not isinstance(entity, str):
+            raise Refused(400, "entity: expected a text")
+        if times is not None and (type(times) is not int or not 1 <= times <= _MOST_TIMES):
+            raise Refused(400, f"times: expected a number from 1 to {_MOST_TIMES}, or nothing")
+        struck = self._namespace.begin_fault(kind, entity, times)
+        self._acts.noted(f"began the fault {kind} of {entity or 'the whole namespace'}")
+        return {"struck": struck}
+
+    def _end_fault(self, fault: str) -> dict[str, Any]:
+        self._namespace.end_fault(fault)
+        self._acts.noted(f"cleared {fault}")
+        return {"cleared": fault}
 
     def _restart(self, name: str) -> dict[str, Any]:
         assert self._stack is not None

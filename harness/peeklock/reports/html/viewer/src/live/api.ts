@@ -28,6 +28,25 @@ export interface Entities {
   stack: boolean;
 }
 
+export interface FaultKind {
+  kind: string;
+  summary: string;
+  /** It strikes in the moment in which it is begun, and is over. */
+  at_once: boolean;
+  /** It waits for its moments, and is over after so many. */
+  counted: boolean;
+}
+
+export interface Fault {
+  id: string;
+  fault: string;
+  entity: string | null;
+  struck: number;
+  /** Strikes to come; null: until it is cleared. */
+  left: number | null;
+  active: boolean;
+}
+
 export interface Process {
   /** `postgres`, or `orders/worker.0`. */
   name: string;
@@ -110,6 +129,9 @@ export const history = (id: string) => ask(`/api/history?${query({ message_id: i
 export const send = (body: { entity: string; message: Record<string, unknown>; scheduled_in?: string; times: number }) => act("/api/send", body) as Promise<{ sent: number }>;
 export const resubmit = (entity: string, sequences: number[] | null) => act("/api/resubmit", { entity, sequences }) as Promise<{ sent: number; left: number; to: string }>;
 export const purge = (entity: string) => act("/api/purge", { entity }) as Promise<{ purged: number }>;
+export const faults = () => ask("/api/faults") as Promise<{ kinds: FaultKind[]; faults: Fault[] }>;
+export const beginFault = (body: { fault: string; entity: string; times: number | null }) => act("/api/fault/begin", body) as Promise<{ struck: number }>;
+export const endFault = (id: string) => act("/api/fault/end", { id });
 export const stack = () => ask("/api/stack") as Promise<Stack>;
 export const log = (name: string) => ask(`/api/log?${query({ name })}`) as Promise<{ name: string; lines: string[]; size: number }>;
 export const restart = (name: string) => act("/api/restart", { name }) as Promise<{ restarted: string }>;

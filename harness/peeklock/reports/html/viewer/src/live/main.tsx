@@ -6,6 +6,7 @@ import { useKeys } from "../keys.ts";
 import { entities, forget, type Entities } from "./api.ts";
 import { Ask } from "./ask.tsx";
 import { Detail } from "./detail.tsx";
+import { Faults } from "./faults.tsx";
 import { useFeed, useLooked } from "./feed.ts";
 import { Happening } from "./happening.tsx";
 import { Messages } from "./messages.tsx";
@@ -26,6 +27,11 @@ function App() {
     window.addEventListener("hashchange", follow);
     return () => window.removeEventListener("hashchange", follow);
   }, []);
+  /** What was done, which no entry of the ledger may tell of. */
+  function told(text: string) {
+    setSaid(text);
+    setActed(acted + 1);
+  }
   function go(next: Place) {
     location.hash = hashOf(next);
   }
@@ -47,6 +53,7 @@ function App() {
         <span class={`live-state ${live.problem ? "bad" : "good"}`} role="status">
           {live.problem ? `✕ ${live.problem}` : "● live"}
         </span>
+        <a href="#/faults">Faults</a>
         {found?.stack ? <a href="#/stack">Stack</a> : null}
         {found?.acts.length ? <Acts found={found} said={setSaid} /> : null}
       </header>
@@ -56,11 +63,13 @@ function App() {
           {error ? null : <button type="button" class="link" onClick={() => setSaid("")}>Dismiss</button>}
         </p>
       ) : null}
-      <main class={`live ${place.entity || place.view === "stack" ? "inside" : ""} ${place.sequence ? "chosen" : ""}`}>
+      <main class={`live ${place.entity || place.view === "stack" || place.view === "faults" ? "inside" : ""} ${place.sequence ? "chosen" : ""}`}>
         <Names found={found} place={place} />
         <section class="live-middle" aria-label="Contents">
-          {place.view === "stack" ? (
-            <StackView shown={place.entity} said={(text) => (setSaid(text), setActed(acted + 1))} />
+          {place.view === "faults" ? (
+            <Faults found={found} version={live.version + acted} said={told} />
+          ) : place.view === "stack" ? (
+            <StackView shown={place.entity} said={told} />
           ) : place.entity ? (
             <>
               <div class="live-head">

@@ -3,7 +3,7 @@
 export interface Place {
   /** Of the view `stack` the log that is shown; empty for its processes. */
   entity: string;
-  view: "messages" | "dead" | "happening" | "stack";
+  view: "messages" | "dead" | "happening" | "stack" | "faults";
   /** The sequence number with which the list begins. */
   from: number;
   /** The message that is shown; 0 for none. */
@@ -13,6 +13,7 @@ export interface Place {
 export const DEAD = "/$deadletterqueue";
 
 export function placeOf(hash: string): Place {
+  if (hash === "#/faults") return { entity: "", view: "faults", from: 0, sequence: 0 };
   if (hash === "#/stack") return { entity: "", view: "stack", from: 0, sequence: 0 };
   const found = /^#\/(messages|dead|happening|stack)\/([^?]+)(?:\?(.*))?$/.exec(hash);
   if (!found) return { entity: "", view: "messages", from: 0, sequence: 0 };
@@ -27,7 +28,7 @@ export function placeOf(hash: string): Place {
 }
 
 export function hashOf({ entity, view, from, sequence }: Place): string {
-  if (!entity) return view === "stack" ? "#/stack" : "#/";
+  if (!entity) return view === "stack" || view === "faults" ? `#/${view}` : "#/";
   const query = new URLSearchParams();
   if (from) query.set("from", String(from));
   if (sequence) query.set("seq", String(sequence));

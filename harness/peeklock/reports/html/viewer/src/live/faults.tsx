@@ -1,0 +1,74 @@
+// Faults of the namespace: begun, counted and cleared by hand.
+
+import { useState } from "preact/hooks";
+import { beginFault, endFault, faults, type Entities, type Fault } from "./api.ts";
+import { useLooked } from "./feed.ts";
+
+export function Faults({ found: entities, version, said }: { found: Entities | null; version: number; said: (text: string) => void }) {
+  const { found, error } = useLooked(faults, "", version);
+  const [kind, setKind] = useState("server_busy");
+  const [entity, setEntity] = useState("");
+  const [times, setTimes] = useState("1");
+  const chosen = found?.kinds.find((each) => each.kind === kind);
+  const names = entities ? [...entities.queues, ...entities.topics.flatMap((topic) => [topic, ...topic.subscriptions])].map((each) => each.name) : [];
+  function begin(event: Event) {
+    event.preventDefault();
+    const count = chosen?.counted && times ? Number(times) : null;
+    beginFault({ fault: kind, entity, times: count }).then(
+      ({ struck }) => said(chosen?.at_once ? `${kind} has struck ${struck} time${struck === 1 ? "" : "s"}` : `${kind} has begun`),
+      (trouble: Error) => said(trouble.message),
+    );
+  }
+  function end({ id, fault }: Fault) {
+    endFault(id).then(() => said(`${fault} was cleared`), (trouble: Error) => said(trouble.message));
+  }
+  return (
+    <>
+      <div class="live-head">
+        <a class="back" href="#/" aria-label="All queues and topics">‹</a>
+        <h1>Faults</h1>
+      </div>
+      {error ? <p class="live-said bad" role="status">{error}</p> : null}
+      <form class="live-tools" onSubmit={begin}>
+        <select aria-label="Fault" value={kind} onChange={(event) => setKind(event.currentTarget.value)}>
+          {found?.kinds.map((each) => <option value={each.kind}>{each.kind.replaceAll("_", " ")}</option>)}
+        </select>
+        <select aria-label="Of" value={entity} onChange={(event) => setEntity(event.currentTarget.value)}>
+          <option value="">the whole namespace</option>
+          {names.map((name) => <option value={name}>{name}</option>)}
+        </select>
+        {chosen?.counted ? <input type="number" min={1} max={1000} aria-label="Times; empty: until cleared" placeholder="until cleared" value={times} onInput={(event) => setTimes(event.currentTarget.value)} /> : null}
+        <button type="submit" class="primary">{chosen?.at_once ? "Strike" : "Begin"}</button>
+      </form>
+      <p class="note live-note">{chosen ? `${chosen.summary}.` : ""}</p>
+      {found?.faults.length ? (
+        <div class="live-scroll">
+          <table class="live-table">
+            <thead>
+              <tr>
+                <th scope="col">fault</th>
+                <th scope="col">of</th>
+                <th scope="col">struck</th>
+                <th scope="col">still to strike</th>
+                <th scope="col">acts</th>
+              </tr>
+            </thead>
+            <tbody>
+              {found.faults.map((each) => (
+                <tr>
+                  <th scope="row">{each.fault.replaceAll("_", " ")}</th>
+                  <td>{each.entity ?? "the whole namespace"}</td>
+                  <td>{each.struck}</td>
+                  <td>{each.active ? (each.left ?? "until cleared") : "over"}</td>
+                  <td><button type="button" onClick={() => end(each)} aria-label={`Clear ${each.id}`}>Clear</button></td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      ) : (
+        <p class="nothing">No fault has been begun. Begin, strikes and end stand in what happens.</p>
+      )}
+    </>
+  );
+}
