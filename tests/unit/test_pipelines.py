@@ -38,6 +38,22 @@ def test_an_example_calls_what_there_is(name: str, key: str) -> None:
     assert set(re.findall(r"(?<!\S)--?[a-z]\S*", run)) <= options
 
 
+@pytest.mark.parametrize(("file", "key"), [("action.yml", "run"), ("docs/ci/azure-steps.yml", "script")])
+def test_what_others_use_calls_what_there_is(file: str, key: str) -> None:
+    """The action and the template: their options exist, and no input is pasted into a script, where it could be code."""
+    document = YAML(typ="safe", pure=True).load((ROOT / file).read_text(encoding="utf-8"))
+    commands = [step[key] for step in document.get("runs", document)["steps"] if key in step]
+    (run,) = [command for command in commands if command.startswith("peeklock run")]
+    command = typer.main.get_command(app_for(["run"])).commands["run"]
+    assert set(re.findall(r"(?<!\S)--?[a-z]\S*", run)) <= {option for param in command.params for option in param.opts}
+    assert not any("${{" in command for command in commands)
+
+
+def test_the_hook_for_pre_commit_calls_what_there_is() -> None:
+    (hook,) = YAML(typ="safe", pure=True).load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert hook["entry"] == "peeklock check"
+
+
 @pytest.mark.parametrize("name", ["github-actions.yml", "azure-pipelines.yml"])
 def test_an_example_runs_both_backends_and_keeps_what_a_failure_left(name: str) -> None:
     text = (EXAMPLES / name).read_text(encoding="utf-8")

@@ -37,6 +37,7 @@ from peeklock.reports.junit import JUnitReport
 from peeklock.reports.live_area import LiveArea
 from peeklock.reports.ndjson import NdjsonReport
 from peeklock.reports.run_folder import new_run_folder
+from peeklock.reports.summary import SummaryReport
 from peeklock.stack.backend import Stack
 from peeklock.stack.choice import choose_backend
 from peeklock.stack.open import open_stack
@@ -68,6 +69,10 @@ def run(
     watch: Annotated[bool, typer.Option("--watch", help="run again whenever a file of the project changes")] = False,
     junit: Annotated[Path | None, typer.Option(help="write JUnit XML to this file")] = None,
     ctrf: Annotated[Path | None, typer.Option(help="write a Common Test Report Format file (JSON)")] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(envvar="GITHUB_STEP_SUMMARY", show_envvar=False, help="append a summary in Markdown to this file"),
+    ] = None,
     update_snapshots: Annotated[
         bool, typer.Option("--update-snapshots", help="write what is as what should be")
     ] = False,
@@ -112,7 +117,7 @@ def run(
                 if brought_up and not keep:
                     warm.end_with_this_process(root)
             html = HtmlReport(options.folder) if report else None
-            return _run(root, plan, options, pace, console, html, (junit, ctrf), as_json, verbose, keep)
+            return _run(root, plan, options, pace, console, html, (junit, ctrf, summary), as_json, verbose, keep)
 
     if watch:
         from peeklock.cli.watch import watch as watch_files  # 40 ms, for those who watch
@@ -131,7 +136,7 @@ def _run(
     pace: Pace,
     console: Console,
     html: HtmlReport | None,
-    exports: tuple[Path | None, Path | None],
+    exports: tuple[Path | None, Path | None, Path | None],
     as_json: bool,
     verbose: bool,
     keep: bool,
@@ -154,11 +159,13 @@ def _run(
         handlers.insert(2, html)
     if as_json:
         handlers.append(NdjsonReport())
-    junit, ctrf = exports
+    junit, ctrf, summary = exports
     if junit:
         handlers.append(JUnitReport(junit))
     if ctrf:
         handlers.append(CtrfReport(ctrf))
+    if summary:
+        handlers.append(SummaryReport(summary))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         handlers.append(GitHubReport(sys.stderr if as_json else sys.stdout))
     repeat = None if options.until_fail and options.repeat == _ENDLESS else options.repeat

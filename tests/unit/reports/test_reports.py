@@ -20,6 +20,7 @@ from peeklock.reports.ctrf import CtrfReport
 from peeklock.reports.failure_text import render_failure
 from peeklock.reports.junit import JUnitReport
 from peeklock.reports.ndjson import NdjsonReport
+from peeklock.reports.summary import SummaryReport
 from peeklock.scenario.matchers import Mismatch
 from peeklock.servicebus.ledger import AboutMessage, Entry, EventKind, Told
 from peeklock.stack.backend import LogLine
@@ -229,3 +230,21 @@ def test_ctrf(tmp_path: Path) -> None:
     assert tests["sas_expired"]["line"] == 61
     assert tests["sas_expired"]["labels"] == {"covers": ["IO-8"]}
     assert tests["good"]["duration"] == 600
+
+
+def test_a_summary_is_appended_as_markdown(tmp_path: Path) -> None:
+    """What did not hold in a table, each failure in full below it; nothing of it can end the fence or the table."""
+    file = tmp_path / "summary.md"
+    file.write_text("before\n", encoding="utf-8")
+    report = SummaryReport(file)
+    nasty = replace(FAILURE, headline="a | b <script>\n~~~", notes=("~~~~",))
+    for event in (PASSED, SKIPPED, FAILED, replace(FAILED, failure=nasty), ERROR):
+        report(event)
+    report(RunFinished(102.0, "run-1", 1, 2, 1, 1, ("a.yaml::good",), 2.5, Durations()))
+    text = file.read_text("utf-8")
+    assert text.startswith("before\n### Peeklock: 1 passed, 2 failed, 1 errors, 1 skipped in 2.5 s\n")
+    assert "Flaky: `a.yaml::good`" in text
+    assert '| `scenarios/intellioptics/pipeline.yaml::sas_expired` | body.reason: expected "download_failed"' in text
+    assert "a \\| b &lt;script&gt; ~~~ |" in text
+    assert "~~~~~text" in text
+    assert text.count("<details>") == text.count("</details>") == 3
