@@ -39,9 +39,10 @@ def test_a_bug_is_found_written_down_and_gone_once_it_is_mended(peeklock: Run, p
     assert (failed.returncode, "actual   2" in failed.stdout) == (1, True), failed.stdout
     mend(project)
     assert peeklock("run", written).returncode == 0
-    sound = peeklock("explore", CASE, timeout=200)
+    sound = peeklock("explore", CASE, "--junit", "junit.xml", timeout=200)
     assert sound.returncode == 0, sound.stdout + sound.stderr
-    assert "9 of 9 the same as undisturbed · 0 findings" in sound.stdout
+    assert "10 of 10 the same as undisturbed · 0 findings" in sound.stdout
+    assert 'tests="10" failures="0"' in (project / "junit.xml").read_text()
 
 
 def test_a_case_that_does_not_pass_is_not_explored(peeklock: Run, project: Path) -> None:
@@ -63,4 +64,4 @@ def test_what_is_not_there_is_told_before_anything_starts(peeklock: Run, target:
 def test_a_budget_ends_it_and_tells_what_was_not_tried(peeklock: Run) -> None:
     """Nothing judged is no pass."""
     ended = peeklock("explore", CASE, "--budget", "10ms")
-    assert (ended.returncode, "9 not tried" in ended.stdout) == (1, True), ended.stdout + ended.stderr
+    assert (ended.returncode, "10 not tried" in ended.stdout) == (1, True), ended.stdout + ended.stderr

@@ -19,6 +19,7 @@ from peeklock.explore.crew import Crew
 from peeklock.explore.report import ConsoleReport
 from peeklock.explore.search import CaseDoesNotPass, Explored, Search, Wanted
 from peeklock.explore.trial import Trials, Watcher, session_options, silent
+from peeklock.reports.explored import write_junit
 from peeklock.scenario.model import Case, Scenario
 from peeklock.stack.choice import choose_backend
 from peeklock.stack.open import open_stack
@@ -38,6 +39,7 @@ def explore(
     ] = None,
     depth: Annotated[int, typer.Option(min=1, max=2, help="2: then two at a time of what was borne alone")] = 1,
     exit_first: Annotated[bool, typer.Option("-x", help="end with the first finding")] = False,
+    junit: Annotated[Path | None, typer.Option(help="write JUnit XML to this file, a testcase a disturbance")] = None,
     write: Annotated[bool, typer.Option("--write/--no-write", help="write each finding as a scenario")] = True,
 ) -> None:
     """Disturb every moment of a case in turn: find what nobody thought of writing down."""
@@ -56,11 +58,11 @@ def explore(
                 session = ending.enter_context(closing(Session(lambda: stack, silent, options, lent=True)))
                 members.append(Trials(session, scenario, case, watcher))
             crew = ending.enter_context(closing(Crew(members)))
-            code = _explore(Search(crew, wanted), seed)
+            code = _explore(Search(crew, wanted), target, seed, junit)
     raise typer.Exit(code)
 
 
-def _explore(search: Search, seed: int) -> int:
+def _explore(search: Search, target: str, seed: int, junit: Path | None) -> int:
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     with console.status("running the case undisturbed") as status:
         report = ConsoleReport(console.print, status.update)
@@ -74,6 +76,8 @@ def _explore(search: Search, seed: int) -> int:
             return FAILED
     explored = search.explored()
     report.end(explored, seed)
+    if junit is not None:
+        write_junit(junit, target, explored)
     return PASSED if _is_good(explored) else FAILED
 
 

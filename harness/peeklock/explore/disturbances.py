@@ -66,17 +66,20 @@ class DiesBefore(Kind[MessageMoment]):
 
 
 class DiesAfter(Kind[MessageMoment]):
-    """The service is killed when the operation is done, and may not have heard of it."""
+    """The service is killed when the operation is done, and may not have heard of it.
+
+    Not with a message in hand: how far it has come by then is chance, and the moments after that are its sends and settlements.
+    """
 
     word, rank = "dies_after", 0
 
     def text(self, moment: MessageMoment) -> str:
-        if moment.operation == "deliver":
-            return f"{moment.service} dies with {moment.entity}#{moment.nth} in hand"
         return f"{moment.service} dies after its {_what(moment)}"
 
-    def step(self, moment: MessageMoment) -> dict[str, Any]:
-        return _crash(moment, {"send": "answer", "deliver": "delivered", **_EVENTS}[moment.operation])
+    def step(self, moment: MessageMoment) -> dict[str, Any] | None:
+        if moment.operation == "deliver":
+            return None
+        return _crash(moment, "answer" if moment.operation == "send" else _EVENTS[moment.operation])
 
 
 class ComesTwice(Kind[MessageMoment]):
@@ -167,24 +170,45 @@ class Late(Kind[RequestMoment]):
         return _http("late_answer", moment, delay=format_duration(self.seconds))
 
 
+@dataclass(frozen=True)
+class Pauses(Kind[MessageMoment]):
+    """The service stands still with its work done, until the lock is over, and goes on as if nothing had happened."""
+
+    seconds: float
+    word, rank = "pauses", 3
+
+    def text(self, moment: MessageMoment) -> str:
+        return f"{moment.service} stands still for {format_duration(self.seconds)} before its {_what(moment)}"
+
+    def step(self, moment: MessageMoment) -> dict[str, Any] | None:
+        if moment.operation == "deliver":
+            return None
+        return {"pause": {**_crash(moment, moment.operation)["crash"], "for": format_duration(self.seconds)}}
+
+
 MESSAGE_KINDS = (DiesBefore(), DiesAfter(), ComesTwice(), SettlementLost(), LockLost(), Throttled())
 REQUEST_KINDS = (Refused(), AnswerLost())
 
 
 def disturbances(moments: Iterable[Moment], late: float | None) -> Iterator[Disturbance]:
-    """Yield all that can be done to moments. `late`: how late answers are, in seconds; None: none is."""
-    kinds: tuple[Kind[RequestMoment], ...] = (*REQUEST_KINDS, *([] if late is None else [Late(late)]))
+    """Yield all that can be done to moments. `late`: how late answers are and how long services stand still, in seconds; None:
+    nothing of that."""
+    messages: list[Kind[MessageMoment]] = [*MESSAGE_KINDS]
+    requests: list[Kind[RequestMoment]] = [*REQUEST_KINDS]
+    if late is not None:
+        messages.append(Pauses(late))
+        requests.append(Late(late))
     for moment in moments:
         if isinstance(moment, MessageMoment):
-            yield from (found for kind in MESSAGE_KINDS if (found := kind.of(moment)) is not None)
+            yield from (found for kind in messages if (found := kind.of(moment)) is not None)
         else:
-            yield from (found for each in kinds if (found := each.of(moment)) is not None)
+            yield from (found for each in requests if (found := each.of(moment)) is not None)
 
 
 def _following(step: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the step for the next time. Of operations that are held each gets one; an event is seen by all that wait for it."""
     at = step["crash"]["at"] if "crash" in step else {}
-    if at.get("on") not in ("delivered", *_EVENTS.values()):
+    if at.get("on") not in _EVENTS.values():
         return step
     return {"crash": {**step["crash"], "at": {**at, "nth": at.get("nth", 1) + 1}}}
 

@@ -230,7 +230,11 @@ class Search:
         every = [moment for moment in every if self._is_wanted(moment)]
         chosen = self._ordered(list(disturbances(every, self._late)))
         untried = ["commits of transactions", "broken connections", "clocks that jump"]
-        untried += [] if self._late else [f"answers later than a lock (none is as short as {_LONGEST_LATE:g} s)"]
+        untried += (
+            []
+            if self._late
+            else [f"answers and services that are slower than a lock (none is as short as {_LONGEST_LATE:g} s)"]
+        )
         return Recorded(tuple(every), tuple(chosen), self._seconds, tuple(self._judge.unsteady), tuple(untried))
 
     @property
