@@ -32,6 +32,8 @@ def main() -> int:
             _stack(project, rows)
         with _told("cold start", rows):
             _cold(project, rows, where, yardstick)
+        with _told("restarts of services", rows):
+            _restarts(project, rows)
         with _warm_stack(project):
             with _told("warm stack", rows):
                 _warm(project, rows, where, yardstick)
@@ -136,6 +138,14 @@ def _resets(project: Path, rows: Rows) -> None:
     seconds = stack.resets(project, FIRST.partition("::")[0], 20)
     note = f"of 20: best {min(seconds) * 1000:.0f}, worst {max(seconds) * 1000:.0f} ms"
     rows.append(Row("reset between cases", median(seconds) * 1000, "ms", 100, note))
+
+
+def _restarts(project: Path, rows: Rows) -> None:
+    for service in ("api", "worker"):
+        executed, forked = stack.restarts(project, FIRST.partition("::")[0], service, rounds=7)
+        note = f"{median(forked):.2f} and {median(executed):.2f} s until ready"
+        what = f"start of the {service}: forked / a new interpreter"
+        rows.append(Row(what, median(forked) / median(executed), "x", 0.35, note))
 
 
 def _suite(project: Path, rows: Rows, where: dict[str, Timed]) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from peeklock.engine.environments import environment_spec
 from peeklock.engine.plan import Choice, Target, make_plan
+from peeklock.stack.environment.forking import SWITCH
 from peeklock.stack.open import open_stack
 from peeklock.stack.project.cache import cache_dir
 from peeklock.stack.servers.group import KINDS
@@ -42,15 +46,35 @@ def resets(root: Path, target: str, rounds: int) -> list[float]:
     try:
         environment = stack.environment(environment_spec(scenario, cache_dir()))
         try:
-            return [_reset(environment.reset) for _ in range(rounds)]
+            return [_timed(environment.reset) for _ in range(rounds)]
         finally:
             environment.close()
     finally:
         stack.close()
 
 
-def _reset(reset: object) -> float:
-    assert callable(reset)
+def restarts(root: Path, target: str, service: str, rounds: int) -> tuple[list[float], list[float]]:
+    """Return the seconds from a start to ready, of new interpreters and of forked ones; a round measures both."""
+    scenario, _ = make_plan([Target.parse(str(root / target))], Choice(), VOCABULARY)[0]
+    with open_stack(root, "embedded", warm="never", room=2) as stack, pytest.MonkeyPatch.context() as patch:
+        environment = stack.environment(environment_spec(scenario, cache_dir()))
+
+        def start() -> float:
+            environment.services.kill(service)
+            return _timed(lambda: environment.services.start(service))
+
+        for _ in range(3):  # the fork server begins with the second, and is ready when the service is
+            start()
+        executed, forked = [], []
+        for _ in range(rounds):
+            patch.setenv(SWITCH, "off")
+            executed.append(start())
+            patch.delenv(SWITCH)
+            forked.append(start())
+        return executed, forked
+
+
+def _timed(do: Callable[[], object]) -> float:
     began = time.monotonic()
-    reset()
+    do()
     return time.monotonic() - began
