@@ -206,7 +206,7 @@ class CaseRun:
         )
         if made := self.environment.made_at_start:
             context.note("services", f"restarted: {made}")
-        _, context.log_cursor = services.logs(1 << 62)
+        _, context.log_cursor = services.logs(1 << 62, late=True)  # no line of the case before is this one's
         _, context.exit_cursor = services.exits(1 << 62)
         return context
 

@@ -19,6 +19,7 @@ from peeklock.redaction import RedactedError
 from peeklock.scenario.matchers import show
 from peeklock.scenario.matchers.schema import schema_errors
 from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX
+from peeklock.stack.backend import LogLine
 
 STUCK_AFTER = 10.0
 """Seconds that messages in flight are given at the end of a case."""
@@ -70,8 +71,12 @@ def no_dead_letters(context: CaseContext) -> list[str]:
 
 def no_error_logs(context: CaseContext) -> list[str]:
     """No service logged an error."""
-    lines, _ = context.environment.services.logs(context.log_cursor)
-    return logged_errors(lines)[:5]
+    return logged_errors(_lines(context))[:5]
+
+
+def _lines(context: CaseContext) -> list[LogLine]:
+    """Return all that services have logged since the case began."""
+    return context.environment.services.logs(context.log_cursor, late=True)[0]
 
 
 def no_service_exit(context: CaseContext) -> list[str]:
@@ -117,7 +122,7 @@ def no_unexpected_consumers(context: CaseContext) -> list[str]:
 def correlation_unbroken(context: CaseContext) -> list[str]:
     """Every message that a service sends has a correlation id that came in by an earlier message or an HTTP request."""
     context.ledger.refresh()
-    lines, _ = context.environment.services.logs(context.log_cursor)
+    lines = _lines(context)
     known = {str(line.record["correlation_id"]) for line in lines if line.record and line.record.get("correlation_id")}
     known |= {str(message.facts.get("correlation_id")) for message in context.ledger.all() if not message.sender}
     return [

@@ -172,8 +172,11 @@ class Services(Protocol):
     def usage(self, service: str, *, anew: bool = False) -> list[Usage]:
         """CPU time and memory of each replica that runs; `anew`: the peak of its memory begins anew after this."""
 
-    def logs(self, after: int = 0) -> tuple[list[LogLine], int]:
-        """Lines of this environment since the cursor `after`, in the order read, and the new cursor; none past the end."""
+    def logs(self, after: int = 0, *, late: bool = False) -> tuple[list[LogLine], int]:
+        """Lines of this environment since the cursor `after`, in the order read, and the new cursor; none past the end.
+
+        `late`: those too that services have written by now and that have not been read; on a busy machine there are some.
+        """
 
     def exits(self, after: int = 0) -> tuple[list[Exit], int]:
         """Exits of this environment since the cursor `after`, and the new cursor."""

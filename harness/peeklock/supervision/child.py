@@ -10,7 +10,7 @@ from typing import Any
 
 from peeklock.redaction import Redactor
 from peeklock.supervision import process_tree
-from peeklock.supervision.spawn import SpawnError, Start
+from peeklock.supervision.spawn import SpawnError, Started
 
 LONGEST_LINE = 64 * 1024
 """Bytes of a line that are kept; the line says how many more there were."""
@@ -22,8 +22,8 @@ _MARGIN = 4 * 1024
 class Child:
     """A process in a session of its own, that dies with the supervisor."""
 
-    def __init__(self, request: dict[str, Any], start: Start) -> None:
-        """`start`: starts what the request asks for. Raises `SpawnError`."""
+    def __init__(self, request: dict[str, Any]) -> None:
+        """It has a log, and no process before `begin`. Raises `SpawnError`."""
         self.request = request
         self.name: str = request["name"]
         self.grace = float(request.get("grace", 10.0))
@@ -50,11 +50,12 @@ class Child:
                 self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             except OSError as error:
                 raise SpawnError(error.errno or 0, f"opening the log file {log}") from None
-        try:
-            self.pid, self.pipe, self.forked = start(request)
-        except SpawnError:
-            self._close_log()
-            raise
+        self.pid = self.pipe = -1
+        self.started, self._forked = 0.0, False
+
+    def begin(self, process: Started) -> None:
+        """Have the process that was started for it."""
+        self.pid, self.pipe, self._forked = process
         self.started = time.time()
 
     @property
@@ -127,7 +128,7 @@ class Child:
         return {
             "name": self.name,
             "pid": self.pid,
-            "forked": self.forked,
+            "forked": self._forked,
             "code": self.code,
             "started": self.started,
             "ended": self.ended,

@@ -26,7 +26,7 @@ from peeklock.supervision.spawn import SpawnError, Started, spawn
 MOST = 12
 """Fork servers at the same time; the one that has been idle for longest ends for another."""
 _PATIENCE = 10.0
-"""Seconds for an answer, which takes a hundredth: the supervisor does nothing else meanwhile."""
+"""Seconds for an answer, which takes a hundredth."""
 
 
 @dataclass(slots=True)
@@ -39,6 +39,15 @@ class _Program:
     """Packages that read a variable as they are imported which differs between starts."""
 
 
+class Fork:
+    """A start that a fork server was asked for."""
+
+    def __init__(self, program: _Program, server: _ForkServer, answer: int, output: int) -> None:
+        """`answer`: a descriptor that can be read when it is known what became of it."""
+        self.program, self.server, self.answer, self.output = program, server, answer, output
+        self.deadline = time.monotonic() + _PATIENCE
+
+
 class ForkServers:
     """By program. A start that cannot be forked, for whatever reason, is made by exec."""
 
@@ -46,37 +55,42 @@ class ForkServers:
         self._cleanup = cleanup
         self._programs: dict[str, _Program] = {}
 
-    def start(self, request: dict[str, Any]) -> Started:
-        """Start what is asked for. Raises `SpawnError`."""
+    def ask(self, request: dict[str, Any]) -> Fork | None:
+        """Ask the fork server of a program to start it; None where it has to be made by exec."""
         asked = request.get("program")
         if not asked:
-            return spawn(request)
+            return None
         program = self._programs.setdefault(asked["key"], _Program())
         program.starts += 1
-        forked = self._fork(program, request) if program.server is not None else None
-        if forked is not None:
-            return forked
-        started = spawn(request)
+        server = program.server
+        if server is not None and (state := server.state()) != "loading":
+            if state == "ready" and (descriptors := server.ask(request)) is not None:
+                return Fork(program, server, *descriptors)
+            self._part(program, server, fit=False)
         if program.fit and program.server is None and program.starts >= asked["worth_it"]:
             self._begin(program, request)
-        return started
-
-    def _fork(self, program: _Program, request: dict[str, Any]) -> Started | None:
-        server = program.server
-        assert server is not None
-        if server.state() == "loading":
-            return None
-        if server.state() == "ready":
-            forked, refusal = server.fork(request)
-            if forked is not None:
-                return forked
-            program.fit = bool(refusal)
-            program.left_out += [refusal.decode()] if refusal not in (b"", b"stale") else []
-        else:
-            program.fit = False
-        server.close()
-        program.server = None
         return None
+
+    def answered(self, fork: Fork) -> Started | None:
+        """Return the process of a start; None where it has to be made by exec after all."""
+        said = b""
+        if select.select([fork.answer], [], [], 0)[0]:
+            said = os.read(fork.answer, 400)
+        elif fork.program.server is fork.server:
+            process_tree.send(fork.server.pid, signal.SIGKILL)  # it hangs, and so it is not another's pid yet
+        os.close(fork.answer)
+        if said.isdigit():
+            os.set_blocking(fork.output, False)
+            return Started(int(said), fork.output, forked=True)
+        os.close(fork.output)
+        if fork.program.server is fork.server:
+            self._part(fork.program, fork.server, fit=bool(said))
+            fork.program.left_out += [said.decode()] if said not in (b"", b"stale") else []
+        return None
+
+    def _part(self, program: _Program, server: _ForkServer, *, fit: bool) -> None:
+        server.close()
+        program.server, program.fit = None, fit
 
     def _begin(self, program: _Program, request: dict[str, Any]) -> None:
         running = [each for each in self._programs.values() if each.server is not None]
@@ -127,33 +141,22 @@ class _ForkServer:
             self._ready = True
         return "ready"
 
-    def fork(self, request: dict[str, Any]) -> tuple[Started | None, bytes]:
-        """Start the program once more. Else None, and a package that must be left out, or `stale`, or nothing where it does not
-        answer."""
+    def ask(self, request: dict[str, Any]) -> tuple[int, int] | None:
+        """Ask for a start; the reading ends of the answer and of the output. The answer is a pid, a package that must be left
+        out, `stale`, or nothing. None where it does not listen."""
         self.used = time.monotonic()
         output, output_write = os.pipe()
         answer, answer_write = os.pipe()
         try:
-            try:
-                self._send(request, [output_write, answer_write])
-            except OSError:
-                os.close(output)
-                return None, b""
-            finally:
-                os.close(output_write)
-                os.close(answer_write)
-            if select.select([answer], [], [], _PATIENCE)[0]:
-                said = os.read(answer, 400)
-            else:
-                said = b""
-                process_tree.send(self.pid, signal.SIGKILL)
-        finally:
-            os.close(answer)
-        if not said.isdigit():
+            self._send(request, [output_write, answer_write])
+        except OSError:
             os.close(output)
-            return None, said
-        os.set_blocking(output, False)
-        return Started(int(said), output, forked=True), b""
+            os.close(answer)
+            return None
+        finally:
+            os.close(output_write)
+            os.close(answer_write)
+        return answer, output
 
     def _send(self, request: dict[str, Any], descriptors: list[int]) -> None:
         wanted = {

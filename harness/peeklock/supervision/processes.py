@@ -12,9 +12,9 @@ from typing import Any
 from peeklock.supervision import process_tree
 from peeklock.supervision.child import Child
 from peeklock.supervision.cleanup import Cleanup
-from peeklock.supervision.fork_servers import ForkServers
+from peeklock.supervision.fork_servers import Fork, ForkServers
 from peeklock.supervision.ndjson import Connection, Later, NdjsonServer, Refused
-from peeklock.supervision.spawn import SpawnError
+from peeklock.supervision.spawn import SpawnError, spawn
 
 
 class Processes:
@@ -27,11 +27,17 @@ class Processes:
         self._children: dict[str, Child] = {}
         self._by_pid: dict[int, Child] = {}
         self._fork_servers = ForkServers(cleanup)
+        self._forks: dict[str, tuple[Fork, Callable[[], None]]] = {}
+        """Starts that a fork server was asked for, by the child's name, and what is to be done when they are overdue."""
+        self._unknown: dict[int, int] = {}
+        """Exit statuses of processes that died before the answer in which they are named was read."""
         self._closing = False
 
     def patience(self) -> float | None:
-        """Seconds until the first child that was asked to end is out of time; None when there is none."""
+        """Seconds until the first child that was asked to end, or fork server that was asked to fork, is out of time; None when
+        there is none."""
         due = [c.kill_at for c in self._children.values() if c.kill_at is not None]
+        due += [fork.deadline for fork, _ in self._forks.values()]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def kill_overdue(self) -> None:
@@ -40,6 +46,9 @@ class Processes:
             if child.kill_at is not None and child.kill_at <= now:
                 child.kill_at = None
                 child.signal(signal.SIGKILL)
+        for fork, give_up in [*self._forks.values()]:
+            if fork.deadline <= now:
+                give_up()
 
     def closed(self, connection: Connection) -> None:
         """Kill what was bound to a connection that is no more."""
@@ -83,6 +92,8 @@ class Processes:
             child = self._by_pid.pop(pid, None)
             if child is not None:
                 self._announce_end(child, os.waitstatus_to_exitcode(status))
+            elif self._forks:
+                self._unknown[pid] = status
 
     def _bury(self, pid: int) -> None:
         """A leader is dead: the rest of its group and of its session must not outlive it."""
@@ -139,17 +150,59 @@ class Processes:
         when it has ended. `program`: it may be started by a fork server (`fork_servers.ForkServers`)."""
         name = request["name"]
         old = self._children.get(name)
-        if old is not None and old.running:
+        if name in self._forks or (old is not None and old.running):
             raise Refused("name_taken", name=name)
         if self._closing:
             raise Refused("closing")
         try:
-            child = Child(request, self._fork_servers.start)
+            child = Child(request)
         except SpawnError as error:
-            raise Refused("spawn", errno=error.number, text=os.strerror(error.number), stage=error.stage) from None
+            raise _not_started(error) from None
         child.connection = connection if request.get("bound") else None
-        self._children.pop(name, None)
-        self._children[name] = child
+        fork = self._fork_servers.ask(request)
+        if fork is None:
+            return self._execute(child)
+        self._await(fork, child, connection)
+        raise Later
+
+    def _execute(self, child: Child) -> dict[str, Any]:
+        try:
+            child.begin(spawn(child.request))
+        except SpawnError as error:
+            child.closed(127)
+            raise _not_started(error) from None
+        return self._take(child)
+
+    def _await(self, fork: Fork, child: Child, connection: Connection) -> None:
+        """Go on when the fork server has answered."""
+
+        def answered(_mask: int = 0) -> None:
+            self._selector.unregister(fork.answer)
+            process = self._fork_servers.answered(fork)
+            try:
+                if process is None:
+                    reply = {"ok": True, **self._execute(child)}
+                else:
+                    child.begin(process)
+                    reply = {"ok": True, **self._take(child)}
+            except Refused as refused:
+                reply = {"error": refused.reply}
+            del self._forks[child.name]
+            self._server.send(connection, {"id": child.request["id"], **reply})
+            if (status := self._unknown.pop(child.pid, None)) is not None:
+                self._announce_end(self._by_pid.pop(child.pid), os.waitstatus_to_exitcode(status))
+            if not self._forks:
+                self._unknown.clear()
+            if self._closing and child.running:
+                child.signal(signal.SIGKILL)
+
+        self._forks[child.name] = fork, answered
+        self._selector.register(fork.answer, selectors.EVENT_READ, answered)
+
+    def _take(self, child: Child) -> dict[str, Any]:
+        """Look after a child that runs."""
+        self._children.pop(child.name, None)
+        self._children[child.name] = child
         self._by_pid[child.pid] = child
         self._cleanup.started(child.pid)
         self._selector.register(child.pipe, selectors.EVENT_READ, self._readable(child))
@@ -159,7 +212,7 @@ class Processes:
         """Start a child that has ended once more, as it was started the last time, or with another `argv`."""
         last = self._child(request).request
         changed = {"argv": request["argv"], "program": None} if "argv" in request else {}
-        return self.op_spawn(connection, {**last, **changed})
+        return self.op_spawn(connection, {**last, **changed, "id": request["id"]})
 
     def _child(self, request: dict[str, Any]) -> Child:
         child = self._children.get(request["name"])
@@ -216,6 +269,12 @@ class Processes:
         count = int(request.get("count", 20))
         return {"lines": list(self._child(request).tail)[-count:]}
 
+    def op_drain(self, _c: Connection, request: dict[str, Any]) -> None:
+        """Read, and push, every line that children have written by now; those of one that is stopped too."""
+        for child in self._children.values():
+            if child.name.startswith(request["prefix"]):
+                self._readable(child)(0)
+
     def op_meta(self, _c: Connection, request: dict[str, Any]) -> None:
         self._child(request).meta = request["meta"]
 
@@ -226,3 +285,7 @@ class Processes:
     def op_mark_paused(self, _c: Connection, request: dict[str, Any]) -> None:
         """The child is held still, or no more, by other means than a signal."""
         self._child(request).paused = bool(request["paused"])
+
+
+def _not_started(error: SpawnError) -> Refused:
+    return Refused("spawn", errno=error.number, text=os.strerror(error.number), stage=error.stage)

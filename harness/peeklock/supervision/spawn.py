@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from peeklock.supervision import process_tree
@@ -19,10 +18,6 @@ class Started(NamedTuple):
     """The reading end of its stdout and stderr."""
     forked: bool = False
     """Whether a fork server has started it."""
-
-
-Start = Callable[[dict[str, Any]], Started]
-"""Starts what a request asks for. Raises `SpawnError`."""
 
 
 class SpawnError(Exception):

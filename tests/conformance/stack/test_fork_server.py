@@ -141,6 +141,23 @@ def test_it_dies_with_the_supervisor(programs: Programs, tmp_path: Path) -> None
     assert child["pid"] not in process_tree.descendants(os.getpid())
 
 
+@pytest.mark.slow
+def test_a_fork_server_that_hangs_is_given_up(programs: Programs, tmp_path: Path) -> None:
+    module(tmp_path, "print('up')")
+    programs.both("-m", "probe")
+    (server,) = process_tree.descendants(programs.supervisor.call("hello")["pid"])
+    os.kill(server, signal.SIGSTOP)
+    assert programs.run("-m", "probe") == (False, 0, ["up"])
+    assert server not in process_tree.descendants(os.getpid())
+
+
+def test_one_that_ends_at_once_is_reaped_with_its_status(programs: Programs, tmp_path: Path) -> None:
+    """Processes that end before the supervisor knows them are its children all the same."""
+    module(tmp_path, "raise SystemExit(3)")
+    programs.both("-m", "probe")
+    assert [programs.run("-m", "probe") for _ in range(20)] == [(True, 3, [])] * 20
+
+
 def installed(folder: Path, code: str) -> dict[str, Any]:
     """Install a package `odd`; the variables by which a program finds it."""
     packages = folder / "site-packages"

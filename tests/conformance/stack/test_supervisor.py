@@ -54,6 +54,17 @@ def test_lines_and_the_exit_are_pushed_in_order(supervisor: SupervisorClient, pu
     assert (push["push"], push["code"], push["expected"]) == ("exit", 3, False)
 
 
+def test_what_was_written_is_known_after_a_drain(supervisor: SupervisorClient, tmp_path: Path) -> None:
+    """Lines come when the supervisor gets to them; whoever judges a log waits for them by this."""
+    told: list[str] = []
+    supervisor.listen("child", lambda push: told.extend(text for _, text in push.get("lines", ())))
+    os.mkfifo(tmp_path / "written")
+    supervisor.spawn("child", ["/bin/sh", "-c", "echo one; echo two; echo > written; exec sleep 60"], ENV, tmp_path)
+    (tmp_path / "written").read_text()
+    supervisor.call("drain", prefix="child")
+    assert told == ["one", "two"]
+
+
 def test_secrets_are_masked_before_anything_is_written(supervisor: SupervisorClient, tmp_path: Path) -> None:
     log = tmp_path / "child.log"
     command = ["/bin/sh", "-c", "echo hunter22 'http://h/?sig=abc&x=1'"]

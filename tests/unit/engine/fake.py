@@ -58,7 +58,7 @@ class FakeServices:
     def urls(self, service: str) -> list[str]:
         return [self.url(service)]
 
-    def logs(self, after: int = 0) -> tuple[list[LogLine], int]:
+    def logs(self, after: int = 0, *, late: bool = False) -> tuple[list[LogLine], int]:
         return self.lines[after:], len(self.lines)
 
     def exits(self, after: int = 0) -> tuple[list[Exit], int]:

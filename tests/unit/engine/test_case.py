@@ -327,7 +327,7 @@ def test_a_cause_that_the_case_allows_is_none(tmp_path: Path) -> None:
 def test_a_printed_traceback_is_told_by_its_exception(tmp_path: Path) -> None:
     """Not by its first line, which is the same for all of them."""
     world = FakeEnvironment("worker")
-    world.services.logs = lambda after=0: (  # type: ignore[method-assign]
+    world.services.logs = lambda after=0, *, late=False: (  # type: ignore[method-assign]
         [
             LogLine("worker", 0, 0.0, text, None)
             for text in (
@@ -347,7 +347,7 @@ def test_a_printed_traceback_is_told_by_its_exception(tmp_path: Path) -> None:
 def test_what_is_gone_with_the_reset_is_hinted_at(tmp_path: Path) -> None:
     """A table that a service makes at its start is not there in the second case."""
     world = FakeEnvironment("worker")
-    world.services.logs = lambda after=0: (  # type: ignore[method-assign]
+    world.services.logs = lambda after=0, *, late=False: (  # type: ignore[method-assign]
         [LogLine("worker", 0, 0.0, 'psycopg.errors.UndefinedTable: relation "jobs" does not exist', None)],
         0,
     )

@@ -62,7 +62,7 @@ class World(FakeEnvironment):
         self.openai, self.blobs = Asked(), Asked()
         self.standins = {"openai": self.openai, "blobs": self.blobs}  # type: ignore[dict-item]
         self.reset = lambda _at=None: 0  # type: ignore[method-assign]
-        self.services.logs = lambda _=0: (self.services.lines, 0)  # type: ignore[method-assign]
+        self.services.logs = lambda _=0, *, late=False: (self.services.lines, 0)  # type: ignore[method-assign]
 
     def job(self, item: str, sequence: int = 1, worker: str = "worker") -> None:
         self.happen("enqueued", "jobs", sequence, message_id=f"m{sequence}", body={"item": item}, sender="service-api")

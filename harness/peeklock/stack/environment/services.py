@@ -99,7 +99,9 @@ class LocalServices:
 
         return end
 
-    def logs(self, after: int = 0) -> tuple[list[LogLine], int]:
+    def logs(self, after: int = 0, *, late: bool = False) -> tuple[list[LogLine], int]:
+        if late:
+            self._supervisor.call("drain", prefix=self._prefix)
         with self._changed:
             return self._lines.after(after), self._lines.cursor
 
