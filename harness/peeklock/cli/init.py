@@ -26,14 +26,14 @@ def init(
         list[Path] | None,
         typer.Option(
             "--from",
-            help="a compose file, Config.json, Bicep or Terraform file, ARM template or OpenAPI document; several of them; "
+            help="a compose file, Config.json, Bicep or Terraform file, ARM template, OpenAPI or AsyncAPI document; several of them; "
             "default: whatever is found here",
         ),
     ] = None,
 ) -> None:
     """Look round this folder and write a first scenario: your services, their variables, queues and databases.
 
-    Reads compose files, Config.json, Bicep, ARM, Terraform, OpenAPI, Dockerfiles, migrations and the code of Python and Node; starts
+    Reads compose files, Config.json, Bicep, ARM, Terraform, OpenAPI, AsyncAPI, Dockerfiles, migrations and the code of Python and Node; starts
     nothing. What it cannot carry over, and what only you know, is told.
     """
     if path.exists():

@@ -74,7 +74,7 @@ class _Reader:
             self._at += 1
 
     def _resource(self, symbols: dict[str, Resource], above: Resource | None, line: int) -> Iterator[Resource]:
-        symbol, written = self._tokens[self._at + 1][1], self._tokens[self._at + 2][1].strip("'")
+        symbol, written = self._ahead(1)[1], self._ahead(2)[1].strip("'")
         self._at += 3
         while self._at < len(self._tokens) and self._tokens[self._at][1] != "=":
             self._at += 1
@@ -85,7 +85,8 @@ class _Reader:
         for body in self._bodies():
             parent = above or symbols.get(str(body.get("parent", "")).partition("[")[0])
             name = body.get("name", "*")
-            names = ["*"] if isinstance(name, Expression) else str(name).split("/")
+            known = isinstance(name, str) and not isinstance(name, Expression)
+            names = name.split("/") if known else ["*"]
             up = (*parent.parents, parent.name) if parent is not None else tuple(names[:-1])
             properties = body.get("properties")
             found = Resource(
@@ -109,8 +110,13 @@ class _Reader:
             yield from self._resource(symbols, above, self._tokens[start][2])
             self._at = back
 
+    def _ahead(self, count: int) -> _Token:
+        """Return the token that is `count` further on; the end of a file that is cut off is an empty line."""
+        at = self._at + count
+        return self._tokens[at] if at < len(self._tokens) else ("line", "", 0)
+
     def _peek(self) -> str:
-        return self._tokens[self._at][1] if self._at < len(self._tokens) else ""
+        return self._ahead(0)[1]
 
     def _skip_lines(self) -> None:
         while self._at < len(self._tokens) and (self._tokens[self._at][0] == "line" or self._peek() == ","):
@@ -225,7 +231,7 @@ class _Reader:
                 variables.append(self._peek())
             self._at += 1
         self._at += 1
-        kind, text, _ = self._tokens[self._at]
+        kind, text, _ = self._ahead(0)
         if text == "[":
             items: Any = self._list()
         else:

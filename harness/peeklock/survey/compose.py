@@ -125,7 +125,9 @@ class _Told:
 
 def _add(name: str, facts: Mapping[str, Any], path: Path, draft: Draft, told: _Told) -> None:
     build = facts["build"]
-    context = (path.parent / (build.get("context", ".") if isinstance(build, dict) else str(build))).resolve()
+    context = (
+        path.parent / ((build.get("context") or ".") if isinstance(build, dict) else str(build or "."))
+    ).resolve()
     dockerfile = _dockerfile(
         context / (build.get("dockerfile") or "Dockerfile" if isinstance(build, dict) else "Dockerfile")
     )

@@ -75,6 +75,7 @@ def _look_round(root: Path) -> Iterator[Path]:
         if not templates:
             yield from [path for path in files if path.suffix == ".json" and _has(path, "deploymentTemplate.json#")][:1]
             yield from [path for path in files if path.suffix == ".tf"]
+    yield from [path for path in files if re.fullmatch(r"asyncapi\.(ya?ml|json)", path.name)][:1]
     yield from [path for path in files if re.fullmatch(r"(openapi|swagger)\.(ya?ml|json)", path.name)][:1]
 
 
@@ -106,11 +107,13 @@ def _reader(path: Path) -> Callable[[Path, Draft], None]:
         top = _load(path)
         if "openapi" in top or "swagger" in top:
             return _openapi
+        if "asyncapi" in top:
+            return _asyncapi
         if "services" in top:
             return read_compose
     raise SourceUnknown(
         f"{path.name}: it is not known what this is",
-        expected="a compose file, a Config.json of the official emulator, a Bicep or Terraform file, an ARM template, or an OpenAPI document",
+        expected="a compose file, a Config.json of the official emulator, a Bicep or Terraform file, an ARM template, an OpenAPI or an AsyncAPI document",
         fix="name another file, or write what it says into the scenario by hand",
     )
 
@@ -155,6 +158,20 @@ def _openapi(path: Path, draft: Draft) -> None:
         good = sorted(int(code) for code in map(str, get.get("responses") or {}) if re.fullmatch("2[0-9][0-9]", code))
         if not needed and good:
             draft.requests.append((route, good[0]))
+
+
+def _asyncapi(path: Path, draft: Draft) -> None:
+    """Take its channels for queues; which of them are topics it cannot say."""
+    draft.parts.add("servicebus")
+    for name, channel in (_load(path).get("channels") or {}).items():
+        address = str(channel.get("address") or name) if isinstance(channel, dict) else str(name)
+        if "{" in address:
+            draft.passed_over.append(f"{draft.near(path)}: the channel {address}: its name is only known at run time")
+        elif address not in draft.topics:
+            draft.queues.setdefault(address, {})
+    draft.passed_over.append(
+        f"{draft.near(path)}: the schemas of messages; name a file of each as `schema` of its queue"
+    )
 
 
 def _match(found: list[App], draft: Draft) -> None:

@@ -249,6 +249,19 @@ def test_an_openapi_document_gives_requests_that_need_to_know_nothing(tmp_path: 
     assert "it_answers_as_promised" in (tmp_path / "scenarios" / "first.yaml").read_text("utf-8")
 
 
+def test_an_asyncapi_document_gives_queues(tmp_path: Path) -> None:
+    text = "asyncapi: 3.0.0\nchannels: {jobs: {address: jobs.v1}, 'user/{id}': {}, done: {}}\n"
+    draft = drafted(tmp_path, asyncapi_DOT_yaml=text)
+    assert list(draft.queues) == ["jobs.v1", "done"]
+    assert draft.passed_over[0] == "asyncapi.yaml: the channel user/{id}: its name is only known at run time"
+
+
+@pytest.mark.parametrize("end", range(0, len(BICEP), 7))
+def test_a_bicep_file_that_is_cut_off_is_read_as_far_as_it_goes(tmp_path: Path, end: int) -> None:
+    (tmp_path / "main.bicep").write_text(BICEP[:end], encoding="utf-8")
+    assert set(survey(tmp_path).queues) <= {"prod-jobs", "prod-results"}
+
+
 SETTINGS = """\
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="APP_")
