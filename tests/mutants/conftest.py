@@ -8,5 +8,6 @@ import pytest
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave them out unless their folder is named on the command line."""
-    return None if any("mutants" in argument for argument in config.args) else True
+    """Leave them out unless their folder is named on the command line; those that are explored, unless their file is."""
+    wanted = "explored" if collection_path.name == "test_explored.py" else "mutants"
+    return None if any(wanted in argument for argument in config.args) else True

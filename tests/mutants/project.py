@@ -62,12 +62,19 @@ def apply(mutation: Mutation, project: Path) -> None:
 
 
 def run(project: Path, cases: Iterable[str]) -> Outcome:
-    """`peeklock run` these cases in a copy, with a stack of its own; services are imported from the copy."""
+    """`peeklock run` these cases in a copy, with a stack of its own."""
+    done = peeklock(project, "run", *cases, "-n", "2")
+    report = project / ".peeklock" / "run-1" / "report.html"
+    return Outcome(done.returncode, done.stdout + done.stderr, report)
+
+
+def peeklock(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a copy; services are imported from there."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PEEKLOCK_", "GITHUB_"))
     }
-    done = subprocess.run(
-        [PEEKLOCK, "run", *cases, "-n", "2"],
+    return subprocess.run(
+        [PEEKLOCK, *arguments],
         cwd=project,
         env=kept | {"PYTHONPATH": str(project), "COLUMNS": "200", "NO_COLOR": "1", "PEEKLOCK_BACKEND": "embedded"},
         capture_output=True,
@@ -75,5 +82,3 @@ def run(project: Path, cases: Iterable[str]) -> Outcome:
         timeout=300,
         check=False,
     )
-    report = project / ".peeklock" / "run-1" / "report.html"
-    return Outcome(done.returncode, done.stdout + done.stderr, report)

@@ -31,6 +31,11 @@ class MessageMoment:
     nth: int
     """Which such operation of this service, from 1."""
 
+    @property
+    def who(self) -> str:
+        """The service."""
+        return self.service
+
     def __str__(self) -> str:
         return f"{self.service} {self.operation} {self.entity}#{self.nth}"
 
@@ -45,6 +50,11 @@ class RequestMoment:
     """Empty where the paths of such requests differ from run to run."""
     nth: int
     """Which request to this target with this method and, where it is told, this path or a longer one, from 1."""
+
+    @property
+    def who(self) -> str:
+        """Who is asked: who asks is not known."""
+        return self.target
 
     def __str__(self) -> str:
         return f"{self.method} {self.path or '…'} of {self.target}#{self.nth}"

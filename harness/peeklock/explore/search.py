@@ -227,14 +227,11 @@ class Search:
         services = [*self.trials.scenario.header.services]
         every: list[Moment] = [*common([[*message_moments(end.entries, services)] for end in self._ends])]
         every += request_moments([end.requests for end in self._ends])
-        every = [moment for moment in every if self._is_wanted(moment)]
+        every = [moment for moment in every if not self.wanted.only or moment.who in self.wanted.only]
         chosen = self._ordered(list(disturbances(every, self._late)))
         untried = ["commits of transactions", "broken connections", "clocks that jump"]
-        untried += (
-            []
-            if self._late
-            else [f"answers and services that are slower than a lock (none is as short as {_LONGEST_LATE:g} s)"]
-        )
+        if self._late is None:
+            untried.append(f"what is slower than a lock (none is as short as {_LONGEST_LATE:g} s)")
         return Recorded(tuple(every), tuple(chosen), self._seconds, tuple(self._judge.unsteady), tuple(untried))
 
     @property
@@ -242,10 +239,6 @@ class Search:
         bus = self.trials.scenario.header.stack.servicebus or ServiceBus()
         locks = [queue.lock_duration for queue in bus.receivable().values()]
         return min(locks) + 1.0 if locks and min(locks) <= _LONGEST_LATE else None
-
-    def _is_wanted(self, moment: Moment) -> bool:
-        names = {getattr(moment, "service", ""), getattr(moment, "target", "")}
-        return not self.wanted.only or not names.isdisjoint(self.wanted.only)
 
     def _finding(self, disturbance: Disturbance, trial: Trial) -> Finding:
         again = [self.trials.disturbed(disturbance, self._judge) for _ in range(REPEATED - 1)]
