@@ -54,7 +54,7 @@ class LocalStack(ABC):
         self._closed = False
         self._private: set[LocalStack] = set()
         self._spare: list[LocalStack] = []
-        """Those of `_private` whose environment was closed: the next one like it takes their place."""
+        """Those of `_private` whose environment was closed and whose clock can be moved: the next one like it has them."""
         self.keeping = False
         """Whether the private stacks of environments stay when these are closed, for somebody to look at (`kept`)."""
         self._owner: LocalStack | None = None
@@ -221,11 +221,7 @@ class LocalStack(ABC):
 
     def _take_spare(self, spec: EnvironmentSpec) -> LocalStack | None:
         with self._environments_lock:
-            for stack in self._spare:
-                if (stack.offset_file is not None) == spec.movable_clock and not spec.lasting:
-                    self._spare.remove(stack)
-                    return stack
-        return None
+            return self._spare.pop() if self._spare and spec.movable_clock and not spec.lasting else None
 
     def part_with(self, stack: LocalStack) -> None:
         """Know no more of a private stack, which has ended or goes on by itself."""
@@ -255,23 +251,22 @@ class LocalStack(ABC):
                 self._leases.give_back(lease, environment.record)
 
     def _give_back_to(self, owner: LocalStack, environment: LocalEnvironment, lease: str | None) -> None:
-        """End, stay for somebody to look at, or be there for the next environment that wants a stack of its own."""
+        """End, stay for somebody to look at, or be there for the next environment that moves its clock."""
         if self.keeping:
             self._stay(environment)
-        elif environment.condemned or self._state["lasting"]:
+        elif environment.condemned or self._state["lasting"] or not isinstance(environment.clock, MovableClock):
             self.end()
         else:
             self._discard(environment, lease)
             try:
-                if isinstance(environment.clock, MovableClock):
-                    environment.clock.reset()
+                environment.clock.reset()
             except PeeklockError:
                 self.end()
                 return
             owner.have_back(self)
 
     def have_back(self, stack: LocalStack) -> None:
-        """Keep a private stack for the next environment like its last one."""
+        """Keep a private stack whose clock can be moved for the next environment like its last one."""
         with self._environments_lock:
             self._spare.append(stack)
 
