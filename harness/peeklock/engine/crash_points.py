@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from peeklock.engine.ledger import Ledger, consumer_of
 from peeklock.engine.waiting import Signal
 from peeklock.errors import PeeklockError
 from peeklock.servicebus.ledger import Entry, EventKind
-from peeklock.stack.backend import Environment
+from peeklock.stack.backend import Environment, HeldOperation
 
 HELD = ("send", "answer", "complete", "abandon", "defer", "dead_letter", "release")
 """Operations that the emulator keeps, neither done nor answered, until the service is gone: the moment is exact."""
@@ -66,7 +67,7 @@ class CrashPoint:
         return "pause" if self.pauses else "crash"
 
     @property
-    def then(self) -> str:
+    def then(self) -> Literal["dropped", "done"]:
         """What becomes of what the emulator holds."""
         return "done" if self.pauses else "dropped"
 
@@ -97,7 +98,8 @@ class CrashPoints:
         cursor = ledger.cursor
         release: Callable[[], None] = _nothing
         if operation := point.held:
-            point.fault, release = self._environment.hold(at.queue, operation, at.message_id, at.nth, at.by, point.then)
+            held = HeldOperation(at.queue, operation, at.message_id, at.nth, at.by, point.then)
+            point.fault, release = self._environment.hold(held)
         self._points.append(point)
         thread = threading.Thread(
             target=self._watch, args=(point, cursor, logged, release), name=f"crash-{service}", daemon=True

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from peeklock.scenario.services import Service
 from peeklock.scenario.topology import Stack as StackSpec
@@ -305,6 +305,23 @@ class Identities(Protocol):
         """Who asked for a token in vain since the environment was reset."""
 
 
+@dataclass(frozen=True, slots=True)
+class HeldOperation:
+    """An operation that is to arrive at the emulator, and to be neither done nor answered."""
+
+    entity: str
+    operation: str
+    """`send`, `answer`, `complete` …"""
+    message_id: str | None = None
+    """Only of this message."""
+    nth: int = 1
+    """Which of them, from 1."""
+    by: str | None = None
+    """Only of this service."""
+    then: Literal["dropped", "done"] = "dropped"
+    """What becomes of it in the end."""
+
+
 class Hold(NamedTuple):
     """What `Environment.hold` has begun."""
 
@@ -369,17 +386,8 @@ class Environment(Protocol):
     def session(self, entity: str, session_id: str) -> dict[str, Any]:
         """The state and the lock of one message session, as the control API tells of it; takes no lock. Raises `StackError`."""
 
-    def hold(
-        self,
-        entity: str,
-        operation: str,
-        message_id: str | None = None,
-        nth: int = 1,
-        by: str | None = None,
-        then: str = "dropped",
-    ) -> Hold:
-        """Let the next such operation (`send`, `answer`, `complete` …), or the `nth`, arrive at an entity and be neither done nor
-        answered; the ledger tells that it has arrived. `by`: of those of one service. `then`: "dropped" or "done"."""
+    def hold(self, held: HeldOperation) -> Hold:
+        """Hold such an operation once; the ledger tells that it has arrived."""
 
     def check(self) -> None:
         """Raise `StackError` when something that the environment stands on has ended. Costs less than a millisecond."""

@@ -1,7 +1,8 @@
 """Starts one Python program again and again: an interpreter that has imported what the program imports forks for each start.
 
 It runs in the program's own interpreter, which may have neither Peeklock nor its packages: standard library only, Python 3.9 on.
-The supervisor speaks to it (`fork_servers`); see docs/decisions/0024-fork-server.md.
+It is one file, run by its path, because nothing of Peeklock may be on that interpreter's path. The supervisor speaks to it
+(`fork_servers`); see docs/decisions/0024-fork-server.md.
 
 Only packages that are installed are imported ahead. The program's own modules are read for what they import, and run in each
 start anew. What a package does to the process while it is imported must not differ from start to start, so one that starts a
@@ -13,7 +14,6 @@ from __future__ import annotations
 # No pathlib: what is imported here is there in every program that is started
 # ruff: noqa: PTH100, PTH109, PTH112, PTH113, PTH116, PTH118, PTH120, PTH123, PTH208
 import ast
-import contextlib
 import ctypes
 import fcntl
 import gc
@@ -398,8 +398,7 @@ def main() -> None:
     os.close(printed)
     gc.collect()
     gc.freeze()  # so that no collection of a start touches, and copies, what all have in common
-    with contextlib.suppress(KeyboardInterrupt):
-        request = ForkServer(control, read).serve()
+    request = ForkServer(control, read).serve()
     sys.orig_argv = request["argv"]
     gc.unfreeze()
     run(program, request["arguments"])

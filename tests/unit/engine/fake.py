@@ -17,7 +17,7 @@ from peeklock.engine.events import CaseFinished, Event
 from peeklock.scenario.loader import load
 from peeklock.scenario.model import Scenario
 from peeklock.servicebus.ledger import AboutEntity, AboutMessage, AboutSession, Entry, EventKind, Subject, Told
-from peeklock.stack.backend import DatabaseUse, Endpoints, Exit, FaultEvent, Hold, LogLine, Variables
+from peeklock.stack.backend import DatabaseUse, Endpoints, Exit, FaultEvent, HeldOperation, Hold, LogLine, Variables
 from peeklock.stack.faults import Fault
 from peeklock.standins import StandIn
 from peeklock.supervision.client import SupervisorClient
@@ -208,18 +208,10 @@ class FakeEnvironment:
     def dependencies(self) -> FakeServices:
         return self.others
 
-    def hold(
-        self,
-        entity: str,
-        operation: str,
-        message_id: str | None = None,
-        nth: int = 1,
-        by: str | None = None,
-        then: str = "dropped",
-    ) -> Hold:
-        self.held.append((entity, operation, message_id))
+    def hold(self, held: HeldOperation) -> Hold:
+        self.held.append((held.entity, held.operation, held.message_id))
         fault = f"fault-{sum(name != 'released' for name, *_ in self.held)}"
-        return Hold(fault, lambda: self.held.append(("released", operation, None)))
+        return Hold(fault, lambda: self.held.append(("released", held.operation, None)))
 
     @property
     def commands(self) -> Commands:

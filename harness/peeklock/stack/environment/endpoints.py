@@ -1,12 +1,22 @@
-"""Where endpoints are, and where they are seen through a relay."""
+"""The endpoints of an environment: what it offers, at which ports, and where these are seen through a relay."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from peeklock.stack.backend import Endpoints
+from peeklock.connection_strings import parts_of
+from peeklock.scenario.services import process_names
+from peeklock.stack.backend import Endpoints, EnvironmentSpec
+from peeklock.stack.environment.doors import BLOBS
+from peeklock.stack.environment.host_stack import HostStack
+from peeklock.stack.environment.record import Record
+from peeklock.stack.servers.servicebus import ROOT_RULE, connection_string, service_rule
+
+if TYPE_CHECKING:
+    from peeklock.stack.identities import Identities
 
 _PORT = {
     "postgres": re.compile(r"(?<=@127\.0\.0\.1:)\d+"),
@@ -15,6 +25,41 @@ _PORT = {
 }
 _HTTP_PORT = re.compile(r"(?<=http://127\.0\.0\.1:)\d+")
 _SECRET = re.compile(r"(?:(?<=AccountKey=)|(?<=SharedAccessKey=))[^;]+|(?<=:)[^:/@]+(?=@127\.0\.0\.1:)")
+
+
+def endpoints_of(
+    spec: EnvironmentSpec, record: Record, host: HostStack, identities: Identities | None, *, planned: bool
+) -> Endpoints:
+    """Return what an environment offers. `planned`: at Azurite's planned port, which it may not have got."""
+    stack, port = spec.stack, record.namespace_port
+    blobs = postgres = bus = None
+    rules, own = {}, {}
+    if stack.blobs is not None:
+        blobs = host.planned_blobs(record.slot) if planned else host.servers.blobs().connection_string(record.slot)
+    if stack.postgres is not None:
+        postgres = host.servers.postgres().url(record.database)
+    if stack.servicebus is not None and port is not None:
+        by_rule = {rule: connection_string(port, rule, key) for rule, key in record.keys.items()}
+        bus = by_rule[ROOT_RULE]
+        rules = {name: by_rule[name] for name in stack.servicebus.access_rules}
+        of = {name: by_rule.get(service_rule(name)) for name in process_names(spec.services)}
+        own = {name: found for name, found in of.items() if found is not None}
+    account = (stack.blobs.name if stack.blobs is not None else None) or parts_of(blobs or "").get("AccountName")
+    door, standins = record.door_ports.get(BLOBS), record.standin_ports
+    return Endpoints(
+        postgres,
+        blobs,
+        bus,
+        rules,
+        own,
+        blobs_https_url=None if door is None else f"https://127.0.0.1:{door}/{account}",
+        openai_url=f"http://127.0.0.1:{standins['openai']}" if "openai" in standins else None,
+        openai_keys=dict(record.standin_keys),
+        http_urls={name: f"http://127.0.0.1:{standins[name]}" for name in stack.http},
+        http_tls_urls={name: f"https://127.0.0.1:{at}" for name, at in record.door_ports.items() if name in stack.http},
+        http_keys=record.http_keys,
+        identities={} if identities is None else identities.facts(),
+    )
 
 
 def blobs_port(endpoints: Endpoints) -> int:

@@ -15,34 +15,30 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from peeklock import telemetry
-from peeklock.connection_strings import parts_of
 from peeklock.errors import PeeklockError
 from peeklock.scenario.services import process_names, replica_names
 from peeklock.scenario.topology import ServiceBus
 from peeklock.servicebus.ledger import Entry
-from peeklock.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, Hold, Services
+from peeklock.stack.backend import Clock, Endpoints, EnvironmentSpec, Faults, HeldOperation, Hold, Services
 from peeklock.stack.clock.movable import Member, MovableClock, RealClock
 from peeklock.stack.environment.dependencies import OwnDependencies
-from peeklock.stack.environment.doors import BLOBS, TELEMETRY
-from peeklock.stack.environment.endpoints import addresses, through
+from peeklock.stack.environment.doors import TELEMETRY
+from peeklock.stack.environment.endpoints import addresses, endpoints_of, through
 from peeklock.stack.environment.faults import EnvironmentFaults
 from peeklock.stack.environment.host_stack import HostStack
 from peeklock.stack.environment.leases import kinds_of
 from peeklock.stack.environment.leftovers import end_leftovers
+from peeklock.stack.environment.made_at_start import note_made, tables_of
 from peeklock.stack.environment.record import Record
 from peeklock.stack.environment.services import LocalServices
+from peeklock.stack.environment.standin_keys import make_standin_keys
 from peeklock.stack.errors import StackError
 from peeklock.stack.names.names import Names
 from peeklock.stack.names.tls_front import authorities
 from peeklock.stack.project.folder import passing_folder
 from peeklock.stack.servers.ledger_feed import LedgerFeed
 from peeklock.stack.servers.relay import RelayServer
-from peeklock.stack.servers.servicebus import (
-    ROOT_RULE,
-    connection_string,
-    control_topology,
-    service_rule,
-)
+from peeklock.stack.servers.servicebus import ROOT_RULE, control_topology, service_rule
 from peeklock.standins import StandIn
 from peeklock.supervision.client import SupervisorClient
 from peeklock.supervision.commands import Commands
@@ -141,7 +137,8 @@ class LocalEnvironment:
             if part in tasks:
                 tasks[part].result()
         # Azurite is the slowest to start and the last that a service turns to: services begin to load meanwhile.
-        self._make_standin_keys()
+        make_standin_keys(self.record, stack, self._spec.services)
+        self._certify_hosts()
         self._set_endpoints(planned=True)
         self._open_relay()
         self._open_listeners()
@@ -155,7 +152,7 @@ class LocalEnvironment:
             services.end_changed()
             services.revive()
         else:
-            tables = self._tables()
+            tables = tables_of(self._spec, self.record, self._stack.servers)
             if self._spec.before_services is not None:
                 if blobs is not None:
                     blobs.result()
@@ -177,24 +174,12 @@ class LocalEnvironment:
                 self._relay.ask("route", target="blobs", port=self._stack.servers.blobs().port)
             self._make_services().start_all()
         if fresh:
-            self._note_made(tables)
+            note_made(self._spec, self.record, self._stack.servers, tables)
         bus = self._stack.servers.servicebus() if stack.servicebus is not None else None
         self.faults = self._faults = EnvironmentFaults(
             bus, self.record.namespace, self._relay, list(self.record.relay_ports), self.standins
         )
         self._faults.forget()
-
-    def _tables(self) -> set[str]:
-        if self._spec.stack.postgres is None or not self._spec.services:
-            return set()
-        return self._stack.servers.postgres().tables(self.record.database)
-
-    def _note_made(self, tables: set[str]) -> None:
-        """Write down what services have made at their start, which a reset would take from them; `tables`: those before."""
-        self.record.made_tables = sorted(self._tables() - tables)
-        if self._spec.stack.blobs is not None and self._spec.services:
-            found = self._stack.servers.blobs().containers(self.record.slot)
-            self.record.made_containers = sorted(set(found) - set(self._spec.stack.blobs.containers))
 
     @property
     def made_at_start(self) -> str:
@@ -236,17 +221,10 @@ class LocalEnvironment:
         self._relay = RelayServer.start(self._supervisor, self.record.relay_process, self.log_dir, listeners)
         self.record.relay = self._relay.state
 
-    def _make_standin_keys(self) -> None:
-        if self._spec.stack.openai is not None:
-            for service in ("", *self._spec.services):
-                self.record.standin_keys.setdefault(service, secrets.token_hex(32))
+    def _certify_hosts(self) -> None:
         hosts = [each.host for each in self._spec.stack.http.values() if each.host is not None]
         if hosts and not self.record.host_certificate:
             self.record.host_certificate = [*_listening().host_certificate(hosts)]
-        for name in self._spec.stack.azure_ml or ():
-            keys = self.record.http_keys.setdefault(name, {})
-            for service in ("", *self._spec.services):
-                keys.setdefault(service, secrets.token_hex(16))
 
     def _open_listeners(self) -> None:
         spec = self._spec
@@ -314,50 +292,7 @@ class LocalEnvironment:
         return self._services
 
     def _endpoints(self, planned: bool) -> Endpoints:
-        stack, record = self._spec.stack, self.record
-        blobs = None
-        if stack.blobs is not None:
-            blobs = (
-                self._stack.planned_blobs(record.slot)
-                if planned
-                else self._stack.servers.blobs().connection_string(record.slot)
-            )
-        bus, rules, own = None, {}, {}
-        if stack.servicebus is not None and record.namespace_port is not None:
-            bus = connection_string(record.namespace_port, ROOT_RULE, record.keys[ROOT_RULE])
-            rules = {
-                name: connection_string(record.namespace_port, name, record.keys[name])
-                for name in stack.servicebus.access_rules
-            }
-            own = {
-                service: connection_string(record.namespace_port, rule, record.keys[rule])
-                for service in process_names(self._spec.services)
-                if (rule := service_rule(service)) in record.keys
-            }
-        postgres = self._stack.servers.postgres().url(record.database) if stack.postgres is not None else None
-        named = stack.blobs.name if stack.blobs is not None else None
-        account = named or parts_of(blobs or "").get("AccountName")
-        door = record.door_ports.get(BLOBS)
-        https = None if door is None else f"https://127.0.0.1:{door}/{account}"
-        standin = record.standin_ports.get("openai")
-        openai = None if standin is None else f"http://127.0.0.1:{standin}"
-        http = {name: f"http://127.0.0.1:{record.standin_ports[name]}" for name in stack.http}
-        tls = {name: f"https://127.0.0.1:{port}" for name, port in record.door_ports.items() if name in stack.http}
-        facts = {} if self.identities is None else self.identities.facts()
-        return Endpoints(
-            postgres,
-            blobs,
-            bus,
-            rules,
-            own,
-            https,
-            openai,
-            dict(record.standin_keys),
-            http,
-            tls,
-            record.http_keys,
-            facts,
-        )
+        return endpoints_of(self._spec, self.record, self._stack, self.identities, planned=planned)
 
     def _reset_database(self, progress: Callable[[str], None]) -> None:
         postgres = self._spec.stack.postgres
@@ -459,18 +394,8 @@ class LocalEnvironment:
     def session(self, entity: str, session_id: str) -> dict[str, Any]:
         return self._stack.servers.servicebus().session(self.record.namespace, entity, session_id)
 
-    def hold(
-        self,
-        entity: str,
-        operation: str,
-        message_id: str | None = None,
-        nth: int = 1,
-        by: str | None = None,
-        then: str = "dropped",
-    ) -> Hold:
-        return self._stack.servers.servicebus().hold(
-            self.record.namespace, entity, operation, message_id, nth, by, then
-        )
+    def hold(self, held: HeldOperation) -> Hold:
+        return self._stack.servers.servicebus().hold(self.record.namespace, held)
 
     def check(self) -> None:
         self._stack.servers.check([kind for kind in kinds_of(self._spec) if not self._dependencies.away(kind)])

@@ -9,13 +9,14 @@ import secrets
 import socket
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 
 from peeklock.connection_strings import servicebus_connection_string
 from peeklock.scenario.topology import ServiceBus
 from peeklock.servicebus.ledger import Entry, from_json
-from peeklock.stack.backend import Hold
+from peeklock.stack.backend import HeldOperation, Hold
 from peeklock.stack.errors import StackError
 from peeklock.stack.servers.server import Server
 from peeklock.supervision.client import SupervisorClient
@@ -175,17 +176,14 @@ class ServiceBusServer(Server):
         self._ask("DELETE", path)
         return struck
 
-    def hold(
-        self, name: str, entity: str, operation: str, message_id: str | None, nth: int, by: str | None, then: str
-    ) -> Hold:
+    def hold(self, name: str, held: HeldOperation) -> Hold:
         """`backend.Environment.hold` in a namespace. Raises `StackError`."""
-        whom = None if by is None else principals(by)
-        asked = {"entity": entity, "operation": operation, "message_id": message_id, "nth": nth, "by": whom}
+        asked = asdict(held) | {"fault": "hold", "by": None if held.by is None else principals(held.by)}
         path = f"/namespaces/{name}/faults"
         try:
-            fault = self._ask("POST", path, {"fault": "hold", **asked, "then": then})["id"]
+            fault = self._ask("POST", path, asked)["id"]
         except ControlError as error:
-            what = f"{self.TITLE} cannot hold {operation} on {entity}"
+            what = f"{self.TITLE} cannot hold {held.operation} on {held.entity}"
             raise StackError(what, actual=error.text, fix=error.fix) from error
 
         def end() -> None:
