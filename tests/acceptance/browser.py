@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from peeklock.reports.html import bundle
 from peeklock.stack.embedded.npm import NpmBundle
@@ -74,6 +74,11 @@ def page_at(opened: Browser, path: Path, place: str = "", size: tuple[int, int] 
     with page_watched(opened, "file:", size) as page:
         page.goto(path.as_uri() + place)
         yield page
+
+
+def shows(page: Page, *texts: str, inside: str = "main") -> None:
+    for text in texts:
+        expect(page.locator(inside)).to_contain_text(text)
 
 
 def modules() -> Path:

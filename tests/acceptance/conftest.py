@@ -6,10 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -50,3 +54,12 @@ def peeklock(project: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Browser]:
+    """Chromium without a window, for the tests of a file."""
+    from tests.acceptance.browser import browser  # playwright: 0.3 s, for tests that open a page
+
+    with browser() as found:
+        yield found

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.acceptance.browser import browser, page_at, serious_faults
+from tests.acceptance.browser import page_at, serious_faults
 from tests.acceptance.conftest import PEEKLOCK, environment
 
 SCENARIO = """\
@@ -32,12 +31,6 @@ cases:
 """
 SCHEMA = '{"type": "object", "properties": {"id": {"type": "integer"}, "note": {"maxLength": 9}}}'
 CRITERIA = "S-1: an order is taken\nS-2: an order is <b>paid</b>\n"
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    with browser() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,16 +15,10 @@ from peeklock.reports.html.page import write_page
 from peeklock.reports.html.record import RunRecord
 from peeklock.scenario.matchers import Mismatch
 from peeklock.telemetry import Span
-from tests.acceptance.browser import browser, page_at, serious_faults
+from tests.acceptance.browser import page_at, serious_faults
 from tests.unit.reports.html.test_page import EVIL, FINISHED, STARTED, case
 
 SEEN = (Looks(0.0, 0.9, 12, "status: 202"), Looks(1.0, 1.9, 3, f"status: {EVIL}"), Looks(2.0, 2.0, 1, "status: 500"))
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    with browser() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

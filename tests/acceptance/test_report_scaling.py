@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from peeklock.stack.clock import faketime
-from tests.acceptance.browser import browser, page_at, serious_faults
+from tests.acceptance.browser import page_at, serious_faults
 from tests.acceptance.conftest import PEEKLOCK, environment
 from tests.acceptance.test_scale import JOB, SCENARIO
 
 pytestmark = pytest.mark.skipif(bool(faketime.why_not()), reason=faketime.why_not() or "it works")
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    with browser() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from peeklock.errors import PeeklockError
 from peeklock.servicebus import Client, Emulator, OutgoingMessage, Queue, Subscription, Topic, Topology
-from tests.acceptance.browser import browser, chromium, page_watched, serious_faults
+from tests.acceptance.browser import page_watched, serious_faults, shows
 from tests.acceptance.conftest import PEEKLOCK, Run, environment
 
 TOPOLOGY = Topology(
@@ -41,13 +41,6 @@ class Opened:
     @property
     def port(self) -> int:
         return urlsplit(self.link).port or 0
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    chromium()
-    with browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +91,6 @@ def bury(client: Client, count: int = 1, body: bytes = b'{"order": 7}', **facts:
     client.send("jobs", [OutgoingMessage(body=body, message_id=f"dead-{n}", **facts) for n in range(count)])  # type: ignore[arg-type]
     for message in client.receive("jobs", count):
         client.dead_letter(message, "poison", "no photo")
-
-
-def shows(page: Page, *texts: str, inside: str = "main") -> None:
-    for text in texts:
-        expect(page.locator(inside)).to_contain_text(text)
 
 
 def test_counts_change_as_messages_come_and_go(served: Opened, client: Client, opened: Browser) -> None:

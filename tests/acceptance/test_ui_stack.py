@@ -16,16 +16,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.acceptance.browser import browser, page_watched, serious_faults
+from tests.acceptance.browser import page_watched, serious_faults
 from tests.acceptance.conftest import HERE, PEEKLOCK, environment
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Browser]:
-    with browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -88,6 +88,17 @@ def page_of(folder: Path, bundle: Bundle, *cases: CaseFinished, started: RunStar
     return write_page(folder, bundle).read_text()
 
 
+def after_passing(root: Path, before: CaseFinished, now: CaseFinished) -> Path:
+    """The folder of a run in which a case failed, behind one in which it passed."""
+    for number, finished in enumerate((replace(before, outcome="passed"), replace(now, outcome="failed")), 1):
+        folder = root / f"run-{number}"
+        folder.mkdir()
+        keep = RunRecord(folder)
+        for event in (STARTED, finished, FINISHED):
+            keep(event)
+    return folder
+
+
 def unpacked(page: str, block: str) -> Any:
     found = re.search(rf'<script type="text/plain" id="{block}">([^<]*)</script>', page)
     assert found is not None
