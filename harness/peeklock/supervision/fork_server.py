@@ -73,9 +73,8 @@ class _Environment(dict[bytes, bytes]):
 class Program:
     """What is to be started: a module (`-m`) or a script, and what it names besides, as `uvicorn` is told `shop.app:app`."""
 
-    def __init__(self, module: str | None, script: str | None, arguments: Sequence[str], cwd: str) -> None:
-        self.module, self.script, self.cwd = module, script, cwd
-        self.named = [text.partition(":")[0] for text in arguments if _names_an_object(text)]
+    def __init__(self, module: str | None, script: str | None, named: Sequence[str], cwd: str) -> None:
+        self.module, self.script, self.named, self.cwd = module, script, named, cwd
 
     @property
     def first_on_path(self) -> str:
@@ -83,9 +82,10 @@ class Program:
         return self.cwd if self.script is None else os.path.dirname(os.path.realpath(self.script))
 
 
-def _names_an_object(text: str) -> bool:
-    module, colon, name = text.partition(":")
-    return bool(colon) and all(part.isidentifier() for part in (*module.split("."), *name.split(".")))
+def modules_named(arguments: Sequence[str]) -> list[str]:
+    """Return the modules of arguments that name an object, as in `shop.app:app`."""
+    named = (text.partition(":") for text in arguments)
+    return [module for module, colon, name in named if colon and f"{module}.{name}".replace(".", "_").isidentifier()]
 
 
 class Imports:
@@ -377,9 +377,9 @@ def _tell_without_this_module(error: BaseException) -> None:
 
 
 def main() -> None:
-    """Its arguments: JSON of `module` or `script`, `arguments` and `cwd`; then packages that are not imported ahead."""
+    """Its arguments: JSON of what a `Program` is made of; then packages that are not imported ahead."""
     task, left_out = json.loads(sys.argv[1]), sys.argv[2:]
-    program = Program(task["module"], task["script"], task["arguments"], task["cwd"])
+    program = Program(**task)
     if not getattr(sys.flags, "safe_path", False):
         sys.path[0] = program.first_on_path
     output, printed = os.pipe()

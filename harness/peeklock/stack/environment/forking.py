@@ -36,13 +36,13 @@ def program_of(
     if found is None:
         return None
     interpreter, module, script, arguments = found
-    task = {"module": module, "script": script, "arguments": arguments, "cwd": str(cwd)}
-    named = fork_server.Program(module, script, arguments, str(cwd)).named
+    named = fork_server.modules_named(arguments)
+    program = {"module": module, "script": script, "named": named, "cwd": str(cwd)}
     early = {name: value for name, value in env.items() if _BEFORE_ANY_IMPORT.match(name)}
-    common = json.dumps([interpreter, module, script, named, str(cwd), early], sort_keys=True)
+    common = json.dumps([interpreter, program, early], sort_keys=True)
     return {
         "key": hashlib.sha256(common.encode()).hexdigest(),
-        "argv": [interpreter, fork_server.__file__, json.dumps(task)],
+        "argv": [interpreter, fork_server.__file__, json.dumps(program)],
         "env": dict(env),
         "arguments": arguments,
         "worth_it": 1 if often else 2,
