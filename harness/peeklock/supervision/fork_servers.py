@@ -1,8 +1,7 @@
 """The fork servers of a supervisor: a Python program that is started often is imported once. Standard library only.
 
 A request to start a child may say of its `program`: `key`, equal for starts that may share an interpreter; `argv` and `env` of
-the fork server (`fork_server`), `arguments` of the program, `worth_it`: the start with which the fork server begins, which costs
-as much as one more, and `leaves`: files that a process may leave behind, with `{pid}`.
+the fork server (`fork_server`), `arguments` of the program, and `leaves`: files that a process may leave behind, with `{pid}`.
 See docs/decisions/0024-fork-server.md.
 """
 
@@ -23,15 +22,16 @@ from peeklock.supervision import process_tree
 from peeklock.supervision.cleanup import Cleanup
 from peeklock.supervision.spawn import SpawnError, Started, spawn
 
-MOST = 12
+MOST = 16
 """Fork servers at the same time; the one that has been idle for longest ends for another."""
 _PATIENCE = 10.0
 """Seconds for an answer, which takes a hundredth."""
+_PATIENCE_WITH_IMPORTS = 30.0
+"""Seconds for the first answer, before which the program's packages are imported."""
 
 
 @dataclass(slots=True)
 class _Program:
-    starts: int = 0
     server: _ForkServer | None = None
     fit: bool = True
     """Whether it can be started by forking, as far as is known."""
@@ -45,7 +45,7 @@ class Fork:
     def __init__(self, program: _Program, server: _ForkServer, answer: int, output: int) -> None:
         """`answer`: a descriptor that can be read when it is known what became of it."""
         self.program, self.server, self.answer, self.output = program, server, answer, output
-        self.deadline = time.monotonic() + _PATIENCE
+        self.deadline = time.monotonic() + (_PATIENCE if server.ready() else _PATIENCE_WITH_IMPORTS)
 
 
 class ForkServers:
@@ -61,15 +61,16 @@ class ForkServers:
         if not asked:
             return None
         program = self._programs.setdefault(asked["key"], _Program())
-        program.starts += 1
-        server = program.server
-        if server is not None and (state := server.state()) != "loading":
-            if state == "ready" and (descriptors := server.ask(request)) is not None:
-                return Fork(program, server, *descriptors)
-            self._part(program, server, fit=False)
-        if program.fit and program.server is None and program.starts >= asked["worth_it"]:
+        if program.fit and program.server is None:
             self._begin(program, request)
-        return None
+        server = program.server
+        if server is None:
+            return None
+        descriptors = server.ask(request)
+        if descriptors is None:
+            self._part(program, server, fit=False)
+            return None
+        return Fork(program, server, *descriptors)
 
     def answered(self, fork: Fork) -> Started | None:
         """Return the process of a start; None where it has to be made by exec after all."""
@@ -127,19 +128,12 @@ class _ForkServer:
         self.used = time.monotonic()
         self._ready = False
 
-    def state(self) -> str:
-        """`loading`, `ready` or `ended`."""
-        if not self._ready or select.select([self._control], [], [], 0)[0]:
-            try:
-                said = self._control.recv(64, socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                return "loading"
-            except OSError:
-                said = b""
-            if not said:
-                return "ended"
-            self._ready = True
-        return "ready"
+    def ready(self) -> bool:
+        """Tell whether it has imported what the program imports."""
+        if not self._ready:
+            with contextlib.suppress(OSError):
+                self._ready = bool(self._control.recv(64, socket.MSG_DONTWAIT))
+        return self._ready
 
     def ask(self, request: dict[str, Any]) -> tuple[int, int] | None:
         """Ask for a start; the reading ends of the answer and of the output. The answer is a pid, a package that must be left

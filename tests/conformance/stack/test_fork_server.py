@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -40,30 +41,27 @@ class Programs:
     def __init__(self, supervisor: SupervisorClient, folder: Path) -> None:
         self.supervisor, self.folder = supervisor, folder
 
-    def start(self, *arguments: str, **variables: str) -> bool:
+    def start(self, *arguments: str, fork: bool = True, name: str = "probe", **variables: str) -> bool:
         """Start it; whether it was forked."""
         argv, env = [sys.executable, *arguments], {"PATH": os.defpath, **variables}
-        program = program_of(argv, env, self.folder)
-        self.supervisor.spawn("probe", argv, env, self.folder, program=program)
-        (child,) = self.supervisor.call("children", prefix="probe")["children"]
+        program = program_of(argv, env, self.folder) if fork else None
+        self.supervisor.spawn(name, argv, env, self.folder, program=program)
+        (child,) = self.supervisor.call("children", prefix=name)["children"]
         return bool(child["forked"])
 
-    def run(self, *arguments: str, **variables: str) -> tuple[bool, int, list[str]]:
+    def run(self, *arguments: str, fork: bool = True, **variables: str) -> tuple[bool, int, list[str]]:
         """Run it to its end: whether it was forked, its exit status, its last lines."""
-        forked = self.start(*arguments, **variables)
+        forked = self.start(*arguments, fork=fork, **variables)
         code = int(self.supervisor.call("wait", name="probe", timeout=30)["code"])
         return forked, code, [text for _, text in self.supervisor.call("tail", name="probe", count=50)["lines"]]
 
     def both(self, *arguments: str, **variables: str) -> list[tuple[int, list[str]]]:
-        """Run it as a new interpreter and, once its fork server is ready, by forking."""
-        forked, *executed = self.run(*arguments, **variables)
+        """Run it as a new interpreter, and by forking."""
+        forked, *executed = self.run(*arguments, fork=False, **variables)
         assert not forked
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            forked, *found = self.run(*arguments, **variables)
-            if forked:
-                return [(executed[0], executed[1]), (found[0], found[1])]
-        pytest.fail("it was never forked")
+        forked, *found = self.run(*arguments, **variables)
+        assert forked
+        return [(executed[0], executed[1]), (found[0], found[1])]
 
 
 @pytest.fixture
@@ -141,6 +139,20 @@ def test_it_dies_with_the_supervisor(programs: Programs, tmp_path: Path) -> None
     assert child["pid"] not in process_tree.descendants(os.getpid())
 
 
+def test_starts_that_come_while_packages_are_imported_are_forked_too(programs: Programs, tmp_path: Path) -> None:
+    module(tmp_path, "import asyncio, signal\nprint('up', flush=True)\nsignal.pause()")
+    names = [f"probe{number}" for number in range(4)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        assert all(pool.map(lambda name: programs.start("-m", "probe", name=name), names))
+    found = programs.supervisor.call("children", prefix="probe")["children"]
+    assert len({child["pid"] for child in found}) == len(names)
+
+
+def test_a_program_that_cannot_be_forked_is_executed_at_once(programs: Programs, tmp_path: Path) -> None:
+    module(tmp_path, "x = = 1")
+    assert programs.run("-m", "probe")[:2] == (False, 1)
+
+
 @pytest.mark.slow
 def test_a_fork_server_that_hangs_is_given_up(programs: Programs, tmp_path: Path) -> None:
     module(tmp_path, "print('up')")
@@ -194,6 +206,7 @@ def test_a_package_that_reads_a_variable_is_shared_only_by_starts_with_the_same(
     found = installed(tmp_path, "import os; mode = os.environ.get('MODE')")
     module(tmp_path, "import sys\nbefore = 'odd' in sys.modules\nimport odd; print(before, odd.mode)")
     assert programs.both("-m", "probe", MODE="a", **found)[1] == (0, ["True a"])
+    assert programs.run("-m", "probe", MODE="b", **found) == (False, 0, ["False b"])  # by a new interpreter, this once
     assert programs.both("-m", "probe", MODE="b", **found)[1] == (0, ["False b"])
 
 

@@ -25,12 +25,11 @@ _BEFORE_ANY_IMPORT = re.compile(
 
 
 def program_of(
-    argv: Sequence[str], env: Mapping[str, str], cwd: Path, *, often: bool = False, leaves: Iterable[str] = ()
+    argv: Sequence[str], env: Mapping[str, str], cwd: Path, leaves: Iterable[str] = ()
 ) -> dict[str, Any] | None:
     """Return what the supervisor must know to start a Python program by forking; None for any other command.
 
-    `argv[0]` is a full path. `often`: it is sure to be started more than once. `leaves`: files that a process may leave behind,
-    with `{pid}` for its number.
+    `argv[0]` is a full path. `leaves`: files that a process may leave behind, with `{pid}` for its number.
     """
     found = _python_program(argv, cwd) if LINUX and os.environ.get(SWITCH) != "off" else None
     if found is None:
@@ -45,7 +44,6 @@ def program_of(
         "argv": [interpreter, fork_server.__file__, json.dumps(program)],
         "env": dict(env),
         "arguments": arguments,
-        "worth_it": 1 if often else 2,
         "leaves": list(leaves),
     }
 

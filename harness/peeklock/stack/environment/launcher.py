@@ -73,10 +73,7 @@ class ProcessLauncher:
         cwd = launch.service.cwd or self._root
         argv = [resolve(launch.argv[0], launch.title, cwd), *launch.argv[1:]]
         env = self._environment(launch)
-        if self._preloaded is None:
-            program = program_of(argv, env, cwd)
-        else:  # a case that moves the clock has the next one begin with services that have not seen it
-            program = program_of(argv, env, cwd, often=True, leaves=faketime.LEFTOVERS)
+        program = program_of(argv, env, cwd, leaves=faketime.LEFTOVERS if self._preloaded is not None else ())
         pid = self._supervisor.spawn(
             launch.name, argv, env, cwd, meta=dict(launch.meta), program=program, **launch.options()
         )
