@@ -11,10 +11,14 @@ from azure.servicebus import ServiceBusMessage
 from azure.servicebus.aio import ServiceBusClient, ServiceBusSender
 from azure.servicebus.exceptions import ServiceBusError
 
+from services.shared import tls
 from services.shared.correlation import PROPERTY, current_correlation_id
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
+
+
+_PATIENCE: dict[str, Any] = {"retry_total": 1, "retry_backoff_factor": 0.1, "retry_backoff_max": 1}
 
 
 class PublishError(Exception):
@@ -30,19 +34,23 @@ def servicebus_client(
     sender and receiver has its own, and is closed by its owner.
     """
     if connection_string is not None:
+        emulated = _fields(connection_string).get("UseDevelopmentEmulator", "").lower() == "true"
         return ServiceBusClient.from_connection_string(
-            connection_string, retry_total=1, retry_backoff_factor=0.1, retry_backoff_max=1
+            connection_string, ssl_context=tls.nobody() if emulated else tls.authorities("amqp"), **_PATIENCE
         )
     assert credential is not None
     return ServiceBusClient(
-        f"{namespace}.servicebus.windows.net", credential, retry_total=1, retry_backoff_factor=0.1, retry_backoff_max=1
+        f"{namespace}.servicebus.windows.net", credential, ssl_context=tls.authorities("amqp"), **_PATIENCE
     )
 
 
 def namespace_of(connection_string: str) -> str:
     """Return the endpoint that a connection string names, without its key: for logs and pre-flight checks."""
-    named = dict(part.split("=", 1) for part in connection_string.split(";") if "=" in part)
-    return named.get("Endpoint", "").rstrip("/")
+    return _fields(connection_string).get("Endpoint", "").rstrip("/")
+
+
+def _fields(connection_string: str) -> dict[str, str]:
+    return dict(part.split("=", 1) for part in connection_string.split(";") if "=" in part)
 
 
 class Publisher:

@@ -49,7 +49,7 @@ class Clients:
             timeout=None,  # noqa: S113
             limits=limits,
             trust_env=False,
-            verify=True if names is None else trusting(names),
+            verify=trusting(names),
             mounts=transports(names),
         )
 
