@@ -130,9 +130,10 @@ class _ForkServer:
 
     def ready(self) -> bool:
         """Tell whether it has imported what the program imports."""
-        if not self._ready:
+        # not MSG_DONTWAIT: a socket with a time-out waits all the same
+        if not self._ready and select.select([self._control], [], [], 0)[0]:
             with contextlib.suppress(OSError):
-                self._ready = bool(self._control.recv(64, socket.MSG_DONTWAIT))
+                self._ready = bool(self._control.recv(64))
         return self._ready
 
     def ask(self, request: dict[str, Any]) -> tuple[int, int] | None:

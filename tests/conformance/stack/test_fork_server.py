@@ -148,6 +148,19 @@ def test_starts_that_come_while_packages_are_imported_are_forked_too(programs: P
     assert len({child["pid"] for child in found}) == len(names)
 
 
+def test_the_supervisor_does_not_wait_for_imports(programs: Programs, tmp_path: Path) -> None:
+    """What it is asked for in the meantime is done: here, an import looks out for what another program makes."""
+    found = installed(tmp_path, LOOKS_OUT)
+    module(tmp_path, "import odd; print(odd.seen)")
+    module(tmp_path, "open('made', 'w')", "other")
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(programs.start, "-m", "probe", **found)
+        programs.start("-m", "other", fork=False, name="other")
+        assert starting.result(30)
+    programs.supervisor.call("wait", name="probe", timeout=30)
+    assert programs.supervisor.call("tail", name="probe", count=1)["lines"][0][1] == "True"
+
+
 def test_a_program_that_cannot_be_forked_is_executed_at_once(programs: Programs, tmp_path: Path) -> None:
     module(tmp_path, "x = = 1")
     assert programs.run("-m", "probe")[:2] == (False, 1)
@@ -177,6 +190,12 @@ def installed(folder: Path, code: str) -> dict[str, Any]:
     module(packages, code, "odd")
     return {"PYTHONPATH": str(packages)}
 
+
+LOOKS_OUT = """
+import os, time
+until = time.monotonic() + 8
+while not (seen := os.path.exists("made")) and time.monotonic() < until: pass
+"""
 
 ODD = {
     "starts a thread": "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
