@@ -63,8 +63,6 @@ def restarts(root: Path, target: str, service: str, rounds: int) -> tuple[list[f
             environment.services.kill(service)
             return _timed(lambda: environment.services.start(service))
 
-        for _ in range(3):  # the fork server begins with the second, and is ready when the service is
-            start()
         executed, forked = [], []
         for _ in range(rounds):
             patch.setenv(SWITCH, "off")
