@@ -6,7 +6,11 @@ set -eu
 done_once=$PGDATA/peeklock.prepared
 
 prepare() { # a cluster in $PGDATA, where there is none: in the image, and in an empty folder that is mounted there
-  initdb -D "$PGDATA" -U postgres -A reject -E UTF8 --locale-provider=builtin --builtin-locale=C.UTF-8 --locale=C \
+  version=$(postgres --version) version=${version#*) } version=${version%%.*}
+  builtin=
+  [ "$version" -lt 17 ] || builtin='--locale-provider=builtin --builtin-locale=C.UTF-8'
+  # shellcheck disable=SC2086  two words
+  initdb -D "$PGDATA" -U postgres -A reject -E UTF8 $builtin --locale=C \
     --wal-segsize=1 --no-sync --no-instructions >/dev/null
   echo "include '/etc/postgresql/postgresql.conf'" >>"$PGDATA/postgresql.conf"
 }

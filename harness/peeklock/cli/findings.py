@@ -24,7 +24,8 @@ from peeklock.stack.clock import faketime
 from peeklock.stack.containers import discovery
 from peeklock.stack.containers.engine import EngineError
 from peeklock.stack.containers.images import wanted_images
-from peeklock.stack.embedded.tools import azurite_is_made, node, postgres
+from peeklock.stack.embedded.installed_postgres import installed, postgres
+from peeklock.stack.embedded.tools import azurite_is_made, node
 from peeklock.stack.project.cache import cache_dir
 
 State = Literal["ok", "note", "lacks"]
@@ -65,6 +66,9 @@ def _python() -> Finding:
 
 def _embedded() -> Iterator[Finding]:
     yield _tool("embedded", "postgres", lambda: f"{postgres().version} at {postgres().bin}")
+    others = [f"{each.version} at {each.bin}" for each in installed()[1:]]
+    if others:
+        yield Finding("embedded", "other postgres", "ok", f"{'; '.join(others)}: `stack.postgres.version` chooses")
     yield _tool("embedded", "node", lambda: f"{node().version} at {node().node}")
     yield _made("embedded", "azurite", azurite_is_made, "the first run fetches it from npm, about 20 s")
 

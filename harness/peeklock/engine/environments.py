@@ -20,6 +20,7 @@ from peeklock.scenario.values import Scope, is_template, references, resolve
 from peeklock.stack.backend import Endpoints, EnvironmentSpec, Ports, Variables
 from peeklock.stack.faults import KINDS
 from peeklock.stack.names.names import Names
+from peeklock.stack.servers.wanted import WantedServers
 from peeklock.standins import Surroundings
 from peeklock.supervision.commands import Commands
 
@@ -257,7 +258,11 @@ def _machine() -> str:
 
 def needed_kinds(scenarios: Iterable[Scenario]) -> list[str]:
     """Return which dependencies any of the files needs of the shared stack, so that they can start at once."""
-    stacks = [scenario.header.stack for scenario in scenarios if not needs_private_stack(scenario)]
+    stacks = [
+        scenario.header.stack
+        for scenario in scenarios
+        if not needs_private_stack(scenario) and not WantedServers.of(scenario.header.stack)
+    ]
     wanted = {kind for stack in stacks for kind in _KINDS if getattr(stack, kind) is not None}
     return [kind for kind in _KINDS if kind in wanted]
 

@@ -96,10 +96,7 @@ class Session:
         started = time.monotonic()
         covers, tags = tuple(scenario.covers(case)), tuple(scenario.tags(case))
         try:
-            missing = self._missing(scenario, case)
-            if missing:
-                reason = f"the {self.stack().backend} backend has not the ability: {', '.join(missing)}"
-                reason += "".join(f"; {why}" for ability in missing if (why := self.stack().why_not(ability)))
+            if reason := self._why_not(scenario, case):
                 return CaseFinished(time.time(), name, "skipped", Durations(), reason=reason, covers=covers, tags=tags)
             held = self._environment(scenario)
         except PreflightFailed as failed:
@@ -130,7 +127,7 @@ class Session:
 
         Returns at once. One file at most is that far ahead.
         """
-        if all(self._missing(scenario, case) for case in cases):
+        if all(self._why_not(scenario, case) for case in cases):
             return
         spec = self._spec(scenario)
         with self._lock:
@@ -198,8 +195,14 @@ class Session:
             promise = self._held.pop(scenario.path)
         promise.result().close()
 
-    def _missing(self, scenario: Scenario, case: Case) -> list[str]:
-        return [ability for ability in scenario.requires(case) if ability not in self.stack().abilities]
+    def _why_not(self, scenario: Scenario, case: Case) -> str:
+        """Return why a case cannot run on this stack; empty when it can."""
+        stack = self.stack()
+        missing = [ability for ability in scenario.requires(case) if ability not in stack.abilities]
+        if missing:
+            reasons = [why for ability in missing if (why := stack.why_not(ability))]
+            return "; ".join([f"the {stack.backend} backend has not the ability: {', '.join(missing)}", *reasons])
+        return stack.lacks(scenario.header.stack)
 
     def _spec(self, scenario: Scenario) -> EnvironmentSpec:
         spec = environment_spec(scenario, self._options.cache)

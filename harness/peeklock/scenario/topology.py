@@ -11,17 +11,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.fields import FilePath, FunctionName, Model
 from peeklock.scenario.http_standins import HttpName, HttpStandIn
+from peeklock.scenario.postgres import ImageName, Postgres
 from peeklock.scenario.telemetry import TelemetryWanted
 from peeklock.servicebus.entity_settings import SETTINGS
-
-
-class Postgres(Model):
-    """A database of its own for each scenario file, cloned from a migrated template for each case."""
-
-    migrations: FilePath | None = Field(
-        None, description="a folder with an alembic.ini, or with *.sql files that run in the order of their names"
-    )
-    seed: list[FilePath] = Field([], description="SQL files that run after the migrations, once, into the template")
 
 
 def _container(value: Any) -> Any:
@@ -55,6 +47,9 @@ class Blobs(Model):
         None, description="its name in production: for services, NAME.blob.core.windows.net leads here, over TLS"
     )
     containers: list[ContainerName] = Field([], description="containers that exist, empty, when a case begins")
+    image: ImageName | None = Field(
+        None, description="another Azurite: mcr.microsoft.com/azure-storage/azurite:3.35.0; a process is Azurite anyway"
+    )
 
 
 class Effect(Model):

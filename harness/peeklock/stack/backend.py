@@ -421,6 +421,9 @@ class Stack(Protocol):
     def why_not(self, ability: str) -> str:
         """Why it has not an ability, in a few words; empty when there is no more to say."""
 
+    def lacks(self, wanted: StackSpec) -> str:
+        """Why the servers that a file names cannot be had here, and what gets them; empty when they can."""
+
     @property
     def timings(self) -> Mapping[str, float]:
         """Seconds from the start until each of `postgres`, `blobs`, `servicebus` answered; empty for a warm stack."""

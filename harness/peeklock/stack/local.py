@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from peeklock.errors import PeeklockError
+from peeklock.scenario.topology import Stack as StackSpec
 from peeklock.stack.backend import Endpoints, Environment, EnvironmentSpec
 from peeklock.stack.clock.movable import MovableClock
 from peeklock.stack.clock.offset_file import OffsetFile
@@ -26,6 +27,7 @@ from peeklock.stack.servers.blobs import BlobServer
 from peeklock.stack.servers.group import AnyServer, ServerGroup
 from peeklock.stack.servers.postgres import PostgresServer
 from peeklock.stack.servers.servicebus import ServiceBusServer
+from peeklock.stack.servers.wanted import USUAL, WantedServers
 from peeklock.supervision.children import Children
 from peeklock.supervision.client import SupervisorClient
 
@@ -45,6 +47,7 @@ class LocalStack(ABC):
         self._supervisor = supervisor
         self.children = self._find_children(supervisor, state)
         self._state = dict(state)
+        self.wanted = WantedServers.from_state(state["wanted"])
         self._progress = progress
         self.servers = ServerGroup(self.children, state.get("found", {}), self._start_server, self._find_server)
         self._leases = Leases(supervisor, self.log_dir, state["room"], self._take_down)
@@ -55,6 +58,8 @@ class LocalStack(ABC):
         self._private: set[LocalStack] = set()
         self._spare: list[LocalStack] = []
         """Those of `_private` whose environment was closed and whose clock can be moved: the next one like it has them."""
+        self._beside: dict[WantedServers, LocalStack] = {}
+        """A stack for each choice of other servers that files have made."""
         self.keeping = False
         """Whether the private stacks of environments stay when these are closed, for somebody to look at (`kept`)."""
         self._owner: LocalStack | None = None
@@ -66,7 +71,10 @@ class LocalStack(ABC):
 
     @property
     def timings(self) -> Mapping[str, float]:
-        return self.servers.timings
+        return {
+            **{kind: each for stack in self._beside.values() for kind, each in stack.timings.items()},
+            **self.servers.timings,
+        }
 
     @property
     def place(self) -> str:
@@ -78,6 +86,9 @@ class LocalStack(ABC):
 
     @abstractmethod
     def why_not(self, ability: str) -> str: ...
+
+    @abstractmethod
+    def lacks(self, wanted: StackSpec) -> str: ...
 
     @classmethod
     @abstractmethod
@@ -126,13 +137,14 @@ class LocalStack(ABC):
     def start(
         cls, root: Path, kinds: Iterable[str] = (), progress: Progress = silent, ports: Mapping[str, int] | None = None,
         log_dir: Path | None = None, owner: LocalStack | None = None, movable_clock: bool = False,
-        lasting: bool = False, room: int = ROOM,
+        lasting: bool = False, room: int = ROOM, wanted: WantedServers = USUAL,
     ) -> Self:  # fmt: skip
         """A stack of our own, which ends with this process. `kinds` begin to start at once; others when first asked for.
 
         `ports`: fixed ports by kind; when one is taken, that is a `StackError`. `log_dir`: a folder that exists; absent: a new one.
         `owner`: makes it one of the owner's private stacks, for one environment at a time. `lasting`: its servers can be ended and
         come back with their data. `room`: so many environments can stand at once; servers are told their accounts and ports at the start.
+        `wanted`: which servers, where these are not the usual ones.
         """
         began = time.monotonic()
         log_dir = log_dir or ProjectFolder(root).new_log_dir()
@@ -145,6 +157,7 @@ class LocalStack(ABC):
                 "lasting": lasting,
                 "room": room,
                 "root": str(root),
+                "wanted": wanted.state,
                 **plan,
             }
             stack = cls(supervisor, state, progress, warm=False)
@@ -187,6 +200,9 @@ class LocalStack(ABC):
     def _environment(self, spec: EnvironmentSpec) -> Environment:
         if spec.private and self._owner is None:
             return self._private_environment(spec)
+        wanted = WantedServers.of(spec.stack)
+        if wanted != self.wanted and self._owner is None:
+            return self._with(wanted).environment(spec)
         for kind in kinds_of(spec):
             self.servers.begin(kind)
         record, lease, fresh = self._leases.take(spec, self.warm)
@@ -206,10 +222,21 @@ class LocalStack(ABC):
             self._leases.keep(lease, record)
         return environment
 
+    def _with(self, wanted: WantedServers) -> LocalStack:
+        """The stack for files that name these servers; it ends with this one."""
+        with self._environments_lock:
+            stack = self._beside.get(wanted)
+            if stack is None:
+                stack = self._beside[wanted] = type(self).start(
+                    Path(self._state["root"]), (), self._progress, log_dir=new_folder(self.log_dir, "named.stack"),
+                    room=self._state["room"], wanted=wanted,
+                )  # fmt: skip
+            return stack
+
     def _private_environment(self, spec: EnvironmentSpec) -> Environment:
         stack = self._take_spare(spec) or type(self).start(
             Path(self._state["root"]), kinds_of(spec), self._progress, log_dir=new_folder(self.log_dir, f"{spec.name}.stack"),
-            owner=self, movable_clock=spec.movable_clock, lasting=spec.lasting, room=1,
+            owner=self, movable_clock=spec.movable_clock, lasting=spec.lasting, room=1, wanted=WantedServers.of(spec.stack),
         )  # fmt: skip
         stack.keeping = self.keeping
         self._private.add(stack)
@@ -220,8 +247,14 @@ class LocalStack(ABC):
             raise
 
     def _take_spare(self, spec: EnvironmentSpec) -> LocalStack | None:
+        if not spec.movable_clock or spec.lasting:
+            return None
+        wanted = WantedServers.of(spec.stack)
         with self._environments_lock:
-            return self._spare.pop() if self._spare and spec.movable_clock and not spec.lasting else None
+            found = next((each for each in self._spare if each.wanted == wanted), None)
+            if found is not None:
+                self._spare.remove(found)
+            return found
 
     def part_with(self, stack: LocalStack) -> None:
         """Know no more of a private stack, which has ended or goes on by itself."""
@@ -342,7 +375,7 @@ class LocalStack(ABC):
             self._owner.part_with(self)
 
     def _end_private(self) -> None:
-        for stack in list(self._private):
+        for stack in (*self._private, *self._beside.values()):
             stack.end()
 
     @property

@@ -103,6 +103,9 @@ class Stack:
     def __init__(self, world: FakeEnvironment) -> None:
         self.world, self.started = world, False
 
+    def lacks(self, _wanted: object) -> str:
+        return ""
+
     def environment(self, spec: EnvironmentSpec) -> Any:
         if spec.before_services is not None:
             spec.before_services(self.world)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from peeklock.engine.pace import Pace
 from peeklock.engine.session import Session
 from peeklock.scenario.loader import load
 from peeklock.scenario.model import Scenario
+from peeklock.scenario.topology import Stack
 from peeklock.stack.backend import EnvironmentSpec
 from peeklock.stack.errors import StackError
 from peeklock.verbs import VOCABULARY
@@ -40,6 +41,9 @@ class FakeStack:
 
     def why_not(self, ability: str) -> str:
         return "" if ability in self.abilities else "of the test"
+
+    def lacks(self, wanted: Stack) -> str:
+        return "no Postgres 17 here" if wanted.postgres is not None and wanted.postgres.major == 17 else ""
 
     def environment(self, spec: EnvironmentSpec) -> Any:
         self.asked.append(spec.name)
@@ -82,6 +86,19 @@ def test_a_file_that_was_prepared_is_brought_up_once(tmp_path: Path) -> None:
     assert [finished.outcome for finished in found] == ["passed"]
     session.close()
     assert (stack.asked, stack.closed) == (["alone"], ["alone"])
+
+
+def test_a_file_whose_servers_cannot_be_had_is_skipped_with_the_reason(tmp_path: Path) -> None:
+    """The same file runs wherever they can; nothing is brought up for it here, not even ahead."""
+    (tmp_path / "pyproject.toml").touch()
+    path = tmp_path / "named.yaml"
+    path.write_text(f"scenario: named\nstack: {{postgres: {{version: 17}}}}\n{PLAIN}", encoding="utf-8")
+    stack, file = FakeStack(), load(path, VOCABULARY)
+    session = session_on(stack)
+    session.prepare(file, file.cases)
+    finished = session.run(file, file.cases[0])
+    assert (finished.outcome, finished.reason, stack.asked) == ("skipped", "no Postgres 17 here", [])
+    session.close()
 
 
 def test_one_file_at_most_is_ahead(tmp_path: Path) -> None:

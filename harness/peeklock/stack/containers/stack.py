@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from peeklock.scenario.topology import Stack as StackSpec
 from peeklock.stack.backend import Endpoints, EnvironmentSpec
 from peeklock.stack.clock import faketime
 from peeklock.stack.clock.offset_file import OffsetFile
@@ -19,10 +20,12 @@ from peeklock.stack.containers.deployment import Deployment
 from peeklock.stack.containers.discovery import find_engine
 from peeklock.stack.containers.engine import DEFINITION_LABEL, Engine, EngineError
 from peeklock.stack.containers.images import definition, wanted_images
+from peeklock.stack.containers.named_images import Chosen, azurite_image, postgres_image
 from peeklock.stack.containers.ownership import sweep
 from peeklock.stack.containers.postgres import start_postgres
 from peeklock.stack.containers.servicebus import start_servicebus
 from peeklock.stack.containers.services import ServiceContainers
+from peeklock.stack.embedded.lacking import extensions_lacking
 from peeklock.stack.environment.endpoints import addresses
 from peeklock.stack.environment.launcher import Launcher
 from peeklock.stack.environment.record import Record
@@ -31,6 +34,7 @@ from peeklock.stack.local import LocalStack
 from peeklock.stack.project.folder import passing_folder
 from peeklock.stack.servers.blobs import new_accounts
 from peeklock.stack.servers.group import AnyServer
+from peeklock.stack.servers.wanted import WantedServers
 from peeklock.supervision import usage
 from peeklock.supervision.client import SupervisorClient
 
@@ -93,18 +97,39 @@ class ContainersStack(LocalStack):
         engine = Engine(*self._state["engine"])
         return Deployment(self._supervisor, engine, self._state["deployment"], self.offset_file, stands=self.warm)
 
+    def lacks(self, wanted: StackSpec) -> str:
+        try:
+            postgres = self._chosen("postgres", WantedServers.of(wanted))
+            self._chosen("blobs", WantedServers.of(wanted))
+        except StackError as error:
+            return "; ".join(filter(None, (error.problem, error.actual, error.fix)))
+        # What is in ours is what is installed here.
+        return extensions_lacking(wanted.postgres) if wanted.postgres is not None and postgres.ours else ""
+
+    def _chosen(self, kind: str, wanted: WantedServers) -> Chosen:
+        """The image of a kind of dependency; those that a file names are pulled. Raises `StackError`."""
+        engine = Engine(*self._state["engine"])
+        if kind == "postgres" and (wanted.postgres_image or wanted.postgres_version):
+            return postgres_image(engine, wanted.postgres_image, wanted.postgres_version, self._progress)
+        if kind == "blobs" and wanted.blobs_image:
+            return azurite_image(engine, wanted.blobs_image, self._progress)
+        return Chosen(self._state["images"][{"blobs": "azurite"}.get(kind, kind)], ours=True, why="")
+
     def _start_server(self, kind: str) -> AnyServer:
         plan = dict(self._state["plan"][kind])
-        image = self._state["images"][{"blobs": "azurite"}.get(kind, kind)]
-        common = (self._deployment, self._supervisor, self.log_dir, image)
+        chosen = self._chosen(kind, self.wanted)
+        if chosen.why:
+            self._progress(f"{kind}: {chosen.reference} ({chosen.why})")
+        common = (self._deployment, self._supervisor, self.log_dir)
         lasting = self._state["lasting"]
         if kind == "servicebus":
-            return start_servicebus(*common, lasting=lasting, **plan)
+            return start_servicebus(*common, chosen.reference, lasting=lasting, **plan)
         for attempt in range(_TRIES):
             try:
                 if kind == "postgres":
-                    return start_postgres(*common, lasting=lasting, **plan)
-                return start_azurite(*common, lasting=lasting, **plan)
+                    own = self.wanted.postgres_settings
+                    return start_postgres(*common, chosen, lasting=lasting, settings=own, **plan)
+                return start_azurite(*common, chosen, lasting=lasting, **plan)
             except StackError as error:
                 if "is in use" not in error.problem or kind in self._state["fixed"] or attempt == _TRIES - 1:
                     raise

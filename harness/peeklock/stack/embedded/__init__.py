@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = ["npm", "postgres", "setup", "stack", "tools"]
+__all__ = ["installed_postgres", "lacking", "npm", "postgres", "setup", "stack", "tools"]

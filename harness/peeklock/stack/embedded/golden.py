@@ -12,8 +12,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from peeklock.stack.embedded.installed_postgres import Postgres
 from peeklock.stack.embedded.server_user import ServerUser
-from peeklock.stack.embedded.tools import postgres
 from peeklock.stack.errors import full_disk, setup_failed, unwritable
 from peeklock.stack.progress import Progress, silent
 from peeklock.stack.project.cache import cache_dir, locked
@@ -30,25 +30,25 @@ host all {ROLE} 127.0.0.1/32 scram-sha-256
 """
 
 
-def home() -> Path:
-    """The folder of all golden clusters of this version; `current` in it points to the newest."""
-    return cache_dir() / "postgres" / f"{postgres().version}-{_FORMAT}"
+def home(postgres: Postgres) -> Path:
+    """The folder of all golden clusters of a version; `current` in it points to the newest."""
+    return cache_dir() / "postgres" / f"{postgres.version}-{_FORMAT}"
 
 
-def ensure(supervisor: SupervisorClient, progress: Progress = silent) -> Path:
+def ensure(supervisor: SupervisorClient, postgres: Postgres, progress: Progress = silent) -> Path:
     """The newest golden folder, made when absent (about 0.6 s). Copy from it; never start a server on it."""
-    current = home() / "current"
+    current = home(postgres) / "current"
     if not (current / "data" / "PG_VERSION").exists():
-        with locked(home() / "lock"):
+        with locked(home(postgres) / "lock"):
             if not (current / "data" / "PG_VERSION").exists():
                 progress("making a Postgres cluster (once)")
-                _initialise(supervisor)
+                _initialise(supervisor, postgres)
     # Resolved, so that a copy which has begun stays with one cluster when a newer one takes its place.
     return current.resolve()
 
 
-def _initialise(supervisor: SupervisorClient) -> None:
-    new = home() / f"golden-{secrets.token_hex(4)}"
+def _initialise(supervisor: SupervisorClient, postgres: Postgres) -> None:
+    new = home(postgres) / f"golden-{secrets.token_hex(4)}"
     supervisor.call("register", path=str(new))
     try:
         new.mkdir(mode=0o711)
@@ -57,7 +57,7 @@ def _initialise(supervisor: SupervisorClient) -> None:
         data = place / "data"
         data.mkdir(mode=0o700)
         user.own(data)
-        binaries = user.binaries()
+        binaries = user.binaries(postgres)
         argv = [str(binaries.bin / "initdb"), "-D", str(data), "-U", ROLE, "--no-sync", "-A", "trust", "-E", "UTF8"]
         argv += ["--wal-segsize=1", "--no-instructions"]
         if binaries.major >= 16:
@@ -71,7 +71,7 @@ def _initialise(supervisor: SupervisorClient) -> None:
         if code != 0:
             text = "\n".join(log)
             if "No space left" in text:
-                raise full_disk("making a Postgres cluster", new, shutil.disk_usage(home()).free)
+                raise full_disk("making a Postgres cluster", new, shutil.disk_usage(new.parent).free)
             raise setup_failed("making a Postgres cluster with initdb", log[-12:], "its lines say why")
         (data / "pg_hba.conf").write_text(_ACCESS)
         if place != new:
@@ -102,8 +102,9 @@ def publish(supervisor: SupervisorClient, data: Path, source: Path, templates: M
 
     `templates`: those to keep, with their oids; files that `data` never needed are taken over from the golden folder `source`.
     """
-    with locked(home() / "lock"):
-        new = home() / f"golden-{secrets.token_hex(4)}"
+    home = source.parent
+    with locked(home / "lock"):
+        new = home / f"golden-{secrets.token_hex(4)}"
         supervisor.call("register", path=str(new))
         new.mkdir(mode=0o711)
         copy(supervisor, data, new / "data")
@@ -115,17 +116,17 @@ def publish(supervisor: SupervisorClient, data: Path, source: Path, templates: M
             elif (source / "templates" / str(oid)).exists():
                 copy(supervisor, source / "templates" / str(oid), new / "templates" / str(oid))
         (new / "names").write_text("\n".join(sorted(templates)))
-        before = (home() / "current").resolve()
+        before = (home / "current").resolve()
         _keep(supervisor, new)
         _make_current(new)
-        for old in home().glob("golden-*"):
+        for old in home.glob("golden-*"):
             if old not in (new, before):  # a stack that starts right now may still be copying the last one
                 shutil.rmtree(old, ignore_errors=True)
 
 
-def names() -> set[str]:
-    """The templates of the newest golden cluster."""
-    listing = home() / "current" / "names"
+def names(source: Path) -> set[str]:
+    """The templates of the newest golden cluster, of the version of the golden folder `source`."""
+    listing = source.parent / "current" / "names"
     return set(listing.read_text().split()) if listing.exists() else set()
 
 

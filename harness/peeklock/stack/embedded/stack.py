@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from peeklock.scenario.topology import Stack as StackSpec
 from peeklock.stack.clock import faketime
 from peeklock.stack.clock.offset_file import OffsetFile
 from peeklock.stack.embedded.blobs import start_azurite
+from peeklock.stack.embedded.lacking import lacking
 from peeklock.stack.embedded.postgres import EmbeddedPostgres, data_home
 from peeklock.stack.embedded.servicebus import start_servicebus
 from peeklock.stack.embedded.tools import azurite
@@ -37,6 +39,9 @@ class EmbeddedStack(LocalStack):
     def why_not(self, ability: str) -> str:
         return _DEPENDING[ability]() if ability in _DEPENDING else ""
 
+    def lacks(self, wanted: StackSpec) -> str:
+        return lacking(wanted)
+
     @classmethod
     def _plan(cls, supervisor: SupervisorClient, ports: Mapping[str, int], room: int) -> dict[str, Any]:
         free = supervisor.reserve_ports(2)
@@ -59,9 +64,12 @@ class EmbeddedStack(LocalStack):
         if kind == "postgres":
             server = EmbeddedPostgres.start(
                 self._supervisor, Path(self._state["directory"]), self.log_dir, progress=self._progress,
-                environment=moved, lasting=self._state["lasting"], **self._state["plan"]["postgres"],
+                environment=moved, lasting=self._state["lasting"],
+                wanted=self.wanted, **self._state["plan"]["postgres"],
             )  # fmt: skip
         elif kind == "blobs":
+            if self.wanted.blobs_image:
+                self._progress(f"the packaged Azurite stands for {self.wanted.blobs_image}")
             server = start_azurite(
                 self._supervisor, self.log_dir, progress=self._progress, environment=moved, location=self._folder("blobs"),
                 **self._state["plan"]["blobs"],

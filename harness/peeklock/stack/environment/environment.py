@@ -300,9 +300,7 @@ class LocalEnvironment:
             return
         server = self._stack.servers.postgres()
         # Asked for each time: in a warm stack the migrations may have changed since.
-        self.record.template = server.template(
-            postgres.migrations, postgres.seed, self._spec.root, self.log_dir, progress
-        )
+        self.record.template = server.template(postgres, self._spec.root, self.log_dir, progress)
         server.clone(self.record.database, self.record.template)
 
     def _make_namespace(self) -> None:

@@ -2,4 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["admin", "blobs", "group", "ledger_feed", "postgres", "postgres_settings", "relay", "server", "servicebus"]
+__all__ = [
+    "admin",
+    "blobs",
+    "group",
+    "ledger_feed",
+    "postgres",
+    "postgres_settings",
+    "relay",
+    "server",
+    "servicebus",
+    "wanted",
+]

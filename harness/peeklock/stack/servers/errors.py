@@ -36,6 +36,15 @@ def engine_gone(name: str, log: Sequence[str], log_file: Path) -> StackError:
     )
 
 
+def extension_missing(names: Sequence[str], version: str) -> StackError:
+    """A file wants an extension in its database that the server cannot create."""
+    return StackError(
+        f"Postgres {version} has no extension {', '.join(names)}",
+        expected="every extension of `stack.postgres.extensions` installed where the server runs",
+        fix="name an image that has them (pgvector/pgvector:pg16, postgis/postgis:16-3.4), or install their packages",
+    )
+
+
 def migration_failed(path: Path, code: int, log: Sequence[str], secrets: Sequence[str] = ()) -> StackError:
     """A migration or a seed did not go through."""
     return StackError(

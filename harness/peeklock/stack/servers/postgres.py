@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from peeklock.scenario.postgres import Postgres
 from peeklock.stack.errors import StackError, full_disk
 from peeklock.stack.loopback import undiverted
 from peeklock.stack.progress import Progress, silent
-from peeklock.stack.servers.errors import AdministrationError, migration_failed
+from peeklock.stack.servers.errors import AdministrationError, extension_missing, migration_failed
 from peeklock.stack.servers.server import Server
 from peeklock.supervision.client import SupervisorClient
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 ROLE = "peeklock"
 """The superuser of every server."""
 _LONGEST_MIGRATION = 600.0
+_FIRST_WITH_STRATEGIES = 150_000
 _CONNECTIONS = """\
 SELECT DISTINCT substr(a.application_name, %s), a.datname, s.system_identifier::text, a.datid::text
 FROM pg_stat_activity a, pg_control_system() s WHERE starts_with(a.application_name, %s) AND a.datname IS NOT NULL"""
@@ -135,7 +137,14 @@ class PostgresServer(Server):
         """Make `database` a fresh copy of `template`; whoever is connected to the old one is thrown out. About 20 ms."""
         with self.admin() as connection:
             self._drop(connection, database)
+            self._create(connection, database, template)
+
+    @staticmethod
+    def _create(connection: Administration, database: str, template: str) -> None:
+        if connection.info.server_version >= _FIRST_WITH_STRATEGIES:
             connection.run("CREATE DATABASE {} TEMPLATE {} STRATEGY=FILE_COPY", database, template)
+        else:
+            connection.run("CREATE DATABASE {} TEMPLATE {}", database, template)
 
     def drop(self, database: str) -> None:
         with self.admin() as connection:
@@ -149,23 +158,21 @@ class PostgresServer(Server):
             connection.run(_SEND_AWAY, name=database)
             connection.run("DROP DATABASE {} WITH (FORCE)", database)
 
-    def template(
-        self, migrations: Path | None, seeds: Sequence[Path], root: Path, log_dir: Path, progress: Progress = silent
-    ) -> str:
-        """The name of the template database for these migrations and seeds; made when no stack before has made it.
+    def template(self, wanted: Postgres, root: Path, log_dir: Path, progress: Progress = silent) -> str:
+        """The name of the template database with what a file wants in it; made when no stack before has made it.
 
-        Raises `StackError` with the last lines of a migration that fails.
+        Raises `StackError` with the last lines of a migration that fails, and for an extension that the server has not.
         """
-        if migrations is None and not seeds:
+        if wanted.migrations is None and not wanted.seed and not wanted.extensions:
             return "template1"
-        name = f"tpl_{digest(migrations, seeds)}"
+        name = f"tpl_{digest(wanted.migrations, wanted.seed, wanted.extensions)}"
         try:
             with self._template_lock, self._connect() as own, own.patiently(_LONGEST_MIGRATION):
                 # Several processes can share a warm stack: the lock ends with this connection, however that happens.
                 own.execute("SELECT pg_advisory_lock(hashtext(%s))", [name])
                 found = own.execute("SELECT oid FROM pg_database WHERE datname = %s", [name]).fetchone()
                 if found is None or not self._present(own, name, int(found[0])):
-                    self._build(own, name, migrations, seeds, root, log_dir, progress)
+                    self._build(own, name, wanted, root, log_dir, progress)
                 own.run("COMMENT ON DATABASE {} IS {used}", name, used=f"used {time.time():.0f}")
         except AdministrationError as error:
             raise self._lost(error) from error
@@ -176,12 +183,12 @@ class PostgresServer(Server):
         return True
 
     def _build(
-        self, own: Administration, name: str, migrations: Path | None, seeds: Sequence[Path], root: Path, log_dir: Path,
-        progress: Progress,
-    ) -> None:  # fmt: skip
-        new = f"{name}_new"
+        self, own: Administration, name: str, wanted: Postgres, root: Path, log_dir: Path, progress: Progress
+    ) -> None:
+        new, migrations, seeds = f"{name}_new", wanted.migrations, wanted.seed
         own.run("DROP DATABASE IF EXISTS {} WITH (FORCE)", new)
-        own.run("CREATE DATABASE {} TEMPLATE template1 STRATEGY=FILE_COPY", new)
+        self._create(own, new, "template1")
+        self._extend(new, wanted.extensions)
         if migrations is not None:
             progress(f"migrating a template database ({migrations.name})")
             if (migrations / "alembic.ini").exists():
@@ -193,6 +200,17 @@ class PostgresServer(Server):
         own.run("ALTER DATABASE {} RENAME TO {}", new, name)
         # No connections: one that lingers would make every clone fail with "being accessed by other users".
         own.run("ALTER DATABASE {} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false", name)
+
+    def _extend(self, database: str, extensions: Sequence[str]) -> None:
+        if not extensions:
+            return
+        with self._connect(database) as inside, inside.patiently():
+            there = {name for (name,) in inside.execute("SELECT name FROM pg_available_extensions").fetchall()}
+            if missing := [name for name in extensions if name not in there]:
+                (version,) = inside.execute("SHOW server_version").fetchone() or ("",)
+                raise extension_missing(missing, str(version))
+            for name in extensions:
+                inside.run("CREATE EXTENSION IF NOT EXISTS {} CASCADE", name)
 
     def _alembic(self, database: str, folder: Path, root: Path, log_dir: Path) -> None:
         # -P: a folder named `alembic` beside alembic.ini (the usual layout) must not hide the package.
@@ -234,9 +252,9 @@ class PostgresServer(Server):
                 self._admin = None
 
 
-def digest(migrations: Path | None, seeds: Sequence[Path]) -> str:
-    """A name for the outcome of these files: their relative names and contents."""
-    found = hashlib.sha256()
+def digest(migrations: Path | None, seeds: Sequence[Path], extensions: Sequence[str] = ()) -> str:
+    """A name for the outcome of these files, their relative names and contents, after these extensions."""
+    found = hashlib.sha256("".join(f"extension {name}\0" for name in extensions).encode())
     files: list[tuple[str, Path]] = []
     if migrations is not None:
         for folder, names, leaves in os.walk(migrations):

@@ -14,3 +14,8 @@ SETTINGS = (
     "logging_collector=off", "dynamic_shared_memory_type=mmap", "listen_addresses=127.0.0.1", "cluster_name=peeklock",
 )  # fmt: skip
 """Of the server, on every backend, as `name=value`."""
+
+
+def settings_of(major: int) -> tuple[str, ...]:
+    """Return those that a version knows."""
+    return tuple(each for each in SETTINGS if major >= 16 or not each.startswith("scram_iterations"))

@@ -39,12 +39,13 @@ class Image:
     """Now, rather than before."""
 
 
-def build(kind: Kind, *, base: str = _NO_BASE, progress: Progress = silent) -> Image:
+def build(kind: Kind, *, base: str = _NO_BASE, major: int | None = None, progress: Progress = silent) -> Image:
     """The image that this version of Peeklock wants, built when the engine does not have it; also tagged `latest`.
 
-    `base`: an image to build on, which the engine must have or be able to pull; the tag then names it, and `latest` stays. Raises `StackError`.
+    `base`: an image to build on, which the engine must have or be able to pull; the tag then names it, and `latest` stays.
+    `major`: of Postgres another version than the usual one, if its binaries are here. Raises `StackError`.
     """
-    made = recipe(kind)
+    made = recipe(kind, major)
     name = made.reference if base == _NO_BASE else f"{made.reference}-{_tag(base)}"
     engine = find_engine()
     try:
@@ -56,7 +57,7 @@ def build(kind: Kind, *, base: str = _NO_BASE, progress: Progress = silent) -> I
                     progress(f"building {name}")
                     _build(engine, made, name, base)
         facts = engine.request("GET", f"/images/{name}/json")
-        if base == _NO_BASE:
+        if base == _NO_BASE and major is None:
             engine.request("POST", f"/images/{name}/tag", {"repo": f"peeklock/{kind}", "tag": "latest"})
     except EngineError as error:
         raise _refused(name, error.text, []) from error

