@@ -202,7 +202,7 @@ class Session:
         if missing:
             reasons = [why for ability in missing if (why := stack.why_not(ability))]
             return "; ".join([f"the {stack.backend} backend has not the ability: {', '.join(missing)}", *reasons])
-        return stack.lacks(scenario.header.stack)
+        return stack.lacks(scenario.header.stack) or _elsewhere(scenario, case)
 
     def _spec(self, scenario: Scenario) -> EnvironmentSpec:
         spec = environment_spec(scenario, self._options.cache)
@@ -246,3 +246,18 @@ class Session:
             return threading.Lock()
         with self._lock:
             return self._case_locks.setdefault(case.header.lock, threading.Lock())
+
+
+def _elsewhere(scenario: Scenario, case: Case) -> str:
+    """Return why a case cannot run on a Postgres that is somebody else's; empty when it can."""
+    postgres = scenario.header.stack.postgres
+    if postgres is None or postgres.url is None:
+        return ""
+    for what, asked in (
+        ("its clock moved", scenario.moves_clock(case)),
+        ("it ended", scenario.ends_dependencies()),
+        ("faults before it", "faults" in scenario.requires(case)),
+    ):
+        if asked:
+            return f"stack.postgres.url: the server is not Peeklock's, and the case needs {what}"
+    return ""

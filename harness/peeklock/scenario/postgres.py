@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -54,6 +55,26 @@ class Postgres(Model):
     settings: dict[str, str | int | float | bool] = Field(
         {}, description="of the server, as in postgresql.conf: {max_connections: 50, shared_preload_libraries: pg_cron}"
     )
+
+    url: str | None = Field(
+        None, description="one that runs elsewhere: its URL without a password, or the environment variable that has it"
+    )
+
+    @model_validator(mode="after")
+    def _elsewhere(self) -> Postgres:
+        if self.url is None:
+            return self
+        if self.version is not None or self.image is not None or self.settings:
+            raise ValueError("the server at `url` is what it is: leave version, image and settings out")
+        if not re.fullmatch(r"[A-Za-z_]\w*", self.url):
+            parts = urlsplit(self.url)
+            if parts.scheme not in ("postgresql", "postgres") or not parts.hostname:
+                raise ValueError("write postgresql://USER@HOST:PORT/DATABASE, or the name of an environment variable")
+            if parts.password is not None:
+                raise ValueError(
+                    "a password in a file: name an environment variable that has the URL, or set PGPASSWORD"
+                )
+        return self
 
     @model_validator(mode="after")
     def _agrees(self) -> Postgres:

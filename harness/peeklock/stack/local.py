@@ -24,6 +24,7 @@ from peeklock.stack.errors import named_limits
 from peeklock.stack.progress import Progress, silent
 from peeklock.stack.project.folder import KEPT, ProjectFolder, new_folder
 from peeklock.stack.servers.blobs import BlobServer
+from peeklock.stack.servers.given_postgres import GivenPostgres
 from peeklock.stack.servers.group import AnyServer, ServerGroup
 from peeklock.stack.servers.postgres import PostgresServer
 from peeklock.stack.servers.servicebus import ServiceBusServer
@@ -47,7 +48,7 @@ class LocalStack(ABC):
         self._supervisor = supervisor
         self.children = self._find_children(supervisor, state)
         self._state = dict(state)
-        self.wanted = WantedServers.from_state(state["wanted"])
+        self._wanted = WantedServers.from_state(state["wanted"])
         self._progress = progress
         self.servers = ServerGroup(self.children, state.get("found", {}), self._start_server, self._find_server)
         self._leases = Leases(supervisor, self.log_dir, state["room"], self._take_down)
@@ -56,7 +57,7 @@ class LocalStack(ABC):
         self._environments_lock = threading.Lock()
         self._closed = False
         self._private: set[LocalStack] = set()
-        self._spare: list[LocalStack] = []
+        self._spare: list[tuple[WantedServers, LocalStack]] = []
         """Those of `_private` whose environment was closed and whose clock can be moved: the next one like it has them."""
         self._beside: dict[WantedServers, LocalStack] = {}
         """A stack for each choice of other servers that files have made."""
@@ -110,7 +111,7 @@ class LocalStack(ABC):
     def _find_server(self, kind: str, state: Mapping[str, Any]) -> AnyServer:
         """The server of a kind that another process has started."""
         if kind == "postgres":
-            return PostgresServer(self._supervisor, state)
+            return (GivenPostgres if "url" in state else PostgresServer)(self._supervisor, state)
         if kind == "blobs":
             return BlobServer(self._supervisor, state)
         return ServiceBusServer(self._supervisor, state)
@@ -201,7 +202,7 @@ class LocalStack(ABC):
         if spec.private and self._owner is None:
             return self._private_environment(spec)
         wanted = WantedServers.of(spec.stack)
-        if wanted != self.wanted and self._owner is None:
+        if wanted != self._wanted and self._owner is None:
             return self._with(wanted).environment(spec)
         for kind in kinds_of(spec):
             self.servers.begin(kind)
@@ -251,10 +252,11 @@ class LocalStack(ABC):
             return None
         wanted = WantedServers.of(spec.stack)
         with self._environments_lock:
-            found = next((each for each in self._spare if each.wanted == wanted), None)
-            if found is not None:
-                self._spare.remove(found)
-            return found
+            found = next((each for each in self._spare if each[0] == wanted), None)
+            if found is None:
+                return None
+            self._spare.remove(found)
+            return found[1]
 
     def part_with(self, stack: LocalStack) -> None:
         """Know no more of a private stack, which has ended or goes on by itself."""
@@ -296,12 +298,12 @@ class LocalStack(ABC):
             except PeeklockError:
                 self.end()
                 return
-            owner.have_back(self)
+            owner.have_back(self, self._wanted)
 
-    def have_back(self, stack: LocalStack) -> None:
+    def have_back(self, stack: LocalStack, wanted: WantedServers) -> None:
         """Keep a private stack whose clock can be moved for the next environment like its last one."""
         with self._environments_lock:
-            self._spare.append(stack)
+            self._spare.append((wanted, stack))
 
     def _stay(self, environment: LocalEnvironment) -> None:
         """Outlive this process, in the place of one that an earlier run has left of the same file."""
@@ -368,6 +370,7 @@ class LocalStack(ABC):
             environment.let_go()
         with contextlib.suppress(Exception):  # whatever fails here, the supervisor must be told to end
             self.children.end_all("env")
+            self.servers.tidy()
             self._keep()
         self._release()
         self._supervisor.shutdown(graceful=False)

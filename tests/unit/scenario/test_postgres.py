@@ -43,6 +43,9 @@ def test_the_version_goes_before_a_tag_that_tells_none() -> None:
         ({"extensions": ["a; drop table x"]}, "not an extension's name"),
         ({"image": "postgres 15"}, "not an image"),
         ({"image": "--privileged"}, "not an image"),
+        ({"url": "DATABASE_URL", "version": 15}, "is what it is"),
+        ({"url": "postgresql://me:secret@db/x"}, "a password in a file"),
+        ({"url": "mysql://me@db/x"}, "postgresql://USER@HOST"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(given: dict[str, Any], said: str) -> None:

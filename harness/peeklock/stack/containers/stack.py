@@ -25,7 +25,8 @@ from peeklock.stack.containers.ownership import sweep
 from peeklock.stack.containers.postgres import start_postgres
 from peeklock.stack.containers.servicebus import start_servicebus
 from peeklock.stack.containers.services import ServiceContainers
-from peeklock.stack.embedded.lacking import extensions_lacking
+from peeklock.stack.embedded.installed_postgres import postgres
+from peeklock.stack.embedded.lacking import extensions_lacking, url_lacking
 from peeklock.stack.environment.endpoints import addresses
 from peeklock.stack.environment.launcher import Launcher
 from peeklock.stack.environment.record import Record
@@ -33,6 +34,7 @@ from peeklock.stack.errors import StackError
 from peeklock.stack.local import LocalStack
 from peeklock.stack.project.folder import passing_folder
 from peeklock.stack.servers.blobs import new_accounts
+from peeklock.stack.servers.given_postgres import GivenPostgres
 from peeklock.stack.servers.group import AnyServer
 from peeklock.stack.servers.wanted import WantedServers
 from peeklock.supervision import usage
@@ -98,13 +100,15 @@ class ContainersStack(LocalStack):
         return Deployment(self._supervisor, engine, self._state["deployment"], self.offset_file, stands=self.warm)
 
     def lacks(self, wanted: StackSpec) -> str:
+        if wanted.postgres is not None and wanted.postgres.url is not None:
+            return url_lacking(wanted.postgres.url)
         try:
-            postgres = self._chosen("postgres", WantedServers.of(wanted))
+            image = self._chosen("postgres", WantedServers.of(wanted))
             self._chosen("blobs", WantedServers.of(wanted))
         except StackError as error:
             return "; ".join(filter(None, (error.problem, error.actual, error.fix)))
         # What is in ours is what is installed here.
-        return extensions_lacking(wanted.postgres) if wanted.postgres is not None and postgres.ours else ""
+        return extensions_lacking(wanted.postgres) if wanted.postgres is not None and image.ours else ""
 
     def _chosen(self, kind: str, wanted: WantedServers) -> Chosen:
         """The image of a kind of dependency; those that a file names are pulled. Raises `StackError`."""
@@ -116,8 +120,11 @@ class ContainersStack(LocalStack):
         return Chosen(self._state["images"][{"blobs": "azurite"}.get(kind, kind)], ours=True, why="")
 
     def _start_server(self, kind: str) -> AnyServer:
+        if kind == "postgres" and self._wanted.postgres_url:
+            psql = str(postgres().bin / "psql")
+            return GivenPostgres.begin(self._supervisor, self.log_dir, self._wanted.postgres_url, psql, self._progress)
         plan = dict(self._state["plan"][kind])
-        chosen = self._chosen(kind, self.wanted)
+        chosen = self._chosen(kind, self._wanted)
         if chosen.why:
             self._progress(f"{kind}: {chosen.reference} ({chosen.why})")
         common = (self._deployment, self._supervisor, self.log_dir)
@@ -127,7 +134,7 @@ class ContainersStack(LocalStack):
         for attempt in range(_TRIES):
             try:
                 if kind == "postgres":
-                    own = self.wanted.postgres_settings
+                    own = self._wanted.postgres_settings
                     return start_postgres(*common, chosen, lasting=lasting, settings=own, **plan)
                 return start_azurite(*common, chosen, lasting=lasting, **plan)
             except StackError as error:

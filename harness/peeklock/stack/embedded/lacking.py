@@ -6,6 +6,7 @@ from peeklock.scenario.postgres import Postgres
 from peeklock.scenario.topology import Stack
 from peeklock.stack.embedded.installed_postgres import installed, package_of, postgres
 from peeklock.stack.errors import StackError
+from peeklock.stack.servers.given_postgres import url_of
 
 
 def lacking(wanted: Stack) -> str:
@@ -17,7 +18,18 @@ def lacking(wanted: Stack) -> str:
     return "; ".join(filter(None, reasons))
 
 
+def url_lacking(named: str) -> str:
+    """Return why the URL of a server elsewhere is not known; empty when it is."""
+    try:
+        url_of(named)
+    except StackError as error:
+        return f"{error.problem}: {error.fix}"
+    return ""
+
+
 def _postgres(wanted: Postgres) -> str:
+    if wanted.url is not None:
+        return url_lacking(wanted.url)
     if wanted.image is not None and wanted.major is None:
         return f"{wanted.image} does not tell its version of Postgres: say `version` beside it, or --backend containers"
     return extensions_lacking(wanted)

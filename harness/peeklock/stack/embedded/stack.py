@@ -11,6 +11,7 @@ from peeklock.scenario.topology import Stack as StackSpec
 from peeklock.stack.clock import faketime
 from peeklock.stack.clock.offset_file import OffsetFile
 from peeklock.stack.embedded.blobs import start_azurite
+from peeklock.stack.embedded.installed_postgres import postgres
 from peeklock.stack.embedded.lacking import lacking
 from peeklock.stack.embedded.postgres import EmbeddedPostgres, data_home
 from peeklock.stack.embedded.servicebus import start_servicebus
@@ -18,6 +19,7 @@ from peeklock.stack.embedded.tools import azurite
 from peeklock.stack.local import LocalStack
 from peeklock.stack.project.folder import passing_folder
 from peeklock.stack.servers.blobs import BlobServer, new_accounts
+from peeklock.stack.servers.given_postgres import GivenPostgres
 from peeklock.stack.servers.group import AnyServer
 from peeklock.supervision import usage
 from peeklock.supervision.client import SupervisorClient
@@ -61,15 +63,20 @@ class EmbeddedStack(LocalStack):
     def _start_server(self, kind: str) -> AnyServer:
         moved = None if self.offset_file is None else self.offset_file.variables
         server: AnyServer
-        if kind == "postgres":
+        if kind == "postgres" and self._wanted.postgres_url:
+            psql = str(postgres().bin / "psql")
+            server = GivenPostgres.begin(
+                self._supervisor, self.log_dir, self._wanted.postgres_url, psql, self._progress
+            )
+        elif kind == "postgres":
             server = EmbeddedPostgres.start(
                 self._supervisor, Path(self._state["directory"]), self.log_dir, progress=self._progress,
                 environment=moved, lasting=self._state["lasting"],
-                wanted=self.wanted, **self._state["plan"]["postgres"],
+                wanted=self._wanted, **self._state["plan"]["postgres"],
             )  # fmt: skip
         elif kind == "blobs":
-            if self.wanted.blobs_image:
-                self._progress(f"the packaged Azurite stands for {self.wanted.blobs_image}")
+            if self._wanted.blobs_image:
+                self._progress(f"the packaged Azurite stands for {self._wanted.blobs_image}")
             server = start_azurite(
                 self._supervisor, self.log_dir, progress=self._progress, environment=moved, location=self._folder("blobs"),
                 **self._state["plan"]["blobs"],
@@ -81,7 +88,8 @@ class EmbeddedStack(LocalStack):
         return server
 
     def _find_server(self, kind: str, state: Mapping[str, Any]) -> AnyServer:
-        return EmbeddedPostgres(self._supervisor, state) if kind == "postgres" else super()._find_server(kind, state)
+        ours = kind == "postgres" and "url" not in state
+        return EmbeddedPostgres(self._supervisor, state) if ours else super()._find_server(kind, state)
 
     def _folder(self, name: str) -> Path | None:
         """Where a server of a lasting stack keeps its data."""
@@ -93,9 +101,9 @@ class EmbeddedStack(LocalStack):
 
     def _keep(self) -> None:
         if self.servers.stands("postgres"):
-            postgres = self.servers.postgres()
-            assert isinstance(postgres, EmbeddedPostgres)
-            postgres.keep_templates()
+            server = self.servers.postgres()
+            if isinstance(server, EmbeddedPostgres):
+                server.keep_templates()
         if self.servers.stands("blobs") and not _compiled():
             self._supervisor.call("stop", name=BlobServer.PROCESS)  # kindly, so that Node keeps what it compiled
 

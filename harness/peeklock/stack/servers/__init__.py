@@ -5,8 +5,10 @@ from __future__ import annotations
 __all__ = [
     "admin",
     "blobs",
+    "given_postgres",
     "group",
     "ledger_feed",
+    "made",
     "postgres",
     "postgres_settings",
     "relay",

@@ -33,6 +33,16 @@ class Administration(psycopg.Connection[tuple[Any, ...]]):
         except psycopg.Error as error:
             raise AdministrationError(str(error)) from error
 
+    @classmethod
+    def at(cls, url: str, password: str) -> Administration:
+        """Connect to a server that is somebody else's, with TLS as the URL or libpq says. Raises `AdministrationError`."""
+        try:
+            return cls.connect(
+                url, password=password or None, connect_timeout=int(_PATIENCE), autocommit=True, prepare_threshold=None
+            )
+        except psycopg.Error as error:
+            raise AdministrationError(str(error)) from error
+
     @contextlib.contextmanager
     def patiently(self, seconds: float = _PATIENCE) -> Iterator[Administration]:
         """Break the connection when what is done inside takes longer. What fails inside is an `AdministrationError`."""

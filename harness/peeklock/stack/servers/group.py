@@ -101,6 +101,12 @@ class ServerGroup:
         """What another process needs to use those that were asked for, by kind; waits for them."""
         return {kind: self.begin(kind).result().state for kind in list(self._servers)}
 
+    def tidy(self) -> None:
+        """Remove what was made on servers that outlive the stack. Raises `StackError`."""
+        for future in self._servers.values():
+            if future.done() and future.exception() is None:
+                future.result().tidy()
+
     def close(self) -> None:
         """Hang up; the servers go on."""
         for future in self._servers.values():

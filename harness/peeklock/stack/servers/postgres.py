@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from peeklock.scenario.postgres import Postgres
 from peeklock.stack.errors import StackError, full_disk
@@ -79,7 +80,10 @@ class PostgresServer(Server):
         # 65 ms, spent while the other servers start
         from peeklock.stack.servers.admin import Administration
 
-        return Administration.begin(self._host(), self.port, ROLE, self.password, database)
+        return self._open(Administration, database)
+
+    def _open(self, kind: type[Administration], database: str) -> Administration:
+        return kind.begin(self._host(), self.port, ROLE, self.password, database)
 
     @contextmanager
     def admin(self) -> Iterator[Administration]:
@@ -139,8 +143,10 @@ class PostgresServer(Server):
             self._drop(connection, database)
             self._create(connection, database, template)
 
-    @staticmethod
-    def _create(connection: Administration, database: str, template: str) -> None:
+    def _template_name(self, digest: str) -> str:
+        return f"tpl_{digest}"
+
+    def _create(self, connection: Administration, database: str, template: str) -> None:
         if connection.info.server_version >= _FIRST_WITH_STRATEGIES:
             connection.run("CREATE DATABASE {} TEMPLATE {} STRATEGY=FILE_COPY", database, template)
         else:
@@ -165,7 +171,7 @@ class PostgresServer(Server):
         """
         if wanted.migrations is None and not wanted.seed and not wanted.extensions:
             return "template1"
-        name = f"tpl_{digest(wanted.migrations, wanted.seed, wanted.extensions)}"
+        name = self._template_name(digest(wanted.migrations, wanted.seed, wanted.extensions))
         try:
             with self._template_lock, self._connect() as own, own.patiently(_LONGEST_MIGRATION):
                 # Several processes can share a warm stack: the lock ends with this connection, however that happens.
@@ -221,6 +227,7 @@ class PostgresServer(Server):
 
     def _sql(self, database: str, files: Sequence[Path], where: Path, log_dir: Path) -> None:
         """By psql, because dumps hold `COPY … FROM stdin` and backslash commands."""
+        parts = urlsplit(self.url(database))
         argv = [
             self._state["psql"],
             "-X",
@@ -230,8 +237,8 @@ class PostgresServer(Server):
             *(part for file in files for part in ("-f", str(file))),
         ]
         env = {
-            "PATH": os.environ.get("PATH", os.defpath), "PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": ROLE,
-            "PGPASSWORD": self.password, "PGDATABASE": database, "PGCLIENTENCODING": "UTF8", "LC_ALL": "C",
+            "PATH": os.environ.get("PATH", os.defpath), "PGHOST": parts.hostname or "", "PGPORT": str(self.port),
+            "PGUSER": unquote(parts.username or ROLE), "PGPASSWORD": self.password, "PGDATABASE": parts.path[1:], "PGCLIENTENCODING": "UTF8", "LC_ALL": "C",
         }  # fmt: skip
         if files:
             self._migrate(argv, env, where if where.is_dir() else where.parent, where, log_dir)

@@ -54,5 +54,8 @@ class Server:
     def forget_connections(self) -> None:
         """The server has been away: the next to ask connects anew."""
 
+    def tidy(self) -> None:
+        """The stack ends: remove what was made on a server that goes on."""
+
     def close(self) -> None:
         """Hang up; the server goes on."""

@@ -18,6 +18,8 @@ class WantedServers:
     postgres_settings: tuple[str, ...] = ()
     """As `name=value`."""
     blobs_image: str = ""
+    postgres_url: str = ""
+    """Without a password, or the name of the variable that has it."""
 
     @classmethod
     def of(cls, stack: Stack) -> Self:
@@ -27,7 +29,7 @@ class WantedServers:
         if postgres is None:
             return cls(blobs_image=image)
         settings = tuple(f"{name}={_text(value)}" for name, value in sorted(postgres.settings.items()))
-        return cls(postgres.major, postgres.image or "", settings, image)
+        return cls(postgres.major, postgres.image or "", settings, image, postgres.url or "")
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
