@@ -19,6 +19,13 @@ def new_image_query_id(idempotency_key: str | None = None) -> str:
     return f"iq_{uuid.uuid4().hex}"
 
 
+def new_detector_id(idempotency_key: str | None = None) -> str:
+    """Return a fresh ``det_…`` id; with a key, always the same one for that key."""
+    if idempotency_key:
+        return f"det_{uuid.uuid5(uuid.NAMESPACE_URL, f'intellioptics:detector:{idempotency_key}').hex}"
+    return f"det_{uuid.uuid4().hex}"
+
+
 def is_legacy_detector_id(detector_id: str) -> bool:
     """Return whether ``detector_id`` is a bare UUID, as before the cut-over."""
     return _UUID.match(detector_id) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
-from services.shared.settings import ServiceSettings
+from services.shared.settings import ConsumerSettings, ServiceSettings
 
 
 class OpalSettings(ServiceSettings):
@@ -18,12 +18,10 @@ class OpalSettings(ServiceSettings):
     outputs_container: str = "outputs"
 
 
-class OpalWorkerSettings(OpalSettings):
+class OpalWorkerSettings(ConsumerSettings, OpalSettings):
     """What both workers read besides."""
 
     exports_queue: str = "exports"
     worker_concurrency: int = Field(4, ge=1, le=64)
     max_attempts: int = Field(5, ge=1, description="After so many an item has failed: the queue's own count, or less.")
     max_image_pixels: int = Field(25_000_000, gt=0)
-    abandon_delay_seconds: float = Field(0.1, ge=0)
-    shutdown_grace_seconds: float = Field(10.0, ge=0)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from uuid import uuid4
 
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
 _CONDITION_NOT_MET = 412
+_MARK = 16
+"""Bytes by which who counts is known."""
 
 
 def blob_service(
@@ -103,22 +106,31 @@ class Blobs:
     async def count_up(self, name: str, most: int) -> bool:
         """Add one to the counter ``name`` unless it stands at ``most``; return whether it was added.
 
-        The counter is the length of an append blob, so whoever counts, in whichever process, counts the same. The
-        service allows 50,000 appends to one blob.
+        The counter is the length of an append blob, so whoever counts, in whichever process, counts the same. Each who
+        counts appends a mark of its own. A request whose answer was lost is made again, by whatever lies below: its mark
+        is there twice then, and counts once. The service allows 50,000 appends to one blob.
         """
         blob = self._container.get_blob_client(name)
-        try:
+        mark, room = uuid4().bytes, most
+        while True:
             try:
-                await blob.append_block(b".", length=1, maxsize_condition=most)
+                await blob.append_block(mark, length=_MARK, maxsize_condition=room * _MARK)
             except ResourceNotFoundError:
                 with suppress(ResourceExistsError):
                     await blob.create_append_blob(match_condition=MatchConditions.IfMissing)
-                await blob.append_block(b".", length=1, maxsize_condition=most)
-        except HttpResponseError as error:
-            if error.status_code != _CONDITION_NOT_MET:
-                raise
-            return False
-        return True
+            except HttpResponseError as error:
+                if error.status_code != _CONDITION_NOT_MET:
+                    raise
+                marks = await self._marks(name)
+                if mark in marks or len(set(marks)) >= most:
+                    return mark in marks
+                room = most + len(marks) - len(set(marks))
+            else:
+                return True
+
+    async def _marks(self, name: str) -> list[bytes]:
+        data = await self.read(name) or b""
+        return [data[at : at + _MARK] for at in range(0, len(data), _MARK)]
 
     async def check(self) -> None:
         """Ask the container whether it is there; raise if it does not answer."""

@@ -5,8 +5,9 @@ The policy, the same for every queue:
 - the handler returns         -> complete (its effect is committed by then: a crash before this line means a redelivery);
                                  it may return a word of its own for how that ended
 - ``PermanentFailure``        -> dead-letter at once, with reason and description
-- ``TransientFailure``, or an exception that nobody foresaw -> abandon, until ``max_attempts`` or the queue's delivery
-  count is spent
+- ``TransientFailure``, or an exception that nobody foresaw -> keep the message for a while, then abandon it, until
+  ``max_attempts`` or the queue's delivery count is spent. The pauses outlast the restart of what we depend on
+- whatever goes to the dead letters is told to its asker first, where the handler can (``give_up``)
 - stopping takes too long     -> abandon what is still in hand
 """
 
@@ -17,7 +18,6 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
 from typing import Protocol
 
 from azure.servicebus import ServiceBusReceivedMessage
@@ -25,14 +25,20 @@ from azure.servicebus.aio import ServiceBusClient, ServiceBusReceiver
 from azure.servicebus.exceptions import MessageLockLostError, ServiceBusError
 
 from services.shared.correlation import correlated, correlation_id_of
+from services.shared.lock import LockKeeper
 from services.shared.logs import get_logger
 from services.shared.outcomes import Outcome, PermanentFailure, TransientFailure
 from services.shared.telemetry import processing
+from services.shared.waiting import set_within
 
 log = get_logger()
 
 Handler = Callable[[ServiceBusReceivedMessage], Awaitable[str | None]]
+GiveUp = Callable[[ServiceBusReceivedMessage, str], Awaitable[None]]
+"""Tells whoever waits for the effect of a message that there will be none, and why. May be called again."""
 
+_LONGEST_PAUSE = 5.0
+"""Seconds between two attempts at the same."""
 # Service Bus keeps at most this many characters of a reason or a description.
 _MAX_DETAIL = 4096
 
@@ -63,9 +69,12 @@ class Consumer:
     ``poll`` (seconds) has an idle lane look anew so often, and say so each time (``worker.poll``). ``renew_every`` (seconds)
     is how often a lock is renewed; without it, whenever half of it is gone.
     ``abandon_delay`` (seconds, doubled with each delivery up to 5 s) keeps a short outage from spending the delivery
-    count. ``grace`` is how long (seconds) a stop waits for what is in hand.
+    count; the lock is kept alive meanwhile. ``grace`` is how long (seconds) a stop waits for what is in hand.
     ``max_attempts`` dead-letters (``AttemptsSpent``) what has been tried so often, if that is less than the queue's own
     count; and what has been delivered more often than that, unopened, for it may be what ends the process.
+    ``max_deliveries`` is the queue's own count, where the queue is to dead-letter by itself what has spent it.
+    ``give_up`` is called before a message goes to the dead letters, and again until it returns: at most for as long as
+    a lock is renewed (``max_lock_renewal``, seconds).
     ``until_idle`` (seconds) has :meth:`run` return once no lane has been given a message for so long.
     """
 
@@ -78,12 +87,14 @@ class Consumer:
         service: str,
         name: str,
         concurrency: int,
-        abandon_delay: float = 0.1,
+        abandon_delay: float = 2.0,
         grace: float = 10.0,
         max_lock_renewal: float = 300.0,
         renew_every: float | None = None,
         poll: float | None = None,
         max_attempts: int | None = None,
+        max_deliveries: int | None = None,
+        give_up: GiveUp | None = None,
         until_idle: float | None = None,
     ) -> None:
         self.queue = queue
@@ -95,9 +106,11 @@ class Consumer:
         self._abandon_delay = abandon_delay
         self._grace = grace
         self._max_lock_renewal = max_lock_renewal
-        self._renew_every = renew_every
+        self._locks = LockKeeper(f"{name}.renewal_failed", queue, renew_every, max_lock_renewal)
         self._poll = poll
         self._max_attempts = max_attempts
+        self._max_deliveries = max_deliveries
+        self._give_up = give_up
         self._until_idle = until_idle
         self._open_lanes: set[int] = set()
         self._stopping = asyncio.Event()
@@ -146,7 +159,7 @@ class Consumer:
                 log.warning(
                     self._event("connection_lost"), queue=self.queue, error=type(error).__name__, retry_in=pause
                 )
-                await _set_within(self._stopping, pause)
+                await set_within(self._stopping, pause)
                 pause = min(pause * 2, 2.0)
             finally:
                 self._open_lanes.discard(number)
@@ -221,43 +234,19 @@ class Consumer:
 
     async def _handled(self, receiver: Receiver, message: ServiceBusReceivedMessage) -> str | None:
         """Run the handler under a lock that is kept alive, until the grace of a stop is over."""
-        done = asyncio.Event()
-        renewal = asyncio.create_task(self._keep_lock(receiver, message, done))
-        work = asyncio.ensure_future(self._handler(message))
         deadline = asyncio.create_task(self._deadline.wait())
         try:
-            await asyncio.wait({work, deadline}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                work.cancel()
-                await asyncio.wait({work})
-                if work.cancelled():
-                    raise _GraceSpentError
-            return work.result()
+            async with self._locks.kept(receiver, message):
+                work = asyncio.ensure_future(self._handler(message))
+                await asyncio.wait({work, deadline}, return_when=asyncio.FIRST_COMPLETED)
+                if not work.done():
+                    work.cancel()
+                    await asyncio.wait({work})
+                    if work.cancelled():
+                        raise _GraceSpentError
+                return work.result()
         finally:
             deadline.cancel()
-            # Told, not cancelled: a renewal on the wire is let finish before the same link settles the message.
-            done.set()
-            await renewal
-
-    async def _keep_lock(self, receiver: Receiver, message: ServiceBusReceivedMessage, done: asyncio.Event) -> None:
-        """Renew the lock every ``renew_every`` seconds, or whenever half of it is gone, until ``done``."""
-        give_up_at = asyncio.get_running_loop().time() + self._max_lock_renewal
-        while message.locked_until_utc is not None and asyncio.get_running_loop().time() < give_up_at:
-            remaining = (message.locked_until_utc - datetime.now(UTC)).total_seconds()
-            pause = remaining / 2 if self._renew_every is None else min(self._renew_every, remaining / 2)
-            if await _set_within(done, max(pause, 0.05)):
-                return
-            try:
-                await receiver.renew_message_lock(message)
-            except (ServiceBusError, OSError, TimeoutError, ValueError) as error:
-                # whether the lock is lost by that is told when the message is settled
-                log.warning(
-                    self._event("renewal_failed"),
-                    queue=self.queue,
-                    message_id=message.message_id,
-                    error=type(error).__name__,
-                )
-                return
 
     def _refuse_what_keeps_coming(self, message: ServiceBusReceivedMessage) -> None:
         before = message.delivery_count or 0
@@ -273,6 +262,7 @@ class Consumer:
         outcome: Outcome,
     ) -> None:
         reason, description = failure.reason[:_MAX_DETAIL], failure.description[:_MAX_DETAIL]
+        await self._tell(receiver, message, str(failure))
         await receiver.dead_letter_message(message, reason=reason, error_description=description)
         outcome.word, outcome.reason = "dead_lettered", reason
         log.warning(self._event("dead_lettered"), **facts, reason=reason, description=description)
@@ -291,19 +281,36 @@ class Consumer:
             failure = PermanentFailure("AttemptsSpent", f"{delivery} attempts, last: {last}")
             await self._dead_letter(receiver, message, facts, failure, outcome)
             return
-        await _set_within(self._stopping, min(self._abandon_delay * 2 ** min(delivery - 1, 10), 5.0))
+        if self._max_deliveries is not None and delivery >= self._max_deliveries:
+            await self._tell(receiver, message, f"{delivery} attempts, last: {facts['reason']}")
+        else:
+            async with self._locks.kept(receiver, message):
+                await set_within(self._stopping, min(self._abandon_delay * 2 ** min(delivery - 1, 10), _LONGEST_PAUSE))
         await receiver.abandon_message(message)
         outcome.word = "abandoned"
         log.warning(self._event("abandoned"), **facts)
 
+    async def _tell(self, receiver: Receiver, message: ServiceBusReceivedMessage, why: str) -> None:
+        """Have the asker told under a lock that is kept alive, until it works, the lock is not renewed any more, or the
+        grace of a stop is over."""
+        if self._give_up is None:
+            return
+        facts = {"queue": self.queue, "message_id": message.message_id}
+        give_up_at, pause = asyncio.get_running_loop().time() + self._max_lock_renewal, self._abandon_delay
+        async with self._locks.kept(receiver, message):
+            while True:
+                try:
+                    await self._give_up(message, why)
+                    return
+                except Exception as error:  # noqa: BLE001 - whatever it is, the message is settled and the lane lives on
+                    problem = f"{type(error).__name__}: {error}"
+                if self._deadline.is_set() or asyncio.get_running_loop().time() + pause > give_up_at:
+                    log.error(self._event("asker_not_told"), **facts, problem=problem)
+                    return
+                log.warning(self._event("telling_failed"), **facts, problem=problem, retry_in=pause)
+                await set_within(self._deadline, pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+
 
 class _GraceSpentError(Exception):
     """The service is stopping and may wait no longer for this message."""
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for ``event``, at most ``seconds``; return whether it is set."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    return event.is_set()

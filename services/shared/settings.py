@@ -34,6 +34,15 @@ class ServiceSettings(ProcessSettings):
     azure_servicebus_connection_string: SecretStr
 
 
+class ConsumerSettings(ProcessSettings):
+    """What a worker reads: how patient it is with what it cannot do now, and with itself when it is to stop."""
+
+    abandon_delay_seconds: float = Field(
+        2.0, ge=0, description="Before a message is abandoned for the first time; twice as long each further, up to 5."
+    )
+    shutdown_grace_seconds: float = Field(10.0, ge=0)
+
+
 class MisconfiguredError(Exception):
     """Settings are missing or invalid; the message names every one of them and shows no value."""
 

@@ -31,6 +31,7 @@ _DIRECTORY = "services/intellioptics/worker/detector_directory.py"
 _HANDLER = "services/intellioptics/worker/handler.py"
 _ANSWERS = "services/intellioptics/worker/answers.py"
 _CONSUMER = "services/shared/consumer.py"
+_LOCK = "services/shared/lock.py"
 _PUBLISHER = "services/shared/publisher.py"
 _DOWNLOAD = "services/shared/download.py"
 _BLOBS = "services/shared/blobs.py"
@@ -224,7 +225,7 @@ MUTATIONS = (
     ),
     Mutation(
         "worker_renews_too_late",
-        _CONSUMER,
+        _LOCK,
         "max(pause, 0.05)",
         "max(pause * 4, 0.05)",
         RENEWAL,

@@ -54,8 +54,8 @@ MUTATIONS = (
     Mutation(
         "opal_does_not_send_the_export_that_a_crash_has_left",
         _HANDLER,
-        '                log.info("item completed before", **key.facts)\n            await self._export(key)\n',
-        "                return\n            await self._export(key)\n",
+        '            log.info("item completed before", **key.facts)\n        await self._export(key)\n',
+        "            return\n        await self._export(key)\n",
         COMPLETED,
         "the item is exported",
         ("status", '"completed"', "crashed"),

@@ -39,7 +39,7 @@ MUTATIONS = (
     ),
     Mutation(
         "sitefit_does_not_renew",
-        "services/shared/consumer.py",
+        "services/shared/lock.py",
         "max(pause, 0.05)",
         "max(pause * 1000, 0.05)",
         RENEWED,

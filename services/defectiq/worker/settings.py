@@ -7,9 +7,10 @@ from typing import Literal
 from pydantic import AnyHttpUrl, Field, SecretStr
 
 from services.defectiq.settings import AzureSettings
+from services.shared.settings import ConsumerSettings
 
 
-class WorkerSettings(AzureSettings):
+class WorkerSettings(ConsumerSettings, AzureSettings):
     """Required: ``AZURE_AI_PROJECT_ENDPOINT``, a storage account and a Service Bus namespace."""
 
     azure_ai_project_endpoint: AnyHttpUrl
@@ -29,8 +30,6 @@ class WorkerSettings(AzureSettings):
     worker_idle_seconds: float = Field(5.0, gt=0, description="As a job, ends when the queue was empty for so long.")
     openai_timeout_seconds: float = Field(60.0, gt=0)
     openai_max_retries: int = Field(2, ge=0, le=10)
-    abandon_delay_seconds: float = Field(0.1, ge=0)
-    shutdown_grace_seconds: float = Field(10.0, ge=0)
 
     @property
     def deployment(self) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Header, HTTPException, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from services.intellioptics.identifiers import new_detector_id
 from services.shared.database import Pool, Row
 from services.shared.logs import get_logger
 
@@ -58,16 +59,18 @@ class DetectorStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def create(self, new: NewDetector) -> Row:
-        """Insert ``new``; the database makes both of its ids."""
-        made = await self._one(
-            f"""
-            INSERT INTO detectors (name, query, confidence_threshold)
-            VALUES (%(name)s, %(query)s, %(confidence_threshold)s)
-            RETURNING {_COLUMNS}
-            """,  # noqa: S608 - only a constant of this module goes into the text
-            new.model_dump(),
+    async def create(self, new: NewDetector, detector_id: str) -> Row:
+        """Insert ``new`` under its ``det_…`` id, or return the one that is there; the database makes the old id."""
+        await self._one(
+            """
+            INSERT INTO detectors (public_id, name, query, confidence_threshold)
+            VALUES (%(id)s, %(name)s, %(query)s, %(confidence_threshold)s)
+            ON CONFLICT (public_id) DO NOTHING
+            RETURNING public_id
+            """,
+            {"id": detector_id, **new.model_dump()},
         )
+        made = await self.find(detector_id)
         assert made is not None
         return made
 
@@ -131,9 +134,13 @@ def _store(request: Request) -> DetectorStore:
 
 
 @routes.post("", status_code=201, response_model=Detector)
-async def create_detector(new: NewDetector, request: Request) -> Row:
-    """Make a detector; it is active at once."""
-    detector = await _store(request).create(new)
+async def create_detector(
+    new: NewDetector,
+    request: Request,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> Row:
+    """Make a detector; it is active at once. Repeating a request with the same ``Idempotency-Key`` never makes two."""
+    detector = await _store(request).create(new, new_detector_id(idempotency_key))
     log.info("detector.created", detector_id=detector["id"])
     return detector
 

@@ -57,7 +57,7 @@ class QueryStore:
     async def keep_result(self, result: dict[str, Any], correlation_id: str | None) -> bool:
         """Store ``result`` and tell the other replicas; return False when the query had its result already.
 
-        The first result stands. One for a query that this API never saw (a client may write to the queue by the
+        The first result stands, unless it tells that there was none for the time being. One for a query that this API never saw (a client may write to the queue by the
         contract) is kept as well.
         """
         optional = {"count": None, "reason": None}
@@ -74,7 +74,7 @@ class QueryStore:
                     status = 'DONE', answer = excluded.answer, confidence = excluded.confidence,
                     count = excluded.count, reason = excluded.reason, model_version = excluded.model_version,
                     latency_ms = excluded.latency_ms, completed_at = excluded.completed_at
-                WHERE query.status <> 'DONE'
+                WHERE query.status <> 'DONE' OR (query.reason = 'unavailable' AND excluded.reason IS DISTINCT FROM 'unavailable')
                 """,
                 {**optional, **result, "correlation_id": correlation_id},
             )

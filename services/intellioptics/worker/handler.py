@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextvars import copy_context
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from azure.servicebus import ServiceBusReceivedMessage
@@ -18,6 +18,7 @@ from services.intellioptics.identifiers import accepts_legacy_ids, is_legacy_det
 from services.intellioptics.worker.answers import Answer, answer
 from services.intellioptics.worker.detector_directory import Detector, DetectorDirectory, DetectorNotFoundError
 from services.intellioptics.worker.model import Detection, LoadedModel
+from services.intellioptics.worker.query_directory import QueryDirectory
 from services.intellioptics.worker.question import understand
 from services.shared.contracts import ContractViolationError
 from services.shared.download import Downloader, DownloadRefusedError
@@ -31,7 +32,7 @@ from services.shared.telemetry import model_call
 
 log = get_logger()
 
-Reason = Literal["no_image", "download_failed", "detector_not_found"]
+Reason = Literal["no_image", "download_failed", "detector_not_found", "unavailable"]
 
 
 class _NoAnswerError(Exception):
@@ -46,11 +47,13 @@ class _NoAnswerError(Exception):
 class ImageQueryHandler:
     """Handles the messages of the image query queue.
 
-    Handling a message twice publishes the same result under the same message id, so a redelivery does no harm.
-    ``now`` is the wall clock, which the grace period for old detector ids is measured on.
+    Handling a message twice publishes the same result under the same message id, so a redelivery does no harm: the results
+    queue drops what it remembers, and what it does not any more (``remembered``) is not sent once the API has it.
+    ``now`` is the wall clock, which that and the grace period for old detector ids are measured on.
     """
 
     detectors: DetectorDirectory
+    queries: QueryDirectory
     downloader: Downloader
     model: LoadedModel
     results: Publisher
@@ -59,6 +62,7 @@ class ImageQueryHandler:
     cutover: datetime | None
     presence_cutoff: float
     max_image_pixels: int
+    remembered: timedelta
 
     async def __call__(self, message: ServiceBusReceivedMessage) -> str | None:
         """Answer the query in ``message``; return once the result is on its queue, with the reason if it tells no answer."""
@@ -68,11 +72,14 @@ class ImageQueryHandler:
         except ContractViolationError as error:
             raise PermanentFailure("ContractViolation", str(error)) from error
         query_id = query["image_query_id"]
+        if self._may_be_forgotten(message) and await self.queries.is_answered(query_id):
+            log.info("inference.answered_before", image_query_id=query_id)
+            return None
         result: dict[str, Any] = {"image_query_id": query_id}
         try:
             given = await self._answer(query)
         except _NoAnswerError as error:
-            result |= {"answer": "UNCLEAR", "confidence": 0.0, "reason": error.reason}
+            result |= _without_answer(error.reason)
         else:
             result |= {"answer": given.word, "confidence": given.confidence}
             if given.count is not None:
@@ -88,6 +95,28 @@ class ImageQueryHandler:
             raise TransientFailure(f"the result was not accepted ({error})") from error
         log.info("inference.answered", **result)
         return result.get("reason")
+
+    async def give_up(self, message: ServiceBusReceivedMessage, why: str) -> None:
+        """Tell the asker that there is no answer for now. Under an id of its own: an answer may come yet, when the message
+        is resubmitted. Raises ``PublishError``."""
+        try:
+            query_id = IMAGE_QUERY.parse(body_of(message))["image_query_id"]
+        except ContractViolationError:
+            return  # nobody who keeps the contract has asked
+        told = INFERENCE_RESULT.check(
+            {
+                "image_query_id": query_id,
+                **_without_answer("unavailable"),
+                "latency_ms": 0,
+                "model_version": self.model.version,
+            }
+        )
+        await self.results.send(told, message_id=f"{query_id}-unavailable", subject="inference-result")
+        log.warning("inference.given_up", image_query_id=query_id, problem=why)
+
+    def _may_be_forgotten(self, message: ServiceBusReceivedMessage) -> bool:
+        enqueued_at = message.enqueued_time_utc
+        return enqueued_at is not None and self.now() - enqueued_at >= self.remembered
 
     async def _answer(self, query: dict[str, Any]) -> Answer:
         query_id = query["image_query_id"]
@@ -135,3 +164,7 @@ class ImageQueryHandler:
         image = open_image(data, max_pixels=self.max_image_pixels, side=self.model.detector.side)
         with model_call(self.model.version):
             return self.model.detector.detect(image)
+
+
+def _without_answer(reason: Reason) -> dict[str, Any]:
+    return {"answer": "UNCLEAR", "confidence": 0.0, "reason": reason}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from azure.servicebus import ServiceBusReceivedMessage
 
 from services.intellioptics.worker.detector_directory import DetectorDirectory
 from services.intellioptics.worker.handler import ImageQueryHandler
 from services.intellioptics.worker.model import UnsupportedModelError, load_model
+from services.intellioptics.worker.query_directory import QueryDirectory
 from services.intellioptics.worker.settings import WorkerSettings
 from services.shared.consumer import Consumer
 from services.shared.download import Downloader
@@ -41,6 +42,9 @@ async def run(settings: WorkerSettings) -> None:
         async def handle(message: ServiceBusReceivedMessage) -> str | None:
             return await (await building)(message)
 
+        async def give_up(message: ServiceBusReceivedMessage, why: str) -> None:
+            await (await building).give_up(message, why)
+
         consumer = Consumer(
             client,
             settings.image_queries_queue,
@@ -50,6 +54,8 @@ async def run(settings: WorkerSettings) -> None:
             concurrency=settings.worker_concurrency,
             abandon_delay=settings.abandon_delay_seconds,
             grace=settings.shutdown_grace_seconds,
+            max_deliveries=settings.image_queries_max_deliveries,
+            give_up=give_up,
         )
 
         async def announce() -> None:
@@ -71,6 +77,7 @@ async def _build_handler(
     log.info("worker.model_loaded", model_version=model.version, labels=len(model.detector.labels))
     return ImageQueryHandler(
         detectors=DetectorDirectory(api),
+        queries=QueryDirectory(api),
         downloader=Downloader(storage, settings.max_image_bytes, settings.download_timeout_seconds),
         model=model,
         results=results,
@@ -79,6 +86,7 @@ async def _build_handler(
         cutover=settings.cutover_at,
         presence_cutoff=settings.presence_cutoff,
         max_image_pixels=settings.max_image_pixels,
+        remembered=timedelta(seconds=settings.results_remembered_seconds),
     )
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
 
-from services.shared.settings import ServiceSettings
+from services.shared.settings import ConsumerSettings, ServiceSettings
 
 
-class WorkerSettings(ServiceSettings):
+class WorkerSettings(ConsumerSettings, ServiceSettings):
     """Required: the Service Bus connection string, ``API_URL``, ``API_TOKEN`` and ``MODEL_PATH``."""
 
     api_url: AnyHttpUrl
@@ -19,6 +19,10 @@ class WorkerSettings(ServiceSettings):
 
     image_queries_queue: str = "image-queries"
     results_queue: str = "inference-results"
+    # What the queues are declared with: after so many deliveries a query is given up, and its asker told; and for so long
+    # the results queue knows an id again.
+    image_queries_max_deliveries: int = Field(3, ge=1)
+    results_remembered_seconds: float = Field(600.0, ge=0)
     worker_concurrency: int = Field(4, ge=1, le=64)
     # When API and clients moved to `det_*`; bare UUIDs are understood for 14 days more. Unset: it has not happened yet.
     cutover_at: datetime | None = None
@@ -28,8 +32,6 @@ class WorkerSettings(ServiceSettings):
     max_image_pixels: int = Field(25_000_000, gt=0)
     download_timeout_seconds: float = Field(10.0, gt=0)
     api_timeout_seconds: float = Field(5.0, gt=0)
-    abandon_delay_seconds: float = Field(0.1, ge=0)
-    shutdown_grace_seconds: float = Field(10.0, ge=0)
 
     @field_validator("cutover_at")
     @classmethod

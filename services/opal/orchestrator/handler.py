@@ -27,7 +27,7 @@ class JobMessageHandler:
     """Handles the messages of ``jobs``. The picture is stored, then the item is completed, then its export is asked for: a
     message that comes again takes up what is left of that.
 
-    What cannot be mended fails the item at once; what may be is tried again, up to ``max_attempts``. Either way the message
+    What cannot be mended fails the item at once; what may be is tried again, until that is given up. Either way the message
     goes to the dead letters with the reason, and resubmitting it begins anew.
     """
 
@@ -38,38 +38,37 @@ class JobMessageHandler:
     outputs: Blobs
     exports: Publisher
     url_lifetime: timedelta
-    max_attempts: int
 
     async def __call__(self, message: ServiceBusReceivedMessage) -> None:
         """Work on the item that ``message`` names."""
         key = read_job_message(message)
         try:
-            await self._do(key, delivery=(message.delivery_count or 0) + 1)
+            await self._do(key)
         except UNAVAILABLE as error:
             raise TransientFailure(f"the database does not answer ({type(error).__name__})") from error
 
-    async def _do(self, key: ItemKey, delivery: int) -> None:
+    async def give_up(self, message: ServiceBusReceivedMessage, why: str) -> None:
+        """End the work on the item that ``message`` names without a picture. Raises what the database raises."""
+        try:
+            key = read_job_message(message)
+        except PermanentFailure:
+            return  # it names none
+        if await self.progress.fail(key, why):
+            log.warning("item failed", **key.facts, problem=why)
+
+    async def _do(self, key: ItemKey) -> None:
         item = await self.progress.claim(key)
         if item is None:
             raise PermanentFailure("ItemNotFound", f"{key.tenant_id} has no item {key.item_id} in job {key.job_id}")
         if item["status"] == "exported":
             log.info("item exported before", **key.facts)
             return
-        try:
-            if item["status"] == "processing":
-                log.info("processing job message", **key.facts, attempt=item["attempts"])
-                await self._make(key, item)
-            else:
-                log.info("item completed before", **key.facts)
-            await self._export(key)
-        except PermanentFailure as failure:
-            await self._fail(key, str(failure))
-            raise
-        except TransientFailure as failure:
-            if delivery < self.max_attempts:
-                raise
-            await self._fail(key, str(failure))
-            raise PermanentFailure("AttemptsSpent", f"{delivery} attempts, last: {failure}") from failure
+        if item["status"] == "processing":
+            log.info("processing job message", **key.facts, attempt=item["attempts"])
+            await self._make(key, item)
+        else:
+            log.info("item completed before", **key.facts)
+        await self._export(key)
 
     async def _make(self, key: ItemKey, item: Row) -> None:
         question = {
@@ -93,7 +92,3 @@ class JobMessageHandler:
         except PublishError as error:
             raise TransientFailure(str(error)) from error
         log.info("sent export message", **key.facts)
-
-    async def _fail(self, key: ItemKey, error: str) -> None:
-        if await self.progress.fail(key, error):
-            log.warning("item failed", **key.facts, problem=error)

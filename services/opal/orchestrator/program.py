@@ -53,7 +53,6 @@ async def run(settings: OrchestratorSettings) -> None:
             outputs=outputs,
             exports=exports,
             url_lifetime=timedelta(seconds=settings.input_url_lifetime_seconds),
-            max_attempts=settings.max_attempts,
         )
         consumer = Consumer(
             client,
@@ -65,6 +64,8 @@ async def run(settings: OrchestratorSettings) -> None:
             abandon_delay=settings.abandon_delay_seconds,
             grace=settings.shutdown_grace_seconds,
             max_lock_renewal=settings.aml_timeout_seconds + 120,
+            max_attempts=settings.max_attempts,
+            give_up=handler.give_up,
         )
 
         async def announce() -> None:

@@ -29,15 +29,14 @@ class JobHandler:
     """Handles the messages of the job queue. Returns once the job has ended in the database, so that a message is completed
     after its effect; one that comes again finds the job ended and does nothing.
 
-    What cannot be mended ends the job, and its message is completed. What may be mended is tried again; the attempt with the
-    number ``max_attempts`` is the last: the job has failed, and its message goes to the dead letters with the reason.
+    What cannot be mended ends the job, and its message is completed. What may be mended is tried again; when that is given
+    up, the job has failed, and its message goes to the dead letters with the reason.
     """
 
     progress: JobProgress
     app_server: AppServer
     contracts: ContractDirectory
     blobs: Blobs
-    max_attempts: int
 
     async def __call__(self, message: ServiceBusReceivedMessage) -> str | None:
         """Do the job that ``message`` names; return ``job_failed`` when it has ended so."""
@@ -46,11 +45,19 @@ class JobHandler:
         except ContractViolationError as error:
             raise PermanentFailure("ContractViolation", str(error)) from error
         try:
-            return await self._do(job_id, delivery=(message.delivery_count or 0) + 1)
+            return await self._do(job_id)
         except UNAVAILABLE as error:
             raise TransientFailure(f"the database does not answer ({type(error).__name__})") from error
 
-    async def _do(self, job_id: str, delivery: int) -> str | None:
+    async def give_up(self, message: ServiceBusReceivedMessage, why: str) -> None:
+        """End the job that ``message`` names without a result. Raises what the database raises."""
+        try:
+            job_id = JOB_MESSAGE.parse(body_of(message))["job_id"]
+        except ContractViolationError:
+            return  # it names none
+        await self._fail(job_id, why)
+
+    async def _do(self, job_id: str) -> str | None:
         job = await self.progress.claim(job_id)
         if job is None:
             raise PermanentFailure("JobNotFound", f"the database has no job {job_id}")
@@ -63,11 +70,6 @@ class JobHandler:
         except JobImpossibleError as error:
             await self._fail(job_id, str(error))
             return "job_failed"
-        except TransientFailure as failure:
-            if delivery < self.max_attempts:
-                raise
-            await self._fail(job_id, str(failure))
-            raise PermanentFailure("AttemptsSpent", f"{delivery} attempts, last: {failure}") from failure
         return None
 
     async def _solve(self, job: Row) -> None:
@@ -99,5 +101,5 @@ class JobHandler:
             raise JobImpossibleError("the AppServer answered with something that is not JSON") from error
 
     async def _fail(self, job_id: str, error: str) -> None:
-        await self.progress.fail(job_id, error)
-        log.warning("job.failed", job_id=job_id, error=error)
+        if await self.progress.fail(job_id, error):
+            log.warning("job.failed", job_id=job_id, error=error)

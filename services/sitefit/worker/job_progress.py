@@ -58,13 +58,14 @@ class JobProgress:
                 )
             return True
 
-    async def fail(self, job_id: str, error: str) -> None:
-        """End the job without a result; one that has ended stays as it is."""
-        await self._execute(
+    async def fail(self, job_id: str, error: str) -> bool:
+        """End the job without a result; False, and no change, when it has ended."""
+        ended = await self._execute(
             "UPDATE job SET status = 'failed', error = %s, ended_at = now() WHERE id = %s AND status IN ('queued', 'running')",
             (error[:2000], job_id),
         )
+        return ended == 1
 
-    async def _execute(self, statement: Any, parameters: tuple[Any, ...]) -> None:
+    async def _execute(self, statement: Any, parameters: tuple[Any, ...]) -> int:
         async with self._pool.connection() as connection:
-            await connection.execute(statement, parameters)
+            return (await connection.execute(statement, parameters)).rowcount

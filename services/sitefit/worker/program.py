@@ -44,7 +44,6 @@ async def run(settings: WorkerSettings) -> None:
             app_server=AppServer(http, settings.job_timeout_sec),
             contracts=ContractDirectory(settings.contracts_dir),
             blobs=blobs,
-            max_attempts=settings.max_attempts,
         )
         consumer = Consumer(
             client,
@@ -58,6 +57,8 @@ async def run(settings: WorkerSettings) -> None:
             max_lock_renewal=settings.job_timeout_sec + 60,
             renew_every=settings.lock_renew_sec,
             poll=settings.poll_interval_sec,
+            max_attempts=settings.max_attempts,
+            give_up=handler.give_up,
         )
 
         # the queue is asked for beside the consumer, which would wait for ever for one that is not there

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from pydantic import AnyHttpUrl, Field, SecretStr
 
-from services.shared.settings import ServiceSettings
+from services.shared.settings import ConsumerSettings, ServiceSettings
 from services.sitefit.contracts import FOLDER
 
 
-class WorkerSettings(ServiceSettings):
+class WorkerSettings(ConsumerSettings, ServiceSettings):
     """Required: the three connection strings and ``APP_SERVER_URL``."""
 
     database_url: SecretStr
@@ -27,5 +27,3 @@ class WorkerSettings(ServiceSettings):
     )
     max_attempts: int = Field(5, ge=1, description="After so many the job has failed: the queue's own count, or less.")
     worker_concurrency: int = Field(1, ge=1, le=64)
-    abandon_delay_seconds: float = Field(0.1, ge=0)
-    shutdown_grace_seconds: float = Field(10.0, ge=0)

@@ -66,7 +66,7 @@ class FakeReceiver:
 Handler = Callable[[ServiceBusReceivedMessage], Awaitable[None]]
 
 
-def _consume(receiver: FakeReceiver, handler: Handler, grace: float = 5.0, max_attempts: int | None = None) -> None:
+def _consume(receiver: FakeReceiver, handler: Handler, grace: float = 5.0, **more: Any) -> None:
     """Run one lane until every message has been handled."""
 
     async def run() -> None:
@@ -75,7 +75,7 @@ def _consume(receiver: FakeReceiver, handler: Handler, grace: float = 5.0, max_a
                 consumer.stop()
             await handler(message)
 
-        consumer = _consumer(handle, grace, max_attempts=max_attempts)
+        consumer = _consumer(handle, grace, **more)
         watching = asyncio.create_task(consumer._watch_grace())
         await consumer.drain(cast("Any", receiver))
         watching.cancel()
@@ -85,9 +85,8 @@ def _consume(receiver: FakeReceiver, handler: Handler, grace: float = 5.0, max_a
 
 def _consumer(handler: Handler, grace: float = 5.0, **more: Any) -> Consumer:
     client = cast("ServiceBusClient", None)
-    return Consumer(
-        client, "q", handler, service="svc", name="worker", concurrency=1, abandon_delay=0.001, grace=grace, **more
-    )
+    settings: dict[str, Any] = {"concurrency": 1, "abandon_delay": 0.001, "grace": grace, **more}
+    return Consumer(client, "q", handler, service="svc", name="worker", **settings)
 
 
 def _names(events: Events) -> list[object]:
@@ -241,6 +240,63 @@ def test_the_last_attempt_dead_letters_with_what_went_wrong(error: Exception) ->
     what, _, reason, description = receiver.done[1]
     assert (what, reason) == ("dead_lettered", "AttemptsSpent")
     assert description in ("3 attempts, last: 503", "3 attempts, last: unexpected error")
+
+
+def test_a_lock_is_kept_until_the_message_is_given_back() -> None:
+    """Else another delivery would begin, and the pause before the next one would be none."""
+    message = FakeMessage("m", locked_until_utc=datetime.now(UTC) + timedelta(milliseconds=100))
+    receiver = FakeReceiver(message)
+
+    async def handle(_message: ServiceBusReceivedMessage) -> None:
+        raise TransientFailure("503")
+
+    async def run() -> None:
+        consumer = _consumer(handle, abandon_delay=5.0)
+        draining = asyncio.create_task(consumer.drain(cast("Any", receiver)))
+        await receiver.renewed.wait()
+        consumer.stop()
+        await draining
+
+    asyncio.run(run())
+    assert receiver.done == [("renewed", "m"), ("abandoned", "m")]
+
+
+@pytest.mark.parametrize(
+    ("limit", "how", "why"),
+    [
+        ({"max_attempts": 3}, "dead_lettered", "AttemptsSpent: 3 attempts, last: 503"),
+        ({"max_deliveries": 3}, "abandoned", "3 attempts, last: 503"),
+    ],
+)
+def test_the_asker_is_told_before_a_message_goes_to_the_dead_letters(limit: dict[str, int], how: str, why: str) -> None:
+    """By the queue or by the worker; and once the message is given up, not before."""
+    receiver = FakeReceiver(FakeMessage("second", delivery_count=1), FakeMessage("third", delivery_count=2))
+
+    async def handle(_message: ServiceBusReceivedMessage) -> None:
+        raise TransientFailure("503")
+
+    async def give_up(message: ServiceBusReceivedMessage, why: str) -> None:
+        receiver.done.append(("told", message.message_id, why))
+
+    _consume(receiver, handle, give_up=give_up, **limit)
+    assert [done[:2] for done in receiver.done] == [("abandoned", "second"), ("told", "third"), (how, "third")]
+    assert receiver.done[1][2] == why
+
+
+def test_an_asker_who_cannot_be_told_now_is_told_later(events: Events) -> None:
+    receiver = FakeReceiver(FakeMessage("m"))
+
+    async def handle(_message: ServiceBusReceivedMessage) -> None:
+        raise PermanentFailure("Refused", "no")
+
+    async def give_up(_message: ServiceBusReceivedMessage, why: str) -> None:
+        receiver.done.append(("told", why))
+        if len(receiver.done) < 3:
+            raise ConnectionError("the database is away")
+
+    _consume(receiver, handle, give_up=give_up)
+    assert [done[0] for done in receiver.done] == ["told", "told", "told", "dead_lettered"]
+    assert _names(events).count("worker.telling_failed") == 2
 
 
 def test_what_came_more_often_than_it_may_is_not_even_begun() -> None:

@@ -20,6 +20,7 @@ from services.intellioptics.contracts import INFERENCE_RESULT
 from services.intellioptics.worker.detector_directory import DetectorDirectory
 from services.intellioptics.worker.handler import ImageQueryHandler
 from services.intellioptics.worker.model import Detection, LoadedModel
+from services.intellioptics.worker.query_directory import QueryDirectory
 from services.shared.download import Downloader
 from services.shared.outcomes import PermanentFailure, TransientFailure
 from services.shared.publisher import Publisher, PublishError
@@ -61,10 +62,14 @@ class World:
     now: datetime = CUTOVER
     results: Results = field(default_factory=Results)
     api_error: Exception | None = None
+    query: dict[str, Any] = field(default_factory=dict)
+    """What the API knows of the query; empty: nothing."""
 
-    def api(self, _request: httpx.Request) -> httpx.Response:
+    def api(self, request: httpx.Request) -> httpx.Response:
         if self.api_error:
             raise self.api_error
+        if "/image-queries/" in request.url.path:
+            return httpx.Response(200 if self.query else 404, json=self.query)
         return httpx.Response(self.detector_status, json=self.detector)
 
     def storage(self, _request: httpx.Request) -> httpx.Response:
@@ -84,6 +89,7 @@ class World:
                 ):
                     handler = ImageQueryHandler(
                         detectors=DetectorDirectory(api_client),
+                        queries=QueryDirectory(api_client),
                         downloader=Downloader(storage_client, 1_000_000, timeout=5, pauses=()),
                         model=LoadedModel(SeesOne(), "model.onnx:abc"),
                         results=cast("Publisher", self.results),
@@ -92,6 +98,7 @@ class World:
                         cutover=CUTOVER,
                         presence_cutoff=0.5,
                         max_image_pixels=1_000_000,
+                        remembered=timedelta(minutes=10),
                     )
                     await handler(cast("ServiceBusReceivedMessage", message))
 
@@ -106,6 +113,7 @@ class World:
 @dataclass
 class Message:
     data: bytes
+    enqueued_time_utc: datetime = CUTOVER
     body_type = AmqpMessageBodyType.DATA
 
     @property
@@ -213,3 +221,16 @@ def test_a_failed_download_is_logged_with_its_status_and_without_the_signature(
     (event,) = [event for event in events if event["event"] == "image.download_failed"]
     assert (event["status"], event["url"]) == (403, "http://storage/images/a.jpg")
     assert "S3cret" not in str(events)
+
+
+def test_what_the_results_queue_has_forgotten_is_not_sent_again() -> None:
+    """The API has the answer by then; the queue would take a second one for a new message."""
+    world = World(now=CUTOVER + timedelta(minutes=11), query={"status": "DONE", "answer": "YES"})
+    assert world.handle(image_query_id="iq_7") is None
+
+
+@pytest.mark.parametrize("query", [{}, {"status": "QUEUED"}, {"status": "DONE", "reason": "unavailable"}])
+def test_what_has_no_answer_is_answered_however_late(query: dict[str, Any]) -> None:
+    """Unknown to the API, not answered yet, or given up before."""
+    world = World(now=CUTOVER + timedelta(minutes=11), query=query)
+    assert world.handle(image_query_id="iq_7") is not None
