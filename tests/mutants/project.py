@@ -68,7 +68,7 @@ def run(project: Path, cases: Iterable[str]) -> Outcome:
     return Outcome(done.returncode, done.stdout + done.stderr, report)
 
 
-def peeklock(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def peeklock(project: Path, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
     """Run the command in a copy; services are imported from there."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PEEKLOCK_", "GITHUB_"))
@@ -79,6 +79,6 @@ def peeklock(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]
         env=kept | {"PYTHONPATH": str(project), "COLUMNS": "200", "NO_COLOR": "1", "PEEKLOCK_BACKEND": "embedded"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
         check=False,
     )

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants import planted
 from tests.mutants.mutation import Mutation
 from tests.mutants.test_mutants import MUTATIONS
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.id)
+EVERY = (*MUTATIONS, *planted.MUTATIONS, *planted.NEEDING_TWO)
+
+
+@pytest.mark.parametrize("mutation", EVERY, ids=lambda mutation: mutation.id)
 def test_its_text_is_there_once(mutation: Mutation) -> None:
     assert (ROOT / mutation.file).read_text(encoding="utf-8").count(mutation.old) == 1

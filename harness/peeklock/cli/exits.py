@@ -12,6 +12,8 @@ from peeklock.errors import PeeklockError
 from peeklock.scenario.errors import ScenarioInvalid
 
 PASSED, FAILED, INVALID, NO_STACK, FLAKY = range(5)
+INTERRUPTED = 130
+"""What shells take for a command that Ctrl-C has ended."""
 
 
 @contextmanager

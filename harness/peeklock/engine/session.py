@@ -114,7 +114,7 @@ class Session:
         with self._case_lock(case):
             finished = CaseRun(scenario, case, name, held.environment, held.clients, self._emit, self._options).run()
         if held.environment.condemned:
-            self._drop(scenario)
+            self.discard(scenario)
         return replace(finished, durations=finished.durations + Durations(setup=brought_up))
 
     def shared(self, scenario: Scenario) -> str | None:
@@ -189,11 +189,12 @@ class Session:
             if promise is not None and promise.done() and promise.exception() is not None:
                 del self._held[scenario.path]
 
-    def _drop(self, scenario: Scenario) -> None:
-        """Take down the environment of a file: its next case has a new one."""
+    def discard(self, scenario: Scenario) -> None:
+        """Take down the environment of a file, if it has one: its next case has a new one."""
         with self._lock:
-            promise = self._held.pop(scenario.path)
-        promise.result().close()
+            promise = self._held.pop(scenario.path, None)
+        if promise is not None and promise.exception() is None:
+            promise.result().close()
 
     def _why_not(self, scenario: Scenario, case: Case) -> str:
         """Return why a case cannot run on this stack; empty when it can."""

@@ -24,6 +24,8 @@ class Crew:
     def __init__(self, members: Sequence[Trials]) -> None:
         self.scenario: Scenario = members[0].scenario
         self.case: Case = members[0].case
+        self.as_written: Scenario = members[0].as_written
+        self._members = members
         self._size = len(members)
         self._pool = ThreadPoolExecutor(self._size, thread_name_prefix="trial")
         self._free: queue.SimpleQueue[Trials] = queue.SimpleQueue()
@@ -59,6 +61,11 @@ class Crew:
         finally:
             for _, future in ahead:
                 future.cancel()
+
+    def stop(self) -> None:
+        """Have what still runs end soon: nobody wants to know how."""
+        for member in self._members:
+            member.watcher.stopped.set()
 
     def close(self) -> None:
         """Wait for what still runs."""

@@ -25,12 +25,15 @@ class Disturbance:
     """Stand before the steps of the case."""
     rank: int
     """How likely it is to find something: the lowest first."""
+    moments: tuple[str, ...] = ()
+    """What it goes wrong at."""
 
     def __add__(self, other: Disturbance) -> Disturbance:
         """Return both together; twice the same is two that follow each other."""
         text = f"{self.text}, twice" if self == other else f"{self.text}; {other.text}"
         steps = tuple(map(_following, other.steps)) if self == other else other.steps
-        return Disturbance(self.kinds + other.kinds, text, self.steps + steps, self.rank + other.rank)
+        rank, moments = self.rank + other.rank, self.moments + other.moments
+        return Disturbance(self.kinds + other.kinds, text, self.steps + steps, rank, moments)
 
 
 class Kind(ABC, Generic[M]):
@@ -42,7 +45,9 @@ class Kind(ABC, Generic[M]):
     def of(self, moment: M) -> Disturbance | None:
         """Return how a moment is disturbed in this way; None where it cannot be."""
         step = self.step(moment)
-        return None if step is None else Disturbance((self.word,), self.text(moment), (step,), self.rank)
+        if step is None:
+            return None
+        return Disturbance((self.word,), self.text(moment), (step,), self.rank, (str(moment),))
 
     @abstractmethod
     def text(self, moment: M) -> str:

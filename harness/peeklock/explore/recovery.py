@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -19,17 +20,18 @@ SHORT = 0.3
 """Seconds without a word after which a system that has no open messages may have come to rest."""
 LONG = 2.0
 """And after which it has."""
-LONGEST = 25.0
-"""Seconds that a system has to come to rest."""
+PATIENCE = 25.0
+"""Seconds that a system has to come to rest, unless it is said."""
 _MOST_STARTS = 3
 
 
 class Recovery:
     """Watches over one system after its last step."""
 
-    def __init__(self, context: CaseContext) -> None:
-        self._context = context
-        self._deadline = Deadline(LONGEST)
+    def __init__(self, context: CaseContext, patience: float, stopped: threading.Event) -> None:
+        """`stopped`: set when nobody wants to know any more."""
+        self._context, self._stopped = context, stopped
+        self._deadline = Deadline(patience)
         self._exits: list[Exit] = []
         self._exit_cursor = context.exit_cursor
         self._seen, self._stirred = context.ledger.cursor, time.monotonic()
@@ -39,7 +41,7 @@ class Recovery:
     @property
     def over(self) -> bool:
         """Whether it has had its time."""
-        return self._deadline.passed
+        return self._deadline.passed or self._stopped.is_set()
 
     @property
     def calm_for(self) -> float:
@@ -53,13 +55,15 @@ class Recovery:
         context = self._context
 
         def look() -> Look[bool]:
+            if self._stopped.is_set():
+                return Look(True, False)
             self._start_exited()
             waiting = open_messages(context)
             if waiting and self.calm_for >= SHORT:
                 self._end_orphaned_locks()
             return Look(not waiting and self.calm_for >= quiet, bool(waiting))
 
-        return wait_until(look, self._deadline, context.signal).good
+        return wait_until(look, self._deadline, context.signal).good and not self._stopped.is_set()
 
     def until_something(self, quiet: float) -> None:
         """Wait until something happens, or it is calm for `quiet` seconds."""

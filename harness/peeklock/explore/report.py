@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from peeklock.durations import format_duration
+from peeklock.explore.events import REPEATED, Deeper, Event, Explored, Finding, Recorded, Tried
 from peeklock.explore.judge import Difference
 from peeklock.explore.moments import MessageMoment
-from peeklock.explore.search import REPEATED, Deeper, Event, Explored, Finding, Recorded, Tried
 from peeklock.scenario.errors import shorten
 
 _SHOWN = 4

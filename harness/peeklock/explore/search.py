@@ -7,23 +7,22 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from peeklock.engine.failure import Failure
 from peeklock.errors import PeeklockError
 from peeklock.explore.crew import Crew
 from peeklock.explore.disturbances import Disturbance, disturbances
+from peeklock.explore.events import REPEATED, Deeper, Event, Explored, Finding, Known, Recorded, Tried, Wanted
 from peeklock.explore.judge import Judge
+from peeklock.explore.locks import written
 from peeklock.explore.moments import Moment, common, message_moments, request_moments
-from peeklock.explore.shrink import Shrunk, shrink
+from peeklock.explore.shrink import shrink
 from peeklock.explore.trial import Ended, Trial, rejudged
 from peeklock.explore.written import write
 from peeklock.scenario.topology import ServiceBus
 
 UNDISTURBED = 3
 """Runs that are compared to know what is noise; the last one with slow answers."""
-REPEATED = 3
-"""Times that a finding must come out the same to be none of chance."""
 _LONGEST_LATE = 10.0
 """Seconds of a lock up to which it is waited out by late answers."""
 _SLOW = "150ms"
@@ -33,96 +32,19 @@ class CaseDoesNotPass(PeeklockError):
     """Only a case that passes can be explored."""
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """What the undisturbed case consists of, and what will be done to it."""
-
-    moments: tuple[Moment, ...]
-    disturbances: tuple[Disturbance, ...]
-    seconds: float
-    """Of one undisturbed run."""
-    unsteady: tuple[str, ...]
-    """Places that are not judged: undisturbed runs leave them behind in different ways."""
-    untried: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Deeper:
-    """All was disturbed by itself; pairs come next."""
-
-    pairs: int
-
-
-@dataclass(frozen=True)
-class Tried:
-    """One disturbance was made."""
-
-    number: int
-    of: int
-    disturbance: Disturbance
-    trial: Trial
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Disturbances after which the system ends in the same wrong way."""
-
-    disturbance: Disturbance
-    """The first of them."""
-    trial: Trial
-    repeated: int
-    """How often of `REPEATED` it came out the same."""
-    shrunk: Shrunk | None = None
-    file: Path | None = None
-    """The scenario that fails because of it."""
-
-    @property
-    def flaky(self) -> bool:
-        """Whether it may have been chance."""
-        return self.repeated < REPEATED
-
-
-@dataclass(frozen=True)
-class Explored:
-    """The end."""
-
-    tried: tuple[Tried, ...]
-    findings: tuple[Finding, ...]
-    left: int
-    """Disturbances for which there was no time."""
-    seconds: float
-
-
-Event = Recorded | Tried | Finding | Deeper
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What of a case is to be explored."""
-
-    seed: int = 0
-    budget: float | None = None
-    """Seconds after which no further disturbance is made."""
-    only: tuple[str, ...] = ()
-    """Services or targets whose moments alone are disturbed."""
-    write: bool = True
-    """Write findings as scenarios."""
-    first: bool = False
-    """End with the first finding that is sure."""
-    depth: int = 1
-    """How many things go wrong together at most: 1 or 2."""
-
-
 @dataclass
 class Search:
     """Explores one case."""
 
     trials: Crew
     wanted: Wanted
+    known: Known = field(default_factory=Known)
+    """From before: this is not run again."""
     _started: float = field(default_factory=time.monotonic)
     _total: int = 0
     _tried: list[Tried] = field(default_factory=list)
     _findings: dict[str, Finding] = field(default_factory=dict)
+    _plan: Recorded | None = None
     _ends: list[Ended] = field(default_factory=list)
     """Of undisturbed runs."""
     _judge: Judge = field(init=False)
@@ -139,7 +61,7 @@ class Search:
             )
         self._ends = self._undisturbed()
         self._judge = self._learned()
-        recorded = self._recorded()
+        self._plan = recorded = self._recorded()
         yield recorded
         yield from self._disturbed(recorded.disturbances)
         if self.wanted.depth > 1 and not self._is_over:
@@ -149,18 +71,32 @@ class Search:
 
     def _disturbed(self, every: Sequence[Disturbance]) -> Iterator[Event]:
         self._total += len(every)
-        for disturbance, run in self.trials.each(self._in_time(every), lambda: self._judge):
+        yield from self._again(every)
+        new = [] if self._is_over else [each for each in every if self.known.trial(each) is None]
+        for disturbance, run in self.trials.each(self._in_time(new), lambda: self._judge):
             # what was run ahead was judged by what was known then
             trial = rejudged(run, self._judge)
             if trial.verdict == "different" and self._is_unknown(trial):
                 trial = self._judged_anew(trial)
-            self._tried.append(Tried(len(self._tried) + 1, self._total, disturbance, trial))
-            yield self._tried[-1]
+            yield self._note(disturbance, trial)
             if trial.verdict == "different" and self._is_unknown(trial):
                 finding = self._findings[trial.signature] = self._finding(disturbance, trial)
                 yield finding
                 if self._is_over:
                     return
+
+    def _again(self, every: Sequence[Disturbance]) -> Iterator[Event]:
+        """Tell of what is known from before."""
+        for disturbance in every:
+            if (before := self.known.trial(disturbance)) is not None:
+                yield self._note(disturbance, before)
+                if (finding := self.known.finding(disturbance, before)) is not None:
+                    self._findings[before.signature] = finding
+                    yield finding
+
+    def _note(self, disturbance: Disturbance, trial: Trial) -> Tried:
+        self._tried.append(Tried(len(self._tried) + 1, self._total, disturbance, trial))
+        return self._tried[-1]
 
     @property
     def _is_over(self) -> bool:
@@ -179,7 +115,8 @@ class Search:
     def explored(self) -> Explored:
         """Return what is known by now."""
         left = self._total - len(self._tried)
-        return Explored(tuple(self._tried), tuple(self._findings.values()), left, time.monotonic() - self._started)
+        seconds = time.monotonic() - self._started
+        return Explored(self._plan, tuple(self._tried), tuple(self._findings.values()), left, seconds)
 
     @property
     def _ignored(self) -> Sequence[str]:
@@ -248,7 +185,8 @@ class Search:
         shrunk = shrink(self.trials, disturbance, trial, self._judge, self._ignored)
         file = None
         if self.wanted.write and (shrunk.asked or any(each.place == "rule" for each in trial.differences)):
-            file = write(self.trials.scenario, self.trials.case, shrunk, disturbance.text, disturbance.steps)
+            stack = written(self.trials.scenario, self.trials.as_written)
+            file = write(self.trials.as_written, self.trials.case, shrunk, disturbance, stack)
         return Finding(disturbance, trial, repeated, shrunk, file)
 
 

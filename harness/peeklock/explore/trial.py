@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,8 +17,8 @@ from peeklock.engine.session import Session
 from peeklock.engine.snapshot import Fact, snapshot
 from peeklock.explore.disturbances import Disturbance, Late
 from peeklock.explore.judge import LOCK_LOST, Difference, Judge
-from peeklock.explore.recovery import LONG, LONGEST, SHORT, Recovery
-from peeklock.explore.variant import Raw, acts, variant
+from peeklock.explore.recovery import LONG, PATIENCE, SHORT, Recovery
+from peeklock.explore.variant import Raw, acts, anew, variant
 from peeklock.scenario.model import Case, Scenario
 from peeklock.servicebus.ledger import Entry, EventKind
 from peeklock.stack.backend import RelayedRequest
@@ -77,6 +78,10 @@ class Watcher:
     """Those of `RULES` that the file has in `always`."""
     slow: bool = False
     """Whether an answer is late: nobody may lose a lock by that."""
+    patience: float = PATIENCE
+    """Seconds that a system has to come to rest."""
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Set when nobody wants to know the end any more."""
     ended: Ended | None = None
     _first: int = 0
     _asked: int = 0
@@ -88,7 +93,7 @@ class Watcher:
         self._asked = len(context.environment.faults.requests())
 
     def acted(self, context: CaseContext) -> None:
-        self._recovery = Recovery(context)
+        self._recovery = Recovery(context, self.patience, self.stopped)
         self._recovery.until_rest(SHORT)
 
     def end(self, context: CaseContext) -> None:
@@ -139,6 +144,10 @@ class Trials:
     scenario: Scenario
     case: Case
     watcher: Watcher
+    as_written: Scenario
+    """As its file has it, where `scenario` is changed for being explored."""
+    _spoilt: bool = False
+    """Whether the last run may have left services behind that hang, or never stop talking."""
 
     def whole(self) -> CaseFinished:
         """Run the case as it is written."""
@@ -156,9 +165,14 @@ class Trials:
         self.watcher.rules = [name for name in self.scenario.header.always if name in RULES]
         self.watcher.judge, self.watcher.slow, self.watcher.ended = judge, slow, None
         made = variant(self.scenario, self.case, acts(self.case.steps) if kept is None else kept, first)
+        if self._spoilt:
+            made = anew(made)
         started = time.monotonic()
         finished = self.session.run(made.scenario, made.case)
+        if finished.outcome == "error":
+            self.session.discard(self.scenario)
         trial = _judged(finished, self.watcher.ended, None if judge is None else len(first))
+        self._spoilt = trial.verdict not in ("same", "not_reached")
         return replace(trial, seconds=time.monotonic() - started)
 
 
@@ -186,7 +200,7 @@ def _judged(finished: CaseFinished, ended: Ended | None, disturbing: int | None)
         return Trial("could_not", 0, ended, finished.reason or "the case did not come to its end")
     failed = _failed_step(finished.failure)
     if disturbing is None:
-        reason = failed or ("" if ended.rested else f"it does not come to rest in {LONGEST:g} s")
+        reason = failed or ("" if ended.rested else "it does not come to rest in time")
         return Trial("could_not" if reason else "same", 0, ended, reason)
     if ended.struck < disturbing:
         return Trial("not_reached", 0, ended)

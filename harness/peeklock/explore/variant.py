@@ -12,6 +12,8 @@ from peeklock.scenario.values import references
 from peeklock.verbs import VOCABULARY
 
 _LOOKS = frozenset({"logs", "messages", "metrics", "never", "path", "requests", "spans", "alert", "preflight"})
+_IDEMPOTENT = frozenset({"get", "head", "put", "delete"})
+_KEY = "idempotency-key"
 PATIENCE = "30s"
 """For messages to be dealt with before the next act, where the case has waited for something."""
 
@@ -50,11 +52,17 @@ def variant(scenario: Scenario, case: Case, kept: Sequence[int], disturbing: Ite
     for index, waiting in waits_before(kept):
         steps += waits if waiting else ()
         step = case.steps[index]
-        steps.append(replace(step, eventually=Eventually({"within": PATIENCE})) if is_hasty(step) else step)
+        steps.append(replace(step, eventually=Eventually({"within": PATIENCE})) if is_patient(step) else step)
     header = scenario.header.model_copy(update={"always": [], "preflight": False})
     own = case.header.model_copy(update={"budget": None, "allow": ["no_service_exit"]})
     first = read_steps(scenario, list(disturbing), VOCABULARY)
     return Variant(replace(scenario, header=header), replace(case, header=own, steps=(*first, *steps)))
+
+
+def anew(made: Variant) -> Variant:
+    """Return it with services that are started for it."""
+    case = replace(made.case, header=made.case.header.model_copy(update={"isolation": "fresh"}))
+    return Variant(made.scenario, case)
 
 
 def waits_before(kept: Sequence[int]) -> Iterator[tuple[int, bool]]:
@@ -63,9 +71,19 @@ def waits_before(kept: Sequence[int]) -> Iterator[tuple[int, bool]]:
         yield index, number > 0 and index != kept[number - 1] + 1
 
 
-def is_hasty(step: Step) -> bool:
-    """Tell whether a step looks once, where the case has waited before for what it looks at."""
-    return step.verb.observes(step.arguments) and step.expect is not None and step.eventually is None
+def is_patient(step: Step) -> bool:
+    """Tell whether a step is made again until it is as expected, though it is not written so: one that looks at what the case
+    has waited for before, and a request that a good client repeats when it has heard no answer."""
+    if step.expect is None or step.eventually is not None:
+        return False
+    return step.verb.observes(step.arguments) or _may_be_repeated(step)
+
+
+def _may_be_repeated(step: Step) -> bool:
+    arguments = step.arguments
+    if step.verb.name != "http" or not isinstance(arguments, Mapping) or "times" in arguments:
+        return False
+    return bool(_IDEMPOTENT & {*arguments}) or _KEY in map(str.lower, arguments.get("headers") or ())
 
 
 def feeds(steps: Sequence[Step], index: int, others: Sequence[int]) -> bool:

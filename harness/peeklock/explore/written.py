@@ -13,9 +13,10 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from peeklock.explore.disturbances import Disturbance
 from peeklock.explore.judge import Asked
 from peeklock.explore.shrink import Shrunk
-from peeklock.explore.variant import PATIENCE, is_hasty, waits_before
+from peeklock.explore.variant import PATIENCE, is_patient, waits_before
 from peeklock.scenario.model import Case, Scenario
 
 _SETTLING = "60s"
@@ -23,15 +24,18 @@ _LASTING = {"eventually": {"within": "20s", "stable_for": "1s"}}
 """A wrong end that was right for a moment is found, too."""
 
 
-def write(scenario: Scenario, case: Case, shrunk: Shrunk, title: str, disturbing: Sequence[Mapping[str, Any]]) -> Path:
-    """Write the file and return its path. It stands beside the explored one, so that every path in it leads where it led."""
+def write(scenario: Scenario, case: Case, shrunk: Shrunk, by: Disturbance, stack: Mapping[str, Any]) -> Path:
+    """Write the file and return its path. It stands beside the explored one, so that every path in it leads where it led.
+
+    `stack`: what of `stack.servicebus` is otherwise than in the explored one.
+    """
     name = re.sub(r"[^a-z0-9]+", "_", case.name.lower()).strip("_")
     path = _free(scenario.path.parent, f"{scenario.path.stem}_found_{name}")
-    path.write_text(text(scenario, case, shrunk, title, disturbing), encoding="utf-8")
+    path.write_text(text(scenario, case, shrunk, by, stack), encoding="utf-8")
     return path
 
 
-def text(scenario: Scenario, case: Case, shrunk: Shrunk, title: str, disturbing: Sequence[Mapping[str, Any]]) -> str:
+def text(scenario: Scenario, case: Case, shrunk: Shrunk, by: Disturbance, stack: Mapping[str, Any]) -> str:
     """Return the file's text: the file that was explored, with one case, which is disturbed and asks for the right end."""
     yaml = YAML()
     yaml.width = 10_000
@@ -40,25 +44,35 @@ def text(scenario: Scenario, case: Case, shrunk: Shrunk, title: str, disturbing:
     key = str(case.path[1])
     found = own["cases"][key]
     steps = [
-        *map(_step, disturbing),
+        *map(_step, by.steps),
         *_kept(found["steps"], case, shrunk),
         _step({"settle": _SETTLING}),
         *[_step(check(each)) for each in shrunk.asked],
     ]
-    written = CommentedMap({"description": title})
+    written = CommentedMap({"description": by.text})
     for each in ("vars", "matrix", "clock", "lock", "isolation"):
         if each in found:
             written[each] = _row(found["matrix"], case) if each == "matrix" else found[each]
     written |= {"timeout": "3m", "allow": _flow(["no_service_exit"]), "steps": CommentedSeq(steps)}
-    own["scenario"] = f"{title[:1].upper()}{title[1:]}"
+    own["scenario"] = f"{by.text[:1].upper()}{by.text[1:]}"
     own["cases"] = CommentedMap({f"{key}_disturbed": written})
     own["always"] = _flow(["nothing_lost", "nothing_doubled"])
     for unwanted in ("covers", "description", "explore"):
         own.pop(unwanted, None)
+    if stack:
+        _merge(own, {"stack": {"servicebus": stack}})
     out = io.StringIO()
     yaml.dump(own, out)
     first = f"# Found by `peeklock explore {scenario.path.name}::{case.name}`: fails until it is mended.\n"
     return first + out.getvalue()
+
+
+def _merge(into: Any, more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), Mapping):
+            _merge(into[key], value)
+        else:
+            into[key] = _flow(value)
 
 
 def _kept(steps: Any, case: Case, shrunk: Shrunk) -> Iterator[Any]:
@@ -66,7 +80,7 @@ def _kept(steps: Any, case: Case, shrunk: Shrunk) -> Iterator[Any]:
         if waits:
             yield _step({"settle": PATIENCE})
         step = copy.deepcopy(steps[index])
-        if is_hasty(case.steps[index]):
+        if is_patient(case.steps[index]):
             step["eventually"] = PATIENCE
         yield step
 

@@ -60,6 +60,9 @@ class Explore(Model):
         [],
         description="what may end otherwise after a disturbance: `table jobs.attempts`, `queue results.body.*`, `container logs`",
     )
+    short_locks: bool = Field(
+        True, description="locks last 5 s at most, so that late answers outlast them; false: they are as declared"
+    )
 
 
 class ClockStart(Model):

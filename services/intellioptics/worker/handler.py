@@ -103,14 +103,8 @@ class ImageQueryHandler:
             query_id = IMAGE_QUERY.parse(body_of(message))["image_query_id"]
         except ContractViolationError:
             return  # nobody who keeps the contract has asked
-        told = INFERENCE_RESULT.check(
-            {
-                "image_query_id": query_id,
-                **_without_answer("unavailable"),
-                "latency_ms": 0,
-                "model_version": self.model.version,
-            }
-        )
+        told = {"image_query_id": query_id, **_without_answer("unavailable"), "latency_ms": 0}
+        told = INFERENCE_RESULT.check(told | {"model_version": self.model.version})
         await self.results.send(told, message_id=f"{query_id}-unavailable", subject="inference-result")
         log.warning("inference.given_up", image_query_id=query_id, problem=why)
 

@@ -25,7 +25,7 @@ class Member:
 
     def __init__(self, folder: Path, both: threading.Barrier) -> None:
         self.scenario = scenario_of(folder, "cases: {a: {steps: [{settle: }]}}")
-        self.case, self._both = self.scenario.cases[0], both
+        self.case, self.as_written, self._both = self.scenario.cases[0], self.scenario, both
         self.made: list[Disturbance] = []
 
     def disturbed(self, by: Disturbance, judge: Judge, kept: Any = None) -> Trial:

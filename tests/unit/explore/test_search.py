@@ -11,8 +11,9 @@ import pytest
 from peeklock.engine.events import CaseFinished, Durations
 from peeklock.engine.snapshot import Fact
 from peeklock.explore.disturbances import Disturbance
+from peeklock.explore.events import Deeper, Event, Finding, Recorded, Wanted
 from peeklock.explore.judge import Judge
-from peeklock.explore.search import CaseDoesNotPass, Deeper, Event, Finding, Recorded, Search, Wanted
+from peeklock.explore.search import CaseDoesNotPass, Search
 from peeklock.explore.trial import Ended, Trial
 from peeklock.scenario.model import Scenario
 from tests.unit.engine.fake import FakeEnvironment, scenario_of

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from peeklock.explore.variant import acts, variant
 from tests.unit.engine.fake import scenario_of
 
@@ -47,3 +49,18 @@ def test_a_look_that_is_needed_is_given_the_time_that_the_case_has_waited_before
     made = variant(scenario, scenario.cases[0], [0, 1, 3, 4])
     (look,) = [step for step in made.case.steps if step.verb.name == "messages"]
     assert look.eventually is not None
+
+
+@pytest.mark.parametrize(
+    ("step", "repeated"),
+    [
+        ("{http: {post: /orders, headers: {Idempotency-Key: a}}, expect: {status: 201}}", True),
+        ("{http: {put: /orders/1}, expect: {status: 201}}", True),
+        ("{http: {post: /orders}, expect: {status: 201}}", False),
+    ],
+)
+def test_a_request_is_repeated_as_a_good_client_would(tmp_path: Path, step: str, *, repeated: bool) -> None:
+    """The service may have been killed under it. One that may make a second order is left alone."""
+    scenario = scenario_of(tmp_path, f"cases: {{good: {{steps: [{step}]}}}}")
+    (made,) = variant(scenario, scenario.cases[0], [0]).case.steps
+    assert (made.eventually is not None) == repeated

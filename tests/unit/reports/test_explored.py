@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from peeklock.explore.disturbances import disturbances
+from peeklock.explore.events import Explored, Finding, Tried
 from peeklock.explore.judge import Difference
 from peeklock.explore.moments import MessageMoment
-from peeklock.explore.search import Explored, Finding, Tried
 from peeklock.explore.trial import Ended, Trial
 from peeklock.reports.explored import write_junit
 
@@ -31,7 +31,7 @@ def test_each_disturbance_is_a_testcase(tmp_path: Path) -> None:
     ]
     tried = tuple(Tried(number, 5, by, trial) for number, trial in enumerate(trials, 1))
     findings = (Finding(by, trials[1], 3), Finding(by, trials[2], 1))
-    write_junit(tmp_path / "new" / "j.xml", "a.yaml::good", Explored(tried, findings, 0, 9.0))
+    write_junit(tmp_path / "new" / "j.xml", "a.yaml::good", Explored(None, tried, findings, 0, 9.0))
     (suite,) = ET.parse(tmp_path / "new" / "j.xml").getroot()
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("5", "1", "3")
     told = [(each.tag, each.get("message")) for case in suite for each in case]
