@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from peeklock.explore.judge import Asked
 from peeklock.explore.shrink import Shrunk
 from peeklock.explore.variant import PATIENCE, is_patient, waits_before
 from peeklock.scenario.model import Case, Scenario
+from peeklock.scenario.writing import editable, flow, step, written
 
 _SETTLING = "60s"
 _LASTING = {"eventually": {"within": "20s", "stable_for": "1s"}}
@@ -37,34 +37,29 @@ def write(scenario: Scenario, case: Case, shrunk: Shrunk, by: Disturbance, stack
 
 def text(scenario: Scenario, case: Case, shrunk: Shrunk, by: Disturbance, stack: Mapping[str, Any]) -> str:
     """Return the file's text: the file that was explored, with one case, which is disturbed and asks for the right end."""
-    yaml = YAML()
-    yaml.width = 10_000
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    own = yaml.load(scenario.document.source)
+    own = editable(scenario.document.source)
     key = str(case.path[1])
     found = own["cases"][key]
     steps = [
-        *map(_step, by.steps),
+        *map(step, by.steps),
         *_kept(found["steps"], case, shrunk),
-        _step({"settle": _SETTLING}),
-        *[_step(check(each)) for each in shrunk.asked],
+        step({"settle": _SETTLING}),
+        *[step(check(each)) for each in shrunk.asked],
     ]
-    written = CommentedMap({"description": by.text})
+    disturbed = CommentedMap({"description": by.text})
     for each in ("vars", "matrix", "clock", "lock", "isolation"):
         if each in found:
-            written[each] = _row(found["matrix"], case) if each == "matrix" else found[each]
-    written |= {"timeout": "3m", "allow": _flow(["no_service_exit"]), "steps": CommentedSeq(steps)}
+            disturbed[each] = _row(found["matrix"], case) if each == "matrix" else found[each]
+    disturbed |= {"timeout": "3m", "allow": flow(["no_service_exit"]), "steps": CommentedSeq(steps)}
     own["scenario"] = f"{by.text[:1].upper()}{by.text[1:]}"
-    own["cases"] = CommentedMap({f"{key}_disturbed": written})
-    own["always"] = _flow(["nothing_lost", "nothing_doubled"])
+    own["cases"] = CommentedMap({f"{key}_disturbed": disturbed})
+    own["always"] = flow(["nothing_lost", "nothing_doubled"])
     for unwanted in ("covers", "description", "explore"):
         own.pop(unwanted, None)
     if stack:
         _merge(own, {"stack": {"servicebus": stack}})
-    out = io.StringIO()
-    yaml.dump(own, out)
     first = f"# Found by `peeklock explore {scenario.path.name}::{case.name}`: fails until it is mended.\n"
-    return first + out.getvalue()
+    return first + written(own)
 
 
 def _merge(into: Any, more: Mapping[str, Any]) -> None:
@@ -72,17 +67,17 @@ def _merge(into: Any, more: Mapping[str, Any]) -> None:
         if isinstance(value, Mapping) and isinstance(into.get(key), Mapping):
             _merge(into[key], value)
         else:
-            into[key] = _flow(value)
+            into[key] = flow(value)
 
 
 def _kept(steps: Any, case: Case, shrunk: Shrunk) -> Iterator[Any]:
     for index, waits in waits_before(shrunk.kept):
         if waits:
-            yield _step({"settle": PATIENCE})
-        step = copy.deepcopy(steps[index])
+            yield step({"settle": PATIENCE})
+        kept = copy.deepcopy(steps[index])
         if is_patient(case.steps[index]):
-            step["eventually"] = PATIENCE
-        yield step
+            kept["eventually"] = PATIENCE
+        yield kept
 
 
 def _row(matrix: Any, case: Case) -> Any:
@@ -128,24 +123,6 @@ def _nested(fields: Sequence[tuple[str, Any]]) -> dict[str, Any]:
             at = at.setdefault(parent, {})
         at[last] = "$absent" if value is None else value
     return found
-
-
-def _step(value: Mapping[str, Any]) -> Any:
-    """Return a step with its verb, `eventually` and `expect` in a line each."""
-    return CommentedMap({key: _flow(child) for key, child in value.items()})
-
-
-def _flow(value: Any) -> Any:
-    """Return it written in braces and brackets."""
-    if isinstance(value, Mapping):
-        made = CommentedMap({key: _flow(child) for key, child in value.items()})
-        made.fa.set_flow_style()
-        return made
-    if isinstance(value, list):
-        listed = CommentedSeq(map(_flow, value))
-        listed.fa.set_flow_style()
-        return listed
-    return value
 
 
 def _free(folder: Path, stem: str) -> Path:

@@ -7,12 +7,15 @@ import http.client
 import json
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
 from peeklock.errors import PeeklockError
 from peeklock.ui.namespace import Gone, Namespace
+
+Find = Callable[[], Namespace]
+"""Returns the namespace to follow, which may be another one the next time. Raises `PeeklockError`."""
 
 MOST_WAITING = 2_000
 """Entries that wait for a browser; one that is slower than that is told to look anew."""
@@ -22,8 +25,8 @@ _AGAIN = 1.0
 class Feed:
     """Follows the ledger while somebody looks, and not otherwise. Use it in one event loop."""
 
-    def __init__(self, namespace: Namespace) -> None:
-        self._namespace = namespace
+    def __init__(self, find: Find) -> None:
+        self._find = find
         self._browsers: set[_Browser] = set()
         self._follower: _Follower | None = None
 
@@ -32,7 +35,7 @@ class Feed:
         browser = _Browser()
         self._browsers.add(browser)
         if self._follower is None:
-            self._follower = _Follower(self._namespace, asyncio.get_running_loop(), self._publish)
+            self._follow()
         try:
             yield b"retry: 1000\n\n"
             while not gone.done():
@@ -52,6 +55,17 @@ class Feed:
             self._follower.close()
             self._follower = None
 
+    def follow_anew(self) -> None:
+        """Follow what is to be followed now; browsers forget what they have seen."""
+        if self._follower is not None:
+            self.close()
+            for browser in self._browsers:
+                browser.put("resync", {})
+            self._follow()
+
+    def _follow(self) -> None:
+        self._follower = _Follower(self._find, asyncio.get_running_loop(), self._publish)
+
     def _publish(self, follower: _Follower, event: str, data: Any) -> None:
         if follower is self._follower:
             for browser in self._browsers:
@@ -70,7 +84,7 @@ class _Browser:
     def put(self, event: str, data: Any) -> None:
         if event == "state":
             self._state = data
-        elif len(self._entries) + len(data) > MOST_WAITING:
+        elif event == "resync" or len(self._entries) + len(data) > MOST_WAITING:
             self._entries.clear()
             self._lost = True
         else:
@@ -95,8 +109,8 @@ class _Browser:
 class _Follower:
     """A thread with a connection to the emulator, for as long as it takes."""
 
-    def __init__(self, namespace: Namespace, loop: asyncio.AbstractEventLoop, publish: Any) -> None:
-        self._namespace, self._loop, self._publish = namespace, loop, publish
+    def __init__(self, find: Find, loop: asyncio.AbstractEventLoop, publish: Any) -> None:
+        self._find, self._loop, self._publish = find, loop, publish
         self._closed = threading.Event()
         self._opened: list[http.client.HTTPConnection] = []
         threading.Thread(target=self._run, name="ui-feed", daemon=True).start()
@@ -110,13 +124,14 @@ class _Follower:
     def _run(self) -> None:
         while not self._closed.is_set():
             try:
-                cursor = self._namespace.entities()["cursor"]
+                namespace = self._find()
+                cursor = namespace.entities()["cursor"]
                 self._tell("state", {"up": True})
-                for entries in self._namespace.follow(cursor, self._opened):
+                for entries in namespace.follow(cursor, self._opened):
                     if self._closed.is_set():
                         return
                     self._tell("entries", entries)
-                problem: PeeklockError = Gone(f"the emulator at {self._namespace.address} has gone")
+                problem: PeeklockError = Gone(f"the emulator at {namespace.address} has gone")
             except PeeklockError as error:
                 problem = error
             self._opened.clear()

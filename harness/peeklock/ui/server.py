@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from peeklock import __version__
-from peeklock.durations import parse_duration
 from peeklock.errors import PeeklockError
 from peeklock.redaction import redact
 from peeklock.reports.html.bundle import Bundle
-from peeklock.servicebus import RecordingInvalid
-from peeklock.servicebus.gateway.faults import KINDS
 from peeklock.servicebus.http import HttpLimits, HttpReply, HttpRequest, HttpService
 from peeklock.ui.access import Access
-from peeklock.ui.acts import Acts
+from peeklock.ui.by_hand import ByHand
+from peeklock.ui.chosen import Chosen
 from peeklock.ui.feed import Feed
-from peeklock.ui.namespace import Namespace
-from peeklock.ui.warm_stack import WarmStack
+from peeklock.ui.view import Document, Query, Refused, View, said
 
-_MOST_AT_ONCE = 100
-_MOST_TIMES = 1_000
-_KINDS = [
-    {"kind": kind, "summary": each.summary, "at_once": each.at_once, "counted": each.counted}
-    for kind, each in KINDS.items()
-]
 _PAGE = b"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -40,7 +29,7 @@ _PAGE = b"""<!doctype html>
 </html>
 """
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS: tuple[tuple[str, str], ...] = (
@@ -53,29 +42,28 @@ _HEADERS: tuple[tuple[str, str], ...] = (
 )
 
 
-class Refused(PeeklockError):
-    """An answer other than 200."""
-
-    def __init__(self, status: int, problem: str, fix: str = "") -> None:
-        super().__init__(problem, fix=fix)
-        self.status = status
-
-
 class LivePage(HttpService):
-    """Answers for one namespace. `port` has to be set once it listens."""
+    """Answers for one namespace at a time. `port` has to be set once it listens."""
 
-    def __init__(self, namespace: Namespace, bundle: Bundle, access: Access, stack: WarmStack | None = None) -> None:
-        """`stack`: of the project that the namespace belongs to, if it belongs to one."""
+    def __init__(self, chosen: Chosen, by_hand: ByHand, views: Sequence[View], bundle: Bundle, access: Access) -> None:
+        """`by_hand`: where the views note what was done."""
         super().__init__(HttpLimits(body=4 << 20), lambda *_, **__: None)
         self.port = 0
-        self._namespace, self._access, self._stack = namespace, access, stack
+        self._chosen, self._access, self._by_hand = chosen, access, by_hand
         script, style = bundle.live
         self._files = {
             "/live.js": (script.read_bytes(), "text/javascript; charset=utf-8"),
             "/live.css": (style.read_bytes(), "text/css; charset=utf-8"),
         }
-        self._feed = Feed(namespace)
-        self._acts = Acts()
+        self._feed = Feed(chosen.namespace)
+        self._looks: dict[str, Callable[[Query], Any]] = {"page": self._page}
+        self._acts: dict[str, Callable[[Document], Any]] = {
+            "choose": self._choose,
+            "forget": lambda _: by_hand.forget(),
+        }
+        for view in views:
+            self._looks |= view.looks
+            self._acts |= view.acts
 
     async def answer(self, request: HttpRequest) -> HttpReply:
         """Answer one request."""
@@ -112,128 +100,43 @@ class LivePage(HttpService):
         if request.method == "GET" and request.path == "/api/feed":
             return HttpReply(200, b"", "text/event-stream", _HEADERS, self._feed.stream)
         if request.method == "GET" and request.path == "/api/scenario":
-            text = await asyncio.to_thread(lambda: self._acts.scenario(self._namespace.entities()))
-            headers = (("content-disposition", 'attachment; filename="by_hand.yaml"'), *_HEADERS)
-            return HttpReply(200, text.encode(), "application/yaml; charset=utf-8", headers)
-        work = self._looked(request) if request.method == "GET" else self._acted(request)
-        return _json(await asyncio.to_thread(work))
+            return await asyncio.to_thread(self._scenario)
+        found = await asyncio.to_thread(self._work(request))
+        if request.path == "/api/choose":
+            self._feed.follow_anew()
+        return found if isinstance(found, HttpReply) else _json(found)
 
-    def _looked(self, request: HttpRequest) -> Callable[[], Any]:
-        query = {name: values[0] for name, values in request.query.items()}
-        match request.parts:
-            case ["api", "entities"]:
-                return lambda: {
-                    **self._namespace.entities(), "address": self._namespace.address, "version": __version__,
-                    "acts": self._acts.texts(), "stack": self._stack is not None,
-                }  # fmt: skip
-            case ["api", "messages"]:
-                first, most = _whole(query, "from", 0), min(_whole(query, "most", 50), _MOST_AT_ONCE)
-                return lambda: self._namespace.peek(_said(query, "entity"), first, most)
-            case ["api", "history"]:
-                return lambda: self._namespace.history(_said(query, "message_id"))
-            case ["api", "faults"]:
-                return lambda: {"kinds": _KINDS, "faults": self._namespace.faults()}
-            case ["api", "stack"] if self._stack is not None:
-                return self._stack.status
-            case ["api", "log"] if (stack := self._stack) is not None:
-                return lambda: stack.log(_said(query, "name"))
-        raise Refused(404, "There is no such thing.")
-
-    def _acted(self, request: HttpRequest) -> Callable[[], Any]:
+    def _work(self, request: HttpRequest) -> Callable[[], Any]:
+        path = "/".join(request.parts[1:])
+        if request.parts[:1] == ["api"] and request.method == "GET" and path in self._looks:
+            query = {name: values[0] for name, values in request.query.items()}
+            return lambda: self._looks[path](query)
+        if request.parts[:1] != ["api"] or request.method == "GET":
+            raise Refused(404, "There is no such thing.")
         try:
             document = json.loads(request.body)
         except (ValueError, RecursionError):
             document = None
         if request.method != "POST" or not isinstance(document, dict):
             raise Refused(400, "An act is a POST with a JSON object.")
-        match request.parts:
-            case ["api", "send"]:
-                return lambda: self._send(document)
-            case ["api", "resubmit"]:
-                return lambda: self._resubmit(_said(document, "entity"), document.get("sequences"))
-            case ["api", "purge"]:
-                return lambda: self._purge(_said(document, "entity"))
-            case ["api", "fault", "begin"]:
-                return lambda: self._begin_fault(document)
-            case ["api", "fault", "end"]:
-                return lambda: self._end_fault(_said(document, "id"))
-            case ["api", "restart"] if self._stack is not None:
-                return lambda: self._restart(_said(document, "name"))
-            case ["api", "forget"]:
-                return self._acts.forget
-        raise Refused(404, "There is no such thing.")
+        if path not in self._acts:
+            raise Refused(404, "There is no such thing.")
+        return lambda: self._acts[path](document)
 
-    def _send(self, document: dict[str, Any]) -> dict[str, Any]:
-        entity, facts = _said(document, "entity"), document.get("message")
-        times = document.get("times", 1)
-        if not isinstance(facts, dict):
-            raise Refused(400, "message: expected a JSON object")
-        if not isinstance(times, int) or not 1 <= times <= _MOST_TIMES:
-            raise Refused(400, f"times: expected a number from 1 to {_MOST_TIMES}")
-        try:
-            later = document.get("scheduled_in")
-            seconds = parse_duration(later) if later else None
-        except ValueError as error:
-            raise Refused(400, f"scheduled in: {error}", "write 30s, 10m or 1d") from None
-        if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
-            raise Refused(400, "scheduled in: expected a duration such as 30s, 10m or 1d")
-        try:
-            self._namespace.send(entity, facts, seconds, times)
-        except RecordingInvalid as error:
-            raise Refused(
-                400, f"{error.problem}; expected {error.expected}" if error.expected else error.problem
-            ) from None
-        self._acts.sent(entity, facts, later or None, times, self._namespace.entities())
-        return {"sent": times}
+    def _page(self, _query: Query) -> dict[str, Any]:
+        return {**self._chosen.told(), "acts": self._by_hand.texts()}
 
-    def _resubmit(self, entity: str, sequences: Any) -> dict[str, Any]:
-        if sequences is not None and not (isinstance(sequences, list) and all(type(each) is int for each in sequences)):
-            raise Refused(400, "sequences: expected a list of sequence numbers")
-        done = self._namespace.resubmit(entity, sequences)
-        self._acts.noted(f"resubmitted {done['sent']} dead letters of {entity} to {done['to']}")
-        return done
+    def _choose(self, document: Document) -> dict[str, Any]:
+        self._chosen.choose(said(document, "name"))
+        return {}
 
-    def _purge(self, path: str) -> dict[str, Any]:
-        count = self._namespace.purge(path)
-        self._acts.noted(f"purged {count} messages of {path}")
-        return {"purged": count}
-
-    def _begin_fault(self, document: dict[str, Any]) -> dict[str, Any]:
-        kind, entity, times = _said(document, "fault"), document.get("entity", ""), document.get("times")
-        if kind not in KINDS:
-            raise Refused(400, f"fault: {kind!r} is none", f"use one of {', '.join(KINDS)}")
-        if not isinstance(entity, str):
-            raise Refused(400, "entity: expected a text")
-        if times is not None and (type(times) is not int or not 1 <= times <= _MOST_TIMES):
-            raise Refused(400, f"times: expected a number from 1 to {_MOST_TIMES}, or nothing")
-        struck = self._namespace.begin_fault(kind, entity, times)
-        self._acts.noted(f"began the fault {kind} of {entity or 'the whole namespace'}")
-        return {"struck": struck}
-
-    def _end_fault(self, fault: str) -> dict[str, Any]:
-        self._namespace.end_fault(fault)
-        self._acts.noted(f"cleared {fault}")
-        return {"cleared": fault}
-
-    def _restart(self, name: str) -> dict[str, Any]:
-        assert self._stack is not None
-        done = self._stack.restart(name)
-        self._acts.noted(f"started {name} anew")
-        return done
-
-
-def _said(given: Mapping[str, Any], name: str) -> str:
-    value = given.get(name)
-    if not isinstance(value, str) or not value:
-        raise Refused(400, f"{name}: expected a text")
-    return value
-
-
-def _whole(query: Mapping[str, str], name: str, default: int) -> int:
-    text = query.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and int(text) < 2**63):
-        raise Refused(400, f"{name}: expected a whole number from 0")
-    return int(text)
+    def _scenario(self) -> HttpReply:
+        file = self._chosen.file()
+        source = "" if file is None else file.read_text(encoding="utf-8")
+        entities = {} if source else self._chosen.namespace().entities()
+        text = self._by_hand.scenario(entities, source, "" if file is None else file.name)
+        headers = (("content-disposition", 'attachment; filename="by_hand.yaml"'), *_HEADERS)
+        return HttpReply(200, text.encode(), "application/yaml; charset=utf-8", headers)
 
 
 def _json(document: Any, status: int = 200) -> HttpReply:

@@ -21,12 +21,12 @@ def message(found: ReceivedMessage) -> dict[str, Any]:
     """Return all that is shown of a message, with the body as text, or as the bytes that it is."""
     return {
         "sequence": found.sequence_number,
-        "message_id": _text(found.message_id),
+        "message_id": brief(found.message_id),
         "state": found.state,
         "deliveries": found.delivery_count,
         "enqueued_at": found.enqueued_time.timestamp() * 1000 if found.enqueued_time else None,
-        "reason": _text(found.dead_letter_reason or ""),
-        "description": _text(found.dead_letter_error_description or ""),
+        "reason": brief(found.dead_letter_reason or ""),
+        "description": brief(found.dead_letter_error_description or ""),
         "size": len(found.body),
         **_body(found),
         "properties": clipped(found.application_properties, LONGEST_TEXT, redact),
@@ -42,10 +42,15 @@ def message(found: ReceivedMessage) -> dict[str, Any]:
 def _body(found: ReceivedMessage) -> dict[str, Any]:
     if found.body_type != "data" and not isinstance(found.value, str):
         return {"text": clip(str(found.value), LONGEST_BODY, redact), "hex": ""}
+    return content(found.body)
+
+
+def content(body: bytes) -> dict[str, str]:
+    """Return bytes as text, empty where they are none, and as hexadecimal."""
     # a secret is no less one in hexadecimal
-    shown = redact(found.body[: 2 * _HEX].decode("latin-1")).encode("latin-1", "replace")[:_HEX]
+    shown = redact(body[: 2 * _HEX].decode("latin-1")).encode("latin-1", "replace")[:_HEX]
     try:
-        text = clip(found.body.decode(), LONGEST_BODY, redact)
+        text = clip(body.decode(), LONGEST_BODY, redact)
     except UnicodeDecodeError:
         text = ""
     return {"text": text, "hex": shown.hex(" ")}
@@ -59,5 +64,6 @@ def entry(told: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _text(text: Any) -> str:
+def brief(text: Any) -> str:
+    """Return a name or a value of a line, redacted and cut."""
     return clip(str(text), LONGEST_TEXT, redact)

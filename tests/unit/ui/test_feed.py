@@ -15,7 +15,7 @@ def test_a_slow_browser_is_told_to_look_anew_and_a_fast_one_misses_nothing() -> 
 
     async def main(bus: Emulator, client: Client) -> None:
         namespace, gone = Namespace(bus.connection_string()), asyncio.get_running_loop().create_future()
-        feed = Feed(namespace)
+        feed = Feed(lambda: namespace)
         slow, fast = feed.stream(gone), feed.stream(gone)
         for stream in (slow, fast):
             assert b"retry" in await anext(stream)

@@ -9,6 +9,8 @@ import hmac
 import http.client
 import re
 import threading
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
 from datetime import datetime
 from email.message import Message
 from email.utils import formatdate, parsedate_to_datetime
@@ -24,6 +26,29 @@ class BlobError(Exception):
         code = re.search(rb"<Code>([^<]+)", body)
         super().__init__(f"{request}: {status} {code[1].decode() if code else ''}".rstrip())
         self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """What a list tells of a blob."""
+
+    name: str
+    size: int
+    """Bytes."""
+    content_type: str
+    written: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The first bytes of a blob."""
+
+    body: bytes
+    size: int
+    """Bytes of the whole."""
+    content_type: str
+    written: datetime
+    metadata: dict[str, str]
 
 
 class BlobAccount:
@@ -51,6 +76,25 @@ class BlobAccount:
 
     def get(self, container: str, blob: str) -> bytes:
         return self._request("GET", f"/{container}/{quote(blob)}", {})
+
+    def blobs(self, container: str, prefix: str, after: str, most: int) -> tuple[list[Blob], str]:
+        """Return the first blobs whose name begins so, and what `after` is for the next ones; empty behind the last."""
+        query = {"restype": "container", "comp": "list", "maxresults": str(most)}
+        query |= {name: value for name, value in (("prefix", prefix), ("marker", after)) if value}
+        listed = ET.fromstring(self._request("GET", f"/{container}", query))  # noqa: S314  of our own Azurite
+        return [_blob(each) for each in listed.iter("Blob")], listed.findtext("NextMarker") or ""
+
+    def content(self, container: str, blob: str, most: int) -> Content:
+        """Return the first `most` bytes of a blob, and what is known of it."""
+        path = f"/{container}/{quote(blob)}"
+        facts, _ = self._exchange("HEAD", path, {}, b"", None)
+        size = int(facts["Content-Length"])
+        body = b""
+        if size:  # of an empty blob there is no range
+            body = self._request("GET", path, {}, headers={"x-ms-range": f"bytes=0-{most - 1}"})
+        metadata = {name[10:]: value for name, value in facts.items() if name.lower().startswith("x-ms-meta-")}
+        written = parsedate_to_datetime(facts["Last-Modified"])
+        return Content(body, size, facts.get("Content-Type", ""), written, metadata)
 
     def reset(self, wanted: list[str]) -> None:
         """Leave exactly the containers `wanted`, empty and without leases, policies or metadata."""
@@ -116,3 +160,13 @@ class BlobAccount:
         if not 200 <= response.status < 300:
             raise BlobError(response.status, f"{method} {path}", answer)
         return response.headers, answer
+
+
+def _blob(element: ET.Element) -> Blob:
+    name = element.find("Name")
+    told = "" if name is None else name.text or ""
+    if name is not None and name.get("Encoded") == "true":
+        told = unquote(told)
+    written = parsedate_to_datetime(element.findtext("Properties/Last-Modified") or "")
+    size = int(element.findtext("Properties/Content-Length") or 0)
+    return Blob(told, size, element.findtext("Properties/Content-Type") or "", written)

@@ -11,7 +11,7 @@ test("the newest entry comes first, and no more are kept than are looked at", ()
 
 test("a place is found again by its address, whatever its name has in it", () => {
   for (const entity of ["jobs", "news/Subscriptions/all", "a?b#c %/ü"]) {
-    const place = { entity, view: "dead" as const, from: 51, sequence: 7 };
+    const place = { entity, view: "dead" as const, from: 51, sequence: 7, name: "" };
     assert.deepEqual(placeOf(hashOf(place)), place);
   }
   assert.equal(pathOf(placeOf("#/dead/jobs")), "jobs/$deadletterqueue");
@@ -19,7 +19,7 @@ test("a place is found again by its address, whatever its name has in it", () =>
 });
 
 test("the stack has an address of its own, each of its logs too", () => {
-  const logs = { entity: "orders/api", view: "stack" as const, from: 0, sequence: 0 };
+  const logs = { entity: "orders/api", view: "stack" as const, from: 0, sequence: 0, name: "" };
   assert.deepEqual(placeOf(hashOf(logs)), logs);
   assert.deepEqual(placeOf(hashOf({ ...logs, entity: "" })), { ...logs, entity: "" });
 });

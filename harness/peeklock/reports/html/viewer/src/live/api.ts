@@ -1,4 +1,4 @@
-// What the page asks of its server, in the shapes of `ui/shown.py` and `ui/namespace.py`.
+// What the page asks of its server, in the shapes of `ui/shown.py`, `ui/namespace.py` and `ui/views/`.
 
 export interface Counts {
   name: string;
@@ -22,10 +22,50 @@ export interface Entities {
   topics: Topic[];
   address: string;
   version: string;
+}
+
+export interface Page {
+  /** The one that is looked into; empty where none stands. */
+  environment: string;
+  environments: string[];
+  /** Whether it belongs to a project, whose stack, blobs and tables are shown too. */
+  project: boolean;
   /** What was done by hand, a line each. */
   acts: string[];
-  /** Whether it belongs to a project, whose warm stack is shown too. */
-  stack: boolean;
+}
+
+export interface Blob {
+  name: string;
+  /** False where its name holds what looks like a secret, which is masked. */
+  opens: boolean;
+  size: number;
+  type: string;
+  /** Milliseconds since 1970. */
+  written: number;
+}
+
+export interface BlobContent {
+  size: number;
+  type: string;
+  written: number;
+  metadata: Record<string, string>;
+  picture: boolean;
+  /** Empty where it is no text. */
+  text: string;
+  hex: string;
+}
+
+export interface Table {
+  id: number;
+  name: string;
+  count: number;
+  /** Whether there are more than `count`. */
+  more: boolean;
+}
+
+export interface Rows extends Omit<Table, "id"> {
+  columns: { name: string; type: string; key: boolean }[];
+  rows: (string | null)[][];
 }
 
 export interface FaultKind {
@@ -123,6 +163,14 @@ function act(path: string, body: unknown): Promise<unknown> {
   return ask(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
 }
 
+export const page = () => ask("/api/page") as Promise<Page>;
+export const choose = (name: string) => act("/api/choose", { name });
+export const containers = () => ask("/api/containers") as Promise<string[]>;
+export const blobs = (container: string, prefix: string, after: string) => ask(`/api/blobs?${query({ container, prefix, after })}`) as Promise<{ blobs: Blob[]; after: string }>;
+export const blob = (container: string, name: string) => ask(`/api/blob?${query({ container, name })}`) as Promise<BlobContent>;
+export const picture = (container: string, name: string) => `/api/picture?${query({ container, name })}`;
+export const tables = () => ask("/api/tables") as Promise<Table[]>;
+export const rows = (table: number, from: number) => ask(`/api/rows?${query({ table, from })}`) as Promise<Rows>;
 export const entities = () => ask("/api/entities") as Promise<Entities>;
 export const messages = (entity: string, from: number, most: number) => ask(`/api/messages?${query({ entity, from, most })}`) as Promise<Message[]>;
 export const history = (id: string) => ask(`/api/history?${query({ message_id: id })}`) as Promise<Told[]>;

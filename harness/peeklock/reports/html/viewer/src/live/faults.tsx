@@ -1,16 +1,18 @@
 // Faults of the namespace: begun, counted and cleared by hand.
 
 import { useState } from "preact/hooks";
-import { beginFault, endFault, faults, type Entities, type Fault } from "./api.ts";
+import { beginFault, endFault, entities, faults, type Fault } from "./api.ts";
 import { useLooked } from "./feed.ts";
+import { Head, Trouble, type RoomProps } from "./room.tsx";
 
-export function Faults({ found: entities, version, said }: { found: Entities | null; version: number; said: (text: string) => void }) {
+export function Faults({ version, said }: RoomProps) {
+  const looked = useLooked(entities, "", version).found;
   const { found, error } = useLooked(faults, "", version);
   const [kind, setKind] = useState("server_busy");
   const [entity, setEntity] = useState("");
   const [times, setTimes] = useState("1");
   const chosen = found?.kinds.find((each) => each.kind === kind);
-  const names = entities ? [...entities.queues, ...entities.topics.flatMap((topic) => [topic, ...topic.subscriptions])].map((each) => each.name) : [];
+  const names = looked ? [...looked.queues, ...looked.topics.flatMap((topic) => [topic, ...topic.subscriptions])].map((each) => each.name) : [];
   function begin(event: Event) {
     event.preventDefault();
     const count = chosen?.counted && times ? Number(times) : null;
@@ -24,11 +26,8 @@ export function Faults({ found: entities, version, said }: { found: Entities | n
   }
   return (
     <>
-      <div class="live-head">
-        <a class="back" href="#/" aria-label="All queues and topics">‹</a>
-        <h1>Faults</h1>
-      </div>
-      {error ? <p class="live-said bad" role="status">{error}</p> : null}
+      <Head title="Faults" />
+      <Trouble error={error} />
       <form class="live-tools" onSubmit={begin}>
         <select aria-label="Fault" value={kind} onChange={(event) => setKind(event.currentTarget.value)}>
           {found?.kinds.map((each) => <option value={each.kind}>{each.kind.replaceAll("_", " ")}</option>)}

@@ -43,7 +43,7 @@ export function Happening({ entries, entity }: { entries: readonly Told[]; entit
 
 function placeOf(told: Told): string {
   const dead = told.entity.toLowerCase().endsWith(DEAD);
-  return hashOf({ entity: dead ? told.entity.slice(0, -DEAD.length) : told.entity, view: dead ? "dead" : "messages", from: 0, sequence: told.sequence ?? 0 });
+  return hashOf({ entity: dead ? told.entity.slice(0, -DEAD.length) : told.entity, view: dead ? "dead" : "messages", sequence: told.sequence ?? 0 });
 }
 
 function text(told: Told): string {

@@ -3,22 +3,28 @@
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { useKeys } from "../keys.ts";
-import { entities, forget, type Entities } from "./api.ts";
+import { choose, entities, forget, page, type Page } from "./api.ts";
 import { Ask } from "./ask.tsx";
+import { BlobDetail, Blobs } from "./blobs.tsx";
 import { Detail } from "./detail.tsx";
 import { Faults } from "./faults.tsx";
 import { useFeed, useLooked } from "./feed.ts";
 import { Happening } from "./happening.tsx";
 import { Messages } from "./messages.tsx";
 import { Names, Overview } from "./names.tsx";
-import { hashOf, placeOf, type Place } from "./place.ts";
+import { hashOf, isRoom, NOWHERE, placeOf, type Place } from "./place.ts";
 import { Send } from "./send.tsx";
 import { StackView } from "./stack.tsx";
+import { Tables } from "./tables.tsx";
+
+const VIEWS = { stack: StackView, faults: Faults, blobs: Blobs, tables: Tables };
 
 function App() {
   const live = useFeed();
   const [acted, setActed] = useState(0);
-  const { found, error } = useLooked(entities, "", live.version + acted);
+  const version = live.version + acted;
+  const { found, error } = useLooked(entities, "", version);
+  const head = useLooked(page, "", version).found;
   const [place, setPlace] = useState(() => placeOf(location.hash));
   const [sending, setSending] = useState(false);
   const [said, setSaid] = useState("");
@@ -30,13 +36,13 @@ function App() {
   /** What was done, which no entry of the ledger may tell of. */
   function told(text: string) {
     setSaid(text);
-    setActed(acted + 1);
+    setActed((before) => before + 1);
   }
   function go(next: Place) {
     location.hash = hashOf(next);
   }
   useKeys({
-    Escape: () => go(place.sequence ? { ...place, sequence: 0, from: place.from } : place.view === "stack" && place.entity ? { ...place, entity: "" } : { entity: "", view: "messages", from: 0, sequence: 0 }),
+    Escape: () => go(outOf(place)),
     "/": (event) => {
       event.preventDefault();
       document.querySelector<HTMLInputElement>(".live-middle input[type=search], .live-names input")?.focus();
@@ -44,18 +50,22 @@ function App() {
   });
   const counts = found && [...found.queues, ...found.topics.flatMap((topic) => [topic, ...topic.subscriptions])].find((each) => each.name === place.entity);
   const isTopic = found?.topics.some((topic) => topic.name === place.entity) ?? false;
+  const Room = isRoom(place.view) ? VIEWS[place.view] : null;
   return (
     <>
       <header class="live-top">
         <h1>
           <a class="brand" href="#/">Peeklock</a> <span class="file">{found?.address ?? ""}</span>
         </h1>
+        {head && head.environments.length > 1 ? <Environments head={head} said={told} /> : null}
         <span class={`live-state ${live.problem ? "bad" : "good"}`} role="status">
           {live.problem ? `✕ ${live.problem}` : "● live"}
         </span>
-        <a href="#/faults">Faults</a>
-        {found?.stack ? <a href="#/stack">Stack</a> : null}
-        {found?.acts.length ? <Acts found={found} said={setSaid} /> : null}
+        <nav class="live-rooms" aria-label="Beside queues and topics">
+          <a href="#/faults" aria-current={place.view === "faults" ? "page" : undefined}>Faults</a>
+          {head?.project ? ["blobs", "tables", "stack"].map((room) => <a href={`#/${room}`} aria-current={place.view === room ? "page" : undefined}>{room[0]?.toUpperCase() + room.slice(1)}</a>) : null}
+        </nav>
+        {head?.acts.length ? <Acts acts={head.acts} said={told} /> : null}
       </header>
       {said || error ? (
         <p class={`live-said ${error ? "bad" : ""}`} role="status">
@@ -63,13 +73,11 @@ function App() {
           {error ? null : <button type="button" class="link" onClick={() => setSaid("")}>Dismiss</button>}
         </p>
       ) : null}
-      <main class={`live ${place.entity || place.view === "stack" || place.view === "faults" ? "inside" : ""} ${place.sequence ? "chosen" : ""}`}>
+      <main class={`live ${place.entity || Room ? "inside" : ""} ${place.sequence || place.name ? "chosen" : ""}`}>
         <Names found={found} place={place} />
         <section class="live-middle" aria-label="Contents">
-          {place.view === "faults" ? (
-            <Faults found={found} version={live.version + acted} said={told} />
-          ) : place.view === "stack" ? (
-            <StackView shown={place.entity} said={told} />
+          {Room ? (
+            <Room key={place.view} place={place} go={go} version={version} said={told} />
           ) : place.entity ? (
             <>
               <div class="live-head">
@@ -86,7 +94,7 @@ function App() {
               {place.view === "happening" || isTopic ? (
                 <Happening entries={live.entries} entity={place.entity} />
               ) : (
-                <Messages key={`${place.entity} ${place.view}`} place={place} go={go} version={live.version} said={setSaid} total={(place.view === "dead" ? counts?.dead_letter : counts?.active) ?? 0} />
+                <Messages key={`${place.entity} ${place.view}`} place={place} go={go} version={live.version} said={told} total={(place.view === "dead" ? counts?.dead_letter : counts?.active) ?? 0} />
               )}
             </>
           ) : (
@@ -97,30 +105,45 @@ function App() {
             </>
           )}
         </section>
-        {place.sequence ? <Detail key={`${place.entity} ${place.view} ${place.sequence}`} place={place} go={go} version={live.version} said={setSaid} /> : null}
+        {place.sequence ? <Detail key={`${place.entity} ${place.view} ${place.sequence}`} place={place} go={go} version={live.version} said={told} /> : null}
+        {place.name ? <BlobDetail key={`${place.entity} ${place.name}`} place={place} go={go} version={version} /> : null}
       </main>
-      {sending ? <Send entity={place.entity} close={(text) => { setSending(false); if (text) setSaid(text); }} /> : null}
+      {sending ? <Send entity={place.entity} close={(text) => { setSending(false); if (text) told(text); }} /> : null}
     </>
+  );
+}
+
+/** One step back: from a message to its queue, from a table to all of them, from there to the overview. */
+function outOf(place: Place): Place {
+  if (place.sequence || place.name) return { ...place, sequence: 0, name: "" };
+  return isRoom(place.view) && place.entity ? { ...NOWHERE, view: place.view } : NOWHERE;
+}
+
+function Environments({ head, said }: { head: Page; said: (text: string) => void }) {
+  return (
+    <select aria-label="Environment" value={head.environment} onChange={(event) => void choose(event.currentTarget.value).then(() => { location.hash = "#/"; said(""); }, (trouble: Error) => said(trouble.message))}>
+      {head.environments.map((name) => <option value={name}>{name}</option>)}
+    </select>
   );
 }
 
 function Tab({ place, view, text, bad = false }: { place: Place; view: Place["view"]; text: string; bad?: boolean }) {
   return (
-    <a href={hashOf({ ...place, view, from: 0, sequence: 0 })} aria-current={place.view === view ? "page" : undefined} class={bad ? "bad" : ""}>
+    <a href={hashOf({ view, entity: place.entity })} aria-current={place.view === view ? "page" : undefined} class={bad ? "bad" : ""}>
       {text}
     </a>
   );
 }
 
-function Acts({ found, said }: { found: Entities; said: (text: string) => void }) {
+function Acts({ acts, said }: { acts: string[]; said: (text: string) => void }) {
   const [open, setOpen] = useState(false);
   return (
     <>
-      <button type="button" onClick={() => setOpen(true)}>By hand: {found.acts.length}</button>
+      <button type="button" onClick={() => setOpen(true)}>By hand: {acts.length}</button>
       {open ? (
         <Ask title="What was done by hand" close={() => setOpen(false)}>
-          <ol class="live-acts">{found.acts.map((text) => <li>{text}</li>)}</ol>
-          <p class="note">A scenario sends the same messages again. It holds what you have typed: look for secrets before you commit it.</p>
+          <ol class="live-acts">{acts.map((text) => <li>{text}</li>)}</ol>
+          <p class="note">A scenario does the same again. It holds what you have typed: look for secrets before you commit it.</p>
           <div class="live-buttons">
             <a class="button primary" href="/api/scenario" download="by_hand.yaml">Save as scenario</a>
             <button type="button" onClick={() => { void forget().then(() => said("Forgotten: by hand begins anew with the next act.")); setOpen(false); }}>Forget</button>

@@ -21,7 +21,7 @@ function rowsOf(found: Entities): Row[] {
 }
 
 function placeOf({ counts, kind }: Row): string {
-  return hashOf({ entity: counts.name, view: kind === "topic" ? "happening" : "messages", from: 0, sequence: 0 });
+  return hashOf({ entity: counts.name, view: kind === "topic" ? "happening" : "messages" });
 }
 
 export function Names({ found, place }: { found: Entities | null; place: Place }) {
@@ -74,7 +74,7 @@ export function Overview({ found }: { found: Entities | null }) {
               {row.kind === "topic" ? null : (
                 <>
                   <td class={`number ${row.counts.dead_letter ? "bad" : ""}`}>
-                    {row.counts.dead_letter ? <a href={hashOf({ entity: row.counts.name, view: "dead", from: 0, sequence: 0 })}>{row.counts.dead_letter}</a> : "·"}
+                    {row.counts.dead_letter ? <a href={hashOf({ entity: row.counts.name, view: "dead" })}>{row.counts.dead_letter}</a> : "·"}
                   </td>
                   <td class="number">{row.counts.receivers || "·"}</td>
                 </>

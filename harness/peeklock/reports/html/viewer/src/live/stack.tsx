@@ -4,10 +4,11 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { log, restart, stack, type Process, type Stack } from "./api.ts";
 import { Ask } from "./ask.tsx";
 import { hashOf } from "./place.ts";
+import { Head, Trouble, type RoomProps } from "./room.tsx";
 
 const EVERY = 1000;
 
-export function StackView({ shown, said }: { shown: string; said: (text: string) => void }) {
+export function StackView({ place: { entity: shown }, said }: RoomProps) {
   const { found, error } = useEachSecond(stack, "");
   const [asked, setAsked] = useState("");
   function again() {
@@ -17,15 +18,8 @@ export function StackView({ shown, said }: { shown: string; said: (text: string)
   }
   return (
     <>
-      <div class="live-head">
-        <a class="back" href={shown ? "#/stack" : "#/"} aria-label={shown ? "The warm stack" : "All queues and topics"}>‹</a>
-        <h1>
-          {shown ? <a href="#/stack">Warm stack</a> : "Warm stack"}
-          {shown ? ` › ${shown}` : ""}
-        </h1>
-        {found?.up ? <span class="file">{found.backend} · {found.in_use ? `${found.in_use} environments in use` : "no run uses it"}</span> : null}
-      </div>
-      {error ? <p class="live-said bad" role="status">{error}</p> : null}
+      <Head title="Warm stack" within={shown} room="stack" note={found?.up ? `${found.backend} · ${found.in_use ? `${found.in_use} environments in use` : "no run uses it"}` : ""} />
+      <Trouble error={error} />
       {shown ? <Log key={shown} name={shown} /> : found ? <Processes found={found} ask={setAsked} /> : null}
       {asked ? (
         <Ask title={`Start ${asked} anew?`} close={() => setAsked("")}>
@@ -70,7 +64,7 @@ function Processes({ found, ask }: { found: Stack; ask: (name: string) => void }
       <ul class="live-logs">
         {found.logs.map((name) => (
           <li>
-            <a href={hashOf({ entity: name, view: "stack", from: 0, sequence: 0 })}>{name}</a>
+            <a href={hashOf({ entity: name, view: "stack" })}>{name}</a>
           </li>
         ))}
       </ul>
@@ -99,7 +93,7 @@ function Log({ name }: { name: string }) {
         <input type="search" placeholder="Filter  ( / )" aria-label="Filter the log" value={text} onInput={(event) => setText(event.currentTarget.value)} />
         <span class="file">{found ? `${lines.length} lines` : ""}</span>
       </div>
-      {error ? <p class="live-said bad" role="status">{error}</p> : null}
+      <Trouble error={error} />
       <pre class="code live-log" ref={box} tabIndex={0} role="region" aria-label={`Log of ${name}`} onScroll={({ currentTarget: { scrollTop, clientHeight, scrollHeight } }) => (follows.current = scrollTop + clientHeight > scrollHeight - 30)}>
         {lines.length ? lines.join("\n") : "(nothing)"}
       </pre>

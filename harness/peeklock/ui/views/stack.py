@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from peeklock.errors import PeeklockError
 from peeklock.redaction import redact
 from peeklock.stack.warm import lifecycle
+from peeklock.ui.by_hand import ByHand
+from peeklock.ui.view import Document, Query, said
 
 MOST_BYTES = 64 << 10
 """Of a log, from its end."""
 
 
 class WarmStack:
-    """That of the project at `root`, which may come and go meanwhile."""
+    """Implements `View`, of the project at `root`; the stack may come and go meanwhile."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, by_hand: ByHand) -> None:
+        self._root, self._by_hand = root, by_hand
+
+    @property
+    def looks(self) -> Mapping[str, Callable[[Query], Any]]:
+        return {"stack": lambda _: self.status(), "log": lambda query: self.log(said(query, "name"))}
+
+    @property
+    def acts(self) -> Mapping[str, Callable[[Document], Any]]:
+        return {"restart": lambda document: self.restart(said(document, "name"))}
 
     def status(self) -> dict[str, Any]:
         """Return whether it is up, its processes, and the names of its logs."""
@@ -52,6 +63,7 @@ class WarmStack:
     def restart(self, name: str) -> dict[str, Any]:
         """End a service in order and start it once more. Raises `PeeklockError`."""
         lifecycle.restart(self._root, name)
+        self._by_hand.add(f"started {name} anew")
         return {"restarted": name}
 
 

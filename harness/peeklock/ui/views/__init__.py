@@ -1,0 +1,20 @@
+"""The views of the page, one file each: what it may ask for and have done there."""
+
+from __future__ import annotations
+
+from peeklock.ui.by_hand import ByHand
+from peeklock.ui.chosen import Chosen
+from peeklock.ui.view import View
+from peeklock.ui.views.blobs import Blobs
+from peeklock.ui.views.bus import Bus
+from peeklock.ui.views.bus_faults import BusFaults
+from peeklock.ui.views.stack import WarmStack
+from peeklock.ui.views.tables import Tables
+
+
+def every_view(chosen: Chosen, by_hand: ByHand) -> list[View]:
+    """Return all of them; those of a project only where there is one."""
+    views: list[View] = [Bus(chosen, by_hand), BusFaults(chosen, by_hand), Blobs(chosen), Tables(chosen)]
+    if chosen.root is not None:
+        views.append(WarmStack(chosen.root, by_hand))
+    return views
