@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "admin",
+    "blob_http",
     "blobs",
     "given_postgres",
     "group",
