@@ -79,7 +79,7 @@ class Watcher:
     slow: bool = False
     """Whether an answer is late: nobody may lose a lock by that."""
     patience: float = PATIENCE
-    """Seconds that a system has to come to rest."""
+    """Seconds that a disturbed system has to come to rest; an undisturbed one has at least what is usual."""
     stopped: threading.Event = field(default_factory=threading.Event)
     """Set when nobody wants to know the end any more."""
     ended: Ended | None = None
@@ -93,7 +93,8 @@ class Watcher:
         self._asked = len(context.environment.faults.requests())
 
     def acted(self, context: CaseContext) -> None:
-        self._recovery = Recovery(context, self.patience, self.stopped)
+        patience = max(self.patience, PATIENCE) if self.judge is None else self.patience
+        self._recovery = Recovery(context, patience, self.stopped)
         self._recovery.until_rest(SHORT)
 
     def end(self, context: CaseContext) -> None:
