@@ -20,7 +20,7 @@ def test_a_machine_that_can_run_scenarios(peeklock: Run) -> None:
     )
     assert done.returncode == 0, done.stderr
     found = told(done.stdout)
-    assert json.loads(done.stdout)["ready"] == {"embedded": True, "containers": False}
+    assert json.loads(done.stdout)["ready"] == {"embedded": True, "containers": False, "azure": False}
     assert found["embedded postgres"]["state"] == "ok"
     assert found["containers engine"]["state"] == "lacks"
     assert "/there/is/none.sock" in found["containers engine"]["text"]
@@ -31,6 +31,11 @@ def test_a_machine_that_can_run_scenarios(peeklock: Run) -> None:
     shown = peeklock("doctor", DOCKER_HOST="unix:///there/is/none.sock")
     assert "embedded: ready" in shown.stdout
     assert "containers: not ready" in shown.stdout
+    assert "azure: not ready" in shown.stdout
+
+    named = peeklock("doctor", "--json", PEEKLOCK_AZURE_POSTGRES="postgresql://me:hunter22@db/x")
+    assert json.loads(named.stdout)["ready"]["azure"]
+    assert "hunter22" not in named.stdout
 
 
 def test_a_machine_that_can_run_none(peeklock: Run, tmp_path: Path) -> None:

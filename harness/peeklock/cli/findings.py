@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from peeklock.errors import PeeklockError
 from peeklock.reports.html import bundle
+from peeklock.stack.azure.resources import VARIABLES, named
 from peeklock.stack.choice import BACKENDS, choose_backend
 from peeklock.stack.clock import faketime
 from peeklock.stack.containers import discovery
@@ -55,6 +56,7 @@ def findings(root: Path) -> Iterator[Finding]:
     yield _python()
     yield from _embedded()
     yield from _containers()
+    yield from _azure()
     yield _chosen(root)
     yield from _options()
     yield from _machine(root)
@@ -96,6 +98,20 @@ def _containers() -> Iterator[Finding]:
         else:
             text = f"the engine has no {image}"
             yield Finding("containers", f"image {kind}", "lacks", text, f"peeklock images build {kind}")
+
+
+def _azure() -> Iterator[Finding]:
+    """Which resources are named; nothing is asked of the cloud, and no secret is told."""
+    there = named()
+    for kind, variable in VARIABLES.items():
+        if kind in there:
+            yield Finding("azure", kind, "ok", f"{variable} is set")
+        else:
+            what = "the URL of a Postgres" if kind == "postgres" else "a connection string"
+            state: State = "note" if there else "lacks"
+            yield Finding(
+                "azure", kind, state, f"{variable} is not set", f"export {variable}={what} that only tests use"
+            )
 
 
 def _chosen(root: Path) -> Finding:

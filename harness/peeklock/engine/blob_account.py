@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -38,10 +38,12 @@ class BlobFailed(PeeklockError):
 class BlobAccount:
     """Puts, gets and signs blobs. Every call takes the seconds that it may wait for an answer. Raises `BlobFailed`."""
 
-    def __init__(self, connection_string: str, seen: str) -> None:
-        """`seen`: the connection string as services have it; the test's own way may be another one, past the faults."""
+    def __init__(self, connection_string: str, seen: str, called: Mapping[str, str]) -> None:
+        """`seen`: the connection string as services have it; the test's own way may be another one, past the faults. `called`: what
+        containers are called there, where that is not their name."""
         self._connection_string = connection_string
         self._service = BlobServiceClient.from_connection_string(connection_string, retry_total=0)
+        self._called = called
         self._used_at = time.monotonic()
         self._facts = parts_of(connection_string)
         self._seen = parts_of(seen).get("BlobEndpoint", "")
@@ -62,7 +64,7 @@ class BlobAccount:
 
     def url(self, container: str, name: str) -> str:
         """Return a blob's URL as services see it."""
-        url: str = self._client.get_blob_client(container, name).url
+        url: str = self._client.get_blob_client(self._called.get(container, container), name).url
         return self._seen + url.removeprefix(self._facts.get("BlobEndpoint", ""))
 
     def put(
@@ -106,7 +108,7 @@ class BlobAccount:
     def list(self, container: str, prefix: str, seconds: float) -> list[dict[str, Any]]:
         """Return `{name, size}` of each blob of a container whose name begins so."""
         with self._told("list", container, prefix):
-            client = self._client.get_container_client(container)
+            client = self._client.get_container_client(self._called.get(container, container))
             found = client.list_blobs(name_starts_with=prefix or None, **_within(seconds))
             return [{"name": blob.name, "size": blob.size} for blob in found]
 
@@ -127,7 +129,7 @@ class BlobAccount:
         common: dict[str, Any] = {
             "account_name": self._facts["AccountName"],
             "account_key": self._facts["AccountKey"],
-            "container_name": container,
+            "container_name": self._called.get(container, container),
             "expiry": expires,
             "start": starts,
             "protocol": "https" if https_only else None,
@@ -142,7 +144,7 @@ class BlobAccount:
     def _told(self, action: str, container: str, name: str) -> Iterator[BlobClient]:
         target = f"{action} {container}/{name}"
         try:
-            yield self._client.get_blob_client(container, name or "-")
+            yield self._client.get_blob_client(self._called.get(container, container), name or "-")
         except HttpResponseError as error:
             code = getattr(error, "error_code", "") or error.reason
             raise BlobFailed(f"{target}: {error.status_code} {code}", error.status_code or 0) from None

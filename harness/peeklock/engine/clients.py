@@ -60,7 +60,8 @@ class Clients:
             raise VerbFailed("the file has no blobs: add `blobs: {containers: […]}` to its stack")
         from peeklock.engine.blob_account import BlobAccount  # azure.storage.blob: 0.5 s
 
-        return BlobAccount(self._endpoints.blobs_connection_string, self._seen.blobs_connection_string or "")
+        seen, called = self._seen.blobs_connection_string or "", self._endpoints.containers
+        return BlobAccount(self._endpoints.blobs_connection_string, seen, called)
 
     @cached_property
     def servicebus(self) -> servicebus.Client:

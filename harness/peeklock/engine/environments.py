@@ -187,6 +187,7 @@ def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Ports, cache: 
             "key": facts.get("AccountKey"),
             "https_url": endpoints.blobs_https_url,
             "url": facts.get("BlobEndpoint"),
+            "containers": dict(endpoints.containers),
         },
         "servicebus": {
             "connection_string": endpoints.servicebus_connection_string,
@@ -194,6 +195,7 @@ def engine_names(scenario: Scenario, endpoints: Endpoints, ports: Ports, cache: 
             .get("Endpoint", "")
             .replace("sb://", "http://"),
             "rules": dict(endpoints.access_rules),
+            "queues": dict(endpoints.queues),
         },
         "openai": {"endpoint": endpoints.openai_url, "key": endpoints.openai_keys.get("")},
         "http": http_names(endpoints, ""),

@@ -21,6 +21,10 @@ from peeklock.scenario.matchers.schema import schema_errors
 from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX
 from peeklock.stack.backend import LogLine
 
+BY_LEDGER = (
+    "nothing_lost", "nothing_doubled", "contracts_hold", "no_unexpected_consumers", "correlation_unbroken", "trace_unbroken",
+)  # fmt: skip
+"""Those that look at everything that ever happened to a message."""
 STUCK_AFTER = 10.0
 """Seconds that messages in flight are given at the end of a case."""
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from peeklock.engine.case import CaseOptions, CaseRun, told
 from peeklock.engine.clients import Clients
 from peeklock.engine.environments import environment_spec
-from peeklock.engine.events import CaseFinished, Durations, EnvironmentReady, Event, StackReady
+from peeklock.engine.events import CaseFinished, Durations, EnvironmentReady, Event, Progress, StackReady
+from peeklock.engine.invariants import BY_LEDGER
 from peeklock.engine.preflight import PreflightFailed, failure_of, guarded, require
 from peeklock.errors import PeeklockError
 from peeklock.scenario.errors import shorten
@@ -66,6 +67,7 @@ class Session:
         self._stack: Stack | None = None
         self._opened_at = 0.0
         self._announced = False
+        self._told_unjudged = False
         self._lock = threading.Lock()
         self._held: dict[Path, Future[_Held]] = {}
         self._ahead: Path | None = None
@@ -98,6 +100,7 @@ class Session:
         try:
             if reason := self._why_not(scenario, case):
                 return CaseFinished(time.time(), name, "skipped", Durations(), reason=reason, covers=covers, tags=tags)
+            scenario = self._judged(scenario)
             held = self._environment(scenario)
         except PreflightFailed as failed:
             durations = Durations(setup=time.monotonic() - started)
@@ -195,6 +198,20 @@ class Session:
             promise = self._held.pop(scenario.path, None)
         if promise is not None and promise.exception() is None:
             promise.result().close()
+
+    def _judged(self, scenario: Scenario) -> Scenario:
+        """Return the file without the invariants that only a whole ledger can judge, where there is none; that is told once."""
+        always = [name for name in scenario.header.always if name not in BY_LEDGER]
+        if "exact_ledger" in self.stack().abilities or len(always) == len(scenario.header.always):
+            return scenario
+        with self._lock:
+            first, self._told_unjudged = not self._told_unjudged, True
+        if first:
+            text = (
+                f"not judged on the {self.stack().backend} backend, for want of a whole ledger: {', '.join(BY_LEDGER)}"
+            )
+            self._emit(Progress(time.time(), text))
+        return replace(scenario, header=scenario.header.model_copy(update={"always": always}))
 
     def _why_not(self, scenario: Scenario, case: Case) -> str:
         """Return why a case cannot run on this stack; empty when it can."""

@@ -21,7 +21,7 @@ from peeklock.scenario.services import CaseService, Service
 from peeklock.scenario.topology import DEPENDENCIES, Stack
 from peeklock.scenario.vocabulary import VerbSpec
 
-Ability = Literal["clock", "faults", "exact_ledger", "docker", "usage"]
+Ability = Literal["clock", "faults", "exact_ledger", "docker", "usage", "outages"]
 Waivable = Literal[
     "no_dead_letters",
     "no_error_logs",
@@ -235,7 +235,10 @@ class Scenario:
         steps = walk((*self.background, *case.steps, *self.finally_))
         by_steps = [ability for step in steps for ability in step.verb.requires]
         usage = ["usage"] if case.header.budget is not None and case.header.budget.services else []
-        return list(dict.fromkeys([*self.header.requires, *case.header.requires, *clock, *docker, *usage, *by_steps]))
+        ledger = ["exact_ledger"] if case.header.budget is not None else []
+        ends = ["outages"] if self.ends_dependencies() else []
+        own = (*self.header.requires, *case.header.requires, *clock, *docker, *usage, *ledger, *ends)
+        return list(dict.fromkeys([*own, *by_steps]))
 
     def starts_at(self, case: Case) -> datetime | None:
         """Return what the clock shows when a case begins; None for the machine's time."""

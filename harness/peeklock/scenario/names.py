@@ -19,8 +19,8 @@ ENGINE_NAMES: Mapping[str, tuple[str, ...]] = {
     "scenario": ("name", "file"),
     "project": ("root", "cache"),
     "postgres": ("url", "host", "port", "user", "password", "database"),
-    "blobs": ("connection_string", "account", "key", "url", "https_url"),
-    "servicebus": ("connection_string", "url", "rules"),
+    "blobs": ("connection_string", "account", "key", "url", "https_url", "containers"),
+    "servicebus": ("connection_string", "url", "rules", "queues"),
     "openai": ("endpoint", "key"),
     "http": (),
     "request": (),
@@ -55,6 +55,8 @@ def check_scenario(scenario: Scenario) -> list[Problem]:
         "http": frozenset(header.stack.http),
         "services": frozenset(header.services),
         "servicebus.rules": frozenset(rules),
+        "servicebus.queues": frozenset(header.stack.servicebus.queues if header.stack.servicebus else ()),
+        "blobs.containers": frozenset(header.stack.blobs.containers if header.stack.blobs else ()),
         "identities": frozenset(header.stack.identities),
     }
     walk = _Walk(declared, absent)

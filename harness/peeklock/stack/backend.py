@@ -46,6 +46,10 @@ class Endpoints:
     """Of those that have any, by stand-in and service, as `openai_keys`."""
     identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """`client_id` and `object_id` of each managed identity."""
+    queues: Mapping[str, str] = field(default_factory=dict)
+    """What each queue is called where it is, by its name in the file."""
+    containers: Mapping[str, str] = field(default_factory=dict)
+    """The same of blob containers."""
     names: Names | None = None
     """Where production names lead services and steps."""
 

@@ -11,7 +11,7 @@ from peeklock.stack.containers.engine import EngineError
 from peeklock.stack.errors import StackError
 from peeklock.stack.local import warm_state
 
-BACKENDS = ("embedded", "containers")
+BACKENDS = ("embedded", "containers", "azure")
 VARIABLE = "PEEKLOCK_BACKEND"
 """The environment variable that says what `auto` means, whatever the machine has."""
 

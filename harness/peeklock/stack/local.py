@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -184,12 +184,14 @@ class LocalStack(ABC):
         self._supervisor.detach()
         self.warm = True
 
-    def planned_blobs(self, slot: int) -> str:
-        """The connection string of an account, as it will be if nobody takes the port before Azurite does."""
+    def planned_blobs(self, slot: int, containers: Sequence[str]) -> tuple[str, dict[str, str]]:
+        """The connection string of an account, as it will be if nobody takes the port before Azurite does, and what its containers
+        are called there."""
+        called = {name: name for name in containers}
         if self.servers.stands("blobs"):
-            return self.servers.blobs().connection_string(slot)
+            return self.servers.blobs().connection_string(slot), called
         plan = self._state["plan"]["blobs"]
-        return BlobServer.plan(plan["port"], plan["accounts"][slot + 1])
+        return BlobServer.plan(plan["port"], plan["accounts"][slot + 1]), called
 
     # -- environments --------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +13,11 @@ from peeklock.stack.errors import missing_tool, named_limits
 from peeklock.stack.local import ROOM, LocalStack, warm_state
 from peeklock.stack.progress import Progress, silent
 
+_CLASSES = {
+    "embedded": ("embedded.stack", "EmbeddedStack"),
+    "containers": ("containers.stack", "ContainersStack"),
+    "azure": ("azure.stack", "AzureStack"),
+}
 Warm = Literal["use-if-up", "never"]
 
 
@@ -58,13 +64,9 @@ def find_warm(root: Path, progress: Progress = silent, backend: str | None = Non
 
 def stack_class(backend: str) -> type[LocalStack]:
     """The class of a backend; imported only here, so that no run pays for another's. Raises `StackError` where it is not installed."""
-    if backend == "containers":
-        if importlib.util.find_spec("testcontainers") is None:
-            what, checked = "the Python package testcontainers", ["the packages of this Python"]
-            raise missing_tool(what, "the containers backend", checked, "pip install 'peeklock[containers]'")
-        from peeklock.stack.containers.stack import ContainersStack
-
-        return ContainersStack
-    from peeklock.stack.embedded.stack import EmbeddedStack
-
-    return EmbeddedStack
+    if backend == "containers" and importlib.util.find_spec("testcontainers") is None:
+        what, checked = "the Python package testcontainers", ["the packages of this Python"]
+        raise missing_tool(what, "the containers backend", checked, "pip install 'peeklock[containers]'")
+    module, name = _CLASSES[backend]
+    found: type[LocalStack] = getattr(importlib.import_module(f"peeklock.stack.{module}"), name)
+    return found

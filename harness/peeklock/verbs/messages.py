@@ -102,5 +102,6 @@ VERB = Verb(
     observes=lambda _: True,
     shape="collection",
     check=_check,
+    requires=("exact_ledger",),
     run=run,
 )

@@ -118,4 +118,5 @@ VERB = Verb(
     observes=lambda _: True,
     check=_check,
     run=run,
+    requires=("exact_ledger",),
 )

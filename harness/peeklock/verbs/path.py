@@ -162,4 +162,5 @@ VERB = Verb(
     shape="collection",
     check=_check,
     run=run,
+    requires=("exact_ledger",),
 )

@@ -46,5 +46,6 @@ VERB = Verb(
     observes=lambda _: True,
     shorthand=lambda raw: {"name": raw} if isinstance(raw, str) else raw,
     check=_check,
+    requires=("exact_ledger",),
     run=run,
 )

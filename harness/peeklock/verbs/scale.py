@@ -39,4 +39,5 @@ VERB = Verb(
     shorthand=lambda raw: {"service": raw} if isinstance(raw, str) else raw,
     check=_check,
     run=run,
+    requires=("exact_ledger",),
 )

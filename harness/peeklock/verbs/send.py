@@ -106,7 +106,8 @@ def run_many(each: Sequence[SendArguments], context: CaseContext) -> Found:
     messages = [message for one in each for message in _outgoing(one, context)]
     entity = str(each[0].queue or each[0].topic)
     try:
-        context.clients.servicebus.send(entity, messages, batch=each[0].batch)
+        called = context.environment.endpoints.queues.get(entity, entity)
+        context.clients.servicebus.send(called, messages, batch=each[0].batch)
     except servicebus.ServiceBusError as error:
         raise VerbFailed(f"send to {entity}: {error}") from None
     context.note("test", f"send {len(messages)} to {entity}")

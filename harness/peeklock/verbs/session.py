@@ -44,5 +44,11 @@ def _check(raw: Any, facts: Facts) -> list[Complaint]:
 
 
 VERB = Verb(
-    "session", SessionArguments, "the state and the lock of a session", observes=lambda _: True, check=_check, run=run
+    "session",
+    SessionArguments,
+    "the state and the lock of a session",
+    observes=lambda _: True,
+    check=_check,
+    run=run,
+    requires=("exact_ledger",),
 )

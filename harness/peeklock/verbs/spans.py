@@ -155,4 +155,5 @@ VERB = Verb(
     shape="collection",
     check=_check,
     run=run,
+    requires=("exact_ledger",),
 )

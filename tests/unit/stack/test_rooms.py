@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[3] / "harness" / "peeklock"
 FLOORS = [
     "errors", "progress", "loopback", "faults", "names", "backend", "project", "clock", "servers", "relay", "blob_door", "identities", "environment", "local",
-    "embedded", "containers", "choice", "open", "warm",
+    "embedded", "azure", "containers", "choice", "open", "warm",
 ]  # fmt: skip
 """Of `stack`, from the ground up: each may use those before it."""
 ROOMS = ["supervision", *(f"stack/{name}" for name in FLOORS if (PACKAGE / "stack" / name).is_dir())]

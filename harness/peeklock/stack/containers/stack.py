@@ -40,7 +40,7 @@ from peeklock.stack.servers.wanted import WantedServers
 from peeklock.supervision import usage
 from peeklock.supervision.client import SupervisorClient
 
-_ABILITIES = frozenset({"exact_ledger", "faults", "docker"})
+_ABILITIES = frozenset({"exact_ledger", "faults", "outages", "docker"})
 _DEPENDING: Mapping[str, Callable[[], str]] = {"clock": faketime.why_not, "usage": usage.why_not}
 """Abilities that depend on the machine, with what tells why one is not there."""
 _TRIES = 5

@@ -24,7 +24,7 @@ from peeklock.stack.servers.group import AnyServer
 from peeklock.supervision import usage
 from peeklock.supervision.client import SupervisorClient
 
-_ABILITIES = frozenset({"exact_ledger", "faults"})
+_ABILITIES = frozenset({"exact_ledger", "faults", "outages"})
 _DEPENDING: Mapping[str, Callable[[], str]] = {"clock": faketime.why_not, "usage": usage.why_not}
 """Abilities that depend on the machine, with what tells why one is not there."""
 

@@ -13,7 +13,7 @@ from peeklock.stack.backend import Endpoints, EnvironmentSpec
 from peeklock.stack.environment.doors import BLOBS
 from peeklock.stack.environment.host_stack import HostStack
 from peeklock.stack.environment.record import Record
-from peeklock.stack.servers.servicebus import ROOT_RULE, connection_string, service_rule
+from peeklock.stack.servers.servicebus import ROOT_RULE, service_rule
 
 if TYPE_CHECKING:
     from peeklock.stack.identities import Identities
@@ -33,13 +33,18 @@ def endpoints_of(
     """Return what an environment offers. `planned`: at Azurite's planned port, which it may not have got."""
     stack, port = spec.stack, record.namespace_port
     blobs = postgres = bus = None
-    rules, own = {}, {}
+    rules, own, queues = {}, {}, {}
+    containers: dict[str, str] = {}
     if stack.blobs is not None:
-        blobs = host.planned_blobs(record.slot) if planned else host.servers.blobs().connection_string(record.slot)
+        blobs, containers = host.planned_blobs(record.slot, stack.blobs.containers)
+        if not planned:
+            blobs = host.servers.blobs().connection_string(record.slot)
     if stack.postgres is not None:
         postgres = host.servers.postgres().url(record.database)
     if stack.servicebus is not None and port is not None:
-        by_rule = {rule: connection_string(port, rule, key) for rule, key in record.keys.items()}
+        server = host.servers.servicebus()
+        by_rule = {rule: server.connection_string(port, rule, key) for rule, key in record.keys.items()}
+        queues = {name: server.name_of(record.namespace, name) for name in stack.servicebus.queues}
         bus = by_rule[ROOT_RULE]
         rules = {name: by_rule[name] for name in stack.servicebus.access_rules}
         of = {name: by_rule.get(service_rule(name)) for name in process_names(spec.services)}
@@ -58,6 +63,8 @@ def endpoints_of(
         http_urls={name: f"http://127.0.0.1:{standins[name]}" for name in stack.http},
         http_tls_urls={name: f"https://127.0.0.1:{at}" for name, at in record.door_ports.items() if name in stack.http},
         http_keys=record.http_keys,
+        queues=queues,
+        containers=containers,
         identities={} if identities is None else identities.facts(),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from peeklock.stack.backend import Endpoints, EnvironmentSpec
@@ -24,5 +25,5 @@ class HostStack(Protocol):
     def launcher(self, spec: EnvironmentSpec, record: Record, endpoints: Endpoints) -> Launcher:
         """What starts the services of an environment."""
 
-    def planned_blobs(self, slot: int) -> str:
-        """The connection string of an account, known before Azurite answers."""
+    def planned_blobs(self, slot: int, containers: Sequence[str]) -> tuple[str, dict[str, str]]:
+        """The connection string of an account, known before Azurite answers, and what its containers are called there."""

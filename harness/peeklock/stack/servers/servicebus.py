@@ -139,6 +139,14 @@ class ServiceBusServer(Server):
             what = f"{self.TITLE} does not take the topology of the scenario"
             raise StackError(what, actual=error.text, fix=error.fix) from error
 
+    def name_of(self, _namespace: str, queue: str) -> str:
+        """What a queue of an environment is called there."""
+        return queue
+
+    def connection_string(self, port: int, rule: str, key: str) -> str:
+        """What clients of a namespace need."""
+        return connection_string(port, rule, key)
+
     def change_namespace(self, name: str, topology: Mapping[str, Any]) -> None:
         """Let a namespace become what a topology says, while its clients go on. Raises `StackError`."""
         self._ask("PUT", f"/namespaces/{name}/topology", topology)
