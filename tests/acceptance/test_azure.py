@@ -206,6 +206,17 @@ def test_what_is_not_named_is_told(cloud: Cloud, mine: Path) -> None:
     assert "PEEKLOCK_AZURE_SERVICEBUS is not set" in unnamed.stderr
 
 
+@pytest.mark.parametrize("command", [["up"], ["explore", "cloud.yaml::done"]])
+def test_what_the_cloud_cannot_do_is_an_error_that_leaves_nothing(cloud: Cloud, mine: Path, command: list[str]) -> None:
+    done = subprocess.run(
+        [PEEKLOCK, *command, "--backend", "azure"], cwd=mine, env=cloud.environment(), capture_output=True, text=True,
+        timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "the azure backend" in done.stderr
+    assert cloud.made() == []
+
+
 SYSTEMS = ["sitefit/jobs", "opal/uploads", "intellioptics/api", "defectiq/api"]
 
 

@@ -29,6 +29,7 @@ from peeklock.reports.html.explored import write_matrix
 from peeklock.scenario.errors import shorten
 from peeklock.scenario.model import Case, Scenario
 from peeklock.stack.choice import choose_backend
+from peeklock.stack.errors import StackError
 from peeklock.stack.open import open_stack
 from peeklock.stack.project.cache import cache_dir
 from peeklock.stack.project.folder import ProjectFolder
@@ -67,6 +68,11 @@ def explore(
         with ExitStack() as ending:
             stack = open_stack(root, chosen, kinds=needed_kinds([scenario]), room=workers * most_environments(1))
             ending.callback(stack.close)
+            if "faults" not in stack.abilities:
+                raise StackError(
+                    f"the {stack.backend} backend cannot be disturbed: {stack.why_not('faults')}",
+                    fix="explore on another one: --backend embedded",
+                )
             members = []
             for _ in range(workers):
                 watcher = Watcher(patience=_seconds("--patience", patience) or PATIENCE)

@@ -235,7 +235,8 @@ class Scenario:
         steps = walk((*self.background, *case.steps, *self.finally_))
         by_steps = [ability for step in steps for ability in step.verb.requires]
         usage = ["usage"] if case.header.budget is not None and case.header.budget.services else []
-        ledger = ["exact_ledger"] if case.header.budget is not None else []
+        counted = case.header.budget is not None and (case.header.budget.deliveries or case.header.budget.messages)
+        ledger = ["exact_ledger"] if counted else []
         ends = ["outages"] if self.ends_dependencies() else []
         own = (*self.header.requires, *case.header.requires, *clock, *docker, *usage, *ledger, *ends)
         return list(dict.fromkeys([*own, *by_steps]))

@@ -16,7 +16,7 @@ from peeklock.servicebus.ledger import AboutMessage, Entry, EventKind, Told
 from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX
 
 _PAGE = 250
-_PAUSE = 0.1
+_PAUSE = 0.25
 """Seconds between two looks while somebody waits."""
 
 

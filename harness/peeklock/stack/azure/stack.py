@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from peeklock.scenario.topology import Stack as StackSpec
@@ -71,6 +72,13 @@ class AzureStack(LocalStack):
         if kind == "blobs":
             return AzureBlobs(self._supervisor, state).begin(self._progress)
         return AzureServiceBus(self._supervisor, state).begin(self._progress)
+
+    def settle(self, root: Path, name: str = "stack") -> None:  # noqa: ARG002
+        raise StackError(
+            "the azure backend has no stack that stays up",
+            expected="a run that removes in its end what it has made in the cloud",
+            fix="leave `peeklock up` out: nothing has to be started there",
+        )
 
     def _keep(self) -> None:
         """Nothing: all of it was removed."""
