@@ -10,7 +10,7 @@ BACKEND ?= auto
 VIEWER := $(addprefix harness/peeklock/reports/html/viewer/,package-lock.json bundle.mjs) $(wildcard harness/peeklock/reports/html/viewer/src/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup e2e test check fix fuzz chaos bench mutants explored conformance docker images up down dashboard lock schema clean
+.PHONY: help setup e2e test check fix fuzz chaos bench mutants explored conformance docs docker images up down dashboard lock schema clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -73,6 +73,11 @@ mutants: $(READY) ## break API and worker in known ways: each must be caught at 
 
 explored: $(READY) ## find such breaks from cases that pass, with `peeklock explore`: a quarter of an hour
 	@$(BIN)/python -m pytest tests/mutants/test_explored.py -p no:randomly -q
+
+docs: $(READY) ## the pages of docs/ as a site in site/; a link that leads nowhere is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site
+	@$(BIN)/python docs/reading_ease.py
+	@echo "site/index.html"
 
 docker: ## a Docker engine on this machine: the one that answers, else one installed and started (Debian, as root)
 	@PYTHON=$(PYTHON) compose/engine.sh
