@@ -311,13 +311,25 @@ def _span(node: Node) -> Span:
     return Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
 
+def written_at(document: Document, path: DataPath) -> Any:
+    """Return what is written at a place; None where nothing is."""
+    value = document.data
+    for part in path:
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            return None
+    return value
+
+
 def unknown_key(document: Document, path: DataPath, known: list[str]) -> Problem:
     """Return the problem for a key that nobody reads."""
     key = str(path[-1])
+    fix = suggestion(key, known)
+    if not fix and " " in key and written_at(document, path) is None:
+        fix = "a comma ends a value in { … }: put quotes around the value before it"
     return document.problem(
-        path,
-        f'unknown key "{key}"',
-        expected="one of " + ", ".join(sorted(known)),
-        fix=suggestion(key, known),
-        at_key=True,
+        path, f'unknown key "{key}"', expected="one of " + ", ".join(sorted(known)), fix=fix, at_key=True
     )

@@ -7,11 +7,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from peeklock.scenario.document import DataPath, Document
+from peeklock.scenario.document import DataPath, Document, written_at
 from peeklock.scenario.errors import Problem, Span, suggestion
 from peeklock.scenario.http_standins import HttpStandIn, path_pattern
 from peeklock.scenario.model import FragmentHeader, Scenario, Step
-from peeklock.scenario.standins import http_request_keys, written_at
+from peeklock.scenario.standins import http_request_keys
 from peeklock.scenario.values import Reference, ValueInvalid, is_template, references
 
 ENGINE_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -60,6 +60,7 @@ def check_scenario(scenario: Scenario) -> list[Problem]:
         "identities": frozenset(header.stack.identities),
     }
     walk = _Walk(declared, absent)
+    in_steps, walk.remedy = walk.remedy, "add it to `vars`"
     given = {*ALWAYS_DEFINED, *header.vars, *header.secrets}
     walk.own |= {*header.vars, *header.secrets}
     for section in ("vars", "secrets", "defaults"):
@@ -71,6 +72,7 @@ def check_scenario(scenario: Scenario) -> list[Problem]:
         walk.value(document, ("stack", "openai"), data["stack"].get("openai"), given - {"case"})
         for name, standin in header.stack.http.items():
             _answers(walk, declared, document, ("stack", "http", name, "routes"), standin, given - {"case"})
+    walk.remedy = in_steps
     for case in scenario.cases:
         defined = {*given, *case.row, *case.header.vars}
         walk.own |= {*case.row, *case.header.vars}
@@ -104,6 +106,14 @@ def _answers(
             if answer.template is not None:
                 inside.template(answer.template, given | {"request"})
         walk.problems += inside.problems
+
+
+def _near_name(name: str, defined: Iterable[str]) -> str:
+    """Return what a name that is not defined was meant to be: one like it, or a part of one, as `port` of a service."""
+    owners = [
+        owner for owner in sorted(defined, key=lambda each: each != "service") if name in ENGINE_NAMES.get(owner, ())
+    ]
+    return f'did you mean "{owners[0]}.{name}"?' if owners else suggestion(name, defined)
 
 
 def check_fragment(document: Document, header: FragmentHeader, steps: Iterable[Step]) -> list[Problem]:
@@ -191,7 +201,7 @@ class _Walk:
                     path,
                     f'"{reference.root}" is not defined here',
                     expected="one of " + ", ".join(sorted(defined)),
-                    fix=suggestion(reference.root, defined) or self.remedy,
+                    fix=_near_name(reference.root, defined) or self.remedy,
                 )
             )
         elif reference.root in ENGINE_NAMES and reference.root not in self.own:

@@ -34,9 +34,11 @@ def is_root(folder: Path) -> bool:
 
 
 def project_root(path: Path) -> Path:
-    """Return the nearest folder above a file that is the root of a project; else the file's folder."""
+    """Return the nearest folder above a file that is the root of a project. Where nothing marks one, it is the working directory
+    if the file lies below it, else the file's folder."""
     parents = path.resolve().parents
-    return next((parent for parent in parents if is_root(parent)), parents[0])
+    here = Path.cwd()
+    return next((parent for parent in parents if is_root(parent)), here if here in parents else parents[0])
 
 
 def with_project(document: Document) -> tuple[Document, list[Problem]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from peeklock.scenario.document import DataPath, Document
+from peeklock.scenario.document import DataPath, Document, written_at
 from peeklock.scenario.errors import Problem, suggestion
 from peeklock.scenario.http_standins import HttpStandIn, Route, path_pattern, states
 from peeklock.scenario.matchers import MatcherInvalid, compile_matcher
@@ -156,11 +156,3 @@ def _of_when(when: Mapping[str, Any], path: DataPath, document: Document, keys: 
         for key in when
         if not key.startswith("$") and key not in keys
     ]
-
-
-def written_at(document: Document, path: DataPath) -> Any:
-    """Return what is written at a place; None where nothing is."""
-    value = document.data
-    for part in path:
-        value = value.get(part) if isinstance(value, dict) else None
-    return value

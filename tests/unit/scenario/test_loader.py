@@ -161,3 +161,13 @@ def test_the_root_is_the_nearest_project(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").touch()
     assert project_root(tmp_path / "a" / "b" / "x.yaml") == tmp_path / "a"
     assert project_root(tmp_path / "x.yaml") == tmp_path
+
+
+def test_where_nothing_marks_a_project_it_is_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that lies elsewhere is a project of its own."""
+    (tmp_path / "here" / "scenarios").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    assert project_root(Path("scenarios/x.yaml")) == tmp_path / "here"
+    assert project_root(tmp_path / "elsewhere" / "x.yaml") == tmp_path / "elsewhere"
