@@ -75,7 +75,7 @@ explored: $(READY) ## find such breaks from cases that pass, with `peeklock expl
 	@$(BIN)/python -m pytest tests/mutants/test_explored.py -p no:randomly -q
 
 docs: $(READY) ## the pages of docs/ as a site in site/; a link that leads nowhere is an error
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir site
 	@$(BIN)/python docs/reading_ease.py
 	@echo "site/index.html"
 

@@ -12,7 +12,7 @@ from tests.acceptance.conftest import ROOT
 
 def test_the_site_is_built_without_a_warning_and_has_every_page(tmp_path: Path) -> None:
     """A link or an anchor that leads nowhere is a warning, and so is a page that is in none of the four parts."""
-    command = [Path(sys.executable).with_name("mkdocs"), "build", "--strict", "--quiet", "--site-dir", tmp_path]
+    command = [Path(sys.executable).with_name("mkdocs"), "build", "--strict", "--site-dir", tmp_path]
     env = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
