@@ -116,7 +116,9 @@ def test_a_system_that_hangs_or_floods_costs_its_own_disturbance_its_time_and_no
     found = peeklock("explore", CASE, "--patience", "3s", "--no-write", "--junit", "j.xml", timeout=500)
     assert found.returncode == 1, found.stdout + found.stderr
     cases = {case.get("name", ""): case for case in ET.parse(project / "j.xml").getroot().iter("testcase")}
-    again = ("once more", "is lost")
     failed = {name for name, case in cases.items() if case.find("failure") is not None}
-    assert failed == {name for name in cases if any(word in name for word in again)}
+    again, perhaps = ("once more", "is lost"), "loses the lock"  # which of its two deliveries comes first is chance
+    assert failed - {name for name in cases if perhaps in name} == {
+        name for name in cases if any(word in name for word in again)
+    }
     assert all(float(cases[name].get("time", "0")) < 60 for name in failed)
