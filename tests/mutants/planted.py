@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.mutants.mutation import Mutation
 
-PIPELINE = "scenarios/intellioptics/pipeline.yaml::happy_path"
 GOLDEN = "scenarios/sitefit/jobs.yaml::golden"
 WHOLE_WAY = "scenarios/opal/pipeline.yaml::the_whole_way"
 
@@ -30,13 +29,6 @@ MUTATIONS = (
         GOLDEN,
     ),
     _planted(
-        "opal_takes_a_503_of_billing_for_no",
-        "services/opal/export/billing.py",
-        "in (409, 422)",
-        "in (409, 422, 503)",
-        WHOLE_WAY,
-    ),
-    _planted(
         "opal_exports_before_it_bills",
         "services/opal/export/handler.py",
         """        await self.billing.record(key, len(made))
@@ -50,29 +42,4 @@ MUTATIONS = (
 """,
         WHOLE_WAY,
     ),
-    _planted(
-        "worker_takes_an_api_that_is_away_for_no",
-        "services/intellioptics/worker/detector_directory.py",
-        'raise TransientFailure(f"the API does not answer ',
-        'raise DetectorNotFoundError(f"the API does not answer ',
-        PIPELINE,
-    ),
 )
-
-NEEDING_TWO = (
-    _planted(
-        "sitefit_gives_up_after_two_attempts",
-        "services/sitefit/worker/settings.py",
-        "max_attempts: int = Field(5, ge=1",
-        "max_attempts: int = Field(2, ge=1",
-        GOLDEN,
-    ),
-    _planted(
-        "opal_gives_up_after_two_attempts",
-        "services/opal/settings.py",
-        "max_attempts: int = Field(5, ge=1",
-        "max_attempts: int = Field(2, ge=1",
-        WHOLE_WAY,
-    ),
-)
-"""One thing that goes wrong is borne."""

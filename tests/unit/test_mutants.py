@@ -13,7 +13,7 @@ from tests.mutants.test_mutants import MUTATIONS
 ROOT = Path(__file__).parents[2]
 
 
-EVERY = (*MUTATIONS, *planted.MUTATIONS, *planted.NEEDING_TWO)
+EVERY = (*MUTATIONS, *planted.MUTATIONS)
 
 
 @pytest.mark.parametrize("mutation", EVERY, ids=lambda mutation: mutation.id)
