@@ -15,7 +15,7 @@ export interface RoomProps {
 export function Head({ title, within = "", room, again, note = "" }: { title: string; within?: string; room?: Place["view"]; again?: () => void; note?: string }) {
   return (
     <div class="live-head">
-      <a class="back" href={within && room ? hashOf({ view: room }) : "#/"} aria-label={within ? title : "All queues and topics"}>‹</a>
+      <a class="back" href={within && room ? hashOf({ view: room }) : "#/"} aria-label={within ? `The ${title.toLowerCase()}` : "All queues and topics"}>‹</a>
       <h1>
         {within && room ? <a href={hashOf({ view: room })}>{title}</a> : title}
         {within ? ` › ${within}` : ""}
