@@ -65,7 +65,7 @@ def page_watched(
     page.on("request", lambda request: trouble.append(request.url) if not request.url.startswith(ours) else None)
     yield page
     context.close()
-    assert trouble == []
+    assert trouble == [], trouble
 
 
 @contextmanager

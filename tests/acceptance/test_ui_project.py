@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-import re
 import shutil
-import signal
-import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.acceptance.browser import page_watched, serious_faults, shows
-from tests.acceptance.conftest import PEEKLOCK, environment
+from tests.acceptance.browser import serious_faults, shows
+from tests.acceptance.live_project import Opened, page_of, peeklock, serving
 
 pytestmark = pytest.mark.slow
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 SIGNED = "https://a.blob.core.windows.net/c/b?sp=r&sig=c2VjcmV0c2ln"
 PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-REFUSED = r"status of 4\d\d"
-"""What a browser itself writes to the console when a request is refused."""
 DATA = f"""
 scenario: Data
 stack:
@@ -55,40 +45,6 @@ cases:
 """
 
 
-@dataclass(frozen=True)
-class Opened:
-    """A page of a project whose stack is up."""
-
-    link: str
-    project: Path
-
-    @property
-    def ours(self) -> str:
-        return self.link.partition("?")[0]
-
-    def asked(self, method: str, path: str, headers: dict[str, str] | None = None, body: Any = None) -> tuple[int, Any]:
-        """One request; let in, and of the page itself unless `headers` says otherwise."""
-        parts = urlsplit(self.link)
-        with closing(http.client.HTTPConnection("127.0.0.1", parts.port or 0, timeout=20)) as connection:
-            connection.request("GET", f"/?{parts.query}")
-            reply = connection.getresponse()
-            reply.read()
-            own = {"cookie": str(reply.getheader("set-cookie")).partition(";")[0], "content-type": "application/json"}
-            own |= {"origin": self.ours.rstrip("/")} if method == "POST" else {}
-            connection.request(method, path, None if body is None else json.dumps(body), own | (headers or {}))
-            answer = connection.getresponse()
-            text = answer.read()
-            kind = answer.getheader("content-type", "")
-            return answer.status, json.loads(text) if "json" in kind else text
-
-
-def peeklock(project: Path, *arguments: str) -> str:
-    command = [PEEKLOCK, *arguments]
-    done = subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     """The page of a warm stack on which the cases of two files have run."""
@@ -108,30 +64,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
             yield Opened(link, project)
     finally:
         peeklock(project, "down")
-
-
-@contextmanager
-def serving(project: Path) -> Iterator[str]:
-    page = subprocess.Popen([PEEKLOCK, "ui"], cwd=project, env=environment(), stdout=subprocess.PIPE, text=True)
-    try:
-        assert page.stdout is not None
-        found = re.search(r"http://\S+", page.stdout.readline())
-        assert found is not None
-        yield found[0]
-    finally:
-        page.send_signal(signal.SIGINT)
-        assert page.wait(timeout=20) == 0
-        page.communicate()
-
-
-@contextmanager
-def page_of(opened: Browser, served: Opened, place: str = "", size: tuple[int, int] = (1440, 900)) -> Iterator[Page]:
-    with page_watched(opened, served.ours, size, REFUSED) as page:
-        page.goto(served.link)
-        expect(page.locator(".live-state")).to_have_text("● live")
-        if place:
-            page.goto(served.ours + place)
-        yield page
 
 
 def test_a_blob_is_seen_as_what_it_is(served: Opened, opened: Browser) -> None:

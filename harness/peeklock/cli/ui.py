@@ -39,7 +39,7 @@ def ui(
             chosen.namespace().entities()
         else:
             chosen = Chosen(stack_root(), DEFAULT.resolve(), name=environment)
-            place = chosen.standing().name
+            place = chosen.name or "no environment stands yet"
         access, by_hand = Access(), ByHand()
         views = every_view(chosen, by_hand)
         page = LivePage(chosen, by_hand, views, bundle.made(lambda text: typer.echo(f"  {text}", err=True)), access)

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from peeklock.explore.disturbances import Disturbance
@@ -17,7 +16,7 @@ from peeklock.explore.judge import Asked
 from peeklock.explore.shrink import Shrunk
 from peeklock.explore.variant import PATIENCE, is_patient, waits_before
 from peeklock.scenario.model import Case, Scenario
-from peeklock.scenario.writing import editable, flow, step, written
+from peeklock.scenario.writing import editable, flow, plain, step, written
 
 _SETTLING = "60s"
 _LASTING = {"eventually": {"within": "20s", "stable_for": "1s"}}
@@ -88,8 +87,7 @@ def _row(matrix: Any, case: Case) -> Any:
 def check(asked: Asked) -> dict[str, Any]:
     """Return the step that says how many facts like this there should be."""
     kind, _, name = asked.place.partition(" ")
-    yaml = YAML(typ="safe")
-    fields = [(path, yaml.load(value)) for path, value in asked.fields]
+    fields = [(path, plain(value)) for path, value in asked.fields]
     expected = {"$gte": asked.expected} if asked.at_least else asked.expected
     match kind:
         case "table":

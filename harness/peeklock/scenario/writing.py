@@ -8,11 +8,19 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+
+__all__ = ["YAMLError", "editable", "flow", "plain", "step", "written"]
 
 
 def editable(source: str) -> Any:
     """Return the data of a YAML file, comments kept, to be changed and written again."""
     return _yaml().load(source)
+
+
+def plain(source: str) -> Any:
+    """Return a YAML value as plain data. Raises `YAMLError`."""
+    return YAML(typ="safe", pure=True).load(source)
 
 
 def written(document: Any) -> str:

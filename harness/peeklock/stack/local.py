@@ -65,7 +65,7 @@ class LocalStack(ABC):
         """Whether the private stacks of environments stay when these are closed, for somebody to look at (`kept`)."""
         self._owner: LocalStack | None = None
         """Present in a stack that has one environment at a time, which asked the owner for it."""
-        self.offset_file: OffsetFile | None = None
+        self.offset_file = OffsetFile(supervisor, Path(state["clock"])) if "clock" in state else None
         """Present where the clock is not the machine's."""
 
     # -- what a backend brings -----------------------------------------------------------------------------------------
@@ -164,6 +164,8 @@ class LocalStack(ABC):
             stack = cls(supervisor, state, progress, warm=False)
             stack.servers.began, stack._owner = began, owner
             stack._prepare(movable_clock)
+            if stack.offset_file is not None:
+                stack._state["clock"] = str(stack.offset_file.folder)
         except BaseException:
             supervisor.close()
             raise

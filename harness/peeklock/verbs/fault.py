@@ -136,7 +136,7 @@ def run(arguments: _Words, context: CaseContext) -> Found:
             context.note("test", f"faults on {arguments.clear} cleared")
             return Found({"struck": struck})
         fault, target = arguments.fault, str(arguments.on)
-        if not _may_strike(fault, target):  # known only now where the kind is a `${…}`
+        if not may_strike(fault, target):  # known only now where the kind is a `${…}`
             raise VerbFailed(f"{fault.kind} is a fault of {_OF[fault.layer]}, not of {target}", path=("on",))
         context.note("test", f"fault {fault.kind} on {target}{_limits(arguments)}")
         times = (arguments.times or 1) if fault.layer == "broker" else arguments.times
@@ -145,7 +145,8 @@ def run(arguments: _Words, context: CaseContext) -> Found:
         raise VerbFailed(str(error)) from None
 
 
-def _may_strike(fault: Fault | type[Fault], target: str) -> bool:
+def may_strike(fault: Fault | type[Fault], target: str) -> bool:
+    """Tell whether a fault can strike at a target, which is one."""
     match fault.layer:
         case "broker" | "openai":
             return target == _ONLY[fault.layer]
@@ -174,7 +175,7 @@ def _check(raw: Any, facts: Facts) -> list[Complaint]:
     kind = next(kind for kind in KINDS if kind in raw)
     fault, target = KINDS[kind], raw["on"]
     if not is_template(target):
-        possible = [name for name in targets if _may_strike(fault, name)] or [_ONLY.get(fault.layer, "")]
+        possible = [name for name in targets if may_strike(fault, name)] or [_ONLY.get(fault.layer, "")]
         if target not in possible:
             what = f"{kind} is a fault of {_OF[fault.layer]}"
             return [Complaint(("on",), what, "one of " + ", ".join(possible), "choose another target or another fault")]

@@ -15,25 +15,36 @@ from peeklock.supervision.client import SupervisorClient
 class OffsetFile:
     """The file that says by how much the clock of a stack differs from the machine's, and who goes by it."""
 
-    def __init__(self, supervisor: SupervisorClient, directory: Path) -> None:
-        """`directory`: of the stack; exists. Raises `StackError` where the library does not work."""
-        library, reason = faketime.library(), faketime.why_not()
-        if library is None or reason:
-            raise StackError("the clock cannot be moved on this machine", actual=reason)
+    def __init__(self, supervisor: SupervisorClient, folder: Path) -> None:
+        """`folder`: that another process has made."""
         self._supervisor = supervisor
-        self.folder = folder = directory / "clock"
+        self.folder = folder
         """Everything that a member needs; a container gets it mounted at the same path."""
         self.path = folder / "offset"
         self._library = folder / faketime.NAME
+
+    @classmethod
+    def make(cls, supervisor: SupervisorClient, directory: Path) -> OffsetFile:
+        """Make it in the directory of a stack. Raises `StackError` where the library does not work."""
+        library, reason = faketime.library(), faketime.why_not()
+        if library is None or reason:
+            raise StackError("the clock cannot be moved on this machine", actual=reason)
+        made = cls(supervisor, folder := directory / "clock")
         try:
             folder.mkdir(mode=0o755)
             folder.chmod(0o755)  # Postgres may run as another user
             shutil.copyfile(
-                library, self._library
+                library, made._library
             )  # to a path without the spaces and colons that LD_PRELOAD cannot hold
-            self.write(0.0)
+            made.write(0.0)
         except OSError as error:
             raise unwritable(folder, error) from error
+        return made
+
+    @property
+    def offset(self) -> float:
+        """By how many seconds who goes by it is ahead of the machine."""
+        return float(self.path.read_text())
 
     @property
     def variables(self) -> Mapping[str, str]:

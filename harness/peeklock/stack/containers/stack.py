@@ -90,7 +90,7 @@ class ContainersStack(LocalStack):
 
     def _prepare(self, movable_clock: bool) -> None:
         if movable_clock:
-            self.offset_file = OffsetFile(
+            self.offset_file = OffsetFile.make(
                 self._supervisor, passing_folder(self._supervisor, Path(tempfile.gettempdir()))
             )
 

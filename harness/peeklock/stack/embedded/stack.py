@@ -58,7 +58,7 @@ class EmbeddedStack(LocalStack):
         }  # fmt: skip
 
     def _prepare(self, movable_clock: bool) -> None:
-        self.offset_file = OffsetFile(self._supervisor, Path(self._state["directory"])) if movable_clock else None
+        self.offset_file = OffsetFile.make(self._supervisor, Path(self._state["directory"])) if movable_clock else None
 
     def _start_server(self, kind: str) -> AnyServer:
         moved = None if self.offset_file is None else self.offset_file.variables

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = ["endpoints", "environment", "fingerprint", "host_stack", "launcher", "leases", "record"]
+__all__ = ["endpoints", "environment", "faults", "fingerprint", "host_stack", "launcher", "leases", "record"]

@@ -1,7 +1,7 @@
 """`python -m peeklock.stack.relay LISTENERS`: the relay of one environment, and its control: JSON by the line, over TCP.
 
 LISTENERS is `{"name": {"port": …, "target": …, "http": …}}`. A line `{"token", "op", …}` is answered by `{"ok": …}` or
-`{"error": text}`; `begin` (`target kind settings times seconds`), `end` (`target`, null: all), `listing` (`clear`), `requests`, `route`
+`{"error": text}`; `begin` (`target kind settings times seconds`), `end` (`target`, null: all), `listing` (`clear`), `requests`, `faults`, `route`
 (`target port`).
 """
 
@@ -75,6 +75,13 @@ class Relay:
 
     async def _requests(self, _request: dict[str, Any]) -> list[tuple[str, str, str]]:
         return list(self._passed)
+
+    async def _faults(self, _request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [
+            {"target": name, "kind": each.fault.kind, "struck": each.strikes.count, "over": each.strikes.spent}
+            for name, listener in self.listeners.items()
+            for each in listener.faults
+        ]
 
     async def _route(self, request: dict[str, Any]) -> None:
         self.listeners[request["target"]].target = request["port"]

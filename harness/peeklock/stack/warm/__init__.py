@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = ["grafana", "kept", "lifecycle", "metrics_page", "standing"]
+__all__ = ["clock", "grafana", "kept", "lifecycle", "metrics_page", "standing"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from peeklock.stack.environment.record import Record
 from peeklock.stack.local import LocalStack, warm_state
@@ -27,6 +28,10 @@ class Standing:
     servicebus_connection_string: str | None = None
     services: Mapping[str, str] = field(default_factory=dict)
     """URL by service."""
+    relay: Mapping[str, Any] | None = None
+    """How the relay in which faults strike is reached; None where nothing stands between."""
+    relayed: tuple[str, ...] = ()
+    """What is behind it."""
 
 
 def standing(root: Path) -> list[Standing]:
@@ -52,6 +57,8 @@ def _environments(stack: LocalStack, *, kept: bool) -> Iterator[Standing]:
             stack.servers.blobs().connection_string(record.slot) if "blobs" in stack.ports else None,
             _bus(record),
             {name: f"http://127.0.0.1:{ports[0]}" for name, ports in record.ports.items() if ports},
+            record.relay,
+            tuple(record.relay_ports),
         )
 
 

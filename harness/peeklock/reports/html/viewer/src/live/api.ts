@@ -63,6 +63,55 @@ export interface Table {
   more: boolean;
 }
 
+export interface ScenarioFile {
+  file: string;
+  title: string;
+  /** Why it cannot be run; empty while it can. */
+  problem: string;
+  cases: { case: string; name: string; tags: string[]; covers: string[] }[];
+}
+
+export interface CaseState {
+  case: string;
+  /** `running`, an outcome, or `ended` with its run. */
+  outcome: string;
+  step?: string;
+  waits?: boolean;
+  /** Of one that has ended. */
+  seconds?: number;
+  reason?: string;
+  cause?: string;
+}
+
+export interface Run {
+  /** As `run-7`; empty before it has begun. */
+  run: string;
+  planned: number;
+  doing: string;
+  cases: CaseState[];
+  running: boolean;
+  stopping: boolean;
+  exit_code: number | null;
+  said: string;
+  report: boolean;
+}
+
+export interface ClockState {
+  movable: boolean;
+  /** Milliseconds since 1970. */
+  now: number;
+  /** Seconds. */
+  ahead: number;
+  why?: string;
+  how?: string;
+}
+
+export interface Relay {
+  targets: { name: string; kinds: string[] }[];
+  kinds: Record<string, { summary: string; short: string; counted: boolean }>;
+  faults: { target: string; kind: string; struck: number; over: boolean }[];
+}
+
 export interface Rows extends Omit<Table, "id"> {
   columns: { name: string; type: string; key: boolean }[];
   rows: (string | null)[][];
@@ -169,6 +218,16 @@ export const containers = () => ask("/api/containers") as Promise<string[]>;
 export const blobs = (container: string, prefix: string, after: string) => ask(`/api/blobs?${query({ container, prefix, after })}`) as Promise<{ blobs: Blob[]; after: string }>;
 export const blob = (container: string, name: string) => ask(`/api/blob?${query({ container, name })}`) as Promise<BlobContent>;
 export const picture = (container: string, name: string) => `/api/picture?${query({ container, name })}`;
+export const cases = () => ask("/api/cases") as Promise<ScenarioFile[]>;
+/** Null before the first one. */
+export const run = () => (ask("/api/run") as Promise<Partial<Run>>).then((found) => (found.cases ? (found as Run) : null));
+export const runCases = (targets: string[]) => act("/api/run", { targets });
+export const stopCases = () => act("/api/stop", {});
+export const clockState = () => ask("/api/clock") as Promise<ClockState>;
+export const jump = (advance: string) => act("/api/clock", { advance }) as Promise<{ now: number }>;
+export const relay = () => ask("/api/relay") as Promise<Relay>;
+export const beginRelayFault = (body: { on: string; fault: string; value: string; times: number | null }) => act("/api/relay/begin", body);
+export const clearRelayFaults = (on: string) => act("/api/relay/clear", { on }) as Promise<{ struck: number }>;
 export const tables = () => ask("/api/tables") as Promise<Table[]>;
 export const rows = (table: number, from: number) => ask(`/api/rows?${query({ table, from })}`) as Promise<Rows>;
 export const entities = () => ask("/api/entities") as Promise<Entities>;

@@ -3,9 +3,10 @@
 import { useState } from "preact/hooks";
 import { beginFault, endFault, entities, faults, type Fault } from "./api.ts";
 import { useLooked } from "./feed.ts";
+import { RelayFaults } from "./relay_faults.tsx";
 import { Head, Trouble, type RoomProps } from "./room.tsx";
 
-export function Faults({ version, said }: RoomProps) {
+export function Faults({ version, said, project }: RoomProps) {
   const looked = useLooked(entities, "", version).found;
   const { found, error } = useLooked(faults, "", version);
   const [kind, setKind] = useState("server_busy");
@@ -28,6 +29,7 @@ export function Faults({ version, said }: RoomProps) {
     <>
       <Head title="Faults" />
       <Trouble error={error} />
+      {project ? <h2 class="live-title">Of Service Bus</h2> : null}
       <form class="live-tools" onSubmit={begin}>
         <select aria-label="Fault" value={kind} onChange={(event) => setKind(event.currentTarget.value)}>
           {found?.kinds.map((each) => <option value={each.kind}>{each.kind.replaceAll("_", " ")}</option>)}
@@ -68,6 +70,7 @@ export function Faults({ version, said }: RoomProps) {
       ) : (
         <p class="nothing">No fault has been begun. Begin, strikes and end stand in what happens.</p>
       )}
+      {project ? <RelayFaults said={said} /> : null}
     </>
   );
 }

@@ -6,18 +6,20 @@ import { useKeys } from "../keys.ts";
 import { choose, entities, forget, page, type Page } from "./api.ts";
 import { Ask } from "./ask.tsx";
 import { BlobDetail, Blobs } from "./blobs.tsx";
+import { Cases } from "./cases.tsx";
+import { ClockView } from "./clock_view.tsx";
 import { Detail } from "./detail.tsx";
 import { Faults } from "./faults.tsx";
 import { useFeed, useLooked } from "./feed.ts";
 import { Happening } from "./happening.tsx";
 import { Messages } from "./messages.tsx";
 import { Names, Overview } from "./names.tsx";
-import { hashOf, isRoom, NOWHERE, placeOf, type Place } from "./place.ts";
+import { hashOf, isRoom, NOWHERE, placeOf, ROOMS, type Place } from "./place.ts";
 import { Send } from "./send.tsx";
 import { StackView } from "./stack.tsx";
 import { Tables } from "./tables.tsx";
 
-const VIEWS = { stack: StackView, faults: Faults, blobs: Blobs, tables: Tables };
+const VIEWS = { cases: Cases, blobs: Blobs, tables: Tables, clock: ClockView, faults: Faults, stack: StackView };
 
 function App() {
   const live = useFeed();
@@ -62,8 +64,7 @@ function App() {
           {live.problem ? `✕ ${live.problem}` : "● live"}
         </span>
         <nav class="live-rooms" aria-label="Beside queues and topics">
-          <a href="#/faults" aria-current={place.view === "faults" ? "page" : undefined}>Faults</a>
-          {head?.project ? ["blobs", "tables", "stack"].map((room) => <a href={`#/${room}`} aria-current={place.view === room ? "page" : undefined}>{room[0]?.toUpperCase() + room.slice(1)}</a>) : null}
+          {(head?.project ? ROOMS : (["faults"] as const)).map((room) => <a href={`#/${room}`} aria-current={place.view === room ? "page" : undefined}>{room[0]?.toUpperCase() + room.slice(1)}</a>)}
         </nav>
         {head?.acts.length ? <Acts acts={head.acts} said={told} /> : null}
       </header>
@@ -77,7 +78,7 @@ function App() {
         <Names found={found} place={place} />
         <section class="live-middle" aria-label="Contents">
           {Room ? (
-            <Room key={place.view} place={place} go={go} version={version} said={told} />
+            <Room key={place.view} place={place} go={go} version={version} said={told} project={head?.project ?? false} />
           ) : place.entity ? (
             <>
               <div class="live-head">

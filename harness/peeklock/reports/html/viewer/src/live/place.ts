@@ -1,7 +1,7 @@
 // What is shown is written behind the `#`: `#/dead/jobs?from=51&seq=60`, `#/blobs/photos?name=7.jpg`.
 
 /** Views that belong to no queue or topic. */
-export const ROOMS = ["stack", "faults", "blobs", "tables"] as const;
+export const ROOMS = ["cases", "blobs", "tables", "clock", "faults", "stack"] as const;
 type Room = (typeof ROOMS)[number];
 
 export interface Place {

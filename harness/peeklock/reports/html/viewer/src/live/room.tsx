@@ -9,6 +9,8 @@ export interface RoomProps {
   version: number;
   /** What was done, for the line on top. */
   said: (text: string) => void;
+  /** Whether the page belongs to a project. */
+  project: boolean;
 }
 
 /** `within`: what is looked into in the `room`; `again`: looks anew. */

@@ -1,12 +1,11 @@
 // The warm stack: what is up, what it logs, services to start anew. It is looked at anew each second while it is shown.
 
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { log, restart, stack, type Process, type Stack } from "./api.ts";
 import { Ask } from "./ask.tsx";
+import { useEachSecond } from "./each_second.ts";
 import { hashOf } from "./place.ts";
 import { Head, Trouble, type RoomProps } from "./room.tsx";
-
-const EVERY = 1000;
 
 export function StackView({ place: { entity: shown }, said }: RoomProps) {
   const { found, error } = useEachSecond(stack, "");
@@ -99,23 +98,4 @@ function Log({ name }: { name: string }) {
       </pre>
     </>
   );
-}
-
-function useEachSecond<T>(look: () => Promise<T>, key: string): { found: T | null; error: string } {
-  const [state, setState] = useState<{ found: T | null; error: string }>({ found: null, error: "" });
-  useEffect(() => {
-    let timer = 0, over = false;
-    const next = (now: { found: T | null; error: string }) => {
-      if (over) return;
-      setState(now);
-      timer = window.setTimeout(ask, EVERY);
-    };
-    const ask = () => void look().then((found) => next({ found, error: "" }), (trouble: Error) => next({ found: null, error: trouble.message }));
-    ask();
-    return () => {
-      over = true;
-      window.clearTimeout(timer);
-    };
-  }, [key]);
-  return state;
 }
