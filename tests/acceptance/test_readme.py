@@ -39,6 +39,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_every_command_works_in_the_order_of_the_page(clone: Path) -> None:
     """A warm stack is in the middle of it: `down`, the last of its block, ends it."""
     ran = []
@@ -53,7 +54,7 @@ def test_every_command_works_in_the_order_of_the_page(clone: Path) -> None:
                 env=environment() | {"PATH": os.environ["PATH"]},
                 capture_output=True,
                 text=True,
-                timeout=100,
+                timeout=600,
                 check=False,
             )
             assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
