@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "harness" / "peeklock"
-LEAVES = {"connection_strings", "durations", "errors", "redaction", "trace_context"}
+LEAVES = {"connection_strings", "durations", "errors", "redaction", "trace_context", "yaml_data"}
 """What every part may use, and what uses nothing but the others of these."""
 LAYERS = [
     "alerts", "survey", "scenario", "scaling", "supervision", "standins", "telemetry", "stack", "preflight", "engine", "verbs", "explore", "reports", "ui", "cli",

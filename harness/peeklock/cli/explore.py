@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from peeklock.cli.exits import FAILED, INTERRUPTED, PASSED, exits
+from peeklock.cli.interruption import interruptible
 from peeklock.durations import parse_duration
 from peeklock.engine.case import CaseOptions
 from peeklock.engine.context import slug_of
@@ -90,11 +91,12 @@ def _explore(search: Search, notes: Notes, target: str, junit: Path | None) -> i
     with console.status("running the case undisturbed") as status:
         report = ConsoleReport(console.print, status.update)
         try:
-            for event in search.events():
-                if isinstance(event, Recorded):
-                    notes.begin()
-                notes(event)
-                report(event)
+            with interruptible():
+                for event in search.events():
+                    if isinstance(event, Recorded):
+                        notes.begin()
+                    notes(event)
+                    report(event)
         except KeyboardInterrupt:
             search.trials.stop()
             interrupted = True

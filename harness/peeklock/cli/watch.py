@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import queue
-import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import typer
 import watchfiles
 from rich.console import Console
 
+from peeklock.cli.interruption import interruptible
 from peeklock.stack.warm import lifecycle
 
 
@@ -32,21 +31,20 @@ def watch(root: Path, once: Callable[[], int], console: Console, *, keep: bool) 
     thread = threading.Thread(target=_tell_changes, args=(root, changed, ended), name="watch", daemon=True)
     thread.start()
     was_up = lifecycle.status(root).up
-    previous = signal.signal(signal.SIGTERM, _interrupt)
     code = 0
     try:
-        while True:
-            try:
-                code = once()
-            except typer.Exit as refused:  # a file that is not well written: the next change may mend it
-                code = refused.exit_code
-            console.print("watching for changes (Ctrl-C ends it) …", style="dim")
-            for path in changed.get():
-                console.print(f"changed: {path}", style="dim", highlight=False)
+        with interruptible():
+            while True:
+                try:
+                    code = once()
+                except typer.Exit as refused:  # a file that is not well written: the next change may mend it
+                    code = refused.exit_code
+                console.print("watching for changes (Ctrl-C ends it) …", style="dim")
+                for path in changed.get():
+                    console.print(f"changed: {path}", style="dim", highlight=False)
     except KeyboardInterrupt:
         return code
     finally:
-        signal.signal(signal.SIGTERM, previous)
         ended.set()
         if not was_up and not keep:
             lifecycle.down(root)
@@ -55,7 +53,3 @@ def watch(root: Path, once: Callable[[], int], console: Console, *, keep: bool) 
 def _tell_changes(root: Path, changed: queue.SimpleQueue[list[Path]], ended: threading.Event) -> None:
     for changes in watchfiles.watch(root, watch_filter=_Files(), stop_event=ended, raise_interrupt=False):
         changed.put(sorted(Path(path).relative_to(root) for _, path in changes))
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -16,7 +16,8 @@ from peeklock.explore.judge import Asked
 from peeklock.explore.shrink import Shrunk
 from peeklock.explore.variant import PATIENCE, is_patient, waits_before
 from peeklock.scenario.model import Case, Scenario
-from peeklock.scenario.writing import editable, flow, plain, step, written
+from peeklock.scenario.writing import editable, flow, step, written
+from peeklock.yaml_data import read_yaml
 
 _SETTLING = "60s"
 _LASTING = {"eventually": {"within": "20s", "stable_for": "1s"}}
@@ -87,7 +88,7 @@ def _row(matrix: Any, case: Case) -> Any:
 def check(asked: Asked) -> dict[str, Any]:
     """Return the step that says how many facts like this there should be."""
     kind, _, name = asked.place.partition(" ")
-    fields = [(path, plain(value)) for path, value in asked.fields]
+    fields = [(path, read_yaml(value)) for path, value in asked.fields]
     expected = {"$gte": asked.expected} if asked.at_least else asked.expected
     match kind:
         case "table":

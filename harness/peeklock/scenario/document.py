@@ -138,6 +138,7 @@ def parse_text(source: str, path: Path) -> Document:
         raise ScenarioInvalid([_too_long(path)])
     yaml = YAML(typ="safe", pure=True)
     yaml.Composer = _Composer
+    yaml.composer.warn_double_anchors = False  # YAML allows it
     try:
         node = yaml.compose(source)
     except MarkedYAMLError as error:

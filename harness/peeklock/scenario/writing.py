@@ -10,17 +10,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
-__all__ = ["YAMLError", "editable", "flow", "plain", "step", "written"]
+__all__ = ["YAMLError", "editable", "flow", "step", "written"]
 
 
 def editable(source: str) -> Any:
     """Return the data of a YAML file, comments kept, to be changed and written again."""
     return _yaml().load(source)
-
-
-def plain(source: str) -> Any:
-    """Return a YAML value as plain data. Raises `YAMLError`."""
-    return YAML(typ="safe", pure=True).load(source)
 
 
 def written(document: Any) -> str:
@@ -50,6 +45,7 @@ def flow(value: Any) -> Any:
 
 def _yaml() -> YAML:
     yaml = YAML()
+    yaml.composer.warn_double_anchors = False  # YAML allows it
     yaml.width = 10_000
     yaml.indent(mapping=2, sequence=4, offset=2)
     return yaml

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from peeklock.errors import PeeklockError
+from peeklock.yaml_data import read_yaml
 
 from .draft import Draft, DraftService
 from .variables import TOLD, by_value, escaped
@@ -81,7 +81,7 @@ def read_compose(path: Path, draft: Draft) -> None:
 
 def _services(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        data = read_yaml(path.read_text(encoding="utf-8"))
     except (YAMLError, UnicodeDecodeError, OSError) as error:
         raise ComposeInvalid(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
     services = data.get("services") if isinstance(data, dict) else None

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from peeklock.errors import PeeklockError
 from peeklock.servicebus.config import parse_config, read_text
 from peeklock.servicebus.settings import TopologyError
+from peeklock.yaml_data import read_yaml
 
 from .azure_resources import read_arm
 from .bicep import read_bicep
@@ -121,7 +121,7 @@ def _reader(path: Path) -> Callable[[Path, Draft], None]:
 def _load(path: Path) -> Mapping[str, Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")
-        data = json.loads(text) if path.suffix == ".json" else YAML(typ="safe", pure=True).load(text)
+        data = json.loads(text) if path.suffix == ".json" else read_yaml(text)
     except (YAMLError, ValueError, OSError) as error:
         raise SourceUnknown(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
     return data if isinstance(data, dict) else {}

@@ -8,6 +8,7 @@ from typing import Any
 
 from peeklock.servicebus.settings import TopologyError
 from peeklock.servicebus.topology import Topology
+from peeklock.yaml_data import read_yaml
 
 from .official import DEFAULT_NAMESPACE, read_official
 from .reader import Warn
@@ -68,11 +69,10 @@ def _check_ports(namespaces: dict[str, Topology], origin: str) -> None:
 def _parse(text: str, origin: str, warn: Warn) -> Any:
     if text.lstrip().startswith(("{", "[", "//", "/*")):
         return parse_json(text, origin, warn)
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
-        return YAML(typ="safe", pure=True).load(text)
+        return read_yaml(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{origin}:{mark.line + 1}:{mark.column + 1}" if mark is not None else origin

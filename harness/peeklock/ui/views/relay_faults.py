@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from peeklock.errors import PeeklockError
-from peeklock.scenario.writing import YAMLError, plain
+from peeklock.scenario.writing import YAMLError
 from peeklock.stack.environment.faults import EnvironmentFaults
 from peeklock.stack.faults import KINDS
 from peeklock.stack.servers.relay import RelayServer
@@ -17,6 +17,7 @@ from peeklock.ui.by_hand import ByHand
 from peeklock.ui.chosen import Chosen
 from peeklock.ui.view import Document, Query, Refused, said
 from peeklock.verbs.fault import FaultArguments, may_strike
+from peeklock.yaml_data import read_yaml
 
 _LONGEST = 2_000
 _RELAYED = {kind: fault for kind, fault in KINDS.items() if fault.layer in ("network", "http")}
@@ -58,7 +59,7 @@ class RelayFaults:
         if not isinstance(value, str) or len(value) > _LONGEST:
             raise Refused(400, f"value: expected a text of at most {_LONGEST} characters")
         try:
-            step = {"on": target, kind: plain(value)}
+            step = {"on": target, kind: read_yaml(value)}
             step |= {name: document[name] for name in ("times", "for") if document.get(name)}
             asked = FaultArguments.model_validate(step)
         except YAMLError:
