@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import backends, brokers, command, defectiq, emulator, reports, stack, telemetry
+from tests.bench import backends, brokers, command, defectiq, durable, emulator, reports, stack, telemetry
 from tests.bench.command import FIRST, CannotMeasureError, Timed, median
 from tests.bench.table import Missing, Row, render
 
@@ -59,6 +59,8 @@ def main() -> int:
         _brokers(rows)
     with _told("what the emulator takes", rows):
         _emulator(rows)
+    with _told("the store", rows):
+        _store(rows)
     print()
     print("\n".join(render([Row("yardstick: importing what the services are made of", yardstick, "s"), *rows])))
     print()
@@ -182,8 +184,19 @@ def _emulator(rows: Rows) -> None:
     spread, taken = emulator.many_connections()
     note = f"each takes {taken:.0f} KB"
     rows.append(Row("emulator: CPU a message, 1,000 connections / one", spread, "x", 1.3, note))
-    rows.append(Row("emulator: CPU a message, 1,000 queues / one", emulator.entities(), "x", 1.3))
+    rows.append(Row("emulator: CPU a message, 1,000 queues / one", emulator.entities(), "x", 1.1))
+    rows.append(Row("emulator: start with 10,000 queues", emulator.start(10_000), "s", 2.0))
     rows.append(Row("emulator: CPU a message, 1,000,000 queued / none", emulator.depth(), "x", 1.3))
+
+
+def _store(rows: Rows) -> None:
+    ratio, kept, held = durable.rates()
+    note = f"{kept:,.0f} and {held:,.0f} messages a second, ten senders, 1 KB each"
+    rows.append(Row("emulator: rate in memory / with a data folder", ratio, "x", 2.0, note))
+    added, sync = durable.latency()
+    note = f"a send takes {added:.2f} ms longer, an fsync {sync:.2f} ms"
+    rows.append(Row("emulator: what a data folder adds to a send / an fsync", added / sync, "x", 2.0, note))
+    rows.append(Row("emulator: time of a send after 200,000 messages / at first", durable.soak(), "x", 1.1))
 
 
 def _where(where: dict[str, Timed]) -> Iterator[str]:

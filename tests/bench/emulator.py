@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -26,15 +26,17 @@ _SASL = b"AMQP\x03\x01\x00\x00"
 
 
 @contextmanager
-def _broker(queues: int = 1, *, env: dict[str, str] | None = None) -> Iterator[tuple[int, str]]:
-    """Start a broker with queues `q0`, `q1` …; give its pid and connection string."""
+def broker(
+    queues: int = 1, *, env: dict[str, str] | None = None, options: Sequence[str] = ()
+) -> Iterator[tuple[int, str]]:
+    """Start a broker with queues `q0`, `q1` … and these options; give its pid and connection string."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "Config.json"
         named = [{"Name": f"q{number}"} for number in range(queues)]
         path.write_text(
             json.dumps({"UserConfig": {"Namespaces": [{"Name": "sbemulatorns", "Queues": named, "Topics": []}]}})
         )
-        command = [sys.executable, "-m", "peeklock.servicebus", "--port", "0", "--config", str(path)]
+        command = [sys.executable, "-m", "peeklock.servicebus", "--port", "0", "--config", str(path), *options]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env) as child:
             assert child.stdout is not None
             try:
@@ -75,6 +77,16 @@ def cold_start(rounds: int = 11) -> float:
     return median(emulator) / median(asyncio)
 
 
+def start(queues: int, rounds: int = 3) -> float:
+    """Return the seconds until an emulator with so many queues listens."""
+    taken = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        with broker(queues):
+            taken.append(time.perf_counter() - began)
+    return median(taken)
+
+
 class _Filler:
     """Sends batches to one queue."""
 
@@ -95,7 +107,7 @@ class _Filler:
 
 def memory_of_a_message(count: int = 200_000) -> float:
     """Return kilobytes of memory for each message of 1 KB in a long queue."""
-    with _broker() as (pid, connection), Client(connection) as client:
+    with broker() as (pid, connection), Client(connection) as client:
         filler = _Filler(client._ready("q0"), "q0", 1024)
         filler.fill(10_000)
         before = memory(pid)
@@ -106,7 +118,7 @@ def memory_of_a_message(count: int = 200_000) -> float:
 def longest_pause(count: int = 200_000) -> float:
     """Return how many milliseconds a second client has had to wait at most while a queue grew to so many messages: the worst
     of its round trips, less the median."""
-    with _broker(2) as (_, connection), Client(connection) as client:
+    with broker(2) as (_, connection), Client(connection) as client:
         filler = _Filler(client._ready("q0"), "q0", 1024)
         filler.fill(10_000)
         with _pinger(connection) as pinger:
@@ -138,7 +150,7 @@ def _pinger(connection: str) -> Iterator[subprocess.Popen[str]]:
 def many_connections(count: int = 1_000) -> tuple[float, float]:
     """Return the broker's CPU for a message, sent and received over so many connections in turns, against that over one; and
     the kilobytes of memory that a connection takes."""
-    with _broker() as (pid, connection), ExitStack() as stack:
+    with broker() as (pid, connection), ExitStack() as stack:
         single = stack.enter_context(Client(connection))
         _exchange([single], 2_000)
         alone = _cost(pid, 2_000, lambda: _exchange([single], 2_000))
@@ -162,7 +174,7 @@ def entities(count: int = 1_000, rounds: int = 5) -> float:
 
 
 def _spread(queues: int) -> float:
-    with _broker(queues) as (pid, connection), Client(connection) as client:
+    with broker(queues) as (pid, connection), Client(connection) as client:
         for number in range(queues):
             channel = client._ready(f"q{number}")  # a token each
         links = []
@@ -200,12 +212,12 @@ def depth(count: int = 1_000_000, rounds: int = 3) -> float:
 
 
 def _depth(count: int) -> float:
-    with _broker() as (pid, connection), Client(connection) as client:
+    with broker() as (pid, connection), Client(connection) as client:
         channel = client._ready("q0")
         links = [(channel.attach_sender("q0"), channel.attach_receiver("q0", settled=False))]
         _through(channel, links, 2_000)
         shallow = _cost(pid, 10_000, lambda: _through(channel, links, 10_000))
-    with _broker() as (pid, connection), Client(connection) as client:
+    with broker() as (pid, connection), Client(connection) as client:
         channel = client._ready("q0")
         _Filler(channel, "q0", 100).fill(count)
         links = [(channel.attach_sender("q0"), channel.attach_receiver("q0", settled=False))]

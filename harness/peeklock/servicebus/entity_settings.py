@@ -172,9 +172,15 @@ class Topic:
 EntitySettings = Queue | Topic | Subscription
 
 
-def settings_of(kind: type[EntitySettings]) -> list[Setting]:
+_SETTINGS_OF: dict[type[EntitySettings], tuple[Setting, ...]] = {
+    kind: tuple(SETTINGS[each.name] for each in fields(kind) if each.name in SETTINGS)
+    for kind in (Queue, Topic, Subscription)
+}
+
+
+def settings_of(kind: type[EntitySettings]) -> tuple[Setting, ...]:
     """Return the settings that entities of a kind have."""
-    return [SETTINGS[each.name] for each in fields(kind) if each.name in SETTINGS]
+    return _SETTINGS_OF[kind]
 
 
 def out_of_range(setting: Setting, value: Any) -> str | None:

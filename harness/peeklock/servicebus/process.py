@@ -148,6 +148,7 @@ def main(argv: list[str] | None = None) -> int:
         return print_authority()
     if arguments.identity and arguments.issuer_port is None:
         return _fail("--identity without an issuer: nobody would sign its tokens\n  fix: add --issuer-port 0")
+    tune_gc()
     try:
         namespaces = namespaces_of(arguments)
     except TopologyError as error:
@@ -185,7 +186,6 @@ def _warn(problem: str) -> None:
 async def _serve(arguments: argparse.Namespace, namespaces: dict[str, Topology], token: str) -> int:
     from .host import Host
 
-    tune_gc()
     allow_connections()
     stopping = asyncio.Event()
     host = Host(

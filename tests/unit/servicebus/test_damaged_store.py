@@ -100,7 +100,7 @@ def drop_a_column(database, rng):
 
 
 def say_another_format(database, rng):
-    database.execute(f"PRAGMA user_version = {rng.choice((0, 2, 99))}")
+    database.execute(f"PRAGMA user_version = {rng.choice((0, 3, 99))}")
 
 
 def write_a_wrong_value(database, rng):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 import uuid
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from peeklock.servicebus import ManualClock, Queue, Rule, Subscription, Topic, Topology
 from peeklock.servicebus.amqp import Envelope
+from peeklock.servicebus.amqp.encode import encode
 from peeklock.servicebus.amqp.sections import build
 from peeklock.servicebus.amqp.types import Timestamp, UInt
 from peeklock.servicebus.broker import Namespace
@@ -22,7 +24,7 @@ from peeklock.servicebus.broker.rules import Rule as BrokerRule
 from peeklock.servicebus.broker.rules.actions import SqlAction
 from peeklock.servicebus.ledger import to_json
 from peeklock.servicebus.store import StoreError
-from peeklock.servicebus.store.codec import dump_content, dump_rules, load_content, load_rules
+from peeklock.servicebus.store.codec import dump_rules, load_content, load_rules
 from peeklock.servicebus.store.file import Store, stored_namespaces
 
 from .kit import Receiver, ids
@@ -323,7 +325,7 @@ def test_types_survive_the_codec():
     """S-36: contents and rules come back with the very types that they had."""
     content = message("a", ttl=5, at=7.5, number=UInt(5), unset=None)
     content.annotate("x-opt-partition-key", "p")
-    copy = load_content(dump_content(content))
+    copy = load_content(content.pack())
     assert all(getattr(copy, name) == getattr(content, name) for name in Envelope.__slots__)
     rule = BrokerRule("r", CorrelationFilter({"to": "x"}, {"u": uuid.UUID(int=5), "i": UInt(5)}), None, 3.0)
     (loaded,) = load_rules(dump_rules([rule]))
@@ -367,6 +369,26 @@ def test_a_file_of_another_version(life, tmp_path):
     database.close()
     with pytest.raises(StoreError, match="format 99; this version reads format"):
         Store(tmp_path, "ns")
+
+
+def test_contents_of_format_1_are_read(life, tmp_path):
+    """A file that an earlier version has written goes on with what it holds, and is of this version's format then."""
+    life.entity("q").intake.take([message("a", ttl=5, session="s", number=UInt(5))])
+    life.store.commit()
+    facts = life.facts()
+    life.store.close()
+    with closing(sqlite3.connect(tmp_path / "ns.sqlite3", isolation_level=None)) as database:
+        for table in ("content", "ledger"):
+            for row, body in database.execute(f"SELECT rowid, body FROM {table} WHERE body IS NOT NULL").fetchall():
+                content = load_content(body)
+                fields = [getattr(content, name) for name in Envelope.__mro__[1].__slots__]
+                listed = encode([list(field) if isinstance(field, tuple) else field for field in fields])
+                database.execute(f"UPDATE {table} SET body = ? WHERE rowid = ?", (listed, row))
+        database.execute("PRAGMA user_version = 1")
+    other = Life(tmp_path)
+    assert other.facts() == facts
+    assert other.store.database.execute("PRAGMA user_version").fetchone() == (2,)
+    other.store.close()
 
 
 def test_a_folder_that_cannot_be(tmp_path):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import uuid
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from . import decimals, decode, scan
 from .encode import compound, encode
@@ -61,6 +61,12 @@ T = TypeVar("T", int, tuple[int, int, int])
 _DEFAULT_HEADER = b"\x40\x40\x40\x40"
 _seen: dict[Any, Any] = {}
 _SEEN = 10_000
+
+PACKED = b"\x02"
+"""With this byte begins what `Envelope.pack` returns; an AMQP list never does."""
+_PACKED = struct.Struct(">cBI3iIdd5I")
+"""Flags (is there a ttl, a time, a sender?), size, offsets, number of annotations, ttl, time; then the lengths of what follows:
+annotations, header, delivery annotations, message-id, sender. The bare message is the rest."""
 
 
 def _shared(value: T) -> T:
@@ -145,6 +151,43 @@ class Envelope(Reading):
         self.message_id = self._read_properties()
         if application >= 0 and decimals.MARK in self._bare:
             self._write_decimals_as_the_service_does()
+
+    # -- keeping
+
+    def pack(self) -> bytes:
+        """Return all of it as bytes, to be kept; the bare message stands at their end as it came."""
+        flags = (self.ttl is not None) | (self.scheduled_at is not None) << 1 | (self.sender is not None) << 2
+        pairs, count = self._annotations
+        parts = (
+            pairs,
+            self._header,
+            self._delivery_annotations,
+            self.message_id.encode(),
+            (self.sender or "").encode(),
+        )
+        times = (self.ttl or 0.0, self.scheduled_at or 0.0)
+        head = _PACKED.pack(PACKED, flags, self.size, *self._offsets, count, *times, *map(len, parts))
+        return b"".join((head, *parts, self._bare))
+
+    @classmethod
+    def unpack(cls, raw: bytes) -> Self:
+        """Read what `pack` has written. Raises `DecodeError`, `UnicodeError` or `struct.error` for what it has not."""
+        self = cls.__new__(cls)
+        _, flags, self.size, one, two, three, count, ttl, scheduled_at, *lengths = _PACKED.unpack_from(raw)
+        parts, at = [], _PACKED.size
+        for length in lengths:
+            parts.append(raw[at : at + length])
+            at += length
+        if at > len(raw):
+            raise DecodeError("the message ends before its fields do")
+        self._offsets, self._annotations = (one, two, three), (parts[0], count)
+        self._header, self._delivery_annotations = parts[1], parts[2]
+        self.message_id = parts[3].decode()
+        self.ttl = ttl if flags & 1 else None
+        self.scheduled_at = scheduled_at if flags & 2 else None
+        self.sender = parts[4].decode() if flags & 4 else None
+        self._bare = raw[at:]
+        return self
 
     def verify(self) -> None:
         """Raise `DecodeError` unless this copy, read back from where it was kept, is a message as `__init__` makes it."""

@@ -31,7 +31,7 @@ class CbsRequests(RequestLink):
         async def later() -> None:
             await preparation
             super(CbsRequests, self).on_delivery(event)
-            self.connection.context.turns.end(self.connection)
+            self.connection.context.turns.input_handled(self.connection)
 
         self.connection.context.spawn(later(), "a token")
 

@@ -89,7 +89,7 @@ class AmqpConnection:
     def feed(self, data: bytes) -> None:
         """Act on bytes that the client has sent."""
         self._handle(self.amqp.receive(data))
-        self.context.turns.end(self)
+        self.context.turns.input_handled(self)
 
     # -- writing
 
@@ -118,7 +118,11 @@ class AmqpConnection:
         if not transport.can_write_eof():
             transport.close()
             return
-        transport.write_eof()
+        try:
+            transport.write_eof()
+        except OSError:  # the client has gone already, and its transport has not told yet
+            transport.abort()
+            return
         self._parting = self.context.loop.call_later(PARTING, transport.abort)
 
     def _resume_links(self) -> None:
@@ -128,7 +132,7 @@ class AmqpConnection:
         self.output.stalled = False
         for handler in list(self.handlers.values()):
             handler.on_credit()
-        self.context.turns.end(self)
+        self.context.turns.input_handled(self)
 
     # -- events
 
@@ -267,7 +271,7 @@ class AmqpConnection:
         elif due is not None:
             due = min(due, since + limit)
         self._handle(self.amqp.receive(b""))
-        self.context.turns.end(self)
+        self.context.turns.input_handled(self)
         if due is not None:
             self._schedule_tick(max(0.001, due - now))
         elif self._transport is not None and self.amqp.closed:
@@ -294,6 +298,7 @@ class AmqpConnection:
         """Close the connection and tell why; the client has a moment to read it, unless `at_once`."""
         self.amqp.close(error)
         self.output.is_open = False
+        self.context.turns.commit()  # among its last words may be answers
         self.flush()
         if self._transport is not None:
             # what the client still says is of no interest

@@ -75,7 +75,7 @@ class Server:
             limits=limits,
             log=log,
             connections=Connections(name, limits, log),
-            turns=TurnScheduler(store, self._fail),
+            turns=TurnScheduler(store, self._fail, asyncio.get_running_loop().call_soon),
             monitor=monitor or LoopMonitor(),
             own_machine=is_loopback(host),
         )

@@ -1,4 +1,4 @@
-"""How contents, rules and settings are written in a store: as AMQP, which keeps every type, or as JSON."""
+"""How contents, rules and settings are written in a store: as bytes, as AMQP, which keeps every type, or as JSON."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, assert_never
 
 from peeklock.servicebus.amqp import Envelope, decode
 from peeklock.servicebus.amqp.encode import encode
+from peeklock.servicebus.amqp.message import PACKED
 from peeklock.servicebus.amqp.reading import Reading
 from peeklock.servicebus.broker.rules import CorrelationFilter, FalseFilter, Rule, SqlFilter, TrueFilter
 from peeklock.servicebus.broker.rules.actions import SqlAction
@@ -19,17 +20,11 @@ from peeklock.servicebus.settings import TopologyError, read_settings
 _SESSION = "session_id"
 
 
-def dump_content(content: Envelope) -> bytes:
-    """Write a message's content."""
-    return encode([_listed(getattr(content, name)) for name in Reading.__slots__])
-
-
-def _listed(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
 def load_content(raw: bytes) -> Envelope:
-    """Read what `dump_content` has written. Raises `DecodeError`, and others, for what it has not."""
+    """Read what `Envelope.pack` has written, or format 1, which is a list of the fields. Raises `DecodeError`, and others, for
+    what neither has written."""
+    if raw[:1] == PACKED:
+        return Envelope.unpack(raw)
     content = Envelope.__new__(Envelope)
     for name, value in zip(Reading.__slots__, decode.plain(raw)[0], strict=True):
         setattr(content, name, tuple(value) if isinstance(value, list) else value)
@@ -55,7 +50,8 @@ class Bodies(dict[Any, bytes]):
     """Contents as they are written, each encoded once a turn."""
 
     def __missing__(self, content: Any) -> bytes:
-        raw = self[content] = dump_content(content)
+        raw: bytes = content.pack()
+        self[content] = raw
         return raw
 
 

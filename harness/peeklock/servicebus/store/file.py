@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,7 @@ class Store:
             self._write_messages(turn, bodies)
             self._write_histories(turn)
             rows = [dump_entry(entry, bodies) for entry in ledger.entries(self._cursor)]
-            self.database.executemany(_LEDGER, rows)
+            self._many(_LEDGER, rows)
             self.database.execute("UPDATE namespace SET cursor = ?", (ledger.cursor,))
             if ledger.dropped - self._oldest > _LEDGER_SLACK:
                 self.database.execute("DELETE FROM ledger WHERE n <= ?", (ledger.dropped,))
@@ -148,7 +148,7 @@ class Store:
         for entity in turn.purged:
             self._empty(self._ids[entity])
         counted = [(entity.log.next_sequence, self._ids[entity]) for entity in turn.counted if entity in self._ids]
-        self.database.executemany("UPDATE entity SET next_sequence = ? WHERE id = ?", counted)
+        self._many("UPDATE entity SET next_sequence = ? WHERE id = ?", counted)
 
     def _write_entity(self, entity: Queue) -> None:
         kind, rules = entity.kind, None
@@ -177,13 +177,15 @@ class Store:
         ids = self._ids
         gone = [(ids[entity], sequence) for entity, sequence in turn.left if entity in ids]
         for table in ("message", "content"):
-            self.database.executemany(f"DELETE FROM {table} WHERE entity = ? AND sequence = ?", gone)  # noqa: S608
+            self._many(f"DELETE FROM {table} WHERE entity = ? AND sequence = ?", gone)  # noqa: S608
         rewritten = [*turn.new.items(), *turn.rewritten.items()]
-        contents = ((ids[entity], message.sequence, bodies[message.content]) for message, entity in rewritten)
-        self.database.executemany(_CONTENT, contents)
-        self.database.executemany(
-            _MESSAGE, (_row(ids[entity], message) for message, entity in [*rewritten, *turn.touched.items()])
-        )
+        contents = [(ids[entity], message.sequence, bodies[message.content]) for message, entity in rewritten]
+        self._many(_CONTENT, contents)
+        self._many(_MESSAGE, [_row(ids[entity], message) for message, entity in [*rewritten, *turn.touched.items()]])
+
+    def _many(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        if rows:  # most turns change little, and a statement costs as much for none
+            self.database.executemany(statement, rows)
 
     def _write_histories(self, turn: Turn) -> None:
         for entity, key, at in turn.seen:

@@ -53,28 +53,34 @@ def merge(database: sqlite3.Connection, given: Topology) -> tuple[dict[str, Any]
     rows = {
         kind: [(path, text) for path, of, text in stored if of == kind] for kind in ("Queue", "Topic", "Subscription")
     }
-    for path, text in rows["Queue"]:
-        _put(queues, path, load_settings("Queue", text))
+    _put(queues, {path: load_settings("Queue", text) for path, text in rows["Queue"]})
+    known = {name.lower(): topic for name, topic in topics.items()}
+    stood: dict[str, Any] = {}
     for path, text in rows["Topic"]:
-        known = next((topic for name, topic in topics.items() if name.lower() == path.lower()), None)
-        subscriptions = {} if known is None else dict(known.subscriptions)
-        gone = [name for name in subscriptions if f"{path}{_SUBSCRIPTIONS}{name}".lower() in removed]
-        for name in gone:
-            del subscriptions[name]
-        _put(topics, path, replace(load_settings("Topic", text), subscriptions=subscriptions))
+        topic = known.get(path.lower())
+        subscriptions = {} if topic is None else topic.subscriptions
+        kept = {
+            name: it for name, it in subscriptions.items() if f"{path}{_SUBSCRIPTIONS}{name}".lower() not in removed
+        }
+        stood[path] = replace(load_settings("Topic", text), subscriptions=kept)
+    _put(topics, stood)
+    more: dict[str, dict[str, Any]] = {}
     for path, text in rows["Subscription"]:
         topic_name, _, name = path.partition(_SUBSCRIPTIONS)
-        topic = topics[topic_name]
-        subscriptions = dict(topic.subscriptions)
-        _put(subscriptions, name, load_settings("Subscription", text))
-        topics[topic_name] = replace(topic, subscriptions=subscriptions)
+        more.setdefault(topic_name, {})[name] = load_settings("Subscription", text)
+    for topic_name, subscriptions in more.items():
+        all_of_them = dict(topics[topic_name].subscriptions)
+        _put(all_of_them, subscriptions)
+        topics[topic_name] = replace(topics[topic_name], subscriptions=all_of_them)
     return queues, topics
 
 
-def _put(entities: dict[str, Any], name: str, settings: Any) -> None:
-    for known in [known for known in entities if known.lower() == name.lower()]:
-        del entities[known]
-    entities[name] = settings
+def _put(entities: dict[str, Any], stored: dict[str, Any]) -> None:
+    """What is stored takes the place of what has its name in another spelling."""
+    names = {name.lower(): name for name in entities}
+    for name, settings in stored.items():
+        entities.pop(names.get(name.lower(), name), None)
+        entities[name] = settings
 
 
 def fill(database: sqlite3.Connection, namespace: Namespace) -> dict[Queue, int]:
