@@ -17,7 +17,7 @@ class Ready(Model):
 
     http: str | None = Field(None, description="a path that answers 2xx", pattern="^/")
     log: str | None = Field(None, description="the `event` of a JSON log line, or a text that a line contains")
-    within: Duration = 30.0
+    within: Duration = 60.0
 
     @model_validator(mode="after")
     def _one(self) -> Ready:
