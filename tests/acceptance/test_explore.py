@@ -45,8 +45,8 @@ def test_a_bug_is_found_written_down_and_gone_once_it_is_mended(peeklock: Run, p
     assert peeklock("run", written).returncode == 0
     sound = peeklock("explore", CASE, "--junit", "junit.xml", timeout=200)
     assert sound.returncode == 0, sound.stdout + sound.stderr
-    assert "10 of 10 the same as undisturbed · 0 findings" in sound.stdout
-    assert 'tests="10" failures="0"' in (project / "junit.xml").read_text()
+    assert "14 of 14 the same as undisturbed · 0 findings" in sound.stdout
+    assert 'tests="14" failures="0"' in (project / "junit.xml").read_text()
 
 
 def test_a_case_that_does_not_pass_is_not_explored(peeklock: Run, project: Path) -> None:
@@ -68,7 +68,7 @@ def test_what_is_not_there_is_told_before_anything_starts(peeklock: Run, target:
 def test_a_budget_ends_it_and_tells_what_was_not_tried(peeklock: Run) -> None:
     """Nothing judged is no pass."""
     ended = peeklock("explore", CASE, "--budget", "10ms")
-    assert (ended.returncode, "10 not tried" in ended.stdout) == (1, True), ended.stdout + ended.stderr
+    assert (ended.returncode, "14 not tried" in ended.stdout) == (1, True), ended.stdout + ended.stderr
 
 
 @pytest.mark.timeout(600)
@@ -92,10 +92,37 @@ def test_interrupted_it_says_what_it_knows_and_goes_on_from_there(peeklock: Run,
     assert "0 findings" in told
     assert "report: .peeklock/explore/scenarios-orders/happy-path.html" in told
     known = notes.read_text().splitlines()
-    assert 3 <= len(known) < 11
+    assert 3 <= len(known) < 15
     rest = peeklock("explore", CASE, "--resume", timeout=400)
-    assert (rest.returncode, "10 of 10 the same as undisturbed" in rest.stdout) == (0, True), rest.stdout
+    assert (rest.returncode, "14 of 14 the same as undisturbed" in rest.stdout) == (0, True), rest.stdout
     assert notes.read_text().splitlines()[: len(known)] == known
+
+
+@pytest.mark.timeout(600)
+def test_a_message_that_is_sent_after_the_commit_is_lost_with_its_sender(tmp_path: Path) -> None:
+    """The API dies between the two; the written scenario fails each time, and passes once there is an outbox."""
+    project = Path(shutil.copytree(HERE / "orders", tmp_path / "orders"))
+
+    def peeklock(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [PEEKLOCK, *arguments]
+        return subprocess.run(
+            command, cwd=project, env=environment(), capture_output=True, text=True, timeout=250, check=False
+        )
+
+    found = peeklock("explore", CASE, "-x")
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert "1 sends, 0 deliveries, 0 settlements, 0 requests, 1 commits" in found.stdout
+    assert "LOST       api dies after its COMMIT of INSERT orders#1" in found.stdout
+    assert "again: 3 of 3 times" in found.stdout
+    written = "scenarios/orders_found_happy_path_1.yaml"
+    assert "crash: {service: api, at: {committed: INSERT orders}}" in (project / written).read_text()
+    failed = peeklock("run", written, "--repeat", "3")
+    assert (failed.returncode, "3 failed, 0 passed" in failed.stdout) == (1, True), failed.stdout
+    shutil.copy(project / "mended.py", project / "api.py")
+    assert peeklock("run", written, "--repeat", "3").returncode == 0
+    sound = peeklock("explore", CASE)
+    assert sound.returncode == 0, sound.stdout + sound.stderr
+    assert "2 commits" in sound.stdout
 
 
 FOREVER = "while order['id'] in seen: __import__('threading').Event().wait()"

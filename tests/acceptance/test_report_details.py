@@ -14,6 +14,7 @@ from peeklock.reports.html import bundle
 from peeklock.reports.html.page import write_page
 from peeklock.reports.html.record import RunRecord
 from peeklock.scenario.matchers import Mismatch
+from peeklock.stack.backend import DatabaseTransaction, Transactions
 from peeklock.telemetry import Span
 from tests.acceptance.browser import page_at, serious_faults
 from tests.unit.reports.html.test_page import EVIL, FINISHED, STARTED, case
@@ -32,7 +33,17 @@ def waited(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Span("api", "GET /jobs", "server", "t", "a", "", 100.1, 100.9, "error", "broken", {"http.route": "/jobs/{id}"}),
         Span("api", "SELECT", "client", "t", "b", "a", 100.2, 100.4, attributes={"db.name": "jobs"}),
     )
-    record = {"steps": (step,), "listings": (Listing("case", "a.yaml", 4, lines, (4,)),), "spans": spans}
+    made = ("INSERT result", "UPDATE job")
+    statements = (("SELECT job", 2), *((each, 1) for each in made))
+    transactions = Transactions(
+        [
+            DatabaseTransaction("worker", 100.2, 100.6, "committed", True, "", made, statements),
+            DatabaseTransaction("worker", 101.0, 101.2, "connection lost", True, "", made[:1], statements),
+        ],
+        [f"transactions of {EVIL} are not seen on a connection: it speaks TLS"],
+    )
+    listing = Listing("case", "a.yaml", 4, lines, (4,))
+    record = {"steps": (step,), "listings": (listing,), "spans": spans, "transactions": transactions}
     failure = Failure("", "ask", "a.yaml:6:12", ("", "^^^"), (Mismatch("status", "200", "500", ()),))
     folder = tmp_path_factory.mktemp("waited")
     keep = RunRecord(folder)
@@ -63,4 +74,17 @@ def test_spans_are_bars_with_attributes_that_lead_to_each_other(waited: Path, op
         expect(details).to_contain_text("db.name")
         details.get_by_role("button", name="api: GET /jobs").click()
         expect(details).to_contain_text("/jobs/{id}")
+        assert serious_faults(page) == []
+
+
+def test_transactions_are_bars_on_the_lane_of_the_database(waited: Path, opened: Browser) -> None:
+    """What they changed and how they ended is told; of what they consisted, without a value; and what is not seen."""
+    with page_at(opened, waited, "#/case/0") as page:
+        expect(page.locator(".lane-name.store")).to_have_text("▤ postgres")
+        page.get_by_role("button", name="worker: INSERT result + UPDATE job committed, 200 ms, 400 ms").click()
+        details = page.locator(".pane.details")
+        expect(details).to_contain_text("INSERT result + UPDATE job")
+        expect(details.locator(".statements li")).to_have_text(["SELECT job × 2", "INSERT result", "UPDATE job"])
+        page.get_by_role("button", name="worker: INSERT result connection lost, 1 s, 200 ms").click()
+        expect(details).to_contain_text("connection lost")
         assert serious_faults(page) == []

@@ -29,7 +29,7 @@ from peeklock.engine.listing import listings
 from peeklock.engine.names import Names
 from peeklock.engine.record import Exchange, Record, ScaledService
 from peeklock.engine.stepping import Stepper
-from peeklock.engine.timeline import timeline
+from peeklock.engine.timeline import moment_of, timeline
 from peeklock.engine.tracing import span_trouble
 from peeklock.engine.unanswered import outside_contracts, unanswered
 from peeklock.engine.waiting import Deadline, Signal
@@ -38,7 +38,7 @@ from peeklock.redaction import RedactedError, Redactor
 from peeklock.scenario.matchers import Mismatch
 from peeklock.scenario.model import Case, Scenario
 from peeklock.scenario.values import resolve
-from peeklock.stack.backend import Environment
+from peeklock.stack.backend import Environment, Transactions
 from peeklock.standins import Entry as JournalEntry
 from peeklock.telemetry import service_of
 
@@ -316,9 +316,10 @@ def _record(context: CaseContext) -> Record:
         if span.status == "error"
     ]
     servicebus = context.scenario.header.stack.servicebus
+    transactions = _transactions(context)
     real = context.environment.clock.real  # the ledger goes by the clock of the stack, everything else by the machine's
     return Record(
-        (*context.story.moments, *struck, *asked, *broke),
+        (*context.story.moments, *struck, *asked, *broke, *map(moment_of, transactions.seen)),
         tuple(replace(entry, at=real(entry.at)) for entry in context.ledger.entries),
         tuple(lines),
         tuple(exits),
@@ -332,8 +333,18 @@ def _record(context: CaseContext) -> Record:
         servicebus.receivable() if servicebus is not None else {},
         tuple(replace(span, start=real(span.start), end=real(span.end)) for span in spans),
         tuple(ScaledService(name, rule, context.scaler.facts(name)) for name, rule in context.scaler.begun()),
+        transactions,
         _moves(context),
     )
+
+
+def _transactions(context: CaseContext) -> Transactions:
+    """Return those of the case; that none can be seen is told only where they were asked for."""
+    found = context.environment.faults.transactions()
+    postgres = context.scenario.header.stack.postgres
+    asked = found.seen or (postgres is not None and postgres.transactions)
+    own = [each for each in found.seen if each.ended >= context.started_at]
+    return Transactions(own, found.unseen if asked else ())
 
 
 def _moves(context: CaseContext) -> tuple[tuple[float, float], ...]:

@@ -1,19 +1,19 @@
 """Crash points: a service is killed or paused at a moment of its work, which the emulator makes last where it is one of the
-queue's."""
+queue's, and the relay where it is a commit."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from peeklock.engine.ledger import Ledger, consumer_of
 from peeklock.engine.waiting import Signal
 from peeklock.errors import PeeklockError
 from peeklock.servicebus.ledger import Entry, EventKind
-from peeklock.stack.backend import Environment, HeldOperation
+from peeklock.stack.backend import Environment, HeldCommit, HeldOperation
 
 HELD = ("send", "answer", "complete", "abandon", "defer", "dead_letter", "release")
 """Operations that the emulator keeps, neither done nor answered, until the service is gone: the moment is exact."""
@@ -25,7 +25,7 @@ _LONGEST = 1.0
 
 @dataclass(frozen=True)
 class CrashAt:
-    """A moment: an operation or an event in a queue, perhaps of one message, or an event in the service's log."""
+    """A moment: an operation or an event in a queue, perhaps of one message, a commit, or an event in the service's log."""
 
     queue: str = ""
     on: str = ""
@@ -35,8 +35,13 @@ class CrashAt:
     """Which of them, counted from the moment in which the point is set."""
     by: str | None = None
     """The service whose operation or message it is; None: anybody's."""
+    commit: HeldCommit | None = None
 
     def __str__(self) -> str:
+        if self.commit is not None:
+            of = " + ".join(self.commit.changes) or "what it changes"
+            done = ", done and not told" if self.commit.done else ""
+            return f"its commit of {of}{done}" + (f", number {self.nth}" if self.nth > 1 else "")
         what = f"its log event {self.log}" if self.log else f"{self.on} on {self.queue}"
         return what + (f" by {self.by}" if self.by else "") + (f", number {self.nth}" if self.nth > 1 else "")
 
@@ -57,6 +62,8 @@ class CrashPoint:
     trouble: str = ""
     fault: str = ""
     """The id of the fault that holds the operation: another point may hold the next such one."""
+    holds_commit: Callable[[], bool] | None = None
+    """Of a point at a commit: tells whether it is held."""
     done: threading.Event = field(default_factory=threading.Event)
     """Set when it is over: the service was killed, and runs again if it should; or it is paused."""
     resumed: threading.Event = field(default_factory=threading.Event)
@@ -100,6 +107,9 @@ class CrashPoints:
         if operation := point.held:
             held = HeldOperation(at.queue, operation, at.message_id, at.nth, at.by, point.then)
             point.fault, release = self._environment.hold(held)
+        elif at.commit is not None:
+            asked = replace(at.commit, then=point.then)
+            point.holds_commit, release = self._environment.faults.hold_commit(asked)
         self._points.append(point)
         thread = threading.Thread(
             target=self._watch, args=(point, cursor, logged, release), name=f"crash-{service}", daemon=True
@@ -159,6 +169,8 @@ class CrashPoints:
             seen = self._signal.count
             entries, cursor = self._environment.ledger(cursor)
             lines, logged = self._environment.services.logs(logged)
+            if point.holds_commit is not None:
+                still = 0 if point.holds_commit() else 1
             still -= sum(_is_meant(point, entry) for entry in entries)
             if point.at.log:
                 still -= sum(
@@ -201,7 +213,7 @@ class CrashPoints:
 
 def _is_meant(point: CrashPoint, entry: Entry) -> bool:
     at, details = point.at, entry.details
-    if entry.entity != at.queue or at.message_id not in (None, entry.message_id):
+    if not at.queue or entry.entity != at.queue or at.message_id not in (None, entry.message_id):
         return False
     if entry.event is EventKind.FAULT and (details.get("fault"), details.get("phase")) == ("hold", "strike"):
         # what is held so that nothing outruns an event tells that the first of them is over, not how many there were

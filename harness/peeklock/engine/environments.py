@@ -18,7 +18,7 @@ from peeklock.engine.functions import Functions
 from peeklock.scenario.model import Case, Scenario, walk
 from peeklock.scenario.values import Scope, is_template, references, resolve
 from peeklock.stack.backend import Endpoints, EnvironmentSpec, Ports, Variables
-from peeklock.stack.faults import KINDS
+from peeklock.stack.faults import KINDS, RELAYED
 from peeklock.stack.names.names import Names
 from peeklock.stack.servers.wanted import WantedServers
 from peeklock.standins import Surroundings
@@ -85,6 +85,7 @@ def environment_spec(scenario: Scenario, cache: Path) -> EnvironmentSpec:
 
 def _service_scope(scenario: Scenario, cache: Path, service: str, endpoints: Endpoints, ports: Ports) -> Scope:
     """Return the names as a service's `run` and `env` see them."""
+    endpoints = replace(endpoints, postgres_url=endpoints.service_postgres_urls.get(service, endpoints.postgres_url))
     names = engine_names(scenario, endpoints, ports, cache)
     own = {"name": service, "port": next(iter(ports.get(service, ())), None)}
     names |= file_variables(scenario, names) | {"service": own}
@@ -155,11 +156,25 @@ def moves_clock(scenario: Scenario) -> bool:
 
 
 def needs_relay(scenario: Scenario) -> bool:
-    """Tell whether a file has faults that strike between its services and what they reach."""
-    kinds = {kind for kind, fault in KINDS.items() if fault.layer in ("network", "http")}
-    steps = (step for case in scenario.cases for step in case.steps)
-    every = walk((*scenario.background, *steps, *scenario.finally_))
-    return any(step.verb.name == "fault" and _strikes_between(step.arguments, kinds) for step in every)
+    """Tell whether a file has faults or points that strike between its services and what they reach, or wants transactions seen."""
+    if scenario.header.stack.postgres is not None and scenario.header.stack.postgres.transactions:
+        return True
+    kinds = {kind for kind, fault in KINDS.items() if fault.layer in RELAYED}
+    for case in scenario.cases:
+        named = [*scenario.header.vars.values(), *case.header.vars.values(), *case.row.values()]
+        for step in walk((*scenario.background, *case.steps, *scenario.finally_)):
+            if step.verb.name == "fault" and _strikes_between(step.arguments, kinds):
+                return True
+            if step.verb.name in ("crash", "pause") and _is_at_commit(step.arguments.get("at"), named):
+                return True
+    return False
+
+
+def _is_at_commit(at: Any, named: Sequence[Any]) -> bool:
+    """Tell it of the moment of a point; one that is looked up may be any of what is `named`."""
+    if is_template(at):
+        return any(_is_at_commit(each, ()) for each in named)
+    return isinstance(at, Mapping) and not {"commit", "committed"}.isdisjoint(at)
 
 
 def _strikes_between(arguments: Mapping[str, Any], kinds: set[str]) -> bool:

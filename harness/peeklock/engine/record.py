@@ -11,7 +11,7 @@ from peeklock.engine.failure import Moment
 from peeklock.scenario.services import Scale
 from peeklock.scenario.topology import Receivable
 from peeklock.servicebus.ledger import Entry
-from peeklock.stack.backend import Exit, FaultEvent, LogLine
+from peeklock.stack.backend import Exit, FaultEvent, LogLine, Transactions
 from peeklock.telemetry import Span
 
 
@@ -115,5 +115,7 @@ class Record:
     spans: tuple[Span, ...] = ()
     """What services traced, by the machine's time."""
     scaled: tuple[ScaledService, ...] = ()
+    transactions: Transactions = field(default_factory=Transactions)
+    """What services changed in the database, where they reach it through the relay."""
     clock: tuple[tuple[float, float], ...] = ()
     """When the clock of the case was moved (Unix seconds), and by how many seconds it has been ahead of its begin from then on."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from peeklock.engine.diagnosis import ALARMING_LEVELS, exception_of, is_error
 from peeklock.engine.failure import Moment
 from peeklock.servicebus.ledger import AboutMessage, AboutSession, Entry, EventKind
-from peeklock.stack.backend import Exit, LogLine
+from peeklock.stack.backend import DatabaseTransaction, Exit, LogLine
 
 _DULL_LEVELS = frozenset({"debug", "trace"})
 _DULL_KEYS = frozenset({"timestamp", "level", "event", "service", "correlation_id", "logger", "exception", "stack"})
@@ -23,6 +23,13 @@ def timeline(
     rows = [*moments, *map(_of_entry, entries), *map(_of_exit, exits)]
     rows += [moment for line in lines if (moment := _of_line(line))]
     return sorted(rows, key=lambda moment: moment.at)
+
+
+def moment_of(transaction: DatabaseTransaction) -> Moment:
+    """Return the moment at which a transaction of a service ended."""
+    error = f" by SQLSTATE {transaction.error}" if transaction.error else ""
+    text = f"{' + '.join(transaction.changes)} {transaction.end}{error}"
+    return Moment(transaction.ended, transaction.service or "postgres", text, transaction.end != "committed")
 
 
 def _of_entry(entry: Entry) -> Moment:

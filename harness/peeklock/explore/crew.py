@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from peeklock.engine.events import CaseFinished
-from peeklock.explore.disturbances import Disturbance
 from peeklock.explore.judge import Judge
+from peeklock.explore.kind import Disturbance
 from peeklock.explore.trial import Trial, Trials
 from peeklock.explore.variant import Raw
 from peeklock.scenario.model import Case, Scenario

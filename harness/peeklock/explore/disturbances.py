@@ -1,61 +1,15 @@
-"""What can go wrong at a moment, a class each: the step of an ordinary scenario that makes it happen; and two of them at once."""
+"""What can go wrong at a moment of a message or a request, a class each: the step of an ordinary scenario that makes it happen."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, TypeVar
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from peeklock.durations import format_duration
-from peeklock.explore.moments import MessageMoment, Moment, RequestMoment
-
-M = TypeVar("M", MessageMoment, RequestMoment)
-_EVENTS = {"complete": "completed", "abandon": "abandoned", "defer": "deferred", "dead_letter": "dead_lettered"}
-
-
-@dataclass(frozen=True)
-class Disturbance:
-    """What goes wrong: one thing at one moment, or two."""
-
-    kinds: tuple[str, ...]
-    text: str
-    """A sentence of it: `worker dies before its complete of orders#1 is done`."""
-    steps: tuple[Mapping[str, Any], ...] = field(hash=False)
-    """Stand before the steps of the case."""
-    rank: int
-    """How likely it is to find something: the lowest first."""
-    moments: tuple[str, ...] = ()
-    """What it goes wrong at."""
-
-    def __add__(self, other: Disturbance) -> Disturbance:
-        """Return both together; twice the same is two that follow each other."""
-        text = f"{self.text}, twice" if self == other else f"{self.text}; {other.text}"
-        steps = tuple(map(_following, other.steps)) if self == other else other.steps
-        rank, moments = self.rank + other.rank, self.moments + other.moments
-        return Disturbance(self.kinds + other.kinds, text, self.steps + steps, rank, moments)
-
-
-class Kind(ABC, Generic[M]):
-    """One kind of disturbance."""
-
-    word: ClassVar[str]
-    rank: ClassVar[int]
-
-    def of(self, moment: M) -> Disturbance | None:
-        """Return how a moment is disturbed in this way; None where it cannot be."""
-        step = self.step(moment)
-        if step is None:
-            return None
-        return Disturbance((self.word,), self.text(moment), (step,), self.rank, (str(moment),))
-
-    @abstractmethod
-    def text(self, moment: M) -> str:
-        """Return the sentence that tells of it."""
-
-    @abstractmethod
-    def step(self, moment: M) -> dict[str, Any] | None:
-        """Return the step that makes it happen; None where it cannot."""
+from peeklock.explore.commits import COMMIT_KINDS
+from peeklock.explore.kind import EVENTS, Disturbance, Kind
+from peeklock.explore.moments import CommitMoment, MessageMoment, Moment, RequestMoment
 
 
 class DiesBefore(Kind[MessageMoment]):
@@ -84,7 +38,7 @@ class DiesAfter(Kind[MessageMoment]):
     def step(self, moment: MessageMoment) -> dict[str, Any] | None:
         if moment.operation == "deliver":
             return None
-        return _crash(moment, "answer" if moment.operation == "send" else _EVENTS[moment.operation])
+        return _crash(moment, "answer" if moment.operation == "send" else EVENTS[moment.operation])
 
 
 class ComesTwice(Kind[MessageMoment]):
@@ -108,7 +62,7 @@ class SettlementLost(Kind[MessageMoment]):
         return f"the {_what(moment)} of {moment.service} is lost"
 
     def step(self, moment: MessageMoment) -> dict[str, Any] | None:
-        if moment.operation not in _EVENTS:
+        if moment.operation not in EVENTS:
             return None
         return _broker("drop_settlement", moment, settlement=moment.operation)
 
@@ -204,18 +158,13 @@ def disturbances(moments: Iterable[Moment], late: float | None) -> Iterator[Dist
         messages.append(Pauses(late))
         requests.append(Late(late))
     for moment in moments:
-        if isinstance(moment, MessageMoment):
-            yield from (found for kind in messages if (found := kind.of(moment)) is not None)
-        else:
-            yield from (found for each in requests if (found := each.of(moment)) is not None)
-
-
-def _following(step: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the step for the next time. Of operations that are held each gets one; an event is seen by all that wait for it."""
-    at = step["crash"]["at"] if "crash" in step else {}
-    if at.get("on") not in _EVENTS.values():
-        return step
-    return {"crash": {**step["crash"], "at": {**at, "nth": at.get("nth", 1) + 1}}}
+        match moment:
+            case MessageMoment():
+                yield from (found for message in messages if (found := message.of(moment)) is not None)
+            case RequestMoment():
+                yield from (found for request in requests if (found := request.of(moment)) is not None)
+            case CommitMoment():
+                yield from (found for commit in COMMIT_KINDS if (found := commit.of(moment)) is not None)
 
 
 def _what(moment: MessageMoment) -> str:
@@ -239,5 +188,5 @@ def _http(fault: str, moment: RequestMoment, **settings: Any) -> dict[str, Any]:
     return {"fault": {"on": moment.target, fault: {**settings, **which}, "times": 1}}
 
 
-def _nth(moment: Moment) -> dict[str, int]:
+def _nth(moment: MessageMoment | RequestMoment) -> dict[str, int]:
     return {"nth": moment.nth} if moment.nth > 1 else {}

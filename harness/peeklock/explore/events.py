@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from peeklock.explore.disturbances import Disturbance
+from peeklock.explore.kind import Disturbance
 from peeklock.explore.moments import Moment
 from peeklock.explore.shrink import Shrunk
 from peeklock.explore.trial import Trial

@@ -1,15 +1,17 @@
-"""The moments of a case: what services did with messages and over HTTP, each with a name that is the same in every run."""
+"""The moments of a case: what services did with messages, over HTTP and in the database, each with a name that is the same in
+every run."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from peeklock.engine.ledger import service_of
 from peeklock.servicebus.ledger import Entry, EventKind, Principal
 from peeklock.servicebus.paths import DEAD_LETTER_SUFFIX
-from peeklock.stack.backend import RelayedRequest
+from peeklock.stack.backend import DatabaseTransaction, RelayedRequest
 
 SETTLEMENTS = {
     EventKind.COMPLETED: "complete",
@@ -60,7 +62,29 @@ class RequestMoment:
         return f"{self.method} {self.path or '…'} of {self.target}#{self.nth}"
 
 
-Moment = MessageMoment | RequestMoment
+@dataclass(frozen=True, order=True)
+class CommitMoment:
+    """A service committed a transaction that changed something."""
+
+    service: str
+    changes: tuple[str, ...]
+    """`INSERT orders`, in the order of their first coming."""
+    nth: int
+    """Which of this service that has all these changes, and perhaps more, from 1: of those that were committed."""
+    asked: int
+    """The same, of those whose commit was asked for."""
+
+    @property
+    def who(self) -> str:
+        """The service."""
+        return self.service
+
+    def __str__(self) -> str:
+        return f"{self.service} COMMIT {' + '.join(self.changes)}#{self.nth}"
+
+
+Moment = MessageMoment | RequestMoment | CommitMoment
+M = TypeVar("M", bound=Moment)
 
 
 def message_moments(entries: Iterable[Entry], services: Iterable[str]) -> Iterator[MessageMoment]:
@@ -92,7 +116,23 @@ def request_moments(runs: Sequence[Sequence[RelayedRequest]]) -> Iterator[Reques
             yield from (RequestMoment(target, method, "", nth) for nth in range(1, min(map(len, every)) + 1))
 
 
-def common(runs: Sequence[Sequence[MessageMoment]]) -> list[MessageMoment]:
+def commit_moments(transactions: Iterable[DatabaseTransaction], services: Iterable[str]) -> Iterator[CommitMoment]:
+    """Yield what services committed. Whose it is may be unknown: such are left out."""
+    known = frozenset(services)
+    before: list[tuple[str, frozenset[str], bool]] = []
+    for each in transactions:
+        service = each.service if each.service in known else each.service.rpartition(".")[0]
+        if service not in known or not each.asked:
+            continue
+        done = each.end == "committed"
+        before.append((service, frozenset(each.changes), done))
+        if done:
+            # as a point or a fault counts them
+            alike = [told for who, what, told in before if who == service and what >= before[-1][1]]
+            yield CommitMoment(service, each.changes, sum(alike), len(alike))
+
+
+def common(runs: Sequence[Sequence[M]]) -> list[M]:
     """Return the moments that every run had, in the order of the first."""
     return [moment for moment in runs[0] if all(moment in run for run in runs[1:])]
 

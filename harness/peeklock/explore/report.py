@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from peeklock.durations import format_duration
 from peeklock.explore.events import REPEATED, Deeper, Event, Explored, Finding, Recorded, Tried
 from peeklock.explore.judge import Difference
-from peeklock.explore.moments import MessageMoment
+from peeklock.explore.moments import MessageMoment, RequestMoment
 from peeklock.scenario.errors import shorten
 
 _SHOWN = 4
@@ -41,8 +41,9 @@ class ConsoleReport:
         messages = [each for each in event.moments if isinstance(each, MessageMoment)]
         operations = Counter(each.operation for each in messages)
         sent, delivered = operations.pop("send", 0), operations.pop("deliver", 0)
-        requests = len(event.moments) - len(messages)
-        told = f"{sent} sends, {delivered} deliveries, {operations.total()} settlements, {requests} requests"
+        requests = sum(isinstance(each, RequestMoment) for each in event.moments)
+        commits = len(event.moments) - len(messages) - requests
+        told = f"{sent} sends, {delivered} deliveries, {operations.total()} settlements, {requests} requests, {commits} commits"
         self.show(f"  recorded {len(event.moments)} moments in {event.seconds:.1f} s: {told}")
         about = format_duration(round(total * (event.seconds / 2 + _RESTART)))
         self.show(f"  {total} disturbances of them, about {about}")

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from peeklock.engine.failure import Failure
 from peeklock.errors import PeeklockError
 from peeklock.explore.crew import Crew
-from peeklock.explore.disturbances import Disturbance, disturbances
+from peeklock.explore.disturbances import disturbances
 from peeklock.explore.events import REPEATED, Deeper, Event, Explored, Finding, Known, Recorded, Tried, Wanted
 from peeklock.explore.judge import Judge
+from peeklock.explore.kind import Disturbance
 from peeklock.explore.locks import written
-from peeklock.explore.moments import Moment, common, message_moments, request_moments
+from peeklock.explore.moments import Moment, commit_moments, common, message_moments, request_moments
 from peeklock.explore.shrink import shrink
 from peeklock.explore.trial import Ended, Trial, rejudged
 from peeklock.explore.written import write
@@ -164,9 +165,12 @@ class Search:
         services = [*self.trials.scenario.header.services]
         every: list[Moment] = [*common([[*message_moments(end.entries, services)] for end in self._ends])]
         every += request_moments([end.requests for end in self._ends])
+        every += common([[*commit_moments(end.transactions.seen, services)] for end in self._ends])
         every = [moment for moment in every if not self.wanted.only or moment.who in self.wanted.only]
         chosen = self._ordered(list(disturbances(every, self._late)))
-        untried = ["commits of transactions", "broken connections", "clocks that jump"]
+        untried = ["broken connections", "clocks that jump"]
+        if self.trials.scenario.header.stack.postgres is not None:
+            untried += self._ends[0].transactions.unseen
         if self._late is None:
             untried.append(f"what is slower than a lock (none is as short as {_LONGEST_LATE:g} s)")
         return Recorded(tuple(every), tuple(chosen), self._seconds, tuple(self._judge.unsteady), tuple(untried))

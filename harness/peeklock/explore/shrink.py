@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from peeklock.explore.crew import Crew
-from peeklock.explore.disturbances import Disturbance
 from peeklock.explore.judge import Asked, Judge
+from peeklock.explore.kind import Disturbance
 from peeklock.explore.trial import Trial
 from peeklock.explore.variant import acts, feeds
 

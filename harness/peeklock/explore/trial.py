@@ -15,13 +15,14 @@ from peeklock.engine.events import CaseFinished, Event
 from peeklock.engine.failure import Failure
 from peeklock.engine.session import Session
 from peeklock.engine.snapshot import Fact, snapshot
-from peeklock.explore.disturbances import Disturbance, Late
+from peeklock.explore.disturbances import Late
 from peeklock.explore.judge import LOCK_LOST, Difference, Judge
+from peeklock.explore.kind import Disturbance
 from peeklock.explore.recovery import LONG, PATIENCE, SHORT, Recovery
 from peeklock.explore.variant import Raw, acts, anew, variant
 from peeklock.scenario.model import Case, Scenario
 from peeklock.servicebus.ledger import Entry, EventKind
-from peeklock.stack.backend import RelayedRequest
+from peeklock.stack.backend import RelayedRequest, Transactions
 
 Verdict = Literal["same", "different", "not_reached", "could_not"]
 """`not_reached`: the moment did not come again; `could_not`: nothing can be said of the system."""
@@ -45,6 +46,8 @@ class Ended:
     rested: bool
     struck: int
     """How many things went wrong that were asked for."""
+    transactions: Transactions = field(default_factory=Transactions)
+    """Those that ended since then."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,14 @@ class Watcher:
     ended: Ended | None = None
     _first: int = 0
     _asked: int = 0
+    _began: float = 0.0
     _recovery: Recovery = field(init=False)
 
     def begin(self, context: CaseContext) -> None:
         context.ledger.refresh()
         self._first = len(context.ledger.entries)
         self._asked = len(context.environment.faults.requests())
+        self._began = time.time()
 
     def acted(self, context: CaseContext) -> None:
         patience = max(self.patience, PATIENCE) if self.judge is None else self.patience
@@ -111,7 +116,12 @@ class Watcher:
             self._differences(context, facts),
             rested,
             _strikes(context),
+            self._transactions(context),
         )
+
+    def _transactions(self, context: CaseContext) -> Transactions:
+        found = context.environment.faults.transactions()
+        return replace(found, seen=[each for each in found.seen if each.ended >= self._began])
 
     def _patiently(
         self, context: CaseContext, judge: Judge, facts: list[Fact], *, rested: bool
@@ -225,6 +235,7 @@ def _strikes(context: CaseContext) -> int:
     """Return how many faults have struck, each of which can do so once, and crash points were reached."""
     entries = (entry.details for entry in context.ledger.entries if entry.event is EventKind.FAULT)
     in_broker = sum(1 for each in entries if each.get("phase") == "strike" and each.get("fault") in _STRIKING)
-    # of the relay's faults, only strikes tell more than that one begins or ends
-    relayed = sum(": " in event.text for event in context.environment.faults.events())
+    # of the relay's faults, only strikes tell more than that one begins or ends; what it holds is for a point
+    told = [event.text for event in context.environment.faults.events()]
+    relayed = sum(": " in text and not text.startswith("fault hold_") for text in told)
     return context.crashes.reached + in_broker + relayed

@@ -12,8 +12,6 @@ from peeklock.scenario.values import references
 from peeklock.verbs import VOCABULARY
 
 _LOOKS = frozenset({"logs", "messages", "metrics", "never", "path", "requests", "spans", "alert", "preflight"})
-_IDEMPOTENT = frozenset({"get", "head", "put", "delete"})
-_KEY = "idempotency-key"
 PATIENCE = "30s"
 """For messages to be dealt with before the next act, where the case has waited for something."""
 
@@ -76,14 +74,7 @@ def is_patient(step: Step) -> bool:
     has waited for before, and a request that a good client repeats when it has heard no answer."""
     if step.expect is None or step.eventually is not None:
         return False
-    return step.verb.observes(step.arguments) or _may_be_repeated(step)
-
-
-def _may_be_repeated(step: Step) -> bool:
-    arguments = step.arguments
-    if step.verb.name != "http" or not isinstance(arguments, Mapping) or "times" in arguments:
-        return False
-    return bool(_IDEMPOTENT & {*arguments}) or _KEY in map(str.lower, arguments.get("headers") or ())
+    return step.verb.observes(step.arguments) or step.verb.repeats(step.arguments)
 
 
 def feeds(steps: Sequence[Step], index: int, others: Sequence[int]) -> bool:

@@ -11,8 +11,8 @@ from typing import Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from peeklock.explore.disturbances import Disturbance
 from peeklock.explore.judge import Asked
+from peeklock.explore.kind import Disturbance
 from peeklock.explore.shrink import Shrunk
 from peeklock.explore.variant import PATIENCE, is_patient, waits_before
 from peeklock.scenario.model import Case, Scenario

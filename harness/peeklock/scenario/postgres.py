@@ -56,6 +56,9 @@ class Postgres(Model):
         {}, description="of the server, as in postgresql.conf: {max_connections: 50, shared_preload_libraries: pg_cron}"
     )
 
+    transactions: bool = Field(
+        False, description="see what services change in it, in report.html: they reach it through a relay"
+    )
     url: str | None = Field(
         None, description="one that runs elsewhere: its URL without a password, or the environment variable that has it"
     )

@@ -305,12 +305,13 @@ class StepReader:
         if "eventually" not in raw:
             return None
         here, written = (*path, "eventually"), raw["eventually"]
-        if not verb.observes(arguments):
+        if not verb.observes(arguments) and not verb.repeats(arguments):
             self._complain(
                 here,
                 f'"eventually" on an act: "{verb.name}" changes something here, so it runs once',
                 at_key=True,
-                expected="an observation: http GET or HEAD, messages, queue, db query, blob get, head or list, logs",
+                expected="an observation: http GET or HEAD, messages, queue, db query, blob get, head or list, logs; or a request "
+                "that a client may repeat: http PUT, DELETE, or with the header idempotency-key",
                 fix="act once, then observe with eventually in a step of its own",
             )
             return None

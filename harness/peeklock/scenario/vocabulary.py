@@ -54,6 +54,8 @@ class VerbSpec:
     arguments: type[Model]
     summary: str
     observes: Callable[[Any], bool] = never
+    repeats: Callable[[Any], bool] = never
+    """Whether these arguments act in a way that a good client repeats when it hears no answer."""
     judges: Callable[[Any], bool] = never
     """Whether these arguments say themselves what is expected: `eventually` then needs no `expect`."""
     shape: Shape = "value"

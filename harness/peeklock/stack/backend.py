@@ -33,6 +33,8 @@ class Endpoints:
     """Connection string by the name of an access rule of the scenario."""
     service_connection_strings: Mapping[str, str] = field(default_factory=dict)
     """Of the Service Bus, by service: each has a rule of its own, so that the ledger tells who did what."""
+    service_postgres_urls: Mapping[str, str] = field(default_factory=dict)
+    """By service, where each has a port of its own there, so that it is known whose a transaction is."""
     blobs_https_url: str | None = None
     """The account at the blob door, which takes tokens; clients call the account by its production name there."""
     openai_url: str | None = None
@@ -207,6 +209,59 @@ class RelayedRequest:
     """Without its query, in which there may be a signature."""
 
 
+@dataclass(frozen=True, slots=True)
+class DatabaseTransaction:
+    """A transaction of a service that was seen in the relay, and changed something, or was to."""
+
+    service: str
+    """Or one replica of it; empty where that is not known."""
+    began: float
+    """Unix seconds."""
+    ended: float
+    end: Literal["committed", "rolled back", "failed", "connection lost"]
+    """`failed`: by an error of the server, at its commit or before."""
+    asked: bool
+    """Whether its commit had come."""
+    error: str
+    """The SQLSTATE of its last error; empty where there was none."""
+    changes: tuple[str, ...]
+    """`INSERT orders`, `UPDATE jobs`; never a value."""
+    statements: tuple[tuple[str, int], ...]
+    """What it consisted of in a few words each, those that only read too, and how often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transactions:
+    """Those of one environment since it was reset."""
+
+    seen: Sequence[DatabaseTransaction] = ()
+    """In the order of their ends, the newest 10,000."""
+    unseen: Sequence[str] = ()
+    """A sentence for each reason why some are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCommit:
+    """A commit of a service that is to be held in the relay."""
+
+    service: str
+    changes: tuple[str, ...]
+    """All of which it has; none: any commit that changes something."""
+    done: bool
+    """Hold the answer of the server, not what the service has sent."""
+    nth: int = 1
+    then: Literal["dropped", "done"] = "dropped"
+    """What becomes of it in the end: its connection breaks, or it goes on."""
+
+
+class CommitHold(NamedTuple):
+    """What `Faults.hold_commit` has begun."""
+
+    reached: Callable[[], bool]
+    """Tells whether a commit is held."""
+    end: Callable[[], None]
+
+
 class Faults(Protocol):
     """The faults of one environment; all end with their case."""
 
@@ -224,6 +279,12 @@ class Faults(Protocol):
 
     def requests(self) -> list[RelayedRequest]:
         """What services have asked over HTTP since then, in the order of the answers, the newest 10,000; none without a relay."""
+
+    def transactions(self) -> Transactions:
+        """What services have changed in the database since then; none without a relay."""
+
+    def hold_commit(self, held: HeldCommit) -> CommitHold:
+        """Hold such a commit once. Raises `StackError`."""
 
 
 class Clock(Protocol):

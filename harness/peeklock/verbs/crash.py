@@ -12,9 +12,11 @@ from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.engine.waiting import Look, wait_until
 from peeklock.errors import PeeklockError
+from peeklock.scenario.changes import Changes
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.fields import Model
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
+from peeklock.stack.backend import HeldCommit
 
 Moment = Literal[
     "send", "answer", "complete", "abandon", "defer", "dead_letter", "release",
@@ -23,7 +25,7 @@ Moment = Literal[
 
 
 class AtArguments(Model):
-    """The moment: of a queue, or of the service's log."""
+    """The moment: of a queue, of a transaction of the service, or of its log."""
 
     queue: str | None = Field(None, description="a queue, a topic, or a subscription by its path")
     on: Moment | None = Field(
@@ -35,19 +37,28 @@ class AtArguments(Model):
     message_id: str | None = None
     nth: int = Field(1, ge=1, description="which of them, counted from this step on")
     by: str | None = Field(None, description="of a queue: only what this service does; default: whoever does it")
+    commit: Changes | None = Field(
+        None,
+        description="exact: a transaction of the service has arrived at its commit and is not done: INSERT orders, or a list of "
+        "such, all of which it has; true: any that changes something",
+    )
+    committed: Changes | None = Field(None, description="exact: the same, done, and the service was not told")
     log: str | None = Field(None, description="the `event` of a JSON line that the service logs")
 
     @model_validator(mode="after")
     def _one(self) -> AtArguments:
         by_queue = self.queue is not None and self.on is not None
         of_queue = self.queue or self.on or self.message_id or self.by
-        if by_queue == (self.log is not None) or (self.log is not None and of_queue):
-            raise ValueError("say queue and on, or log")
+        others = [each for each in (self.commit, self.committed, self.log) if each is not None]
+        if by_queue + len(others) != 1 or (others and of_queue):
+            raise ValueError("say queue and on, or commit, or committed, or log")
         return self
 
-    @property
-    def moment(self) -> CrashAt:
-        """The moment as the engine knows it."""
+    def moment(self, service: str) -> CrashAt:
+        """Return the moment as the engine knows it, in the work of a service."""
+        if self.commit is not None or self.committed is not None:
+            changes = self.commit if self.commit is not None else self.committed
+            return CrashAt(commit=HeldCommit(service, changes or (), self.commit is None, self.nth), nth=self.nth)
         return CrashAt(self.queue or "", self.on or "", self.message_id, self.log or "", self.nth, self.by)
 
 
@@ -73,9 +84,10 @@ def run(arguments: CrashArguments, context: CaseContext) -> Found:
         return await_point(arguments.wait, arguments.within, context)
     assert arguments.at is not None
     service, at = str(arguments.service), arguments.at
-    context.note(service, f"is to crash at {at.moment}")
+    moment = at.moment(service)
+    context.note(service, f"is to crash at {moment}")
     try:
-        context.crashes.set(CrashPoint(service, at.moment, arguments.restart), context.ledger)
+        context.crashes.set(CrashPoint(service, moment, arguments.restart), context.ledger)
     except PeeklockError as error:
         raise VerbFailed(f"crash {service}: {error}") from None
     return Found({"reached": False})
@@ -104,8 +116,11 @@ def check_point(raw: Any, facts: Facts) -> list[Complaint]:
             found += undeclared("service", raw[key], facts.processes, (key,))
     at = raw.get("at")
     if raw.get("service") in facts.processes - facts.services and isinstance(at, dict) and "log" not in at:
-        what = "a queue holds whoever comes first, whichever replica that is"
+        what = "a queue holds whoever comes first, whichever replica that is, and so does a database"
         found.append(Complaint(("at",), what, "a moment in its log", "say at: {log: EVENT}, or name the service"))
+    if isinstance(at, dict) and not {"commit", "committed"}.isdisjoint(at) and facts.stack.postgres is None:
+        what = "the file has no Postgres in which anything could be committed"
+        found.append(Complaint(("at",), what, "stack.postgres", "declare it, or choose another moment"))
     if isinstance(at, dict) and "queue" in at:
         bus = facts.stack.servicebus
         known = {**bus.receivable(), **bus.topics} if bus else {}

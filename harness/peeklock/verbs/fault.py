@@ -148,7 +148,7 @@ def run(arguments: _Words, context: CaseContext) -> Found:
 def may_strike(fault: Fault | type[Fault], target: str) -> bool:
     """Tell whether a fault can strike at a target, which is one."""
     match fault.layer:
-        case "broker" | "openai":
+        case "broker" | "openai" | "postgres":
             return target == _ONLY[fault.layer]
         case "http":
             return target not in ("postgres", "servicebus")
@@ -184,6 +184,9 @@ def _check(raw: Any, facts: Facts) -> list[Complaint]:
         return undeclared(
             "deployment", deployment, stack.openai.deployments if stack.openai else {}, (kind, "deployment")
         )
+    if fault.layer == "postgres":
+        by = raw[kind].get("by") if isinstance(raw[kind], dict) else None
+        return undeclared("service", by, facts.services, (kind, "by"))
     if fault.layer == "broker":
         settings = raw[kind] if isinstance(raw[kind], dict) else {"queue": raw[kind]}
         entities = {**(stack.servicebus or ServiceBus()).receivable(), **(stack.servicebus or ServiceBus()).topics}
@@ -194,9 +197,15 @@ def _check(raw: Any, facts: Facts) -> list[Complaint]:
     return []
 
 
-_OF = {"broker": "the Service Bus", "openai": "Azure OpenAI", "http": "what speaks HTTP", "network": "any connection"}
+_OF = {
+    "broker": "the Service Bus",
+    "openai": "Azure OpenAI",
+    "http": "what speaks HTTP",
+    "postgres": "Postgres",
+    "network": "any connection",
+}
 
-_ONLY = {"broker": "servicebus", "openai": "openai"}
+_ONLY = {"broker": "servicebus", "openai": "openai", "postgres": "postgres"}
 """Where alone the faults of a layer strike."""
 
 VERB = Verb(

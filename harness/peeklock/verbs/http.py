@@ -28,6 +28,9 @@ from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 
 BODY_LIMIT = 64 << 20
 """Bytes of an answer's body, unpacked."""
+_IDEMPOTENT = frozenset({"put", "delete"})
+_KEY = "idempotency-key"
+"""The header with which any request may be repeated."""
 _METHODS = ("get", "head", "post", "put", "patch", "delete")
 
 
@@ -316,11 +319,19 @@ def _check(raw: Any, facts: Facts) -> list[Complaint]:
     return undeclared("service", raw["on"], facts.processes, ("on",)) if raw.get("on") else []
 
 
+def _may_be_repeated(raw: Any) -> bool:
+    """Tell it of a request that has the same effect however often it comes."""
+    if not isinstance(raw, Mapping) or "times" in raw:
+        return False
+    return bool(_IDEMPOTENT & {*raw}) or _KEY in map(str.lower, raw.get("headers") or ())
+
+
 VERB = Verb(
     "http",
     HttpArguments,
     "a request to a service or a URL",
     observes=lambda raw: isinstance(raw, dict) and ("get" in raw or "head" in raw),
+    repeats=_may_be_repeated,
     check=_check,
     run=run,
     run_many=run_many,

@@ -42,7 +42,8 @@ def run(arguments: PauseArguments, context: CaseContext) -> Found:
     if arguments.wait is not None:
         return await_point(arguments.wait, arguments.within, context, pauses=True)
     assert arguments.at is not None
-    service, moment = str(arguments.service), arguments.at.moment
+    service = str(arguments.service)
+    moment = arguments.at.moment(service)
     context.note(service, f"is to pause at {moment}")
     try:
         context.crashes.set(CrashPoint(service, moment, pauses=True, longest=arguments.for_), context.ledger)

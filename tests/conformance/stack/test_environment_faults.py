@@ -44,7 +44,7 @@ def reached(url: str | None) -> Any:
 def strikes_and_is_forgotten(environment: Environment) -> None:
     """`down` on postgres: for the service, not for the test, until the environment is reset."""
     told = settings_of(environment)
-    assert told["DATABASE_URL"] == environment.seen.postgres_url != environment.endpoints.postgres_url
+    assert told["DATABASE_URL"] == environment.seen.service_postgres_urls["api"] != environment.endpoints.postgres_url
     assert told["AZURE_STORAGE_CONNECTION_STRING"] == environment.seen.blobs_connection_string
     assert reached(told["DATABASE_URL"]) == (7,)
     environment.faults.begin("postgres", KINDS["down"].model_validate({}))

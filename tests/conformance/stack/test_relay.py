@@ -14,6 +14,7 @@ import pytest
 
 from peeklock.stack.faults import KINDS
 from peeklock.stack.relay.listener import HOST, RelayListener
+from peeklock.stack.relay.postgres.transaction import Transaction
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 BODY = bytes(range(256)) * 40
@@ -55,6 +56,22 @@ async def web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Non
     await ended(writer)
 
 
+class Notes:
+    """Implements `listener.Hearer`."""
+
+    def __init__(self, told: list[str]) -> None:
+        self._told = told
+
+    def tell(self, _target: str, _at: float, text: str) -> None:
+        self._told.append(text)
+
+    def count(self, _target: str, _method: str, _path: str) -> None: ...
+
+    def saw(self, _target: str, _service: str, _transaction: Transaction) -> None: ...
+
+    def unread(self, _target: str, _service: str, _why: str) -> None: ...
+
+
 class Place:
     """A target and a listener in front of it."""
 
@@ -66,7 +83,7 @@ class Place:
         await self.listener.begin(KINDS[kind].model_construct(**settings), times, seconds)
 
     async def connect(self) -> Streams:
-        self.connections.append(await asyncio.open_connection(HOST, self.listener.port))
+        self.connections.append(await asyncio.open_connection(HOST, self.listener.doors[""]))
         return self.connections[-1]
 
 
@@ -84,9 +101,8 @@ async def place(
 
     server = await asyncio.start_server(accept, HOST, 0)
     told: list[str] = []
-    listener = RelayListener(
-        "x", port, server.sockets[0].getsockname()[1], serve is web, lambda _door, _at, text: told.append(text)
-    )
+    target = server.sockets[0].getsockname()[1]
+    listener = RelayListener("x", {"": port}, target, "http" if serve is web else "bytes", Notes(told))
     await listener.open()
     there = Place(listener, told)
     try:
@@ -238,7 +254,9 @@ def http(check: Callable[[Place, httpx.AsyncClient], Awaitable[None]]) -> None:
     async def run() -> None:
         async with (
             place(web) as there,
-            httpx.AsyncClient(base_url=f"http://{HOST}:{there.listener.port}", trust_env=False, timeout=10) as client,
+            httpx.AsyncClient(
+                base_url=f"http://{HOST}:{there.listener.doors['']}", trust_env=False, timeout=10
+            ) as client,
         ):
             await check(there, client)
 
@@ -295,7 +313,7 @@ def test_a_body_without_a_length_ends_with_its_connection() -> None:
     async def check() -> None:
         async with place(old) as there, httpx.AsyncClient(trust_env=False, timeout=10) as client:
             there.listener.http = True
-            assert (await client.get(f"http://{HOST}:{there.listener.port}/")).content == BODY
+            assert (await client.get(f"http://{HOST}:{there.listener.doors['']}/")).content == BODY
 
     asyncio.run(check())
 

@@ -17,7 +17,19 @@ from peeklock.engine.events import CaseFinished, Event
 from peeklock.scenario.loader import load
 from peeklock.scenario.model import Scenario
 from peeklock.servicebus.ledger import AboutEntity, AboutMessage, AboutSession, Entry, EventKind, Subject, Told
-from peeklock.stack.backend import DatabaseUse, Endpoints, Exit, FaultEvent, HeldOperation, Hold, LogLine, Variables
+from peeklock.stack.backend import (
+    CommitHold,
+    DatabaseUse,
+    Endpoints,
+    Exit,
+    FaultEvent,
+    HeldCommit,
+    HeldOperation,
+    Hold,
+    LogLine,
+    Transactions,
+    Variables,
+)  # fmt: skip
 from peeklock.stack.faults import Fault
 from peeklock.standins import StandIn
 from peeklock.supervision.client import SupervisorClient
@@ -84,6 +96,8 @@ class FakeFaults:
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
         self.happened: list[FaultEvent] = []
+        self.seen = Transactions()
+        self.commits: dict[HeldCommit, list[str]] = {}
 
     def begin(self, target: str, fault: Fault, times: int | None = None, seconds: float | None = None) -> int:
         self.asked.append((target, fault.kind, fault.model_dump(exclude_defaults=True), times, seconds))
@@ -95,6 +109,13 @@ class FakeFaults:
 
     def events(self) -> list[FaultEvent]:
         return self.happened
+
+    def transactions(self) -> Transactions:
+        return self.seen
+
+    def hold_commit(self, held: HeldCommit) -> CommitHold:
+        self.commits[held] = told = []
+        return CommitHold(lambda: "reached" in told, lambda: told.append("ended"))
 
 
 class FakeClock:

@@ -12,7 +12,7 @@ from peeklock.engine.crash_points import CrashAt, CrashPoint, CrashPoints
 from peeklock.engine.ledger import Ledger
 from peeklock.engine.waiting import Signal
 from peeklock.scenario.errors import ScenarioInvalid
-from peeklock.stack.backend import LogLine
+from peeklock.stack.backend import HeldCommit, LogLine
 from peeklock.stack.errors import StackError
 from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
 
@@ -126,6 +126,35 @@ def test_a_queue_does_not_tell_which_replica_comes(tmp_path: Path) -> None:
         scenario_of(tmp_path, f"cases: {{one: {{steps: {steps}}}}}\n", header)
 
 
+@pytest.mark.parametrize("pauses", [False, True])
+def test_a_commit_is_held_until_its_service_is_gone(pauses: bool) -> None:
+    """Or stands still: then it goes on with it."""
+    world = World()
+    commit = HeldCommit("worker", ("INSERT orders",), done=True, nth=2)
+    done = world.set(CrashAt(commit=commit, nth=2), pauses=pauses)
+    ((held, told),) = world.faults.commits.items()
+    assert (held.changes, held.then) == (("INSERT orders",), "done" if pauses else "dropped")
+    world.happen("completed", message_id="m")
+    assert not done.wait(0.05)
+    told.append("reached")
+    world.signal.wake()
+    assert done.wait(5)
+    world.points.end()
+    assert world.services.done == (["pause worker", "resume worker"] if pauses else ["kill worker", "start worker"])
+    assert told == ["reached", "ended"]
+    assert world.points.unmet() == []
+
+
+def test_a_commit_that_never_comes_is_told() -> None:
+    world = World()
+    world.set(CrashAt(commit=HeldCommit("worker", ("INSERT orders", "UPDATE jobs"), done=False)))
+    world.points.end()
+    assert world.points.unmet() == [
+        "the crash point was never reached: worker at its commit of INSERT orders + UPDATE jobs"
+    ]
+    assert list(world.faults.commits.values()) == [["ended"]]
+
+
 def test_another_message_is_not_meant() -> None:
     world = World()
     world.set(CrashAt("jobs", "complete", "other"))
@@ -202,8 +231,8 @@ def test_a_service_that_does_not_come_back_fails_the_case() -> None:
     [
         ("{service: worker}", "say service and at, or wait"),
         ("{wait: worker, service: worker}", "say service and at, or wait"),
-        ("{service: worker, at: {queue: jobs}}", "say queue and on, or log"),
-        ("{service: worker, at: {queue: jobs, on: complete, log: x}}", "say queue and on, or log"),
+        ("{service: worker, at: {queue: jobs}}", "say queue and on, or commit"),
+        ("{service: worker, at: {queue: jobs, on: complete, log: x}}", "say queue and on, or commit"),
         ("{service: worker, at: {queue: jobs, on: lunch}}", '"on" is not one of the words'),
         ("{service: worker, at: {queue: job, on: complete}}", 'there is no queue "job"'),
         ("{wait: walker}", 'there is no service "walker"'),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from peeklock.engine.case import CaseFinished
 from peeklock.engine.environments import environment_spec, needs_relay
+from peeklock.engine.failure import Moment
 from peeklock.scenario.errors import ScenarioInvalid
 from peeklock.scenario.model import Scenario
-from peeklock.stack.backend import FaultEvent
+from peeklock.stack.backend import DatabaseTransaction, FaultEvent, Transactions
 from tests.unit.engine.fake import HEADER, FakeEnvironment, run_one, scenario_of
 
 
@@ -180,3 +182,43 @@ def test_what_makes_no_sense_is_said_before_anything_starts(tmp_path: Path, faul
     with pytest.raises(ScenarioInvalid) as refused:
         case_of(tmp_path, fault, header=HEADER + "vars: {all: 1}\n")
     assert any(complaint in problem.message for problem in refused.value.problems), refused.value.problems
+
+
+@pytest.mark.parametrize(
+    ("steps", "relayed"),
+    [
+        ("[{crash: {service: worker, at: {committed: true}}}]", True),
+        ("[{pause: {service: worker, at: {commit: [INSERT a, update b]}}}]", True),
+        ('[{crash: {service: worker, at: "${at}"}}], matrix: [{at: {commit: INSERT a}}]', True),
+        ('[{crash: {service: worker, at: "${at}"}}], matrix: [{at: {queue: jobs, on: send}}]', False),
+        ("[{crash: {service: worker, at: {log: a}}}]", False),
+        ("[{fault: {on: postgres, lost_commit: true}}]", True),
+    ],
+)
+def test_a_commit_can_be_met_where_services_reach_postgres_through_the_relay(
+    tmp_path: Path, steps: str, relayed: bool
+) -> None:
+    header = HEADER.replace("stack:\n", "stack:\n  postgres: {}\n")
+    assert "postgres" in header
+    assert needs_relay(scenario_of(tmp_path, f"cases: {{one: {{steps: {steps}}}}}\n", header)) is relayed
+
+
+def test_transactions_are_seen_where_they_are_asked_for(tmp_path: Path) -> None:
+    """And where they cannot be, that is told; of a file that does not ask nothing is."""
+    why = "transactions are not seen: services reach this Postgres without a relay of ours"
+    for asked in (True, False):
+        header = HEADER.replace("stack:\n", f"stack:\n  postgres: {{transactions: {str(asked).lower()}}}\n")
+        scenario = scenario_of(tmp_path, "cases: {one: {steps: [{wait: 1ms}]}}\n", header)
+        world = FakeEnvironment("worker")
+        world.faults.seen = Transactions((), (why,))
+        finished = run_one(scenario, world)
+        assert finished.record is not None
+        assert finished.record.transactions.unseen == ((why,) if asked else ())
+        assert needs_relay(scenario) is asked
+    made = DatabaseTransaction("worker", 1e10, 1e10, "failed", True, "23505", ("INSERT a",), (("INSERT a", 1),))
+    world.faults.seen = Transactions((made, replace(made, ended=1.0)))
+    finished = run_one(scenario, world)
+    assert finished.record is not None
+    assert finished.record.transactions.seen == [made]
+    told = [each for each in finished.record.moments if each.at == 1e10]
+    assert told == [Moment(1e10, "worker", "INSERT a failed by SQLSTATE 23505", True)]

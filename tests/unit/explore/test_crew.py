@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from peeklock.explore.crew import Crew
-from peeklock.explore.disturbances import Disturbance, disturbances
+from peeklock.explore.disturbances import disturbances
 from peeklock.explore.judge import Judge
+from peeklock.explore.kind import Disturbance
 from peeklock.explore.moments import MessageMoment
 from peeklock.explore.trial import Trial
 from tests.unit.engine.fake import scenario_of

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from peeklock.engine.snapshot import Fact
-from peeklock.explore.disturbances import Disturbance
 from peeklock.explore.events import Event, Finding, Known, Tried, Wanted
 from peeklock.explore.kept import CannotResume, Notes
+from peeklock.explore.kind import Disturbance
 from peeklock.explore.search import Search
 from tests.unit.engine.fake import scenario_of
 from tests.unit.explore.test_search import CASE, ROW, FakeTrials

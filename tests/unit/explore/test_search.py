@@ -10,9 +10,9 @@ import pytest
 
 from peeklock.engine.events import CaseFinished, Durations
 from peeklock.engine.snapshot import Fact
-from peeklock.explore.disturbances import Disturbance
 from peeklock.explore.events import Deeper, Event, Finding, Recorded, Wanted
 from peeklock.explore.judge import Judge
+from peeklock.explore.kind import Disturbance
 from peeklock.explore.search import CaseDoesNotPass, Search
 from peeklock.explore.trial import Ended, Trial
 from peeklock.scenario.model import Scenario

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from peeklock.explore.disturbances import Disturbance
 from peeklock.explore.judge import Asked
+from peeklock.explore.kind import Disturbance
 from peeklock.explore.locks import SHORT, shortened, written
 from peeklock.explore.noise import Record
 from peeklock.explore.shrink import Shrunk

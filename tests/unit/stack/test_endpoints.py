@@ -20,7 +20,10 @@ def test_addresses_are_the_ports_of_what_is_there() -> None:
 
 
 def test_only_ports_change() -> None:
-    seen = through(ENDPOINTS, {"postgres": 1, "blobs": 2, "servicebus": 3, "api": 4})
+    seen = through(
+        ENDPOINTS, {"postgres": {"": 1, "worker": 7}, "blobs": {"": 2}, "servicebus": {"": 3}, "api": {"": 4}}
+    )
+    assert seen.service_postgres_urls == {"worker": "postgresql://me:5432@127.0.0.1:7/env_1"}
     assert seen.postgres_url == "postgresql://me:5432@127.0.0.1:1/env_1"
     assert seen.blobs_connection_string == (
         "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=5000=;BlobEndpoint=http://127.0.0.1:2/a;"

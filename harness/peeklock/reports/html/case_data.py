@@ -29,6 +29,7 @@ MOST_LINES = 5_000
 MOST_MOMENTS = 2_000
 MOST_EXCHANGES = 2_000
 MOST_SPANS = 2_000
+MOST_TRANSACTIONS = 2_000
 MOST_SPAN_EVENTS = 20
 """And links."""
 LONGEST_BODY = 16 << 10
@@ -125,13 +126,19 @@ class _Story:
                 for each in self._most("requests", record.exchanges, MOST_EXCHANGES)
             ],
             "spans": [self._span(span) for span in self._most("spans", record.spans, MOST_SPANS)],
+            "transactions": [
+                {"at": self._ms(each.began), "ms": _round((each.ended - each.began) * 1000), "service": each.service,
+                 "end": each.end, "error": each.error, "changes": [self._redact(text) for text in each.changes],
+                 "statements": [[self._redact(text), count] for text, count in each.statements]}
+                for each in self._most("transactions", record.transactions.seen, MOST_TRANSACTIONS)
+            ],
             "faults": [
                 {"at": self._ms(each.at), "target": each.target, "text": self._redact(each.text)}
                 for each in record.faults[:MOST_MOMENTS]
             ],
             "scaled": [self._scaled(each) for each in record.scaled],
             "clock": [[self._ms(at), _round(ahead * 1000)] for at, ahead in record.clock],
-            "left": self._left,
+            "left": [*self._left, *map(self._redact, record.transactions.unseen)],
         }  # fmt: skip
 
     def _failure(self, failure: Failure) -> dict[str, Any]:

@@ -152,7 +152,8 @@ class ContainersStack(LocalStack):
         return ServiceContainers(
             self._deployment, self._supervisor, self.children, processes, record.tunnel, Path(record.log_dir),
             out=[
-                *addresses(endpoints).values(), *record.standin_ports.values(), *record.relay_ports.values(),
+                *addresses(endpoints).values(), *record.standin_ports.values(),
+                *(port for doors in record.relay_ports.values() for port in doors.values()),
                 *record.door_ports.values(), *ours,
             ],
             served=[port for name in images for port in record.ports[name]],

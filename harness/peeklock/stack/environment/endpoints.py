@@ -86,8 +86,9 @@ def addresses(endpoints: Endpoints) -> dict[str, int]:
     }
 
 
-def through(endpoints: Endpoints, ports: Mapping[str, int]) -> Endpoints:
-    """Return the endpoints with the `ports` of a relay in the place of their own."""
+def through(endpoints: Endpoints, relay_ports: Mapping[str, Mapping[str, int]]) -> Endpoints:
+    """Return the endpoints with the ports of a relay in the place of their own, as a `Record` has them."""
+    ports = {kind: doors[""] for kind, doors in relay_ports.items()}
 
     def seen(kind: str, text: str) -> str:
         return _PORT.get(kind, _HTTP_PORT).sub(str(ports[kind]), text) if kind in ports else text
@@ -96,6 +97,11 @@ def through(endpoints: Endpoints, ports: Mapping[str, int]) -> Endpoints:
     return replace(
         endpoints,
         postgres_url=replaced["postgres"],
+        service_postgres_urls={
+            name: _PORT["postgres"].sub(str(port), endpoints.postgres_url)
+            for name, port in relay_ports.get("postgres", {}).items()
+            if name and endpoints.postgres_url is not None
+        },
         blobs_connection_string=replaced["blobs"],
         servicebus_connection_string=replaced["servicebus"],
         openai_url=replaced["openai"],

@@ -36,6 +36,7 @@ from peeklock.stack.errors import StackError
 from peeklock.stack.names.names import Names
 from peeklock.stack.names.tls_front import authorities
 from peeklock.stack.project.folder import passing_folder
+from peeklock.stack.servers.group import KINDS
 from peeklock.stack.servers.ledger_feed import LedgerFeed
 from peeklock.stack.servers.relay import RelayServer
 from peeklock.stack.servers.servicebus import ROOT_RULE, control_topology, service_rule
@@ -177,7 +178,7 @@ class LocalEnvironment:
             note_made(self._spec, self.record, self._stack.servers, tables)
         bus = self._stack.servers.servicebus() if stack.servicebus is not None else None
         self.faults = self._faults = EnvironmentFaults(
-            bus, self.record.namespace, self._relay, list(self.record.relay_ports), self.standins
+            bus, self.record.namespace, self._relay, self._relayed(), self.standins
         )
         self._faults.forget()
 
@@ -210,16 +211,22 @@ class LocalEnvironment:
         targets = addresses(self.endpoints)
         for service, ports in self.record.ports.items():
             targets |= zip(replica_names(service, len(ports)), ports, strict=True)
+        protocols = {"postgres": "postgres", "servicebus": "bytes"}
         listeners = {
             name: {
-                "port": self.record.relay_ports[name],
+                "doors": self.record.relay_ports[name],
                 "target": port,
-                "http": name not in ("postgres", "servicebus"),
+                "protocol": protocols.get(name, "http"),
             }
             for name, port in targets.items()
         }
         self._relay = RelayServer.start(self._supervisor, self.record.relay_process, self.log_dir, listeners)
         self.record.relay = self._relay.state
+
+    def _relayed(self) -> list[str]:
+        """What the relay stands before: a server that is somebody else's is reached without it."""
+        there = addresses(self.endpoints)
+        return [name for name in self.record.relay_ports if name in there or name not in KINDS]
 
     def _certify_hosts(self) -> None:
         hosts = [each.host for each in self._spec.stack.http.values() if each.host is not None]
@@ -286,7 +293,8 @@ class LocalEnvironment:
     def _make_services(self) -> LocalServices:
         self.services = self._services = LocalServices(
             self._supervisor, self._stack.children, self._stack.launcher(self._spec, self.record, self.endpoints), self.record.prefix,
-            self._spec, self.seen, self.record.ports, self.log_dir, self.record.relay_ports,
+            self._spec, self.seen, self.record.ports, self.log_dir,
+            {name: doors[""] for name, doors in self.record.relay_ports.items()},
             self._told, self.record.identity_keys.values(), self._connections,
         )  # fmt: skip
         return self._services
@@ -402,6 +410,8 @@ class LocalEnvironment:
         ends = [self._services.on_change(wake)] if self._services is not None else []
         if self._feed is not None:
             ends.append(self._feed.on_change(wake))
+        if self._relay is not None:
+            ends.append(self._supervisor.listen(self.record.relay_process, lambda _push: wake()))
         ends += [standin.journal.on_change(wake) for standin in self.standins.values()]
         if self._receiver is not None:
             ends.append(self._receiver.telemetry.on_change(wake))

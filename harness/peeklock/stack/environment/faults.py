@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from peeklock.stack.backend import FaultEvent, RelayedRequest
+from peeklock.stack.backend import (
+    CommitHold,
+    DatabaseTransaction,
+    FaultEvent,
+    HeldCommit,
+    RelayedRequest,
+    Transactions,
+)
 from peeklock.stack.errors import StackError
 from peeklock.stack.faults import Fault, OpenAIWords
 from peeklock.stack.servers.relay import RelayServer
@@ -42,15 +49,18 @@ class EnvironmentFaults:
         if isinstance(fault, OpenAIWords):
             self._standins[target].faults.begin(fault.behaviour(), times, seconds)
             return 0
-        if self._relay is None:
+        relay, settings = self._between(target, fault.kind), fault.model_dump()
+        for each in self._at(target):
+            relay.ask("begin", target=each, kind=fault.kind, settings=settings, times=times, seconds=seconds)
+        return 0
+
+    def _between(self, target: str, what: str) -> RelayServer:
+        if self._relay is None or not self._at(target):
             raise StackError(
-                f"nothing stands between the services and {target}, where {fault.kind} could strike",
+                f"nothing stands between the services and {target}, where {what} could strike",
                 fix="a step with the fault itself, not a name for it, has to be in the file",
             )
-        settings = fault.model_dump()
-        for each in self._at(target):
-            self._relay.ask("begin", target=each, kind=fault.kind, settings=settings, times=times, seconds=seconds)
-        return 0
+        return self._relay
 
     def _begin_in_broker(self, servicebus: ServiceBusServer, fault: Fault, times: int | None) -> int:
         settings: dict[str, Any] = fault.model_dump(exclude_none=True)
@@ -85,6 +95,30 @@ class EnvironmentFaults:
     def requests(self) -> list[RelayedRequest]:
         passed = self._relay.ask("requests") if self._relay is not None else []
         return [RelayedRequest(*each) for each in passed]
+
+    def transactions(self) -> Transactions:
+        if self._relay is None or not self._at("postgres"):
+            return Transactions(
+                (), ("transactions are not seen: services reach this Postgres without a relay of ours",)
+            )
+        told = self._relay.ask("seen")
+        seen = [
+            DatabaseTransaction(**{
+                **each, "changes": tuple(each["changes"]), "statements": tuple(map(tuple, each["statements"])),
+            })
+            for each in told["seen"]
+        ]  # fmt: skip
+        unseen = [
+            f"transactions of {service or 'somebody'} are not seen on a connection: {why}"
+            for service, why in told["unread"]
+        ]
+        return Transactions(seen, unseen)
+
+    def hold_commit(self, held: HeldCommit) -> CommitHold:
+        relay = self._between("postgres", "a point at a commit")
+        settings = {"changes": held.changes, "by": held.service, "nth": held.nth, "then": held.then}
+        number = relay.ask("hold", target="postgres", settings=settings, done=held.done)
+        return CommitHold(lambda: bool(relay.ask("reached", hold=number)), lambda: relay.ask("release", hold=number))
 
     def forget(self) -> None:
         """Begin a new life: no fault of the relay is on (the emulator's own reset ends its faults), nothing has happened."""

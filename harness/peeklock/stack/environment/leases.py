@@ -69,7 +69,7 @@ class Leases:
     def free(self, record: Record) -> None:
         """Give the ports and the slot of an environment back."""
         ports = [
-            *record.relay_ports.values(),
+            *(port for found in record.relay_ports.values() for port in found.values()),
             *record.standin_ports.values(),
             *record.door_ports.values(),
             *(port for found in record.ports.values() for port in found),
@@ -103,13 +103,14 @@ class Leases:
         faulty = [name for name in standins if name not in ("identities", "telemetry")]
         doors = wanted_doors(spec.stack)
         targets = [*kinds_of(spec), *faulty, *replicas_of] if spec.relayed else []
-        own = len(standins) + len(doors) + len(targets)
+        entrances = {name: ["", *(spec.services if name == "postgres" else ())] for name in targets}
+        own = len(standins) + len(doors) + sum(map(len, entrances.values()))
         ports = iter(self._supervisor.reserve_ports(replicas(spec.services) + own))
         by_service = {name: [next(ports) for _ in range(max(1, s.most))] for name, s in spec.services.items()}
         log_dir = new_folder(self._log_dir, spec.name)
         standin_ports = {name: next(ports) for name in standins}
         door_ports = {name: next(ports) for name in doors}
-        relay_ports = dict(zip(targets, ports, strict=True))
+        relay_ports = {name: dict(zip(of, ports, strict=False)) for name, of in entrances.items()}
         return Record(
             slot=slot,
             name=spec.name,

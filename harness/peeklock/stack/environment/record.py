@@ -36,8 +36,9 @@ class Record:
     """In hexadecimal: what the blob door derives user delegation keys from."""
     identity_keys: dict[str, str] = field(default_factory=dict)
     """What its identities are known by; see `Identities`."""
-    relay_ports: dict[str, int] = field(default_factory=dict)
-    """Ports of the relay by target."""
+    relay_ports: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Ports of the relay by target, and there by the service that has one of its own, so that it is known who comes; "" is
+    everybody's."""
     relay: dict[str, Any] | None = None
     """How the relay is reached."""
 

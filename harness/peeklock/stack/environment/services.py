@@ -329,7 +329,7 @@ class LocalServices:
         return {
             "PYTHONUNBUFFERED": "1",
             "PORT": str(self._ports[service][replica]),
-            "DATABASE_URL": self._endpoints.postgres_url,
+            "DATABASE_URL": self._endpoints.service_postgres_urls.get(service, self._endpoints.postgres_url),
             "PGAPPNAME": f"{self._prefix}{process}" if self._endpoints.postgres_url is not None else None,
             "AZURE_STORAGE_CONNECTION_STRING": self._endpoints.blobs_connection_string,
             "AZURE_SERVICEBUS_CONNECTION_STRING": connections.get(process, of_all),

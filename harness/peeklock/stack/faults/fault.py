@@ -7,14 +7,18 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from peeklock.scenario.changes import Changes
 from peeklock.scenario.fields import Model
+from peeklock.stack.faults.commit import Commit
 from peeklock.stack.faults.http import Answer, Request, Response
 from peeklock.stack.faults.ports import Connection, Listener, Way
 from peeklock.stack.faults.strikes import Strikes
 
-Layer = Literal["network", "http", "broker", "openai"]
-"""Where a fault strikes: between a service and anything, between a service and what speaks HTTP, inside the emulator, inside the
-Azure OpenAI stand-in."""
+Layer = Literal["network", "http", "postgres", "broker", "openai"]
+"""Where a fault strikes: between a service and anything, between a service and what speaks HTTP, between a service and Postgres,
+inside the emulator, inside the Azure OpenAI stand-in."""
+RELAYED = frozenset({"network", "http", "postgres"})
+"""The layers of faults that strike in the relay."""
 
 
 class Fault(Model):
@@ -73,3 +77,28 @@ class HttpFault(Fault):
 
     async def spoil(self, strikes: Strikes, response: Response) -> None:
         """Change the response before any of it goes to the client."""
+
+
+class CommitFault(Fault):
+    """A fault of transactions that change something. What it does to the connection of one that is meant: it breaks it."""
+
+    layer: ClassVar[Layer] = "postgres"
+    short: ClassVar[str] = "changes"
+    counted: ClassVar[bool] = True
+    done: ClassVar[bool] = False
+    """Whether it strikes when the server has committed, and not before."""
+
+    changes: Changes = Field(
+        (), description="INSERT orders, or a list: only transactions that have all of them; true: any"
+    )
+    by: str | None = Field(None, description="only of this service")
+    nth: int = Field(1, ge=1, description="lets those before it pass")
+
+    def meant(self, commit: Commit) -> bool:
+        """Tell whether it is about such a commit."""
+        ours = self.by in (None, commit.service) and set(self.changes) <= set(commit.changes)
+        return ours and self.done == commit.done
+
+    async def meet(self, strikes: Strikes, connection: Connection) -> None:
+        """Do it to the connection of a commit, which goes on when this returns."""
+        connection.reset()

@@ -1,8 +1,10 @@
 """`python -m peeklock.stack.relay LISTENERS`: the relay of one environment, and its control: JSON by the line, over TCP.
 
-LISTENERS is `{"name": {"port": …, "target": …, "http": …}}`. A line `{"token", "op", …}` is answered by `{"ok": …}` or
-`{"error": text}`; `begin` (`target kind settings times seconds`), `end` (`target`, null: all), `listing` (`clear`), `requests`, `faults`, `route`
-(`target port`).
+LISTENERS is `{"name": {"doors": {door: port}, "target": …, "protocol": …}}`. A line `{"token", "op", …}` is answered by `{"ok": …}` or
+`{"error": text}`; `begin` (`target kind settings times seconds`), `end` (`target`, null: all), `listing` (`clear`), `requests`,
+`seen` (transactions), `faults`, `route` (`target port`), `hold` (`target settings done`), `reached` and `release` (`hold`).
+
+Each event is a line of its output too, so that whoever waits for one can hear that there is something to ask for.
 """
 
 from __future__ import annotations
@@ -12,31 +14,49 @@ import hmac
 import json
 import os
 import sys
+import time
 from collections import deque
 from typing import Any
 
 from peeklock.stack.faults import KINDS
+from peeklock.stack.relay.active_fault import ActiveFault
 from peeklock.stack.relay.listener import HOST, RelayListener
+from peeklock.stack.relay.postgres.held import HeldCommit, HeldCommitAnswer
+from peeklock.stack.relay.postgres.transaction import Transaction
 
 _MOST_REQUESTS = 10_000
 
 
 class Relay:
-    """The listeners by target, and what happened at them."""
+    """The listeners by target, and what happened at them. Implements `listener.Hearer`."""
 
     def __init__(self, token: str) -> None:
         self._token = token
         self.listeners: dict[str, RelayListener] = {}
         self._events: list[tuple[str, float, str]] = []
         self._passed: deque[tuple[str, str, str]] = deque(maxlen=_MOST_REQUESTS)
+        self._transactions: deque[dict[str, Any]] = deque(maxlen=_MOST_REQUESTS)
+        self._unread: dict[tuple[str, str], float] = {}
+        self._holds: list[tuple[RelayListener, ActiveFault]] = []
 
     def tell(self, target: str, at: float, text: str) -> None:
         """Remember an event."""
         self._events.append((target, at, text))
+        print(json.dumps({"event": "relay.happened", "target": target, "text": text}), flush=True)
 
     def count(self, target: str, method: str, path: str) -> None:
         """Remember a request that was answered."""
         self._passed.append((target, method, path))
+
+    def saw(self, _target: str, service: str, transaction: Transaction) -> None:
+        """Remember a transaction."""
+        told = {"service": service, "began": transaction.began, "ended": transaction.ended, "end": transaction.end}
+        told |= {"asked": transaction.asked, "error": transaction.error, "changes": transaction.changes}
+        self._transactions.append({**told, "statements": list(transaction.texts.items())})
+
+    def unread(self, _target: str, service: str, why: str) -> None:
+        """Remember once that transactions of a service are not seen."""
+        self._unread.setdefault((service, why), time.time())
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer requests, line by line."""
@@ -71,10 +91,29 @@ class Relay:
         if request.get("clear"):
             self._events.clear()
             self._passed.clear()
+            self._transactions.clear()
         return events
 
     async def _requests(self, _request: dict[str, Any]) -> list[tuple[str, str, str]]:
         return list(self._passed)
+
+    async def _seen(self, _request: dict[str, Any]) -> dict[str, Any]:
+        return {"seen": list(self._transactions), "unread": list(self._unread)}
+
+    async def _hold(self, request: dict[str, Any]) -> int:
+        kind = HeldCommitAnswer if request["done"] else HeldCommit
+        listener = self.listeners[request["target"]]
+        active = await listener.begin(kind.model_construct(**request["settings"]), 1, None)
+        self._holds.append((listener, active))
+        return len(self._holds) - 1
+
+    async def _reached(self, request: dict[str, Any]) -> bool:
+        _, active = self._holds[request["hold"]]
+        return bool(active.strikes.spent)
+
+    async def _release(self, request: dict[str, Any]) -> None:
+        listener, active = self._holds[request["hold"]]
+        await listener.end([active])
 
     async def _faults(self, _request: dict[str, Any]) -> list[dict[str, Any]]:
         return [
@@ -91,9 +130,7 @@ async def main() -> None:
     """Open every listener, and tell of the control's port."""
     relay = Relay(os.environ.pop("PEEKLOCK_RELAY_TOKEN"))
     for name, facts in json.loads(sys.argv[1]).items():
-        relay.listeners[name] = RelayListener(
-            name, facts["port"], facts["target"], facts["http"], relay.tell, relay.count
-        )
+        relay.listeners[name] = RelayListener(name, facts["doors"], facts["target"], facts["protocol"], relay)
         await relay.listeners[name].open()
     server = await asyncio.start_server(relay.serve, HOST, 0)
     port = server.sockets[0].getsockname()[1]

@@ -9,9 +9,11 @@ import struct
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
-from peeklock.stack.faults import NetworkFault, Request, Strikes, Way
+from peeklock.stack.faults import Commit, CommitFault, NetworkFault, Request, Strikes, Way
 from peeklock.stack.relay.active_fault import ActiveFault
 from peeklock.stack.relay.exchange import exchange
+from peeklock.stack.relay.postgres.watching import watch
+from peeklock.stack.relay.postgres.witness import Witness
 
 _CHUNK = 64 * 1024
 _WAITING = 32
@@ -25,14 +27,15 @@ class RelayedConnection:
         self,
         faults: Sequence[ActiveFault],
         say: Callable[[str], None],
-        passed: Callable[[Request], None],
-        http: bool,
+        passed: Callable[[Request], None] | None,
+        witness: Witness | None,
         client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
         target: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     ) -> None:
-        """`faults`: those that are on, whenever it is looked at; `say` hears what happens, `passed` of each
-        request that was answered; `http`: the target speaks HTTP."""
-        self.faults, self.say, self.passed, self._http = faults, say, passed, http
+        """`faults`: those that are on, whenever it is looked at; `say` hears what happens. `passed`: hears of each request that was
+        answered, where the target speaks HTTP; `witness`: hears of transactions, where it is Postgres."""
+        self.faults, self.say, self.witness = faults, say, witness
+        self._passed = passed
         self.from_client, self._to_client = client
         self.from_target, self._to_target = target
         self.counted: dict[Strikes, int] = {}
@@ -52,7 +55,7 @@ class RelayedConnection:
         ]
         for active in self.faults:
             self.meet(active)
-        self._spawn(exchange(self) if self._http else self.copy())
+        self._spawn(self._carry())
         both = asyncio.gather(*senders, return_exceptions=True)
         over = asyncio.ensure_future(self._over.wait())
         either: set[asyncio.Future[Any]] = {both, over}
@@ -60,10 +63,39 @@ class RelayedConnection:
         for task in (*self._tasks, over):
             task.cancel()
         await asyncio.gather(*self._tasks, both, over, return_exceptions=True)
+        if self.witness is not None:
+            self.witness.close()
         for writer in (self._to_client, self._to_target):
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+    async def _carry(self) -> None:
+        if self._passed is not None:
+            await exchange(self)
+        elif self.witness is not None:
+            await watch(self, self.witness.conversation)
+        else:
+            await self.copy()
+
+    def passed(self, request: Request) -> None:
+        """Tell of a request that the target has answered."""
+        if self._passed is not None:
+            self._passed(request)
+
+    async def commit(self, changes: Sequence[str], *, done: bool) -> None:
+        """A transaction is about to be committed, or was: let faults have their way with it."""
+        commit = Commit("" if self.witness is None else self.witness.service, changes, done)
+        due = [
+            (active.fault, active.strikes)
+            for active in self.faults
+            if isinstance(active.fault, CommitFault) and not active.strikes.spent and active.fault.meant(commit)
+            if active.strikes.is_due(active.fault.nth)
+        ]
+        for fault, strikes in due:
+            if strikes.strike(str(commit)):  # one commit suffers one of them; the others wait for the next
+                await fault.meet(strikes, self)
+                return
 
     def meet(self, active: ActiveFault) -> None:
         """Let a fault that is on have its way with the connection."""

@@ -4,69 +4,88 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Literal, Protocol
 
 from peeklock.stack.faults import Fault, NetworkFault, Request, Strikes
 from peeklock.stack.relay.active_fault import ActiveFault
 from peeklock.stack.relay.connection import RelayedConnection
+from peeklock.stack.relay.postgres.transaction import Transaction
+from peeklock.stack.relay.postgres.witness import Witness
 
 HOST = "127.0.0.1"
 _READ_AHEAD = 1 << 20
+ProtocolName = Literal["http", "postgres", "bytes"]
+"""What the target speaks, as far as it is read: `bytes` is carried as it is."""
 
 
-def _nobody(_target: str, _method: str, _path: str) -> None: ...
+class Hearer(Protocol):
+    """Hears of what happens at a target."""
+
+    def tell(self, target: str, at: float, text: str) -> None:
+        """Hear of what a fault does. `at`: Unix seconds."""
+
+    def count(self, target: str, method: str, path: str) -> None:
+        """Hear of a request that was answered."""
+
+    def saw(self, target: str, service: str, transaction: Transaction) -> None:
+        """Hear of a transaction that has ended."""
+
+    def unread(self, target: str, service: str, why: str) -> None:
+        """Hear that transactions of a connection are not seen from now on."""
 
 
 class RelayListener:
-    """Listens on a port, and connects whoever comes with the target's port. `tell(target, at, text)` hears what
-    happens, `count(target, method, path)` of each request that was answered."""
+    """Listens on ports, and connects whoever comes with the target's port."""
 
     def __init__(
-        self,
-        name: str,
-        port: int,
-        target: int,
-        http: bool,
-        tell: Callable[[str, float, str], None],
-        count: Callable[[str, str, str], None] = _nobody,
-    ) -> None:
-        self.name, self.port, self.target, self.http = name, port, target, http
+        self, name: str, doors: Mapping[str, int], target: int, protocol: ProtocolName, hearer: Hearer
+    ) -> None:  # fmt: skip
+        """`doors`: a port for each service that has its own, by which it is known; "": that of everybody else."""
+        self.name, self.target, self.protocol = name, target, protocol
+        self.doors = dict(doors)
         self.connections: set[RelayedConnection] = set()
         self.faults: list[ActiveFault] = []
-        self._tell, self._count = tell, count
-        self._server: asyncio.Server | None = None
-        self._held = _bound(port)
+        self._hearer = hearer
+        self._servers: list[asyncio.Server] = []
+        self._held = {door: _bound(port) for door, port in self.doors.items()}
         self._serving: set[asyncio.Task[None]] = set()
         self._ending: set[asyncio.Task[int]] = set()
 
     async def open(self) -> None:
         """Let clients in."""
-        if self._server is None:
-            self._server = await asyncio.start_server(self._come_in, sock=self._held, limit=_READ_AHEAD)
+        if not self._servers:
+            self._servers = [
+                await asyncio.start_server(functools.partial(self._come_in, door), sock=held, limit=_READ_AHEAD)
+                for door, held in self._held.items()
+            ]
 
     def suffers(self, kind: type) -> bool:
         """Tell whether a fault of this class is on."""
         return any(isinstance(active.fault, kind) for active in self.faults)
 
     def shut(self) -> None:
-        """Refuse connections. The port stays ours."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-            self._held = _bound(self.port)
+        """Refuse connections. The ports stay ours."""
+        if self._servers:
+            for server in self._servers:
+                server.close()
+            self._servers = []
+            self._held = {door: _bound(port) for door, port in self.doors.items()}
 
     async def close(self) -> None:
-        """Break every connection, and give the port up."""
+        """Break every connection, and give the ports up."""
         await self.end()
         self.shut()
-        self._held.close()
+        for held in self._held.values():
+            held.close()
         for connection in list(self.connections):
             connection.reset()
         await asyncio.gather(*self._serving, return_exceptions=True)
 
-    async def begin(self, fault: Fault, times: int | None, seconds: float | None) -> None:
+    async def begin(self, fault: Fault, times: int | None, seconds: float | None) -> ActiveFault:
         """Let a fault strike here: on when this returns, for the connections that are there, too."""
         strikes = Strikes(fault.counted, times, lambda what: self.say(f"fault {fault.kind}: {what}"))
         active = ActiveFault(fault, strikes)
@@ -79,6 +98,7 @@ class RelayListener:
         if seconds is not None:
             loop = asyncio.get_running_loop()
             active.timer = loop.call_later(seconds, self._end_later, active)
+        return active
 
     async def end(self, actives: list[ActiveFault] | None = None) -> int:
         """End faults, or all; return how often they have struck (those that are not counted: how many connections)."""
@@ -102,23 +122,31 @@ class RelayListener:
 
     def say(self, text: str) -> None:
         """Tell of something that has happened here."""
-        self._tell(self.name, time.time(), text)
+        self._hearer.tell(self.name, time.time(), text)
 
     def _passed(self, request: Request) -> None:
-        self._count(self.name, request.method, request.path)
+        self._hearer.count(self.name, request.method, request.path)
 
-    def _come_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+    def _saw(self, service: str, transaction: Transaction) -> None:
+        self._hearer.saw(self.name, service, transaction)
+
+    def _unread(self, service: str, why: str) -> None:
+        self._hearer.unread(self.name, service, why)
+
+    def _come_in(self, door: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(door, reader, writer))
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, door: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             target = await asyncio.open_connection(HOST, self.target, limit=_READ_AHEAD)
         except OSError:
             writer.transport.abort()  # nobody listens at the target, and the client is to see that
             return
-        connection = RelayedConnection(self.faults, self.say, self._passed, self.http, (reader, writer), target)
+        passed = self._passed if self.protocol == "http" else None
+        witness = Witness(door, self.doors, self._saw, self._unread) if self.protocol == "postgres" else None
+        connection = RelayedConnection(self.faults, self.say, passed, witness, (reader, writer), target)
         self.connections.add(connection)
         try:
             with contextlib.suppress(OSError):
@@ -129,7 +157,8 @@ class RelayListener:
 
 def _bound(port: int) -> socket.socket:
     """A socket that has the port and does not listen, so that connections to it are refused."""
-    sock = socket.socket()
+    # asyncio switches Nagle's algorithm off only where a socket says that it is TCP: answers in two pieces took 40 ms
+    sock = socket.socket(proto=socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((HOST, port))
     return sock

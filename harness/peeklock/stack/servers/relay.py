@@ -34,7 +34,7 @@ class RelayServer:
     def start(
         cls, supervisor: SupervisorClient, name: str, log_dir: Path, listeners: Mapping[str, Mapping[str, Any]]
     ) -> RelayServer:
-        """Start it; returns when it listens. `listeners`: `{target: {port, target, http}}`. Raises `StackError`."""
+        """Start it; returns when it listens. `listeners`: `{target: {doors, target, protocol}}`. Raises `StackError`."""
         token = secrets.token_urlsafe(24)
         log = log_dir / "relay.log"
         env = {

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from peeklock.errors import PeeklockError
 from peeklock.scenario.writing import YAMLError
 from peeklock.stack.environment.faults import EnvironmentFaults
-from peeklock.stack.faults import KINDS
+from peeklock.stack.faults import KINDS, RELAYED
 from peeklock.stack.servers.relay import RelayServer
 from peeklock.ui.by_hand import ByHand
 from peeklock.ui.chosen import Chosen
@@ -20,7 +20,7 @@ from peeklock.verbs.fault import FaultArguments, may_strike
 from peeklock.yaml_data import read_yaml
 
 _LONGEST = 2_000
-_RELAYED = {kind: fault for kind, fault in KINDS.items() if fault.layer in ("network", "http")}
+_RELAYED = {kind: fault for kind, fault in KINDS.items() if fault.layer in RELAYED}
 
 
 class RelayFaults:

@@ -10,6 +10,7 @@ import { Place } from "./place.tsx";
 import { goodAt, sasIn } from "./sas.ts";
 import { SpanDetails } from "./span_details.tsx";
 import { moment, span } from "./time.ts";
+import { TransactionDetails } from "./transaction_details.tsx";
 
 interface Props {
   head: Head;
@@ -94,6 +95,10 @@ function chosen({ story, lives, selected, select }: Props) {
     case "span": {
       const found = story.spans[index];
       return found && <SpanDetails span={found} story={story} select={select} />;
+    }
+    case "transaction": {
+      const found = story.transactions[index];
+      return found && <TransactionDetails transaction={found} />;
     }
     case "session": {
       const entry = story.entries[index];

@@ -3,6 +3,7 @@
 import { isError, said } from "./lanes.ts";
 import { type Life } from "./ledger.ts";
 import { record, type Entry, type Story } from "./model.ts";
+import { toldOf } from "./transactions.ts";
 
 export interface Row {
   /** Of what it is about: see `Selected`. */
@@ -21,15 +22,17 @@ export function rowsOf(story: Story, lives: readonly Life[]): Row[] {
   const owner = new Map<string, Life>();
   for (const life of lives) if (life.seq) owner.set(`${life.queue}\n${life.seq}`, life);
   const asked = new Set(story.exchanges.map((each) => `${each.target}\n${each.summary}`));
+  const changed = new Set(story.transactions.map((each) => `${each.service || "postgres"}\n${toldOf(each)}`));
   const rows: Row[] = [
     ...story.steps.flatMap((step, index) => {
       const words = `step: ${step.name}`;
       return step.depth ? [] : [row(`step:${index}`, step.ok ? step.at : step.at + step.ms, "test", step.ok ? words : `${words}: failed`, !step.ok)];
     }),
     ...story.moments.flatMap(([at, actor, text, bad], index) =>
-      (bad && text.startsWith("span ")) || asked.has(`${actor}\n${text}`) ? [] : [row(`moment:${index}`, at, actor, text, bad === 1)],
+      (bad && text.startsWith("span ")) || asked.has(`${actor}\n${text}`) || changed.has(`${actor}\n${text}`) ? [] : [row(`moment:${index}`, at, actor, text, bad === 1)],
     ),
     ...story.exchanges.map((each, index) => row(`request:${index}`, each.at, each.target, each.summary, each.alarming)),
+    ...story.transactions.map((each, index) => row(`transaction:${index}`, each.at + each.ms, each.service || "postgres", toldOf(each), each.end !== "committed")),
     ...story.entries.map((entry, index) => {
       const life = entry.seq ? owner.get(`${entry.entity}\n${entry.seq}`) : undefined;
       return row(life ? `message:${life.key}` : `entry:${index}`, entry.at, entry.entity || "servicebus", told(entry), BAD.has(entry.event));

@@ -1,8 +1,9 @@
-// Lays a story out: a lane for each service replica, each queue with its dead letters and sessions, each blob container and
-// stand-in, and what each service traced; on them bars, dots and the links between.
+// Lays a story out: a lane for each service replica, each queue with its dead letters and sessions, the database, each blob
+// container and stand-in, and what each service traced; on them bars, dots and the links between.
 
 import { DEAD_LETTER, alarming, type Life } from "./ledger.ts";
 import { record, type Story } from "./model.ts";
+import { toldOf } from "./transactions.ts";
 
 export type Kind = "test" | "service" | "spans" | "queue" | "deadletter" | "sessions" | "store" | "standin";
 export type Tone = "step" | "request" | "span" | "lock" | "work" | "good" | "bad" | "muted";
@@ -95,6 +96,7 @@ export function layout(story: Story, messages: readonly Life[]): Layout {
   drawing.sessions();
   drawing.logs();
   drawing.stores();
+  drawing.transactions();
   drawing.others();
   return drawing.done();
 }
@@ -217,6 +219,21 @@ class Drawing {
     });
   }
 
+  /** What services did in the database. */
+  transactions(): void {
+    this.story.transactions.forEach((each, index) => {
+      const lane = this.lane(POSTGRES, "store");
+      const to = each.at + each.ms;
+      const row = this.row(lane, each.at, to);
+      if (row === null) return void lane.more++;
+      const id = `transaction:${index}`;
+      const tone = each.end === "committed" ? "request" : "bad";
+      this.bars.push({ id, lane: lane.id, row, from: each.at, to, tone, label: `${each.service ? `${each.service}: ` : ""}${toldOf(each)}`, open: false });
+      const who = each.service ? this.whose(each.service) : null;
+      if (who && who.kind === "service") this.link(id, { lane: who.id, row: 0, at: each.at }, { lane: lane.id, row, at: each.at }, "muted");
+    });
+  }
+
   private link(id: string, from: Link["from"], to: Link["to"], tone: Tone): void {
     this.links.push({ id, from, to, tone });
   }
@@ -303,7 +320,8 @@ class Drawing {
     this.story.faults.forEach((each, index) => {
       if (/^fault \S+ (begins|ends)/.test(each.text)) return; // the band tells of it
       const lane = each.target === BLOBS ? this.container(each.text.replace(/^fault \S+: /, "")) : (this.lanes.get(each.target) ?? this.lane(each.target, each.target === POSTGRES ? "store" : "standin"));
-      this.dots.push({ id: `fault:${index}`, lane: lane.id, row: 0, at: each.at, tone: "bad", mark: "cross", label: `${each.target}: ${each.text}`, text: "" });
+      // above the transaction that it struck
+      this.dots.push({ id: `fault:${index}`, lane: lane.id, row: each.target === POSTGRES ? -1 : 0, at: each.at, tone: "bad", mark: "cross", label: `${each.target}: ${each.text}`, text: "" });
     });
     this.story.entries.forEach((entry, index) => {
       if (entry.event !== "fault") return;

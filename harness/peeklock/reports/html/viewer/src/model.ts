@@ -155,6 +155,20 @@ export interface Exchange {
   view: string;
 }
 
+/** A transaction of a service that changed something, or was to: verbs and tables, never a value. */
+export interface Transaction {
+  at: number;
+  ms: number;
+  /** Or one replica of it; empty where that is not known. */
+  service: string;
+  end: "committed" | "rolled back" | "failed" | "connection lost";
+  /** The SQLSTATE of its last error; empty where there was none. */
+  error: string;
+  changes: string[];
+  /** What it consisted of, that which only reads too, and how often. */
+  statements: [text: string, count: number][];
+}
+
 export interface Fault {
   at: number;
   target: string;
@@ -192,6 +206,7 @@ export interface Story {
   exits: Exit[];
   moments: Moment[];
   exchanges: Exchange[];
+  transactions: Transaction[];
   faults: Fault[];
   spans: Span[];
   scaled: Scaled[];
@@ -204,7 +219,7 @@ export interface Story {
 export function whole(told: Partial<Story>): Story {
   return {
     started: 0, ended: 0, reason: "", traceback: "", failure: null, steps: [], listings: [], entries: [], lines: [], exits: [],
-    moments: [], exchanges: [], faults: [], spans: [], scaled: [], clock: [], left: [], ...told,
+    moments: [], exchanges: [], transactions: [], faults: [], spans: [], scaled: [], clock: [], left: [], ...told,
   };
 }
 

@@ -101,3 +101,20 @@ test("acts on blobs stand on the lane of their container, strikes of faults too"
   assert.deepEqual(lanes.map((lane) => lane.label), ["test", "blobs images", "blobs outputs", "postgres"]);
   assert.deepEqual(dots.map((dot) => [dot.id, dot.lane]), [["moment:0", "blobs images"], ["moment:1", "blobs outputs"], ["moment:3", "postgres"], ["fault:0", "blobs outputs"]]);
 });
+
+test("a transaction is a bar on the lane of the database, bound to its service, red unless it was committed", () => {
+  const one = { at: 10, ms: 5, service: "worker", error: "", changes: ["INSERT result", "UPDATE job"], statements: [["INSERT result", 1]] as [string, number][] };
+  const whole = story({
+    lines: [[0, "worker", 0, "up"]],
+    transactions: [{ ...one, end: "committed" }, { ...one, at: 12, end: "failed", error: "23505" }],
+    moments: [[15, "worker", "INSERT result + UPDATE job committed", 0]],
+  });
+  const { bars, lanes, links } = layout(whole, []);
+  assert.deepEqual(lanes.map((lane) => [lane.label, lane.rows]), [["test", 1], ["worker", 1], ["postgres", 2]]);
+  assert.deepEqual(bars.map((bar) => [bar.lane, bar.row, bar.tone, bar.label]), [
+    ["postgres", 0, "request", "worker: INSERT result + UPDATE job committed"],
+    ["postgres", 1, "bad", "worker: INSERT result + UPDATE job failed by SQLSTATE 23505"],
+  ]);
+  assert.deepEqual(links.map((link) => [link.from.lane, link.to.lane]), [["worker", "postgres"], ["worker", "postgres"]]);
+  assert.deepEqual(rowsOf(whole, []).map((row) => row.id), ["line:0", "transaction:0", "transaction:1"]);
+});
