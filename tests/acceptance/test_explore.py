@@ -35,7 +35,7 @@ def test_a_bug_is_found_written_down_and_gone_once_it_is_mended(peeklock: Run, p
     """From the happy path alone; the written scenario fails by itself until the worker is mended."""
     found = peeklock("explore", CASE, "--only", "worker", "-x", timeout=200)
     assert found.returncode == 1, found.stdout + found.stderr
-    assert "DOUBLED    orders#1 comes to worker once more" in found.stdout
+    assert "DOUBLED    worker dies before its send to invoiced#1 is done" in found.stdout
     assert "table invoices: doubled, 2 instead of 1: amount 17" in found.stdout
     assert "again: 3 of 3 times" in found.stdout
     written = "scenarios/orders_found_happy_path_1.yaml"
