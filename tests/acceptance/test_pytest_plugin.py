@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 GOOD = """\
@@ -199,3 +201,18 @@ def test_each_case_runs_once_under_xdist(suite: pytest.Pytester) -> None:
     suite.makefile(".scenario.yaml", good=GOOD)
     done = suite.runpytest_subprocess("-n", "2", "--peeklock-backend", "embedded", timeout=100)
     done.assert_outcomes(passed=1, failed=1, skipped=1)
+
+
+@pytest.mark.slow
+def test_cases_of_a_file_stay_on_one_process_of_xdist(suite: pytest.Pytester) -> None:
+    """With `--dist loadfile`: they share an environment, which each process would bring up anew. Files are spread."""
+    cases = "".join(f"  c{number}: {{steps: [{{set: {{x: 1}}}}]}}\n" for number in range(5))
+    files = {name: f"scenario: {name}\ncases:\n{cases}" for name in "abcd"}
+    suite.makefile(".scenario.yaml", **files)
+    done = suite.runpytest_subprocess("-v", "-n", "2", "--dist", "loadfile", "-p", "no:randomly", timeout=100)
+    done.assert_outcomes(passed=20)
+    ran = re.findall(r"^\[(gw\d)\].* PASSED (\w)\.scenario\.yaml::c\d", "\n".join(done.outlines), re.MULTILINE)
+    assert len(ran) == 20, done.outlines
+    places = {file: {process for process, each in ran if each == file} for file in files}
+    assert all(len(processes) == 1 for processes in places.values()), places
+    assert len(set.union(*places.values())) == 2

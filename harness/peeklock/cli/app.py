@@ -30,6 +30,7 @@ COMMANDS = {
     "explore": "explore",
     "record": "record",
     "report": "report",
+    "merge": "merge",
     "show": "show",
     "mcp": "mcp",
     "dlq": "dlq",

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import typer
 
+from peeklock.engine.events import RunFinished
 from peeklock.engine.keyword import KeywordInvalid
 from peeklock.errors import PeeklockError
 from peeklock.scenario.errors import ScenarioInvalid
@@ -34,3 +35,12 @@ def exits() -> Iterator[None]:
     except PeeklockError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(NO_STACK) from None
+
+
+def exit_code(last: RunFinished) -> int:
+    """Return what a run came to: what could not be judged is worse than what failed."""
+    if last.errors:
+        return NO_STACK
+    if last.flaky and set(last.failed_cases) == set(last.flaky):
+        return FLAKY
+    return FAILED if last.failed or last.interrupted or last.unjudged else PASSED

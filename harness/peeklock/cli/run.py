@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -17,31 +17,34 @@ import typer
 from rich.console import Console
 
 from peeklock.cli.check import DEFAULT
-from peeklock.cli.exits import FAILED, FLAKY, NO_STACK, PASSED, exits
+from peeklock.cli.exits import FAILED, NO_STACK, exit_code, exits
 from peeklock.engine.case import CaseOptions
 from peeklock.engine.environments import needed_kinds
 from peeklock.engine.events import CaseFinished, Event, Handler, RunFinished
 from peeklock.engine.last_run import LastRun
-from peeklock.engine.pace import Pace
+from peeklock.engine.pace import Pace, read_seconds
 from peeklock.engine.plan import Choice, Plan, Target, make_plan
 from peeklock.engine.runner import Runner, RunOptions
 from peeklock.engine.session import most_environments
+from peeklock.engine.shard import parse_shard
+from peeklock.engine.sharding import only, shard_of
+from peeklock.errors import PeeklockError
 from peeklock.reports.artefacts import write_artefacts
 from peeklock.reports.console import ConsoleReport
 from peeklock.reports.ctrf import CtrfReport
-from peeklock.reports.failure_text import near
 from peeklock.reports.fan_out import FanOut
 from peeklock.reports.github import GitHubReport
-from peeklock.reports.html.report import HtmlReport
+from peeklock.reports.html.report import HtmlReport, report_line
 from peeklock.reports.junit import JUnitReport
 from peeklock.reports.live_area import LiveArea
 from peeklock.reports.ndjson import NdjsonReport
-from peeklock.reports.run_folder import new_run_folder
+from peeklock.reports.run_folder import forget_oldest, new_run_folder
 from peeklock.reports.summary import SummaryReport
 from peeklock.stack.backend import Stack
 from peeklock.stack.choice import choose_backend
 from peeklock.stack.open import open_stack
 from peeklock.stack.project.cache import cache_dir
+from peeklock.stack.project.commit import commit_of
 from peeklock.stack.project.root import stack_root
 from peeklock.stack.warm import lifecycle as warm
 from peeklock.verbs import VOCABULARY
@@ -60,7 +63,12 @@ def run(
     workers: Annotated[int, typer.Option("-n", min=1, max=64, help="so many files side by side")] = 1,
     repeat: Annotated[int, typer.Option(min=1, help="run each case so often")] = 1,
     until_fail: Annotated[bool, typer.Option("--until-fail", help="repeat until a case fails")] = False,
-    shard: Annotated[str, typer.Option(help="1/4: the first of four parts")] = "1/1",
+    shard: Annotated[
+        str, typer.Option(help="2/4: the second of four parts, split by file; `peeklock merge` puts them together")
+    ] = "",
+    durations: Annotated[
+        Path | None, typer.Option(help="seconds by case, by which shards are split: the same file on every machine")
+    ] = None,
     shuffle: Annotated[int | None, typer.Option(help="run in an order made from this seed")] = None,
     last_failed: Annotated[bool, typer.Option("--last-failed", help="only cases that failed in the last run")] = False,
     keep: Annotated[
@@ -91,9 +99,18 @@ def run(
     def once() -> int:
         with exits():
             parsed = [Target.parse(target) for target in targets or [str(DEFAULT)]]
-            only = _last_failed(root) if last_failed else None
-            choice = Choice(keyword, tuple(tags or ()), only, _shard(shard), shuffle)
+            place, known = _shard(shard, durations, last_failed)
+            failed = _last_failed(root) if last_failed else None
+            choice = Choice(keyword, tuple(tags or ()), failed, shuffle)
             plan = make_plan(parsed, choice, VOCABULARY)
+            if not plan:
+                typer.echo("no case matches", err=True)
+                return FAILED
+            part = None
+            if place is not None:
+                selection = _selection(targets, choice)
+                part = shard_of(plan, place, known, source=durations, selection=selection, commit=commit_of(root))
+                plan = only(plan, part)
             pace = Pace(root / ".peeklock" / "durations.json")
             if workers > 1 and shuffle is None:
                 plan = pace.longest_first(plan)
@@ -106,10 +123,8 @@ def run(
                 _ENDLESS if until_fail and repeat == 1 else repeat,
                 until_fail,
                 CaseOptions(update_snapshots, cache_dir()),
+                part,
             )
-            if not plan:
-                typer.echo("no case matches", err=True)
-                return FAILED
             if keep or watch:
                 brought_up = (
                     warm.up(root, lambda text: typer.echo(f"  {text}", err=as_json), backend=chosen).took is not None
@@ -184,20 +199,10 @@ def _run(
     finished = last
     reports.attempt("what failed", lambda: LastRun(root).remember(finished.failed_cases), None)
     reports.attempt("how long cases take", pace.remember, None)
-    _prune(options.folder)
+    forget_oldest(options.folder)
     if html is not None and (finished.failed or finished.errors):
-        typer.echo(_report_line(html), err=as_json)
-    if last.errors or reports.broken:
-        return NO_STACK
-    if last.flaky and set(last.failed_cases) == set(last.flaky):
-        return FLAKY
-    return FAILED if last.failed or last.interrupted or last.unjudged else PASSED
-
-
-def _report_line(html: HtmlReport) -> str:
-    if html.page is None:
-        return "report: not made, its viewer is not there yet: `peeklock setup` brings it, then `peeklock report`"
-    return f"report: {near(html.page)}"
+        typer.echo(report_line(html.page), err=as_json)
+    return NO_STACK if reports.broken else exit_code(finished)
 
 
 def _with_artefacts(event: Event, folder: Path, reports: FanOut) -> Event:
@@ -211,13 +216,6 @@ def _tell_what_stands(root: Path, *, err: bool) -> None:
         ports = ", ".join(f"{kind} 127.0.0.1:{port}" for kind, port in kept.ports.items())
         typer.echo(f"{kept.name} stands on a stack of its own: {ports}; logs in {kept.log_dir}", err=err)
     typer.echo("the stack stands: see `peeklock status`; end it with `peeklock down`", err=err)
-
-
-def _prune(folder: Path) -> None:
-    """Keep only the newest runs, so that artefacts do not fill the disk."""
-    runs = sorted(folder.parent.glob("run-*"), key=lambda path: path.stat().st_mtime)
-    for old in runs[:-20]:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
@@ -246,8 +244,19 @@ def _last_failed(root: Path) -> frozenset[str]:
     return failed
 
 
-def _shard(text: str) -> tuple[int, int]:
-    index, _, count = text.partition("/")
-    if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
-        raise typer.BadParameter(f"{text!r} is not a part: write for example 1/4", param_hint="--shard")
-    return int(index), int(count)
+def _shard(text: str, durations: Path | None, last_failed: bool) -> tuple[tuple[int, int] | None, dict[str, float]]:
+    """Return which of how many shards is asked for, if any, and the seconds by case by which they are split."""
+    try:
+        if durations is not None and not text:
+            raise ValueError("--durations is what shards are split by: say which of them this is, as --shard 1/4")
+        if last_failed and text:
+            raise ValueError("each machine has a last run of its own: --last-failed goes without --shard")
+        return parse_shard(text) if text else None, read_seconds(durations) if durations is not None else {}
+    except (ValueError, PeeklockError) as error:
+        raise typer.BadParameter(str(error), param_hint="--durations" if durations else "--shard") from None
+
+
+def _selection(targets: list[str] | None, choice: Choice) -> str:
+    """Return what chose the cases, as it is typed: all shards of a run have it in common."""
+    options = [*(["-k", choice.keyword] if choice.keyword else []), *(f"--tag={tag}" for tag in choice.tags)]
+    return shlex.join([*(targets or [str(DEFAULT)]), *options])

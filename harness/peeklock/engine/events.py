@@ -9,6 +9,7 @@ from typing import Literal
 
 from peeklock.engine.failure import Failure
 from peeklock.engine.record import Record
+from peeklock.engine.shard import Shard
 
 Outcome = Literal["passed", "failed", "skipped", "error"]
 
@@ -54,6 +55,8 @@ class RunStarted(Event):
     """Where artefacts go."""
     criteria: dict[str, str] = field(default_factory=dict)
     """The acceptance criteria that the files of the run may cover: a sentence for each id."""
+    shard: Shard | None = None
+    """The part of a run on several machines that this is."""
 
 
 @dataclass(frozen=True, slots=True)

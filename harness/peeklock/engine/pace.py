@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from pathlib import Path
 
 from peeklock.engine.environments import needs_private_stack
 from peeklock.engine.events import CaseFinished, Event
 from peeklock.engine.plan import Plan
 from peeklock.engine.session import case_id
+from peeklock.errors import PeeklockError
 from peeklock.scenario.model import Case, Scenario
 
 USUAL = 0.5
@@ -25,8 +27,8 @@ class Pace:
         """`path`: where it is remembered; what cannot be read is taken for unknown."""
         self._path = path
         self._seconds: dict[str, float] = {}
-        with contextlib.suppress(OSError, ValueError, AttributeError, TypeError, RecursionError):
-            self._seconds = {str(name): float(seconds) for name, seconds in json.loads(path.read_text("utf-8")).items()}
+        with contextlib.suppress(PeeklockError):
+            self._seconds = read_seconds(path)
 
     def __call__(self, event: Event) -> None:
         """Learn from a case that has ended."""
@@ -35,7 +37,8 @@ class Pace:
 
     def remember(self) -> None:
         """Write it down for the next run. Raises `OSError`."""
-        self._path.write_text(json.dumps(self._seconds, indent=0, sort_keys=True), encoding="utf-8")
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.write_text(json.dumps(self._seconds, indent=0, sort_keys=True) + "\n", encoding="utf-8")
 
     def expected(self, plan: Plan) -> dict[str, float]:
         """Return the seconds that each case of a plan is expected to take."""
@@ -46,5 +49,29 @@ class Pace:
         return sorted(plan, key=lambda file: -sum(self._expected(file[0], case) for case in file[1]))
 
     def _expected(self, scenario: Scenario, case: Case) -> float:
-        usual = USUAL_ALONE if needs_private_stack(scenario) else USUAL
-        return self._seconds.get(case_id(scenario, case), usual)
+        return self._seconds.get(case_id(scenario, case), usual(scenario))
+
+
+def usual(scenario: Scenario) -> float:
+    """Return the seconds of a case of a file of which nothing is known."""
+    return USUAL_ALONE if needs_private_stack(scenario) else USUAL
+
+
+def read_seconds(path: Path) -> dict[str, float]:
+    """Return what a file holds, as `remember` has written it: seconds by case. Raises `PeeklockError`."""
+    try:
+        seconds = {str(name): float(each) for name, each in json.loads(path.read_text("utf-8")).items()}
+        wrong = next((name for name, each in seconds.items() if not (math.isfinite(each) and each >= 0)), None)
+    except (OSError, ValueError, AttributeError, TypeError, OverflowError, RecursionError) as error:
+        raise PeeklockError(
+            "there are no durations of cases that can be read",
+            where=str(path),
+            expected='a file such as {"scenarios/orders.yaml::paid": 1.25}',
+            actual=(error.strerror or str(error)) if isinstance(error, OSError) else str(error),
+            fix="copy .peeklock/durations.json of a run, or `peeklock merge … --durations FILE`",
+        ) from None
+    if wrong is not None:
+        raise PeeklockError(
+            f"the duration of {wrong} is no number of seconds", where=str(path), actual=str(seconds[wrong])
+        )
+    return seconds

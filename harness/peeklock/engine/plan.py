@@ -38,7 +38,6 @@ class Choice:
     tags: tuple[str, ...] = ()
     only: frozenset[str] | None = None
     """Case ids, as of `--last-failed`."""
-    shard: tuple[int, int] = (1, 1)
     shuffle: int | None = None
 
 
@@ -87,8 +86,6 @@ def make_plan(targets: Sequence[Target], choice: Choice, vocabulary: Vocabulary)
         for case in cases.values()
         if _chosen(scenario, case, choice, keyword)
     ]
-    index, count = choice.shard
-    pairs = pairs[index - 1 :: count]
     if choice.shuffle is not None:
         random.Random(choice.shuffle).shuffle(pairs)
     grouped: dict[Path, tuple[Scenario, list[Case]]] = {}

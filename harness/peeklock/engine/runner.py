@@ -19,6 +19,7 @@ from peeklock.engine.case import CaseOptions
 from peeklock.engine.events import Durations, Event, Progress, RunFinished, RunStarted, StackReady
 from peeklock.engine.plan import Plan
 from peeklock.engine.session import Session, case_id
+from peeklock.engine.shard import Shard
 from peeklock.engine.verb import Verb
 from peeklock.errors import PeeklockError
 from peeklock.redaction import redact
@@ -40,6 +41,8 @@ class RunOptions:
     repeat: int = 1
     until_fail: bool = False
     case: CaseOptions = field(default_factory=CaseOptions)
+    shard: Shard | None = None
+    """The part that the plan is of a run on several machines."""
 
 
 class Runner:
@@ -78,6 +81,7 @@ class Runner:
             options.why,
             options.folder,
             criteria,
+            options.shard,
         )
         threading.Thread(target=_load, args=(_modules(self._plan),), name="loader", daemon=True).start()
         thread = threading.Thread(target=self._run, name="runner", daemon=True)
@@ -112,6 +116,8 @@ class Runner:
 
     def _run(self) -> None:
         try:
+            if not self._plan:  # a shard for which no file is left
+                return
             self._session.stack()
             workers = max(1, self._options.workers)
             with named_limits(), ThreadPoolExecutor(workers, thread_name_prefix="file") as pool:

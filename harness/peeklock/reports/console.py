@@ -33,6 +33,8 @@ class ConsoleReport:
                 self._line(
                     f"peeklock {event.run}: {event.cases} cases in {event.files} file{plural}, backend {event.backend} ({event.why})"
                 )
+                if event.shard is not None and event.shard.count > 1:
+                    self._line(f"  {event.shard}")
             case Progress():
                 self._line(f"  {event.text}", "dim")
             case StackReady():
@@ -79,9 +81,10 @@ class ConsoleReport:
             if count or word in ("failed", "passed"):
                 line.append(f"{count} {word}", style if count else "").append(", ")
         spent = event.durations
+        stack = f"stack {event.setup:.1f} s; " if event.setup else ""
         line.append(f"in {event.seconds:.1f} s")
         line.append(
-            f" (stack {event.setup:.1f} s; cases: set-up {spent.setup:.1f}, waiting {spent.waiting:.1f}, working {spent.working:.1f})",
+            f" ({stack}cases: set-up {spent.setup:.1f}, waiting {spent.waiting:.1f}, working {spent.working:.1f})",
             "dim",
         )
         self._console.print()

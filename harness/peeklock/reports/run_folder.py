@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from peeklock.stack.errors import unwritable
+
+MOST_RUNS = 20
+"""That are kept of a project, so that artefacts do not fill the disk."""
 
 
 def new_run_folder(root: Path) -> Path:
@@ -24,3 +28,10 @@ def new_run_folder(root: Path) -> Path:
             return base / f"run-{number}"
     except OSError as error:
         raise unwritable(base, error) from error
+
+
+def forget_oldest(folder: Path) -> None:
+    """Remove the runs beside `folder` that are more than are kept."""
+    runs = sorted(folder.parent.glob("run-*"), key=lambda path: path.stat().st_mtime)
+    for old in runs[:-MOST_RUNS]:
+        shutil.rmtree(old, ignore_errors=True)

@@ -45,8 +45,9 @@ class StoredCase:
     @property
     def finished(self) -> CaseFinished:
         """The event with which it ended, as far as it is kept."""
+        ended = self.story.get("started", 0.0) + self.story.get("ended", 0.0) / 1000
         return CaseFinished(
-            self.story.get("started", 0.0) + self.story.get("ended", 0.0) / 1000,
+            self.head.get("at", ended),
             self.id,
             self.head["outcome"],
             Durations(*self.head["seconds"]),
@@ -155,7 +156,7 @@ def find_case(folder: Path, name: str) -> StoredCase:
     bad = [number for number in numbers if heads[number]["outcome"] in ("failed", "error")]
     number = (bad or numbers)[-1]
     packed = next(islice(read_stories(folder), number, None), "")
-    return StoredCase(folder.name, heads[number], _story(packed, folder))
+    return StoredCase(folder.name, heads[number], story_of(packed, folder))
 
 
 def _unclear(folder: Path, name: str, found: list[str], known: list[str]) -> PeeklockError:
@@ -191,7 +192,8 @@ def _id(head: Mapping[str, Any]) -> str:
     return f"{head['file']}::{head['name']}"
 
 
-def _story(packed: str, folder: Path) -> dict[str, Any]:
+def story_of(packed: str, folder: Path) -> dict[str, Any]:
+    """Return a packed story of the run in `folder`; empty where there is none. Raises `PeeklockError`."""
     if not packed:
         return {}
     try:

@@ -68,10 +68,6 @@ class TestPlan:
         assert names(Choice(tags=("slow",))) == ["a:sas_expired", "a:happy"]
         assert names(Choice(tags=("new",))) == ["b:sas[1]", "b:sas[2]"]
 
-    def test_shards_are_disjoint_and_complete(self) -> None:
-        parts = [names(Choice(shard=(index, 3))) for index in (1, 2, 3)]
-        assert sorted(name for part in parts for name in part) == sorted(names(Choice()))
-
     def test_a_seed_gives_the_same_order_twice(self) -> None:
         assert names(Choice(shuffle=7)) == names(Choice(shuffle=7))
         assert sorted(names(Choice(shuffle=7))) == sorted(names(Choice()))

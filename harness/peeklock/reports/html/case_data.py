@@ -53,6 +53,7 @@ def head_of(finished: CaseFinished) -> dict[str, Any]:
         "file": file,
         "name": redact(name),
         "outcome": finished.outcome,
+        "at": round(finished.at, 3),
         "repeat": finished.repeat,
         "covers": list(finished.covers),
         "tags": list(finished.tags),

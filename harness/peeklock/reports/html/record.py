@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ class RunRecord:
                     "cases": event.cases,
                     "criteria": {key: redact(sentence) for key, sentence in event.criteria.items()},
                 }
+                if event.shard is not None:
+                    facts["shard"] = dataclasses.asdict(event.shard)
                 self._write({"run": facts})
             case CaseFinished():
                 self._case(event)
@@ -80,10 +83,26 @@ class Recorded:
     coverage: Coverage = field(default_factory=Coverage)
 
 
+def write_cases(
+    folder: Path, run: Mapping[str, Any], cases: Iterable[Mapping[str, Any]], end: Mapping[str, Any]
+) -> None:
+    """Write a record of cases that other runs have kept: lines as `read_lines` yields them. Raises `OSError`."""
+    history, written = History(folder), 0
+    with (folder / NAME).open("w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(json.dumps({"run": run}, ensure_ascii=False) + "\n")
+        for line in cases:
+            history.add(line["case"])
+            if written > MOST_BYTES and line["case"]["outcome"] == "passed":
+                line = {"case": {**line["case"], "left_out": True}, "seen": line.get("seen")}
+            written += file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        file.write(json.dumps({"end": end}, ensure_ascii=False) + "\n")
+    history.write()
+
+
 def read_heads(folder: Path) -> Recorded:
     """Return the run and the heads of its cases. Raises `OSError`; what a run that was killed has half written is left out."""
     recorded = Recorded()
-    for line in _lines(folder):
+    for line in read_lines(folder):
         for key in ("run", "end"):
             recorded.run |= line[key] if isinstance(line.get(key), dict) else {}
         if isinstance(line.get("case"), dict):
@@ -100,13 +119,14 @@ def read_stories(folder: Path) -> Iterator[str]:
 
 def read_cases(folder: Path) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield the head of each case with its packed story. Raises `OSError`."""
-    for line in _lines(folder):
+    for line in read_lines(folder):
         if isinstance(line.get("case"), dict):
             story = line.get("story", "")
             yield line["case"], story if isinstance(story, str) else ""
 
 
-def _lines(folder: Path) -> Iterator[dict[str, Any]]:
+def read_lines(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield what a record holds: `run`, then a line for each `case`, then `end`. Raises `OSError`."""
     with (folder / NAME).open(encoding="utf-8", errors="replace") as file:
         for text in file:
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from peeklock.engine.events import Event, RunFinished
+from peeklock.reports.failure_text import near
 from peeklock.reports.html import bundle
 from peeklock.reports.html.page import write_page
 from peeklock.reports.html.record import RunRecord
@@ -22,3 +23,10 @@ class HtmlReport:
         self._record(event)
         if isinstance(event, RunFinished) and (viewer := bundle.found()) is not None:
             self.page = write_page(self._folder, viewer)
+
+
+def report_line(page: Path | None) -> str:
+    """Return where the page of a run is, or why there is none."""
+    if page is None:
+        return "report: not made, its viewer is not there yet: `peeklock setup` brings it, then `peeklock report`"
+    return f"report: {near(page)}"

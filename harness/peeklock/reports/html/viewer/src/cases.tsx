@@ -52,11 +52,19 @@ export function Cases({ run, cases, filter }: { run: Run; cases: Head[]; filter:
           {run.backend ? <span> · {run.backend}</span> : null}
           {run.seconds !== undefined ? <span> · {span(run.seconds * 1000)}</span> : <span> · the run did not come to its end</span>}
           {run.interrupted ? <span> · interrupted, {run.unjudged} cases not run</span> : null}
+          {run.merged ? <span> · {run.merged}</span> : null}
         </p>
         <nav class="pages">
           <a href={hashOf({ view: "coverage" })}>Coverage</a>
         </nav>
       </header>
+      {Array.isArray(run.problems) && run.problems.length ? (
+        <ul class="problems" aria-label="Not the whole run">
+          {run.problems.map((problem) => (
+            <li>{String(problem)}</li>
+          ))}
+        </ul>
+      ) : null}
       <div class="filters" role="search">
         <div class="outcomes" role="group" aria-label="Outcome">
           {["", ...ORDER].map((outcome) => {

@@ -27,6 +27,10 @@ export interface Run {
   seconds?: number;
   interrupted?: boolean;
   unjudged?: number;
+  /** Of shards that were merged: how many of how many. */
+  merged?: string;
+  /** Why they are not the whole. */
+  problems?: string[];
   version: string;
   root?: string;
   /** A sentence for each acceptance criterion that files of the run may cover. */
