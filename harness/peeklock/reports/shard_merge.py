@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from peeklock.engine.events import CaseFinished, Durations, RunFinished
+from peeklock.errors import PeeklockError
 from peeklock.reports.html.history import key_of
 from peeklock.reports.html.record import read_lines, write_cases
 from peeklock.reports.shard_run import ShardRun
@@ -102,7 +103,7 @@ class ShardMerge:
         """Write the record of it, as if one run had done all. Raises `OSError`."""
         criteria: dict[str, Any] = {}
         for run in self.runs:
-            criteria |= run.facts.get("criteria") or {}
+            criteria |= run.facts["criteria"]
         last = self.finished(folder.name)
         facts = {
             "run": folder.name,
@@ -123,8 +124,8 @@ class ShardMerge:
         """
         for run, line in self._lines():
             told = line["case"]["outcome"] != "passed"
-            story = story_of(line.get("story", ""), Path(run.source)) if told else {}
-            yield StoredCase(run.folder.name, line["case"], story).finished
+            story = story_of(str(line.get("story", "")), Path(run.source)) if told else {}
+            yield _finished(StoredCase(run.folder.name, line["case"], story), run.source)
         for problem in self.problems:
             case = f"{_OWN}::{problem.partition(':')[0]}"
             yield CaseFinished(self.at + self.seconds, case, "error", Durations(), reason=problem)
@@ -224,6 +225,18 @@ class ShardMerge:
         if twice:
             case, names = next(iter(twice.items()))
             yield f"cases are in more than one shard: {len(twice)}, as {case} in {' and '.join(names)}"
+
+
+def _finished(stored: StoredCase, source: str) -> CaseFinished:
+    try:
+        return stored.finished
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PeeklockError(
+            "the record of a case cannot be read",
+            where=source,
+            actual=f"{stored.id}: {type(error).__name__}: {error}",
+            fix="archive the run of that shard again, or run it again",
+        ) from None
 
 
 def _by(runs: Iterable[ShardRun], key: Callable[[ShardRun], T]) -> dict[T, list[ShardRun]]:

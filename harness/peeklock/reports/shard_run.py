@@ -88,6 +88,7 @@ def _read(source: str, folder: Path) -> ShardRun:
         )
     try:
         facts = recorded.run | {"at": float(recorded.run["at"]), "run": str(recorded.run["run"])}
+        facts |= {"criteria": {str(key): str(text) for key, text in dict(facts.get("criteria") or {}).items()}}
         if "seconds" in facts:
             facts |= {"seconds": float(facts["seconds"])}
         return ShardRun(source, folder, _shard(facts["shard"]), facts, [_checked(head) for head in recorded.heads])

@@ -17,6 +17,7 @@ from peeklock.engine.shard import Shard
 from peeklock.errors import PeeklockError
 from peeklock.reports.html import record as recording
 from peeklock.reports.html.archive import write_archive
+from peeklock.reports.html.case_data import packed
 from peeklock.reports.html.history import read as read_history
 from peeklock.reports.html.record import RunRecord, read_heads, read_stories
 from peeklock.reports.shard_merge import ShardMerge
@@ -257,6 +258,16 @@ def test_what_holds_no_shard_is_refused_by_name(runs: Runs, tmp_path: Path) -> N
     assert runs.places == []
 
 
+def test_a_story_of_another_shape_is_refused_by_name(runs: Runs, merged: Any) -> None:
+    folder = runs.add(1, WHOLE[1])
+    head = {"file": "a.yaml", "name": "three", "outcome": "failed", "seconds": [0, 0, 0]}
+    with (folder / recording.NAME).open("a") as file:
+        file.write(json.dumps({"case": head, "story": packed({"failure": 7})}) + "\n")
+    with pytest.raises(PeeklockError, match="cannot be read") as caught:
+        list(merged().events())
+    assert caught.value.where == str(folder)
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -269,6 +280,7 @@ def test_what_holds_no_shard_is_refused_by_name(runs: Runs, tmp_path: Path) -> N
         {"case": {"file": 3, "name": "x", "outcome": "passed", "seconds": [0, 0, 0]}},
         {"case": {"file": "a", "name": "x", "outcome": "passed", "seconds": "abc"}},
         {"end": {"seconds": "long"}},
+        {"run": {"criteria": 7}},
     ],
 )
 def test_a_record_of_another_shape_is_refused_by_name(runs: Runs, line: dict[str, Any]) -> None:
