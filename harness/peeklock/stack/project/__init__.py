@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = ["cache", "folder", "root"]
+__all__ = ["cache", "commit", "folder", "root"]
