@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -96,7 +97,8 @@ def _new_lines(folder: Path, names: list[str], offsets: dict[Path, int]) -> Iter
         if names and not any(name in label for name in names):
             continue
         with path.open(encoding="utf-8", errors="replace") as file:
-            file.seek(offsets.get(path, 0))
+            size = os.fstat(file.fileno()).st_size  # a flood's middle was cut out: what is left was shown
+            file.seek(min(offsets.get(path, 0), size))
             for line in file:
                 yield label, line.rstrip("\n")
             offsets[path] = file.tell()

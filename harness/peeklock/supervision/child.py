@@ -10,6 +10,8 @@ from typing import Any
 
 from peeklock.redaction import Redactor
 from peeklock.supervision import process_tree
+from peeklock.supervision.allowance import RATE, Allowance
+from peeklock.supervision.log_file import LogFile, LogFiles
 from peeklock.supervision.spawn import SpawnError, Started
 
 LONGEST_LINE = 64 * 1024
@@ -18,11 +20,15 @@ TAIL = 200
 _MARGIN = 4 * 1024
 """Bytes beyond them that are looked at, so that no secret is split before it is seen."""
 
+_FLOOD = (
+    f"… it writes faster than {RATE >> 20} MiB a second are read (256 bytes more a line): from here on it has to wait"
+)
+
 
 class Child:
     """A process in a session of its own, that dies with the supervisor."""
 
-    def __init__(self, request: dict[str, Any]) -> None:
+    def __init__(self, request: dict[str, Any], logs: LogFiles) -> None:
         """It has a log, and no process before `begin`. Raises `SpawnError`."""
         self.request = request
         self.name: str = request["name"]
@@ -42,12 +48,14 @@ class Child:
         """Present where it ends with the connection that has asked for it."""
         self._partial = bytearray()
         self._cut = 0
-        self._log: int | None = None
+        self._allowance = Allowance()
+        self._told_to_wait = False
+        self._log: LogFile | None = None
         self.log_trouble: str | None = None
         log = request.get("log")
         if log:
             try:
-                self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+                self._log = logs.opened(log)
             except OSError as error:
                 raise SpawnError(error.errno or 0, f"opening the log file {log}") from None
         self.pid = self.pipe = -1
@@ -62,11 +70,14 @@ class Child:
     def running(self) -> bool:
         return self.code is None
 
-    def read(self) -> tuple[list[tuple[float, str]], bool]:
-        """What it wrote since the last call, redacted, in whole lines; and whether the pipe is at its end."""
+    def read(self) -> tuple[list[tuple[float, str]], bool, float]:
+        """What it wrote since the last call, redacted, in whole lines; whether the pipe is at its end; and for how many seconds
+        it is not to be read now, since it writes more than is taken."""
         lines: list[tuple[float, str]] = []
         ended = False
-        for _ in range(64):  # so that a child that shouts cannot starve the others
+        for number in range(16):  # so that a child that shouts cannot starve the others, nor those who listen to it
+            if number > 1 and self._allowance.wait():  # two reads have what is in the pipe by now, and its end
+                break
             try:
                 chunk = os.read(self.pipe, 65536)
             except BlockingIOError:
@@ -81,10 +92,15 @@ class Child:
                 self._grow(piece)
                 lines.append(self._line())
             self._grow(rest)
+            self._allowance.spend(len(chunk), len(whole))
         if ended and self._partial:
             lines.append(self._line())
+        seconds = self._allowance.wait()
+        if seconds and not self._told_to_wait:
+            self._told_to_wait = True
+            lines.append(self._told(_FLOOD))
         self._write(lines)
-        return lines, ended
+        return lines, ended, seconds
 
     def _grow(self, piece: bytes) -> None:
         kept = piece[: max(0, LONGEST_LINE + _MARGIN - len(self._partial))]
@@ -94,9 +110,12 @@ class Child:
     def _line(self) -> tuple[float, str]:
         text = self.redact(self._partial.decode("utf-8", "replace").rstrip("\r"))
         more = self._cut + max(0, len(text) - LONGEST_LINE)
-        line = (time.time(), f"{text[:LONGEST_LINE]} … ({more} more)" if more else text)
         self._partial.clear()
         self._cut = 0
+        return self._told(f"{text[:LONGEST_LINE]} … ({more} more)" if more else text)
+
+    def _told(self, text: str) -> tuple[float, str]:
+        line = (time.time(), text)
         self.tail.append(line)
         return line
 
@@ -105,8 +124,7 @@ class Child:
             return
         data = "".join(f"{text}\n" for _, text in lines).encode("utf-8", "replace")
         try:
-            while data:
-                data = data[os.write(self._log, data) :]
+            self._log.write(data)
         except OSError as error:
             # A full disk must not end the run: the lines still go to the subscribers.
             self.log_trouble = error.strerror
@@ -121,7 +139,7 @@ class Child:
 
     def _close_log(self) -> None:
         if self._log is not None:
-            os.close(self._log)
+            self._log.close()
             self._log = None
 
     def describe(self) -> dict[str, Any]:

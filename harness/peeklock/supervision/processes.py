@@ -13,6 +13,7 @@ from peeklock.supervision import process_tree
 from peeklock.supervision.child import Child
 from peeklock.supervision.cleanup import Cleanup
 from peeklock.supervision.fork_servers import Fork, ForkServers
+from peeklock.supervision.log_file import LogFiles
 from peeklock.supervision.ndjson import Connection, Later, NdjsonServer, Refused
 from peeklock.supervision.spawn import SpawnError, spawn
 
@@ -26,6 +27,9 @@ class Processes:
         self._selector, self._server, self._cleanup, self._idle = selector, server, cleanup, idle
         self._children: dict[str, Child] = {}
         self._by_pid: dict[int, Child] = {}
+        self._logs = LogFiles()
+        self._unread: dict[Child, float] = {}
+        """Children that write more than is taken, and when they are read again."""
         self._fork_servers = ForkServers(cleanup)
         self._forks: dict[str, tuple[Fork, Callable[[], None]]] = {}
         """Starts that a fork server was asked for, by the child's name, and what is to be done when they are overdue."""
@@ -34,14 +38,18 @@ class Processes:
         self._closing = False
 
     def patience(self) -> float | None:
-        """Seconds until the first child that was asked to end, or fork server that was asked to fork, is out of time; None when
-        there is none."""
+        """Seconds until the first child that was asked to end, or fork server that was asked to fork, is out of time, or a child
+        is read again; None when there is none."""
         due = [c.kill_at for c in self._children.values() if c.kill_at is not None]
-        due += [fork.deadline for fork, _ in self._forks.values()]
+        due += [*(fork.deadline for fork, _ in self._forks.values()), *self._unread.values()]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
-    def kill_overdue(self) -> None:
+    def do_overdue(self) -> None:
+        """Kill what was to end, give up what was to fork, and read what had to wait."""
         now = time.monotonic()
+        for child in [child for child, at in self._unread.items() if at <= now]:
+            del self._unread[child]
+            self._selector.register(child.pipe, selectors.EVENT_READ, self._readable(child))
         for child in self._children.values():
             if child.kill_at is not None and child.kill_at <= now:
                 child.kill_at = None
@@ -71,14 +79,21 @@ class Processes:
         def read(_mask: int) -> None:
             if child.pipe == -1:  # it was reaped, and its pipe drained, in the same round of the loop
                 return
-            lines, ended = child.read()
+            lines, ended, seconds = child.read()
             self._push_lines(child, lines)
             if ended:
+                self._close_pipe(child)
+            elif seconds and child not in self._unread:
                 self._selector.unregister(child.pipe)
-                os.close(child.pipe)
-                child.pipe = -1
+                self._unread[child] = time.monotonic() + seconds
 
         return read
+
+    def _close_pipe(self, child: Child) -> None:
+        if self._unread.pop(child, None) is None:
+            self._selector.unregister(child.pipe)
+        os.close(child.pipe)
+        child.pipe = -1
 
     def _push_lines(self, child: Child, lines: list[tuple[float, str]]) -> None:
         if lines:
@@ -104,9 +119,7 @@ class Processes:
         if child.pipe != -1:
             # A grandchild in its last moment may still hold the pipe; its words are not awaited.
             self._push_lines(child, child.read()[0])
-            self._selector.unregister(child.pipe)
-            os.close(child.pipe)
-            child.pipe = -1
+            self._close_pipe(child)
         child.closed(code)
         self._cleanup.ended(child.pid)
         if scratch := child.request.get("scratch"):
@@ -155,7 +168,7 @@ class Processes:
         if self._closing:
             raise Refused("closing")
         try:
-            child = Child(request)
+            child = Child(request, self._logs)
         except SpawnError as error:
             raise _not_started(error) from None
         child.connection = connection if request.get("bound") else None

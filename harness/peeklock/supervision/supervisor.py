@@ -48,7 +48,7 @@ class Supervisor:
         while not self._done:
             for key, mask in self._selector.select(self._processes.patience()):
                 key.data(mask)
-            self._processes.kill_overdue()
+            self._processes.do_overdue()
         self._end()
 
     def _end(self) -> None:

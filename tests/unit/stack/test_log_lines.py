@@ -25,7 +25,9 @@ def test_the_oldest_are_forgotten_and_how_many_is_told() -> None:
     lines = LogLines(most=100)
     lines.add(map(line, range(25)))
     told, *kept = lines.after(0)
-    assert told.text == f"… {25 - len(kept)} earlier lines are kept in the log file only"
+    assert (
+        told.text == f"… {25 - len(kept)} earlier lines are not kept in memory; the log file has the first and the last"
+    )
     assert numbers(kept) == list(range(25 - len(kept), 25))
     assert (lines.cursor, numbers(lines.after(24))) == (25, [24])
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from peeklock.stack.backend import LogLine
 
 MOST = 64 << 20
-"""Characters that are kept; of more, the oldest lines are forgotten. The log files have all."""
+"""Characters that are kept; of more, the oldest lines are forgotten. The log files have more."""
 
 
 class LogLines:
@@ -45,5 +45,5 @@ class LogLines:
         """Those behind a cursor; the first tells how many are missing when some of them have been forgotten."""
         if cursor >= self._forgotten or not self._lines:
             return self._lines[max(0, cursor - self._forgotten) :]
-        missing = f"… {self._forgotten - cursor} earlier lines are kept in the log file only"
+        missing = f"… {self._forgotten - cursor} earlier lines are not kept in memory; the log file has the first and the last"
         return [replace(self._lines[0], text=missing, record=None), *self._lines]
