@@ -128,6 +128,7 @@ def test_a_flood_is_read_at_a_steady_rate(length: int) -> None:
 def test_a_child_that_has_to_wait_is_told_so_once_in_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where everybody looks: between its own lines, of which none is lost."""
     monkeypatch.setattr(allowance, "BURST", 1000)
+    monkeypatch.setattr(allowance, "RATE", 1)  # so that nothing of it comes back while this test runs
     child = Child({"name": "flood", "log": str(tmp_path / "flood.log")}, LogFiles())
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
