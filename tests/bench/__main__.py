@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import backends, brokers, command, defectiq, durable, emulator, reports, stack, telemetry
+from tests.bench import backends, brokers, command, defectiq, durable, emulator, rabbitmq, reports, stack, telemetry
 from tests.bench.command import FIRST, CannotMeasureError, Timed, median
 from tests.bench.table import Missing, Row, render
 
@@ -22,6 +22,8 @@ def main() -> int:
     """Measure everything and print the table. Return 1 when something could not be measured; a bar not met is told only."""
     rows: Rows = []
     where: dict[str, Timed] = {}
+    if (why := rabbitmq.missing()) is not None:
+        print(f"the rows of RabbitMQ will be missing: {why}", flush=True)
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; medians of several rounds", flush=True)
     with tempfile.TemporaryDirectory(prefix="peeklock-bench-") as folder:
         project = command.copy_project(Path(folder) / "project")
@@ -60,7 +62,7 @@ def main() -> int:
     with _told("what the emulator takes", rows):
         _emulator(rows)
     with _told("the store", rows):
-        _store(rows)
+        rows.extend(durable.compare())
     print()
     print("\n".join(render([Row("yardstick: importing what the services are made of", yardstick, "s"), *rows])))
     print()
@@ -187,16 +189,6 @@ def _emulator(rows: Rows) -> None:
     rows.append(Row("emulator: CPU a message, 1,000 queues / one", emulator.entities(), "x", 1.1))
     rows.append(Row("emulator: start with 10,000 queues", emulator.start(10_000), "s", 2.0))
     rows.append(Row("emulator: CPU a message, 1,000,000 queued / none", emulator.depth(), "x", 1.3))
-
-
-def _store(rows: Rows) -> None:
-    ratio, kept, held = durable.rates()
-    note = f"{kept:,.0f} and {held:,.0f} messages a second, ten senders, 1 KB each"
-    rows.append(Row("emulator: rate in memory / with a data folder", ratio, "x", 2.0, note))
-    added, sync = durable.latency()
-    note = f"a send takes {added:.2f} ms longer, an fsync {sync:.2f} ms"
-    rows.append(Row("emulator: what a data folder adds to a send / an fsync", added / sync, "x", 2.0, note))
-    rows.append(Row("emulator: time of a send after 200,000 messages / at first", durable.soak(), "x", 1.1))
 
 
 def _where(where: dict[str, Timed]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What it costs to keep everything on disk (`--data-dir`): rates, one sender's latency, and whether either changes with what went by."""
+"""What it costs to keep everything on disk (`--data-dir`): `python -m tests.bench.durable`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,21 @@ from peeklock.servicebus import Client, OutgoingMessage
 from peeklock.servicebus.client.channel import Channel
 from tests.bench.command import median
 from tests.bench.emulator import broker
+from tests.bench.table import Row, render
 
 SENDERS = 10
 _BODY = b"x" * 1024
+
+
+def compare() -> Iterator[Row]:
+    """Yield the rows of the store."""
+    ratio, kept, held = rates()
+    note = f"{kept:,.0f} and {held:,.0f} messages a second, ten senders, 1 KB each"
+    yield Row("emulator: rate in memory / with a data folder", ratio, "x", 2.0, note)
+    added, sync = latency()
+    note = f"a send takes {added:.2f} ms longer, an fsync {sync:.2f} ms"
+    yield Row("emulator: what a data folder adds to a send / an fsync", added / sync, "x", 2.0, note)
+    yield Row("emulator: time of a send after 200,000 messages / at first", soak(), "x", 1.1)
 
 
 def rates(count: int = 20_000, rounds: int = 5) -> tuple[float, float, float]:
@@ -116,3 +128,7 @@ def _syncs(count: int) -> list[float]:
             os.fsync(file.fileno())
             taken.append((time.perf_counter() - began) * 1000)
     return taken
+
+
+if __name__ == "__main__":
+    print("\n".join(render(list(compare()))))

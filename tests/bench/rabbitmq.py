@@ -14,15 +14,22 @@ from pathlib import Path
 from tests.bench.command import CannotMeasureError
 
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+_NAMES = "epmd"
 _PATIENCE = 60.0
+
+
+def missing() -> str | None:
+    """Return why it cannot be measured against; None when it can."""
+    if _SERVER.exists() and shutil.which(_NAMES) is not None:
+        return None
+    return "RabbitMQ is not installed (Debian: apt-get install rabbitmq-server)"
 
 
 @contextmanager
 def rabbitmq() -> Iterator[tuple[int, int]]:
     """Start a node; give its pid and its AMQP port. Raises `CannotMeasureError` where it is not installed."""
-    epmd = shutil.which("epmd")
-    if not _SERVER.exists() or epmd is None:
-        raise CannotMeasureError("RabbitMQ is not installed (Debian: apt-get install rabbitmq-server)")
+    if (why := missing()) is not None:
+        raise CannotMeasureError(why)
     with tempfile.TemporaryDirectory(prefix="peeklock-rabbitmq-") as made:
         folder = Path(made)
         port, names_port, cluster_port = _free_ports(3)
@@ -45,7 +52,7 @@ def rabbitmq() -> Iterator[tuple[int, int]]:
         }
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         log = folder / "out"
-        names = subprocess.Popen([epmd, "-address", "127.0.0.1", "-port", str(names_port)], **quiet)
+        names = subprocess.Popen([_NAMES, "-address", "127.0.0.1", "-port", str(names_port)], **quiet)
         with log.open("wb") as out:
             node = subprocess.Popen([_SERVER], env=environment, stdout=out, stderr=subprocess.STDOUT)
         try:
