@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hmac
 import json
+import ssl
 import time
 import uuid
 from collections.abc import Mapping
@@ -217,7 +219,7 @@ async def _follow(pictures: list[Picture], transports: Mapping[str, httpx.AsyncB
     links = [each for each in pictures if each.url and is_here(each.url)]
     if not links:
         return
-    async with httpx.AsyncClient(timeout=_LINK_SECONDS, trust_env=False, mounts=transports) as client:
+    async with httpx.AsyncClient(verify=_trust(), timeout=_LINK_SECONDS, trust_env=False, mounts=transports) as client:
         for each, response in zip(
             links, await asyncio.gather(*(_get(client, link.url) for link in links)), strict=True
         ):
@@ -226,6 +228,12 @@ async def _follow(pictures: list[Picture], transports: Mapping[str, httpx.AsyncB
                 message = f"Failed to download image from {place}. Image URL is invalid."
                 raise _Refused(errors.bad_request(message, code="invalid_image_url"))
             each.data, each.media_type = response.content, response.headers.get("content-type", "")
+
+
+@functools.cache
+def _trust() -> ssl.SSLContext:
+    """Return what httpx trusts, the same one for all requests: loading it takes 20 to 40 ms."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 async def _get(client: httpx.AsyncClient, url: str) -> httpx.Response | None:
