@@ -44,7 +44,7 @@ e2e: $(READY) ## every scenario against the real stack and services
 	@$(BIN)/peeklock run $(SCENARIOS) -n $(N) --backend $(BACKEND)
 
 test: $(READY) ## the project's own tests, the fast ones first
-	@$(BIN)/python -m pytest tests -n $(N)
+	@$(BIN)/python -m pytest tests -n $(N) --durations=15 --durations-min=10
 
 check: $(READY) ## style, types, scenario files
 	@$(BIN)/ruff check .
