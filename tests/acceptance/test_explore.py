@@ -141,7 +141,10 @@ def test_a_system_that_hangs_costs_its_own_disturbance_its_time_and_nothing_else
     assert found.returncode == 1, found.stdout + found.stderr
     cases = {case.get("name", ""): case for case in ET.parse(project / "j.xml").getroot().iter("testcase")}
     failed = {name for name, case in cases.items() if case.find("failure") is not None}
-    again, perhaps = ("once more", "of worker is lost"), "loses the lock"  # which of its two deliveries comes first is chance
+    again, perhaps = (
+        ("once more", "of worker is lost"),
+        "loses the lock",
+    )  # which of its two deliveries comes first is chance
     assert failed - {name for name in cases if perhaps in name} == {
         name for name in cases if any(word in name for word in again)
     }

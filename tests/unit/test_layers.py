@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from peeklock.stack.containers.images.recipes import EMULATOR_LEAVES
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "harness" / "peeklock"
 LEAVES = {"connection_strings", "durations", "errors", "redaction", "trace_context", "yaml_data"}
@@ -86,6 +88,14 @@ def test_a_module_uses_only_what_lies_further_in(path: Path) -> None:
             pytest.fail(f"{path}: servicebus depends on nothing above it, not on {module}")
         if other != "servicebus":
             assert LAYERS.index(other) < LAYERS.index(own), f"{path}: {own} must not use {module}"
+
+
+def test_the_emulators_image_has_each_leaf_that_the_emulator_uses() -> None:
+    """Else its container ends as it begins."""
+    inside = {name.removesuffix(".py") for name in EMULATOR_LEAVES}
+    emulator = [*(PACKAGE / "servicebus").rglob("*.py"), *(PACKAGE / name for name in EMULATOR_LEAVES)]
+    used = {(leaf, path) for path in emulator for module in imports(path) if (leaf := part(module)) in LEAVES}
+    assert not {(leaf, str(path)) for leaf, path in used if leaf not in inside}
 
 
 @pytest.mark.parametrize(

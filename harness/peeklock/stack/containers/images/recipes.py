@@ -24,7 +24,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _PACKAGE = Path(__file__).parents[3]
 _CLONE = _PACKAGE.parents[1]
-_LEAVES = ("__init__.py", "connection_strings.py", "durations.py", "errors.py")
+EMULATOR_LEAVES = ("__init__.py", "connection_strings.py", "durations.py", "errors.py", "yaml_data.py")
 """The modules of the package itself that the emulator imports."""
 _MODEL = "centerface.onnx"
 _PROGRAM = "opt/peeklock"
@@ -194,7 +194,7 @@ def _servicebus() -> Recipe:
     source = _PACKAGE / "servicebus"
 
     def program(layer: Layer, _below: list[Path]) -> None:
-        layer.files(_PACKAGE, _LEAVES, f"{_PROGRAM}/peeklock")
+        layer.files(_PACKAGE, EMULATOR_LEAVES, f"{_PROGRAM}/peeklock")
         layer.tree(source, f"{_PROGRAM}/peeklock/servicebus")
         layer.folder("home/peeklock/data", mode=0o700, owner=USER)  # a volume that is mounted there gets its owner
         layer.folder("home/peeklock/.cache", mode=0o700, owner=USER)  # certificates: without them there is no TLS
@@ -207,7 +207,7 @@ def _servicebus() -> Recipe:
         {
             "python": interpreter.version(),
             "packages": _pins(found),
-            "program": _digest(_PACKAGE, [*_program_files(source), *(_PACKAGE / leaf for leaf in _LEAVES)]),
+            "program": _digest(_PACKAGE, [*_program_files(source), *(_PACKAGE / leaf for leaf in EMULATOR_LEAVES)]),
         },
         {"system.tar": _python, "packages.tar": _with(found), "program.tar": program},
         {},
