@@ -17,6 +17,9 @@ from peeklock.supervision.spawn import SpawnError, Started
 LONGEST_LINE = 64 * 1024
 """Bytes of a line that are kept; the line says how many more there were."""
 TAIL = 200
+_READS = 4
+"""Of 64 KiB each, in one turn: about as much as a socket takes in one. With more, lines of a flood pile up before those who listen,
+and every answer waits behind them."""
 _MARGIN = 4 * 1024
 """Bytes beyond them that are looked at, so that no secret is split before it is seen."""
 
@@ -75,7 +78,7 @@ class Child:
         it is not to be read now, since it writes more than is taken."""
         lines: list[tuple[float, str]] = []
         ended = False
-        for number in range(16):  # so that a child that shouts cannot starve the others, nor those who listen to it
+        for number in range(_READS):
             if number > 1 and self._allowance.wait():  # two reads have what is in the pipe by now, and its end
                 break
             try:
