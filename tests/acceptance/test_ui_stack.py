@@ -6,8 +6,6 @@ import http.client
 import json
 import re
 import shutil
-import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +15,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.acceptance.browser import page_watched, serious_faults
-from tests.acceptance.conftest import HERE, PEEKLOCK, environment
+from tests.acceptance.conftest import HERE
+from tests.acceptance.live_project import peeklock, serving
 
 pytestmark = pytest.mark.slow
 
@@ -27,26 +26,13 @@ def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The page of a warm stack on which a case has run."""
     project = Path(shutil.copytree(HERE / "toy", tmp_path_factory.mktemp("warm") / "toy"))
 
-    def peeklock(*arguments: str) -> None:
-        command = [PEEKLOCK, *arguments]
-        done = subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, timeout=100)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    peeklock("up", "--backend", "embedded")
+    peeklock(project, "up", "--backend", "embedded")
     try:
-        peeklock("run", "scenarios/doubling.yaml::good", "--backend", "embedded")
-        page = subprocess.Popen([PEEKLOCK, "ui"], cwd=project, env=environment(), stdout=subprocess.PIPE, text=True)
-        try:
-            assert page.stdout is not None
-            found = re.search(r"http://\S+", page.stdout.readline())
-            assert found is not None
-            yield found[0]
-        finally:
-            page.send_signal(signal.SIGINT)
-            assert page.wait(timeout=20) == 0
-            page.communicate()
+        peeklock(project, "run", "scenarios/doubling.yaml::good", "--backend", "embedded")
+        with serving(project) as found:
+            yield found
     finally:
-        peeklock("down")
+        peeklock(project, "down")
 
 
 def stack_of(page: Page, link: str) -> None:
