@@ -10,7 +10,7 @@ def read_yaml(text: str) -> Any:
 
     An anchor may be given again, as YAML allows: aliases below mean the later one. ruamel.yaml would warn of it.
     """
-    from ruamel.yaml import YAML  # here: 40 ms, which the emulator alone need not pay
+    from ruamel.yaml import YAML  # here: it takes 30 ms, which the emulator alone need not pay
 
     yaml = YAML(typ="safe", pure=True)
     yaml.composer.warn_double_anchors = False

@@ -28,7 +28,7 @@ def read_object(value: Any, where: str) -> Mapping[str, Any]:
 
 def check_names(document: Mapping[str, Any], names: Iterable[str], where: str) -> None:
     """Raise `TopologyError` for a setting that is none of `names`."""
-    allowed = names if isinstance(names, Mapping) else list(names)
+    allowed = list(names)
     for key in document:
         if key not in allowed:
             raise TopologyError(f"{where}: {key!r} is not a known setting", f"known: {', '.join(allowed)}")
