@@ -66,8 +66,8 @@ MUTATIONS = (
         'return "public_id = %(id)s" if detector_id.startswith("det_") else "lower(id::text) = lower(%(id)s)"',
         'return "id = %(id)s::uuid"',
         DETECTORS,
-        "by its own id",
-        ("status", "expected 200", "actual   500", 'invalid input syntax for type uuid: "det_'),
+        "http post /v1/detectors",  # which tells what it has just written
+        ("status", "expected 201", "actual   500", 'invalid input syntax for type uuid: "det_'),
     ),
     Mutation(
         "worker_reads_det_as_uuid",
