@@ -139,8 +139,8 @@ MUTATIONS = (
         'if "item" in body:',
         "if False:",
         OLD_MESSAGE,
-        "it is worked on like any other",
-        ("status", '"exported"'),
+        "settle within 20s",  # it is tried five times, which takes a little longer
+        ("not settled", "KeyError: 'tenant_id'"),
     ),
     Mutation(
         "opal_wants_the_names_of_the_version_before",
@@ -148,8 +148,8 @@ MUTATIONS = (
         'if "item" in body:',
         "if True:",
         WHOLE_WAY,
-        "it is exported",
-        ("status", '"exported"'),
+        "settle within 20s",
+        ("not settled", "KeyError: 'tenant'"),
     ),
     Mutation(
         "opal_watches_the_wrong_queue",
