@@ -15,7 +15,7 @@ PACKAGE = ROOT / "harness" / "peeklock"
 LEAVES = {"connection_strings", "durations", "errors", "redaction", "trace_context", "yaml_data"}
 """What every part may use, and what uses nothing but the others of these."""
 LAYERS = [
-    "alerts", "survey", "scenario", "scaling", "supervision", "standins", "telemetry", "stack", "preflight", "engine", "verbs", "explore", "reports", "ui", "cli",
+    "alerts", "survey", "scenario", "scaling", "supervision", "standins", "telemetry", "stack", "preflight", "load", "engine", "verbs", "explore", "reports", "ui", "cli",
 ]  # fmt: skip
 """From the inside out. `servicebus` stands alone; what stands outside of it may use it."""
 OUTERMOST = {"cli", "pytest_plugin"}

@@ -18,7 +18,7 @@ from peeklock.engine.access import refused_access
 from peeklock.engine.budget import begin_budget, over_budget
 from peeklock.engine.clients import Clients
 from peeklock.engine.clipping import clipped_json
-from peeklock.engine.context import CaseContext, slug_of
+from peeklock.engine.context import CaseContext, Story, slug_of
 from peeklock.engine.diagnosis import hint, likely_cause
 from peeklock.engine.environments import case_variables, engine_names, file_variables, secrets_of
 from peeklock.engine.events import CaseFinished, CaseStarted, Durations, Event, Outcome
@@ -203,6 +203,7 @@ class CaseRun:
             names=Names(names, self.scenario.path.parent, self.environment.clock.now, self.name),
             secrets=secrets_of(seen),
             update_snapshots=self.options.update_snapshots,
+            story=Story(tell=self.emit),
         )
         if made := self.environment.made_at_start:
             context.note("services", f"restarted: {made}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +14,7 @@ from typing import Any
 from peeklock.engine.bounded import Call
 from peeklock.engine.clients import Clients
 from peeklock.engine.crash_points import CrashPoints
+from peeklock.engine.events import Event
 from peeklock.engine.exchanges import Exchanges
 from peeklock.engine.failure import Moment
 from peeklock.engine.ledger import Ledger
@@ -58,6 +59,8 @@ class Story:
     """Those that have come to their end, in that order."""
     exchanges: Exchanges = field(default_factory=Exchanges)
     """What steps asked over HTTP."""
+    tell: Callable[[Event], None] = field(default=lambda _: None)
+    """Tells whoever watches the run."""
 
 
 @dataclass

@@ -106,6 +106,17 @@ class StepStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class StepProgress(Event):
+    """A step that takes a while has something to tell."""
+
+    case: str
+    text: str
+    """As people read it."""
+    figures: dict[str, float]
+    """The same for tools."""
+
+
+@dataclass(frozen=True, slots=True)
 class StepFinished(Event):
     """One step is done, well or not."""
 

@@ -50,6 +50,8 @@ class StepRun:
     ok: bool
     looks: tuple[Looks, ...] = ()
     """Of a step with `eventually`."""
+    shown: Any = None
+    """What its verb shows of what it did, as JSON holds it."""
 
 
 @dataclass(frozen=True, slots=True)

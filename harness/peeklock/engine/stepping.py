@@ -56,6 +56,7 @@ class Stepper:
         self._context, self._emit = context, emit
         self._tries = 1
         self._looks: list[Looks] = []
+        self._shown: Any = None
         self._depth = 0
 
     def run_all(self, steps: Sequence[Step]) -> None:
@@ -66,8 +67,8 @@ class Stepper:
     def run(self, step: Step) -> None:
         """Run one step with its waiting, expectation and captures. Raises `StepFailed`, `RedactedError` and `Unforeseen`."""
         started, started_at, waited_before = time.monotonic(), time.time(), self._context.spent.waiting
-        outer = self._tries, self._looks
-        self._tries, self._looks, ok = 1, [], False
+        outer = self._tries, self._looks, self._shown
+        self._tries, self._looks, self._shown, ok = 1, [], None, False
         self._depth += 1
         line, waits = step.document.span(step.path).line, step.eventually is not None or step.verb.name == "never"
         self._emit(StepStarted(started_at, self._context.id, title(step), step.verb.name, line, waits))
@@ -86,7 +87,7 @@ class Stepper:
         finally:
             self._depth -= 1
             self._tell(step, started_at, time.monotonic() - started, self._context.spent.waiting - waited_before, ok)
-            self._tries, self._looks = outer
+            self._tries, self._looks, self._shown = outer
 
     def _tell(self, step: Step, started_at: float, seconds: float, waiting: float, ok: bool) -> None:
         document = step.document
@@ -104,6 +105,7 @@ class Stepper:
             self._tries,
             ok,
             tuple(self._looks),
+            self._shown,
         )
         self._context.story.steps.append(told)
         self._emit(
@@ -155,6 +157,8 @@ class Stepper:
         """Return what does the step's verb once, its names looked up."""
         verb = step.verb
         assert isinstance(verb, Verb)
+        if verb.run_acts is not None:
+            return self._acting(step, verb.run_acts)
         times = step.arguments.get("times") if verb.run_many else None
         if verb.run_many is None or times is None:
             arguments = self._arguments(step)
@@ -164,6 +168,12 @@ class Stepper:
         once = {key: value for key, value in step.arguments.items() if key != "times"}
         each = [self._model(step, verb.arguments, once, verb.name, extra) for extra in rounds]
         return lambda: run_many(each, self._context)
+
+    def _acting(self, step: Step, run_acts: Callable[[Any, Sequence[Step], CaseContext], Found]) -> Callable[[], Found]:
+        said = {key: value for key, value in step.arguments.items() if key != "acts"}
+        later = {"acts": step.arguments["acts"]}
+        arguments = self._model(step, step.verb.arguments, said, step.verb.name, later=later)
+        return lambda: run_acts(arguments, step.steps, self._context)
 
     def _rounds(self, step: Step, times: Any) -> list[dict[str, Any]]:
         """Return what each round of `times` has for names: `index`, and `item` of a list."""
@@ -177,10 +187,20 @@ class Stepper:
     def _arguments(self, step: Step) -> Any:
         return self._model(step, step.verb.arguments, step.arguments, step.verb.name)
 
-    def _model(self, step: Step, model: type[M], raw: Any, key: str, extra: Mapping[str, Any] = NOTHING) -> M:
-        """Return what stands at a key of a step, with its names looked up. Raises `StepFailed`."""
+    def _model(
+        self,
+        step: Step,
+        model: type[M],
+        raw: Any,
+        key: str,
+        extra: Mapping[str, Any] = NOTHING,
+        later: Mapping[str, Any] = NOTHING,
+    ) -> M:
+        """Return what stands at a key of a step, with its names looked up, but for those of `later`. Raises `StepFailed`."""
         folder = step.document.path.parent
         looked_up = resolve(raw, self._context.names.scope(folder, extra))
+        if later:
+            looked_up |= later
         try:
             return model.model_validate(looked_up, context={"folder": folder})
         except ValidationError as error:
@@ -208,6 +228,7 @@ class Stepper:
             raise
         except PeeklockError as error:
             return _Seen(Found(None), (), VerbFailed(str(error)))
+        self._shown = found.shown
         if found.refused and step.expect is None:
             return _Seen(found, (), VerbFailed(found.refused))
         return _Seen(found, self._match(step, step.expect, found.value))

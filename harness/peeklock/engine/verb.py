@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from peeklock.engine.context import CaseContext
+from peeklock.scenario.model import Step
 from peeklock.scenario.vocabulary import VerbSpec
 
 
@@ -20,6 +21,8 @@ class Found:
     """The candidate that came nearest to what was looked for."""
     final: str = ""
     """Why looking again cannot change anything; empty while it can."""
+    shown: Any = None
+    """What a report shows of it, as JSON holds it; None for nothing."""
     refused: str = ""
     """How it was refused: the step fails by that, unless it expects something."""
 
@@ -36,3 +39,5 @@ class Verb(VerbSpec):
     loads: tuple[str, ...] = ()
     """Modules that `run` imports and that take their time: a run that has such steps loads them while its stack comes up."""
     run_many: Callable[[Sequence[Any], CaseContext], Found] | None = None
+    run_acts: Callable[[Any, Sequence[Step], CaseContext], Found] | None = None
+    """In the place of `run`, for a verb whose `acts` are steps that it does itself, and looks their names up."""

@@ -10,6 +10,7 @@ from typing import Any
 from peeklock.scenario.document import DataPath, Document, written_at
 from peeklock.scenario.errors import Problem, Span, suggestion
 from peeklock.scenario.http_standins import HttpStandIn, path_pattern
+from peeklock.scenario.load_step import OWN_NAMES
 from peeklock.scenario.model import FragmentHeader, Scenario, Step
 from peeklock.scenario.standins import http_request_keys
 from peeklock.scenario.values import Reference, ValueInvalid, is_template, references
@@ -159,6 +160,8 @@ class _Walk:
         elif verb == "use":
             self.value(step.document, (*step.path, "times"), raw.get("times"), defined)
             self.value(step.document, (*step.path, "with"), raw.get("with"), defined | _repeated(raw))
+        elif verb == "load":
+            self.load(step, raw[verb], defined)
         else:
             self.value(step.document, (*step.path, verb), raw[verb], defined | _repeated(step.arguments))
         for key in ("expect", "eventually", "name"):
@@ -167,6 +170,15 @@ class _Walk:
         fresh = set(step.capture) | set(step.outputs) | set(step.verb.defines(step.arguments))
         defined |= fresh
         self.own |= fresh
+
+    def load(self, step: Step, arguments: Any, defined: set[str]) -> None:
+        said = arguments if isinstance(arguments, dict) else {}
+        for key in said.keys() - {"acts"}:
+            self.value(step.document, (*step.path, "load", key), said[key], defined)
+        own, inside = set(self.own), {*defined, *OWN_NAMES}
+        for act in step.steps:
+            self.step(act, inside)
+        self.own = own
 
     def value(self, document: Document, base: DataPath, value: Any, defined: set[str]) -> None:
         for path, text in _strings(value):

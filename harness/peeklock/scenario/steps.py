@@ -12,6 +12,7 @@ from peeklock.scenario.document import DataPath, Document, unknown_key
 from peeklock.scenario.durations import Duration
 from peeklock.scenario.errors import Problem, ScenarioInvalid, suggestion
 from peeklock.scenario.fields import Model
+from peeklock.scenario.load_step import act_complaints, expectation_complaint
 from peeklock.scenario.matchers import Matcher, MatcherInvalid, compile_collection, compile_matcher, show
 from peeklock.scenario.model import Capture, Eventually, FragmentHeader, Step
 from peeklock.scenario.project import is_root
@@ -80,7 +81,7 @@ class StepReader:
         if name is not None and not isinstance(name, str):
             self._complain((*path, "name"), '"name" has the wrong type', expected="text", actual=show(name))
         inner = self._nested(verb, raw, arguments, path)
-        if inner is None and verb.name not in ("use", "never"):
+        if verb.name not in ("use", "never"):
             self._check_arguments(verb, raw[verb.name], arguments, (*path, verb.name))
         bindings, outputs, steps = inner or ({}, (), ())
         return Step(
@@ -150,7 +151,16 @@ class StepReader:
             return self._fragment(raw, arguments, path)
         if verb.name == "never":
             return self._observed(verb, arguments, path)
+        if verb.name == "load" and isinstance(arguments, dict) and isinstance(arguments.get("acts"), list):
+            return self._acts(raw, arguments["acts"], path)
         return None
+
+    def _acts(self, raw: dict[str, Any], acts: list[Any], path: DataPath) -> tuple[Any, Any, Any]:
+        steps = self.read_all(acts, (*path, "load", "acts"))
+        missing = expectation_complaint(raw, path)
+        for each in (*act_complaints(steps), *([missing] if missing else [])):
+            self._complain(each.path, each.message, expected=each.expected, fix=each.fix, at_key=True)
+        return {}, (), steps
 
     def _observed(self, verb: VerbSpec, arguments: Any, path: DataPath) -> tuple[Any, Any, Any] | None:
         here = (*path, verb.name)

@@ -65,6 +65,8 @@ class VerbSpec:
     """Names that later steps may use, from the raw arguments."""
     check: Callable[[Any, Facts], Iterable[Complaint]] = field(default=lambda _raw, _facts: ())
     """What pydantic cannot know: whether a queue, a service or a container is declared."""
+    in_load: bool = False
+    """Whether it may be an act of a `load`."""
     requires: tuple[str, ...] = ()
     """Abilities that a case with such a step needs of its backend, without saying so."""
 

@@ -5,25 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from pydantic import Field, model_validator
 
 from peeklock.engine.context import CaseContext, Request
 from peeklock.engine.exchanges import LONGEST as KEPT_BODY
 from peeklock.engine.exchanges import shown_headers
 from peeklock.engine.failure import VerbFailed
+from peeklock.engine.http_defaults import default_headers, default_service
 from peeklock.engine.record import Exchange
 from peeklock.engine.verb import Found, Verb
 from peeklock.redaction import redact
-from peeklock.scenario.durations import Duration
-from peeklock.scenario.fields import FilePath, Model, Times
-from peeklock.scenario.values import resolve
+from peeklock.scenario.http_request import HttpArguments, Part
+from peeklock.scenario.values import ValueInvalid
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 
 BODY_LIMIT = 64 << 20
@@ -31,67 +29,6 @@ BODY_LIMIT = 64 << 20
 _IDEMPOTENT = frozenset({"put", "delete"})
 _KEY = "idempotency-key"
 """The header with which any request may be repeated."""
-_METHODS = ("get", "head", "post", "put", "patch", "delete")
-
-
-class Part(Model):
-    """One file of a multipart form."""
-
-    file: FilePath | None = None
-    text: str | None = None
-    base64: str | None = None
-    filename: str | None = None
-    content_type: str | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Part:
-        if sum(each is not None for each in (self.file, self.text, self.base64)) != 1:
-            raise ValueError("say exactly one of file, text or base64")
-        return self
-
-
-class HttpArguments(Model):
-    """One request: a method with its path or URL, and what goes with it."""
-
-    get: str | None = None
-    head: str | None = None
-    post: str | None = None
-    put: str | None = None
-    patch: str | None = None
-    delete: str | None = None
-    on: str | None = Field(None, description="the service that a path goes to; default: defaults.http.service")
-    query: dict[str, Any] = {}
-    headers: dict[str, str | None] = Field({}, description="null takes a default header away")
-    json_: Any = Field(None, alias="json")
-    text: str | None = None
-    file: FilePath | None = Field(None, description="a file as the body")
-    form: dict[str, str | int | float | bool] = {}
-    files: dict[str, Part] = Field({}, description="a multipart form, by field")
-    timeout: Duration = Field(30.0, gt=0)
-    times: Times = Field(
-        1,
-        description="how often, or a list: once for each `${item}`; `${…}` is looked up anew each time, `${index}` counts from 0",
-    )
-    parallel: int = Field(1, ge=1, le=100, description="of `times`, so many at once")
-
-    @model_validator(mode="after")
-    def _one_method(self) -> HttpArguments:
-        if sum(getattr(self, method) is not None for method in _METHODS) != 1:
-            raise ValueError("say exactly one of " + ", ".join(_METHODS))
-        bodies = [self.json_ is not None, self.text is not None, self.file is not None, bool(self.form or self.files)]
-        if sum(bodies) > 1:
-            raise ValueError("a request has one body: say one of json, text, file or form with files")
-        return self
-
-    @property
-    def method(self) -> str:
-        """The method in lower case."""
-        return next(method for method in _METHODS if getattr(self, method) is not None)
-
-    @property
-    def target(self) -> str:
-        """The path or URL."""
-        return str(getattr(self, self.method))
 
 
 def run(arguments: HttpArguments, context: CaseContext) -> Found:
@@ -130,17 +67,6 @@ async def _exchange(requests: Sequence[_Request], parallel: int, context: CaseCo
     return [task.result() for task in sent]
 
 
-def _service(context: CaseContext, name: str | None) -> str:
-    """Return the service that a step means: the one named, the file's default, or the only one with `ready.http`."""
-    header = context.scenario.header
-    if wanted := name or header.defaults.http.service:
-        return wanted
-    with_http = [key for key, service in header.services.items() if service.ready and service.ready.http]
-    if len(with_http) == 1:
-        return with_http[0]
-    raise VerbFailed(f"which service? {len(with_http)} have ready.http: say `on:`, or defaults.http.service")
-
-
 @dataclass(frozen=True)
 class _Request:
     """A request with its names looked up."""
@@ -153,18 +79,12 @@ class _Request:
     @classmethod
     def of(cls, arguments: HttpArguments, context: CaseContext) -> _Request:
         url, actor = arguments.target, "test"
-        headers = {"x-correlation-id": context.slug}
+        defaults: dict[str, str] = {}
         if url.startswith("/"):
-            actor = _service(context, arguments.on)
+            actor = default_service(context, arguments.on)
             url = context.environment.services.url(actor) + url
-            scope = context.names.file_scope()
-            defaults = context.scenario.header.defaults.http.headers
-            headers |= {key.lower(): str(resolve(value, scope)) for key, value in defaults.items()}
-        for key, value in arguments.headers.items():
-            headers.pop(key.lower(), None)
-            if value is not None:
-                headers[key.lower()] = value
-        return cls(arguments, url, actor, headers)
+            defaults = default_headers(context)
+        return cls(arguments, url, actor, arguments.sent_headers(context.slug, defaults))
 
     @property
     def shown(self) -> str:
@@ -231,7 +151,7 @@ class _Request:
                 params=self.arguments.query or None,
                 headers=self.headers,
                 json=self.arguments.json_,
-                content=_content(self.arguments),
+                content=self.arguments.content,
                 data=self.arguments.form or None,
                 files=files or None,
             )
@@ -276,12 +196,6 @@ def _facts(response: httpx.Response, seconds: float) -> dict[str, Any]:
         return facts
 
 
-def _content(arguments: HttpArguments) -> bytes | None:
-    if arguments.text is not None:
-        return arguments.text.encode()
-    return arguments.file.read_bytes() if arguments.file else None
-
-
 class _files:  # noqa: N801 - used as a function
     """The parts of a multipart form, their files open while the request is sent."""
 
@@ -299,20 +213,18 @@ class _files:  # noqa: N801 - used as a function
                 self._open.append(handle)
                 yield name, (part.filename or part.file.name, handle, part.content_type)
             else:
-                yield name, (part.filename or name, _decoded(part, ("files", name, "base64")), part.content_type)
+                yield name, (part.filename or name, _written_out(part, name), part.content_type)
 
     def __exit__(self, *_: object) -> None:
         for handle in self._open:
             handle.close()
 
 
-def _decoded(part: Part, path: tuple[str, ...]) -> bytes:
-    if part.base64 is None:
-        return (part.text or "").encode()
+def _written_out(part: Part, name: str) -> bytes:
     try:
-        return b64decode(part.base64, validate=True)
-    except ValueError as error:
-        raise VerbFailed(f"base64: {error}", path=path) from None
+        return part.written_out
+    except ValueInvalid as error:
+        raise VerbFailed(error.problem, path=("files", name, "base64")) from None
 
 
 def _check(raw: Any, facts: Facts) -> list[Complaint]:
@@ -335,4 +247,5 @@ VERB = Verb(
     check=_check,
     run=run,
     run_many=run_many,
+    in_load=True,
 )

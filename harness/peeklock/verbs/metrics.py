@@ -14,6 +14,7 @@ from peeklock.engine.context import CaseContext
 from peeklock.engine.failure import VerbFailed
 from peeklock.engine.verb import Found, Verb
 from peeklock.scenario.fields import Model
+from peeklock.scenario.http_request import HttpArguments
 from peeklock.scenario.matchers import Context as MatchContext
 from peeklock.scenario.vocabulary import Complaint, Facts, undeclared
 from peeklock.servicebus.auth import make_token
@@ -51,7 +52,7 @@ def _seen(arguments: MetricsArguments, context: CaseContext) -> tuple[list[Serie
     if arguments.of == BUS and BUS not in context.scenario.header.services:
         return _page(_bus_page(context), arguments.of)
     if arguments.path:
-        return _page(http.run(http.HttpArguments(get=arguments.path, on=arguments.of), context).value, arguments.of)
+        return _page(http.run(HttpArguments(get=arguments.path, on=arguments.of), context).value, arguments.of)
     return _exported(arguments, context)
 
 
@@ -61,7 +62,7 @@ def _bus_page(context: CaseContext) -> dict[str, Any]:
     url = parts["Endpoint"].replace("sb://", "http://").rstrip("/")
     expires = int(context.environment.clock.now().timestamp()) + 300
     token = make_token(url, parts["SharedAccessKeyName"], parts["SharedAccessKey"], expires)
-    answer = http.run(http.HttpArguments(get=f"{url}/metrics", headers={"authorization": token}), context).value
+    answer = http.run(HttpArguments(get=f"{url}/metrics", headers={"authorization": token}), context).value
     found: dict[str, Any] = answer
     return found
 
