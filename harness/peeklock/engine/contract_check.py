@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from peeklock.errors import PeeklockError
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
     from peeklock.standins.http.contract import Contract
 
 
-def contract_problems(scenario: Scenario) -> list[Problem]:
-    """Return a problem for each contract that is none, and for each route and each fixed answer outside of its contract."""
+def contract_problems(scenario: Scenario, opened: dict[Path, Contract]) -> list[Problem]:
+    """Return a problem for each contract that is none, and for each route and each fixed answer outside of its contract.
+
+    `opened`: contracts that other scenarios have opened; those of this one are added.
+    """
     document, found = scenario.document, []
     for name, standin in scenario.header.stack.http.items():
         if standin.contract is None:
@@ -26,10 +30,11 @@ def contract_problems(scenario: Scenario) -> list[Problem]:
         here: DataPath = ("stack", "http", name)
         at = (*here, "contract")
         try:
-            contract = open_contract(standin.contract)
+            contract = opened.get(standin.contract) or open_contract(standin.contract)
         except PeeklockError as error:
             found.append(document.problem(at, error.problem, expected=error.expected, fix=error.fix))
             continue
+        opened[standin.contract] = contract
         for method, path, wrong in contract.examples():
             if wrong and not any(_answers(route, method, path) for route in standin.routes):
                 text = f"the example of {method} {path} is outside of {contract.file.name} itself: {wrong[0]}"

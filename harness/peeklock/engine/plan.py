@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from peeklock.engine.keyword import compile_keyword
 from peeklock.engine.rule_check import rule_problems
@@ -14,6 +15,9 @@ from peeklock.scenario.errors import Problem, ScenarioInvalid, suggestion
 from peeklock.scenario.loader import discover, load
 from peeklock.scenario.model import Case, Scenario
 from peeklock.scenario.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from peeklock.standins.http.contract import Contract
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,13 @@ def load_all(paths: Iterable[Path], vocabulary: Vocabulary) -> list[Scenario]:
     """Return every scenario at or below `paths`. Raises `ScenarioInvalid` with the problems of all of them."""
     scenarios: list[Scenario] = []
     problems: list[Problem] = []
+    contracts: dict[Path, Contract] = {}
     for path in discover(paths):
         try:
             scenario = load(path, vocabulary)
             scenarios.append(scenario)
             problems += rule_problems(scenario)
-            problems += _contract_problems(scenario)
+            problems += _contract_problems(scenario, contracts)
         except ScenarioInvalid as error:
             problems += error.problems
     if problems:
@@ -62,12 +67,12 @@ def load_all(paths: Iterable[Path], vocabulary: Vocabulary) -> list[Scenario]:
     return scenarios
 
 
-def _contract_problems(scenario: Scenario) -> list[Problem]:
+def _contract_problems(scenario: Scenario, opened: dict[Path, Contract]) -> list[Problem]:
     if not any(standin.contract for standin in scenario.header.stack.http.values()):
         return []
     from peeklock.engine.contract_check import contract_problems  # 45 ms
 
-    return contract_problems(scenario)
+    return contract_problems(scenario, opened)
 
 
 def make_plan(targets: Sequence[Target], choice: Choice, vocabulary: Vocabulary) -> Plan:

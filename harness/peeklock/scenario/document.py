@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +133,9 @@ def parse(path: Path) -> Document:
     return parse_text(source, path)
 
 
+@lru_cache(maxsize=256)  # many files extend the same base and use the same fragments
 def parse_text(source: str, path: Path) -> Document:
-    """Like `parse`, from a text; `path` is for messages."""
+    """Like `parse`, from a text; `path` is for messages. The same text is the same document: change nothing in it."""
     if len(source) > _MAX_BYTES:
         raise ScenarioInvalid([_too_long(path)])
     yaml = YAML(typ="safe", pure=True)
