@@ -9,6 +9,9 @@ SCENARIOS ?= scenarios
 BACKEND ?= auto
 VIEWER := $(addprefix harness/peeklock/reports/html/viewer/,package-lock.json bundle.mjs) $(wildcard harness/peeklock/reports/html/viewer/src/*)
 
+# Hundreds of processes are started: none may compile what another has compiled before it
+export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL := help
 .PHONY: help setup e2e test check fix fuzz chaos bench mutants explored conformance docs docker images up down dashboard lock schema clean
 
