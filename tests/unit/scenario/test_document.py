@@ -18,7 +18,7 @@ from ruamel.yaml.scalarstring import (
     SingleQuotedScalarString,
 )
 
-from peeklock.scenario.document import parse_text
+from peeklock.scenario.document import parse, parse_text
 from peeklock.scenario.errors import ScenarioInvalid
 from peeklock.scenario.loader import load
 from peeklock.verbs import VOCABULARY
@@ -115,6 +115,16 @@ def test_a_matrix_of_a_hundred_million_cases_is_refused(tmp_path: Path) -> None:
     path.write_text(f"scenario: x\ncases: {{a: {{matrix: {{{matrix}}}, steps: [{{set: {{x: 1}}}}]}}}}\n")
     with pytest.raises(ScenarioInvalid, match="makes 100000000 cases"):
         load(path, VOCABULARY)
+
+
+def test_a_file_is_parsed_once_for_as_long_as_it_says_the_same(tmp_path: Path) -> None:
+    """Sixty files extend one base; an editor saves it while a watch goes on."""
+    base = tmp_path / "base.yaml"
+    base.write_text("base: shop\n")
+    first = parse(base)
+    assert parse(base) is first
+    base.write_text("base: shed\n")
+    assert parse(base).data == {"base": "shed"}
 
 
 def test_a_pipe_is_no_scenario(tmp_path: Path) -> None:
