@@ -210,3 +210,51 @@ def test_a_load_longer_than_its_case_says_so_before_it_begins(project: Path, pee
     assert done.returncode == 1, done.stdout + done.stderr
     assert "the load takes 10 s, and the case has" in done.stdout
     assert "raise its `timeout`" in done.stdout
+
+
+def test_more_users_and_another_end_without_touching_the_file(project: Path, peeklock: Run) -> None:
+    """`peeklock load` runs the cases that have a load; what it is told takes the place of what the step says."""
+    file = write(
+        project,
+        """\
+  loaded:
+    timeout: 25s
+    steps:
+      - load: {users: 1, iterations: 1, acts: [{http: {get: /ready}}, {send: {queue: jobs, message_id: "${uuid()}", json: {id: a}}}]}
+      - settle: 20s
+  plain:
+    steps:
+      - send: {queue: jobs, message_id: a, json: {id: a}}
+""",
+    )
+    done = peeklock("load", file, "--users", "3", "--spawn-rate", "10", "--duration", "2s")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+    assert "load duration 2s: " in done.stdout
+    assert "  http get /ready: " in done.stdout
+    told = [event["figures"] for event in events(project, "StepProgress")]
+    assert max(figures["users"] for figures in told) == 3
+    assert told[-1]["requests"] > 10
+    assert "users, " in done.stdout  # a line, since it is no terminal
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--users", "0"), "Invalid value for '--users'"),
+        (("--duration", "10"), "not a duration"),
+        (("--duration", "0s"), "is no time"),
+    ],
+)
+def test_what_makes_no_load_is_refused(project: Path, peeklock: Run, arguments: tuple[str, ...], told: str) -> None:
+    done = peeklock("load", write(project, "  a: {steps: [{settle: 1s}]}\n"), *arguments)
+    assert done.returncode == 2
+    assert told in done.stderr
+
+
+def test_a_case_without_a_load_is_no_case_to_load(project: Path, peeklock: Run) -> None:
+    file = write(project, "  a: {steps: [{settle: 1s}]}\n")
+    done = peeklock("load", f"{file}::a", "--users", "3")
+    assert done.returncode == 2
+    assert 'the case "a" has no load' in done.stderr
+    assert peeklock("load", file).returncode == 1

@@ -88,3 +88,30 @@ def test_transactions_are_bars_on_the_lane_of_the_database(waited: Path, opened:
         page.get_by_role("button", name="worker: INSERT result connection lost, 1 s, 200 ms").click()
         expect(details).to_contain_text("connection lost")
         assert serious_faults(page) == []
+
+
+def test_a_load_is_a_course_and_a_row_for_each_act(tmp_path: Path, opened: Browser) -> None:
+    """Among the details of its step, with why requests failed."""
+    viewer = bundle.found()
+    assert viewer is not None, "`peeklock setup` has not been run"
+    measured = {"requests": 9, "failures": 2, "rate": 4.5, "p50": 0.012, "p95": 0.18, "p99": 0.19, "max": 1.5}
+    sample = {"users": 3, "requests": 4, "failures": 0, "rate": 4.0, "p95": 0.1, "waiting": 7}
+    shown = {
+        **measured, "iterations": 9, "seconds": 2.0, "acts": {"ask": measured},
+        "errors": [{"act": "ask", "error": f"status 503 {EVIL}", "count": 2}],
+        "samples": [{"at": 0.0, **sample}, {"at": 1.0, **sample}, {"at": 2.0, **sample, "waiting": 0}],
+    }  # fmt: skip
+    step = StepRun(100.0, "a.yaml", 4, 4, 0, "many", "load", 2.0, 0.0, 1, True, (), shown)
+    listing = Listing("case", "a.yaml", 4, ("- load: {users: 3}",), (4,))
+    folder = tmp_path / "run"
+    folder.mkdir()
+    keep = RunRecord(folder)
+    for event in (STARTED, case(steps=(step,), listings=(listing,)), FINISHED):
+        keep(event)
+    with page_at(opened, write_page(folder, viewer), "#/case/0") as page:
+        page.locator("button.line").click()
+        details = page.locator(".pane.details")
+        expect(details.get_by_role("row", name="ask 9 2 4.5 12 ms 180 ms 190 ms 1500 ms")).to_be_visible()
+        expect(details.get_by_role("row", name=f"ask status 503 {EVIL} 2")).to_be_visible()
+        expect(details.get_by_role("group", name="Messages in queues and requests a second")).to_be_visible()
+        assert serious_faults(page) == []

@@ -28,6 +28,7 @@ COMMANDS = {
     "doctor": "doctor",
     "init": "init",
     "explore": "explore",
+    "load": "load",
     "record": "record",
     "report": "report",
     "merge": "merge",

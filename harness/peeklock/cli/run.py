@@ -132,7 +132,7 @@ def run(
                 if brought_up and not keep:
                     warm.end_with_this_process(root)
             html = HtmlReport(options.folder) if report else None
-            return _run(root, plan, options, pace, console, html, (junit, ctrf, summary), as_json, verbose, keep)
+            return run_plan(root, plan, options, pace, console, html, (junit, ctrf, summary), as_json, verbose, keep)
 
     if watch:
         from peeklock.cli.watch import watch as watch_files  # 40 ms, for those who watch
@@ -144,7 +144,7 @@ def run(
     raise typer.Exit(code)
 
 
-def _run(
+def run_plan(
     root: Path,
     plan: Plan,
     options: RunOptions,
@@ -156,6 +156,7 @@ def _run(
     verbose: bool,
     keep: bool,
 ) -> int:
+    """Run what is planned with every report that is asked for, and return the exit code. `exports`: JUnit, CTRF, summary."""
     kinds = needed_kinds(scenario for scenario, _ in plan)
     room = most_environments(options.workers)
 
@@ -166,7 +167,7 @@ def _run(
 
     runner = Runner(plan, options, open_)
     handlers: list[Handler] = [
-        ConsoleReport(console, verbose=verbose),
+        ConsoleReport(console, verbose=verbose, live=LiveArea.suits(console) and not as_json),
         NdjsonReport(options.folder / "events.ndjson"),
         pace,
     ]

@@ -14,17 +14,23 @@ from peeklock.engine.events import (
     RunFinished,
     RunStarted,
     StackReady,
+    StepProgress,
 )
 from peeklock.reports.failure_text import near, render_failure
+from peeklock.reports.load_figures import load_lines
 
+PROGRESS_EVERY = 5.0
+"""Seconds between two lines that tell how far a step is, where they cannot be written over."""
 _STYLES = {"passed": "green", "failed": "bold red", "skipped": "yellow", "error": "bold red"}
 
 
 class ConsoleReport:
     """Prints a line for each case when it ends, and failures in full."""
 
-    def __init__(self, console: Console, *, verbose: bool = False) -> None:
-        self._console, self._verbose = console, verbose
+    def __init__(self, console: Console, *, verbose: bool = False, live: bool = False) -> None:
+        """`live`: something else shows what goes on right now."""
+        self._console, self._verbose, self._live = console, verbose, live
+        self._told_at = 0.0
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -45,8 +51,13 @@ class ConsoleReport:
                 self._line(f"  {event.scenario}: services ready in {event.seconds:.2f} s", "dim")
             case CaseStarted() if self._verbose:
                 self._line(f"  {event.case} …", "dim")
+            case StepProgress() if not self._live and event.at >= self._told_at + PROGRESS_EVERY:
+                self._told_at = event.at
+                self._line(f"  {event.case}: {event.text}", "dim")
             case CaseFinished():
                 self._case(event)
+                for line in load_lines(event):
+                    self._line(f"        {line}")
             case RunFinished():
                 self._summary(event)
 

@@ -19,6 +19,7 @@ from peeklock.engine.events import (
     RunStarted,
     StackReady,
     StepFinished,
+    StepProgress,
     StepStarted,
 )
 
@@ -33,6 +34,7 @@ class _Running:
     step: str = ""
     step_since: float = 0.0
     waits: bool = False
+    told: str = ""
 
 
 class LiveArea:
@@ -76,8 +78,10 @@ class LiveArea:
                 self._running[event.case] = _Running(event.at)
             case StepStarted() if (running := self._running.get(event.case)) is not None:
                 running.step, running.step_since, running.waits = event.name, event.at, event.waits
+            case StepProgress() if (running := self._running.get(event.case)) is not None:
+                running.told = event.text
             case StepFinished() if (running := self._running.get(event.case)) is not None:
-                running.step = ""
+                running.step = running.told = ""
             case CaseFinished():
                 self._running.pop(event.case, None)
                 self._done += 1
@@ -102,6 +106,8 @@ class LiveArea:
                 what = f"waiting for {running.step}" if running.waits else running.step
                 line.append(f"  {what} {now - running.step_since:.1f} s", "dim")
             lines.append(line)
+            if running.told:
+                lines.append(Text(f"    {running.told}"))
         lines.append(self._bar())
         for line in lines:
             line.no_wrap, line.overflow = True, "ellipsis"

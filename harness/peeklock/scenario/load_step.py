@@ -71,6 +71,11 @@ def expectation_complaint(raw: Mapping[str, Any], path: DataPath) -> Complaint |
     )
 
 
+def has_load(case: Case) -> bool:
+    """Tell whether a case has a load among its steps or in a fragment of theirs."""
+    return any(step.verb.name == "load" for step in walk(case.steps))
+
+
 @dataclass(frozen=True)
 class LoadChange:
     """What somebody who runs a load says otherwise than its step; None where it stays."""

@@ -18,6 +18,7 @@ from peeklock.engine.events import (
     RunStarted,
     StackReady,
     StepFinished,
+    StepProgress,
     StepStarted,
 )
 from peeklock.reports.live_area import LiveArea
@@ -69,6 +70,15 @@ def test_a_running_case_tells_its_step_and_for_how_long(screen: Screen) -> None:
     assert lines[0] == "a.yaml::one  8.0 s  waiting for messages queue results 7.0 s"
     done = StepFinished(104.0, "a.yaml::one", "x", "messages", 7, 1.0, 1.0, 1, ok=True)
     assert told(screen, done)[0] == "a.yaml::one  8.0 s"
+
+
+def test_a_step_that_tells_how_far_it_is_has_a_line_of_its_own(screen: Screen) -> None:
+    began = StepStarted(103.0, "a.yaml::one", "load", "load", 7, False)
+    progress = StepProgress(104.0, "a.yaml::one", "20 users, 300 requests at 100/s", {"requests": 300})
+    lines = told(screen, STARTED, CaseStarted(102.0, "a.yaml::one"), began, progress)
+    assert lines[1] == "20 users, 300 requests at 100/s"
+    done = StepFinished(105.0, "a.yaml::one", "load", "load", 7, 1.0, 1.0, 1, ok=True)
+    assert len(told(screen, done)) == 2
 
 
 def test_the_bar_counts_what_has_ended(screen: Screen) -> None:

@@ -34,6 +34,8 @@ MOST_SPAN_EVENTS = 20
 """And links."""
 LONGEST_BODY = 16 << 10
 LONGEST_LINE = 4 << 10
+LONGEST_SHOWN = 256 << 10
+"""Of what the verb of a step shows."""
 LONGEST_TEXT = 4 << 20
 """Characters of all bodies and lines of a case; where they are more, each is cut to `SHORT`."""
 SHORT = 512
@@ -106,10 +108,11 @@ class _Story:
             "traceback": clip(finished.traceback, LONGEST_BODY, self._redact),
             "failure": finished.failure and self._failure(finished.failure),
             "steps": [
-                {**_fields(step, "at", "seconds", "waiting", "looks"), "name": self._redact(step.name),
+                {**_fields(step, "at", "seconds", "waiting", "looks", "shown"), "name": self._redact(step.name),
                  "at": self._ms(step.at), "ms": _round(step.seconds * 1000), "waiting": _round(step.waiting * 1000),
                  "looks": [[_round(each.first * 1000), _round(each.last * 1000), each.count,
-                            clip(each.missing, SHORT, self._redact)] for each in step.looks]}
+                            clip(each.missing, SHORT, self._redact)] for each in step.looks],
+                 **({"shown": clipped_json(step.shown, LONGEST_SHOWN, self._redact)} if step.shown is not None else {})}
                 for step in record.steps
             ],
             "listings": [

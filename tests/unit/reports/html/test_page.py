@@ -131,6 +131,15 @@ def test_a_page_has_what_services_traced_and_what_steps_missed(tmp_path: Path, b
     assert SECRET not in json.dumps(story)
 
 
+def test_a_page_has_what_a_load_came_to(tmp_path: Path, bundle: Bundle) -> None:
+    """Without the secrets in it."""
+    shown = {"requests": 3, "errors": [{"act": "ask", "error": f"no answer from {SECRET}", "count": 1}]}
+    step = StepRun(100.2, "a.yaml", 3, 4, 0, "load", "load", 0.25, 0.0, 1, True, (), shown)
+    story = unpacked(page_of(tmp_path, bundle, case(steps=(step,))), "story-0")
+    told = json.loads(story["steps"][0]["shown"])
+    assert told == {"requests": 3, "errors": [{"act": "ask", "error": "no answer from ***", "count": 1}]}
+
+
 def test_the_policy_of_a_page_lets_its_own_script_run_and_nothing_else(tmp_path: Path, bundle: Bundle) -> None:
     page = page_of(tmp_path, bundle, case())
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)

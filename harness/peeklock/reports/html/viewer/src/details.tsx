@@ -4,8 +4,9 @@ import { Code, Facts, Value } from "./facts.tsx";
 import { markedLines } from "./json_lines.ts";
 import { isError, said } from "./lanes.ts";
 import type { Life } from "./ledger.ts";
+import { Load } from "./load_figures.tsx";
 import { LooksStrip } from "./looks_strip.tsx";
-import { parsed, record, type Head, type Story } from "./model.ts";
+import { parsed, record, type Head, type LoadFigures, type Story } from "./model.ts";
 import { Place } from "./place.tsx";
 import { goodAt, sasIn } from "./sas.ts";
 import { SpanDetails } from "./span_details.tsx";
@@ -57,6 +58,7 @@ function chosen({ story, lives, selected, select }: Props) {
               <LooksStrip looks={step.looks} ok={step.ok} />
             </>
           ) : null}
+          {step.verb === "load" && step.shown ? <Load figures={record(step.shown) as unknown as LoadFigures} /> : null}
           <p class="where-is">
             <Place file={step.file} line={step.line} />
           </p>

@@ -85,6 +85,28 @@ export interface StepRun {
   ok: boolean;
   /** Of a step with `eventually`: looks one after the other that saw the same, and what was missing then. */
   looks?: Looks[];
+  /** JSON: what its verb shows of what it did. Of a load a `LoadFigures`. */
+  shown?: string;
+}
+
+/** What Locust counted and measured of one act, or of all. Times are seconds, rates are for a second. */
+export interface Measured {
+  requests: number;
+  failures: number;
+  rate: number;
+  p50: number;
+  p95: number;
+  p99: number;
+  max: number;
+}
+
+export interface LoadFigures extends Measured {
+  iterations: number;
+  seconds: number;
+  acts: Record<string, Measured>;
+  errors: { act: string; error: string; count: number }[];
+  /** One a second. */
+  samples: { at: number; users: number; requests: number; failures: number; rate: number; p95: number; waiting: number }[];
 }
 
 /** Milliseconds since the step began. */
