@@ -227,10 +227,20 @@ class ServiceBusServer(Server):
         return found
 
     def ledger(self, name: str, after: int, wait: float, control: Control | None = None) -> tuple[list[Entry], int]:
-        """Entries after the cursor `after`, waiting at most `wait` seconds for the first, and the new cursor."""
+        """Entries after the cursor `after`, waiting at most `wait` seconds for the first, and the new cursor.
+
+        Raises `StackError` where the emulator has let some of them go: nothing could be judged by the rest.
+        """
         path = f"/namespaces/{name}/ledger?after={after}&wait={wait:g}"
         answer = self._ask("GET", path, wait=wait, control=control)
-        return [from_json(entry) for entry in answer["entries"]], int(answer["cursor"])
+        entries = [from_json(entry) for entry in answer["entries"]]
+        if after and entries and (gone := entries[0].number - after - 1) > 0:
+            raise StackError(
+                f"the ledger has let {gone:,} entries go before they were read",
+                expected="what happens to messages to be read before 100,000 entries or 256 MiB of bodies have come after it",
+                fix="send less at a time, or smaller bodies",
+            )
+        return entries, int(answer["cursor"])
 
     def _ask(self, method: str, path: str, body: Any = None, wait: float = 0.0, control: Control | None = None) -> Any:
         try:
