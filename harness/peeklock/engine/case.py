@@ -27,6 +27,7 @@ from peeklock.engine.invariants import broken, held
 from peeklock.engine.ledger import Ledger
 from peeklock.engine.listing import listings
 from peeklock.engine.names import Names
+from peeklock.engine.operations import contract_uses
 from peeklock.engine.record import Exchange, Record, ScaledService
 from peeklock.engine.stepping import Stepper
 from peeklock.engine.timeline import moment_of, timeline
@@ -335,6 +336,7 @@ def _record(context: CaseContext) -> Record:
         tuple(replace(span, start=real(span.start), end=real(span.end)) for span in spans),
         tuple(ScaledService(name, rule, context.scaler.facts(name)) for name, rule in context.scaler.begun()),
         transactions,
+        contract_uses(context.scenario, context.environment.standins),
         _moves(context),
     )
 

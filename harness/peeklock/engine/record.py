@@ -8,6 +8,7 @@ from typing import Any
 
 from peeklock.alerts import Recording
 from peeklock.engine.failure import Moment
+from peeklock.engine.operations import ContractUse
 from peeklock.scenario.services import Scale
 from peeklock.scenario.topology import Receivable
 from peeklock.servicebus.ledger import Entry
@@ -119,5 +120,7 @@ class Record:
     scaled: tuple[ScaledService, ...] = ()
     transactions: Transactions = field(default_factory=Transactions)
     """What services changed in the database, where they reach it through the relay."""
+    contracts: Mapping[str, ContractUse] = field(default_factory=dict)
+    """By file, what was seen of the contracts of stand-ins."""
     clock: tuple[tuple[float, float], ...] = ()
     """When the clock of the case was moved (Unix seconds), and by how many seconds it has been ahead of its begin from then on."""

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from peeklock.engine.events import CaseFinished, Durations, RunFinished
 from peeklock.errors import PeeklockError
 from peeklock.reports.html.history import key_of
+from peeklock.reports.html.operations import Known
 from peeklock.reports.html.record import read_lines, write_cases
 from peeklock.reports.shard_run import ShardRun
 from peeklock.reports.stored_case import StoredCase, story_of
@@ -102,8 +103,10 @@ class ShardMerge:
     def write(self, folder: Path) -> None:
         """Write the record of it, as if one run had done all. Raises `OSError`."""
         criteria: dict[str, Any] = {}
+        contracts: Known = {}
         for run in self.runs:
             criteria |= run.facts["criteria"]
+            contracts |= run.contracts
         last = self.finished(folder.name)
         facts = {
             "run": folder.name,
@@ -115,7 +118,7 @@ class ShardMerge:
             "problems": self.problems,
         }
         end = {"seconds": round(last.seconds, 3), "interrupted": last.interrupted, "unjudged": last.unjudged}
-        write_cases(folder, facts, (line for _, line in self._lines()), end)
+        write_cases(folder, facts, contracts, (line for _, line in self._lines()), end)
 
     def events(self) -> Iterator[CaseFinished]:
         """Yield how each case ended, then each problem as a case that could not be judged: no report is green without the whole.

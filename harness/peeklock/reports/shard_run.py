@@ -11,6 +11,7 @@ from typing import Any
 from peeklock.engine.shard import MOST, Files, Shard
 from peeklock.errors import PeeklockError
 from peeklock.reports.html.archive import opened_archive
+from peeklock.reports.html.operations import Known
 from peeklock.reports.html.record import NAME, read_heads
 
 _OUTCOMES = ("passed", "failed", "skipped", "error")
@@ -29,6 +30,8 @@ class ShardRun:
     facts: Mapping[str, Any]
     """Of its run: `run`, `at`, `backend`, `criteria`; and when it came to its end `seconds`, `interrupted`, `unjudged`."""
     heads: Sequence[Mapping[str, Any]]
+    contracts: Known
+    """What the contracts of its stand-ins know."""
 
     @property
     def name(self) -> str:
@@ -91,7 +94,8 @@ def _read(source: str, folder: Path) -> ShardRun:
         facts |= {"criteria": {str(key): str(text) for key, text in dict(facts.get("criteria") or {}).items()}}
         if "seconds" in facts:
             facts |= {"seconds": float(facts["seconds"])}
-        return ShardRun(source, folder, _shard(facts["shard"]), facts, [_checked(head) for head in recorded.heads])
+        heads = [_checked(head) for head in recorded.heads]
+        return ShardRun(source, folder, _shard(facts["shard"]), facts, heads, recorded.contracts)
     except (KeyError, TypeError, ValueError) as error:
         raise PeeklockError(
             "the record of this run cannot be read", where=source, actual=f"{type(error).__name__}: {error}", fix=_FIX

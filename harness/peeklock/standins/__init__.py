@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from peeklock.standins.functions import Functions
-from peeklock.standins.journal import Entry, Journal
+from peeklock.standins.journal import Entry, Journal, Operations
 from peeklock.standins.stand_in import Caller, StandIn, Surroundings
 
-__all__ = ["Caller", "Entry", "Functions", "Journal", "StandIn", "Surroundings"]
+__all__ = ["Caller", "Entry", "Functions", "Journal", "Operations", "StandIn", "Surroundings"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +23,16 @@ class Entry:
     """From the request to its answer; None where that is not known."""
 
 
+Operations = Mapping[str, Sequence[str]]
+"""Of a contract: each operation, as `POST /jobs/{id}`, with the statuses that it may answer (`200`, `4XX`, `default`)."""
+
+
 class Journal:
     """The requests of one case. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, operations: Operations | None = None) -> None:
+        """`operations`: what the contract of its stand-in knows."""
+        self.operations: Operations = operations or {}
         self._lock = threading.Lock()
         self._entries: list[Entry] = []
         self._wakes: dict[int, Callable[[], None]] = {}

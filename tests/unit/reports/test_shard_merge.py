@@ -13,6 +13,7 @@ import pytest
 
 from peeklock.engine.events import CaseFinished, Durations, Outcome, RunFinished, RunStarted
 from peeklock.engine.failure import Failure
+from peeklock.engine.operations import ContractUse
 from peeklock.engine.shard import Shard
 from peeklock.errors import PeeklockError
 from peeklock.reports.html import record as recording
@@ -27,6 +28,7 @@ from tests.unit.reports.html.test_page import case
 
 PARTS = ((("a.yaml", 2),), (("b.yaml", 1), ("c.yaml", 1)), ())
 WHOLE = {1: {"a.yaml::one": "passed", "a.yaml::two": "passed"}, 2: {"b.yaml::one": "passed", "c.yaml::one": "passed"}, 3: {}}  # fmt: skip
+OPERATIONS = {"GET /a": ("200", "404"), "GET /b": ("default",), "GET /d": ("200",)}
 FAILURE = Failure("it is not so", "look", "a.yaml:3:4", mismatches=(Mismatch("a", "1", "2", ()),), started_at=100.0)
 
 
@@ -55,7 +57,8 @@ class Runs:
 
 
 def ended(name: str, outcome: Outcome, at: float) -> CaseFinished:
-    finished = replace(case(), at=at, case=name, outcome=outcome)
+    use = ContractUse(OPERATIONS, {f"GET /{name[0]}": {"200": 1}})
+    finished = replace(case(contracts={"aml.yaml": use}), at=at, case=name, outcome=outcome)
     if outcome == "failed":
         return replace(finished, failure=FAILURE)
     return replace(finished, reason="there is no stack", record=None) if outcome == "error" else finished
@@ -106,6 +109,10 @@ def test_shards_together_are_one_run(runs: Runs, merged: Any, tmp_path: Path) ->
         ("a.yaml", "one", 1), ("a.yaml", "two", 1), ("b.yaml", "one", 2), ("c.yaml", "one", 2),
     ]  # fmt: skip
     assert all(read_stories(folder))
+    assert recorded.coverage.data()["operations"] == [["aml.yaml", [
+        ["GET /a", [["200", 2, [0, 1]], ["404", 0, []]]], ["GET /b", [["default", 1, [2]]]],
+        ["GET /d", [["200", 0, []]]], ["GET /c", [["200", 1, [3]]]],
+    ]]]  # fmt: skip
     assert (recorded.run["run"], recorded.run["cases"], recorded.run["criteria"]) == ("run-7", 4, {"X-1": "it holds"})
     history = read_history(folder / "history.json") or {}
     assert {name: [each[:2] for each in results] for name, results in history.items()} == {

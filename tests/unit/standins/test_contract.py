@@ -10,6 +10,7 @@ import pytest
 
 from peeklock import PeeklockError
 from peeklock.standins.http import HttpStandIn
+from peeklock.standins.http.contract import Contract
 
 CONTRACT = """\
 openapi: 3.0.3
@@ -55,6 +56,33 @@ def test_the_examples_answer_what_no_route_does(contract: Path) -> None:
         assert httpx.post(f"{it.url}/v1/score", **GOOD).json() == {"label": "cat"}
         assert httpx.delete(f"{it.url}/v1/jobs/7").status_code == 204
         assert [each["contract"] for each in it.requests] == [[], []]
+
+
+def test_each_request_tells_which_operation_it_is_of(contract: Path) -> None:
+    """As the contract writes its path; one that the contract does not know is of none."""
+    with HttpStandIn(contract=contract) as it:
+        httpx.post(f"{it.url}/v1/score", **GOOD)
+        httpx.delete(f"{it.url}/v1/jobs/7")
+        assert [each["operation"] for each in it.requests] == ["POST /score", "DELETE /jobs/{id}"]
+        it.reset()
+        httpx.get(f"{it.url}/v1/nowhere")
+        assert "operation" not in it.requests[0]
+        it.reset()
+
+
+def test_a_contract_tells_its_operations_and_their_answers(tmp_path: Path) -> None:
+    """Those of a path that is written elsewhere in the file, too, and one that says nothing of its answers."""
+    file = tmp_path / "some.yaml"
+    file.write_text(
+        "openapi: 3.1.0\ninfo: {title: t, version: '1'}\npaths:\n  /a/{id}:\n    $ref: '#/components/pathItems/A'\n"
+        "  /b: {parameters: [], head: {}}\ncomponents:\n  pathItems:\n    A:\n"
+        "      parameters: [{name: id, in: path, required: true, schema: {type: string}}]\n"
+        "      get: {responses: {'200': {description: x}, 4XX: {description: x}, default: {description: x}}}\n",
+        encoding="utf-8",
+    )
+    found = Contract(file)
+    assert found.operations() == {"GET /a/{id}": ("200", "4XX", "default"), "HEAD /b": ()}
+    assert (found.operation("GET", "/a/7"), found.operation("PUT", "/a/7")) == ("GET /a/{id}", None)
 
 
 def test_a_route_comes_before_the_examples(contract: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the cases of a run have shown of their queues and contracts, together."""
+"""What the cases of a run have shown of their queues, schemas and contracts, together."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from peeklock.engine.record import Record
 from peeklock.reports.html.contracts import Contracts
+from peeklock.reports.html.operations import MOST_CASES, OperationCoverage, met_in
 from peeklock.servicebus.ledger import EventKind
 
 OUTCOMES = (
@@ -15,8 +16,6 @@ OUTCOMES = (
     EventKind.DEFERRED, EventKind.SCHEDULED, EventKind.DUPLICATE_DROPPED,
 )  # fmt: skip
 """What a system has to be ready for to happen to its messages."""
-MOST_CASES = 5
-"""That are named for one thing."""
 MOST_QUEUES = 500
 MOST_KEYWORDS = 1_000
 
@@ -32,7 +31,11 @@ def seen_in(record: Record, contracts: Contracts) -> dict[str, Any]:
         event = EventKind.COMPLETED if entry.event is EventKind.RECEIVED_AND_DELETED else entry.event
         if event in OUTCOMES and (name := names.get(entry.entity.lower())) is not None:
             counts[name][event.value] += 1
-    return {"queues": {name: dict(count) for name, count in counts.items()}, "contracts": contracts.met()}
+    return {
+        "queues": {name: dict(count) for name, count in counts.items()},
+        "contracts": contracts.met(),
+        "operations": met_in(record.contracts),
+    }
 
 
 @dataclass
@@ -41,9 +44,11 @@ class Coverage:
 
     _queues: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
     _contracts: dict[str, tuple[str, dict[_Place, list[Any]]]] = field(default_factory=dict)
+    operations: OperationCoverage = field(default_factory=OperationCoverage)
 
     def add(self, case: int, seen: Any) -> None:
         """`seen`: what `seen_in` has returned for the case of that number."""
+        self.operations.add(case, seen.get("operations") if isinstance(seen, dict) else None)
         for queue, counts in _items(seen, "queues"):
             if queue in self._queues or len(self._queues) < MOST_QUEUES:
                 known = self._queues.setdefault(queue, {})
@@ -70,6 +75,7 @@ class Coverage:
                 [queue, name, [[*keyword, *counts] for keyword, counts in known.items()]]
                 for queue, (name, known) in sorted(self._contracts.items())
             ],
+            "operations": self.operations.data(),
         }
 
 

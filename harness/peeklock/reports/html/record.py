@@ -17,6 +17,7 @@ from peeklock.reports.html.case_data import data_of, head_of, packed
 from peeklock.reports.html.contracts import Contracts
 from peeklock.reports.html.coverage import Coverage, seen_in
 from peeklock.reports.html.history import History
+from peeklock.reports.html.operations import Known, known_in, read_known
 
 NAME = "cases.ndjson"
 MOST_BYTES = 64 << 20
@@ -29,6 +30,8 @@ class RunRecord:
     def __init__(self, folder: Path) -> None:
         self._path, self._history = folder / NAME, History(folder)
         self._path.write_bytes(b"")
+        self._told: set[str] = set()
+        """Contracts whose operations are in the record."""
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -62,6 +65,10 @@ class RunRecord:
         self._history.add(line["case"])
         contracts = None if event.record is None else Contracts(event.record)
         if event.record is not None and contracts is not None:
+            new = {file: known for file, known in known_in(event.record.contracts).items() if file not in self._told}
+            if new:
+                self._told |= new.keys()
+                self._write({"contracts": new})
             line["seen"] = seen_in(event.record, contracts)
         if event.outcome == "passed" and self._path.stat().st_size > MOST_BYTES:
             line["case"]["left_out"] = True
@@ -81,15 +88,18 @@ class Recorded:
     run: dict[str, Any] = field(default_factory=dict)
     heads: list[dict[str, Any]] = field(default_factory=list)
     coverage: Coverage = field(default_factory=Coverage)
+    contracts: Known = field(default_factory=dict)
+    """What the contracts of stand-ins know, whether a case has asked it or not."""
 
 
 def write_cases(
-    folder: Path, run: Mapping[str, Any], cases: Iterable[Mapping[str, Any]], end: Mapping[str, Any]
+    folder: Path, run: Mapping[str, Any], known: Known, cases: Iterable[Mapping[str, Any]], end: Mapping[str, Any]
 ) -> None:
     """Write a record of cases that other runs have kept: lines as `read_lines` yields them. Raises `OSError`."""
     history, written = History(folder), 0
     with (folder / NAME).open("w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(json.dumps({"run": run}, ensure_ascii=False) + "\n")
+        for head in ({"run": run}, {"contracts": known}):
+            file.write(json.dumps(head, ensure_ascii=False) + "\n")
         for line in cases:
             history.add(line["case"])
             if written > MOST_BYTES and line["case"]["outcome"] == "passed":
@@ -105,6 +115,10 @@ def read_heads(folder: Path) -> Recorded:
     for line in read_lines(folder):
         for key in ("run", "end"):
             recorded.run |= line[key] if isinstance(line.get(key), dict) else {}
+        if "contracts" in line:
+            known = read_known(line["contracts"])
+            recorded.contracts |= known
+            recorded.coverage.operations.declare(known)
         if isinstance(line.get("case"), dict):
             recorded.coverage.add(len(recorded.heads), line.get("seen"))
             recorded.heads.append(line["case"])
@@ -126,7 +140,7 @@ def read_cases(folder: Path) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def read_lines(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield what a record holds: `run`, then a line for each `case`, then `end`. Raises `OSError`."""
+    """Yield what a record holds: `run`, a line for each `case`, `contracts` before the first case with them, `end`. Raises `OSError`."""
     with (folder / NAME).open(encoding="utf-8", errors="replace") as file:
         for text in file:
             try:

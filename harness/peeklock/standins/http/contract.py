@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from jsonschema_path import SchemaPath
 from jsonschema_path.readers import FilePathReader
 from openapi_core import OpenAPI
 from openapi_core.datatypes import RequestParameters
+from openapi_core.templating.paths.datatypes import PathOperationServer
 from openapi_core.templating.paths.exceptions import PathError
 from openapi_core.templating.paths.finders import APICallPathFinder
 from openapi_core.templating.security.exceptions import SecurityNotFound
@@ -55,9 +57,19 @@ class Contract:
             raise invalid(file, written, error) from None
         self._prefix = urlsplit(placed["servers"][0]["url"]).path
 
-    def knows(self, method: str, path: str) -> bool:
-        """Tell whether there is an operation for a method and a path."""
-        return self._operation(method, path) is not None
+    def operations(self) -> dict[str, tuple[str, ...]]:
+        """Return every operation, as `POST /jobs/{id}`, with the statuses of its answers as they are written: `200`, `4XX`, `default`."""
+        return {
+            _title(method, path): tuple(status for status, _ in _responses(item / method))
+            for path, item in (self._openapi.spec / "paths").str_items()
+            for method in _METHODS
+            if method in item
+        }
+
+    def operation(self, method: str, path: str) -> str | None:
+        """Return which of the `operations` a method and a path are; None for none of them."""
+        found = self._found(method, path)
+        return None if found is None else _title(method, found.path_result.pattern)
 
     def request_errors(self, request: StandInRequest) -> list[str]:
         """Return what is wrong with a request, a sentence each."""
@@ -71,8 +83,8 @@ class Contract:
 
     def example(self, method: str, path: str) -> HttpReply | None:
         """Return the first example of a good answer; an answer without a body needs none. None when there is no example."""
-        operation = self._operation(method, path)
-        for status, response in (operation / "responses").str_items() if operation is not None else ():
+        found = self._found(method, path)
+        for status, response in _responses(found.operation) if found is not None else ():
             if status[:1] != "2":
                 continue
             code = int(status) if status.isdecimal() else 200
@@ -94,14 +106,24 @@ class Contract:
                     place = line_in(self.file, ("paths", path, method.lower())) if wrong else ""
                     yield method, sample, [place + each for each in wrong]
 
-    def _operation(self, method: str, path: str) -> Any:
+    def _found(self, method: str, path: str) -> PathOperationServer | None:
         try:
-            return APICallPathFinder(self._openapi.spec).find(method.lower(), _HERE + path).operation
+            return APICallPathFinder(self._openapi.spec).find(method.lower(), _HERE + path)
         except PathError:
             return None
 
 
 _NOTHING: Any = object()
+
+
+def _responses(operation: SchemaPath) -> Iterator[tuple[str, SchemaPath]]:
+    """Yield the answers of an operation; OpenAPI 3.1 lets it have none."""
+    if "responses" in operation:
+        yield from (operation / "responses").str_items()
+
+
+def _title(method: str, path: str) -> str:
+    return f"{method.upper()} {path}"
 
 
 def _example(content: Any) -> Any:

@@ -98,6 +98,8 @@ class HttpDoor(HttpService):
         wrong = self._contract.request_errors(asked) if self._contract is not None else []
         if self._contract is not None:
             seen["contract"] = wrong
+            if (operation := self._contract.operation(asked.method, asked.path)) is not None:
+                seen["operation"] = operation
         if chosen is None:
             reply = self._by_contract(asked, wrong)
         else:
@@ -114,7 +116,7 @@ class HttpDoor(HttpService):
 
     def _by_contract(self, request: StandInRequest, wrong: Sequence[str]) -> HttpReply:
         """Answer what no route does by the contract's examples. Raises `NoAnswer`."""
-        if self._contract is None or not self._contract.knows(request.method, request.path):
+        if self._contract is None or self._contract.operation(request.method, request.path) is None:
             raise self._unknown(request)
         if wrong:
             return self.refusal(400, "\n".join(wrong))

@@ -37,7 +37,6 @@ class ScenarioHttpStandIn:
         self, name: str, spec: http_standins.HttpStandIn, port: int, surroundings: Surroundings, keys: Mapping[str, str]
     ) -> None:
         """`keys`: of an Azure ML endpoint, by the service that has it; that of nobody's is the test's. Raises `PeeklockError` when the port is taken, or the contract is none."""
-        self.journal = Journal()
         self.faults: ActiveFaults[Any] = ActiveFaults()
         self._surroundings = surroundings
 
@@ -45,6 +44,7 @@ class ScenarioHttpStandIn:
             return surroundings.where(("stack", "http", name, "routes", route))
 
         contract = None if spec.contract is None else open_contract(spec.contract)
+        self.journal = Journal(None if contract is None else contract.operations())
         self._endpoint = endpoint = AzureMLEndpoint(spec, keys, surroundings) if spec.kind == "azure_ml" else None
         self._door = HttpDoor(name, spec.routes, self.journal, surroundings, where, contract, endpoint, spec.host)
         self._server = StandInServer(self._door, port, f"the stand-in {name}")

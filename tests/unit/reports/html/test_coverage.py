@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from peeklock.engine.events import CaseFinished
-from peeklock.reports.html import contracts
+from peeklock.engine.operations import ContractUse
+from peeklock.reports.html import contracts, operations
 from peeklock.reports.html.bundle import Bundle
-from peeklock.reports.html.coverage import MOST_CASES, Coverage
+from peeklock.reports.html.coverage import Coverage
+from peeklock.reports.html.operations import MOST_CASES, OperationCoverage
 from peeklock.scenario.topology import Queue
 from peeklock.servicebus.ledger import AboutMessage, EventKind
 from tests.unit.reports.html.test_page import STARTED, bundle, case, enqueued, page_of, unpacked
@@ -76,6 +78,59 @@ def test_criteria_come_with_their_sentences(tmp_path: Path, bundle: Bundle) -> N
     started = replace(STARTED, criteria={"A-1": "it works, with sig=abcdef12345"})
     page = page_of(tmp_path, bundle, case(), started=started)
     assert unpacked(page, "run")["run"]["criteria"] == {"A-1": "it works, with sig=***"}
+
+
+KNOWN = {"GET /jobs/{id}": ("200", "4XX", "default"), "POST /jobs": ("201",)}
+
+
+def with_contract(**met: dict[str, int]) -> CaseFinished:
+    """A case with a stand-in that has a contract; `met`: of `get` and `post`, which statuses came how often."""
+    names = dict(zip(("get", "post"), KNOWN, strict=True))
+    return case(contracts={"aml.yaml": ContractUse(KNOWN, {names[key]: counts for key, counts in met.items()})})
+
+
+def test_operations_of_contracts_are_counted_as_they_are_written(tmp_path: Path, bundle: Bundle) -> None:
+    """A status counts as itself, as its class, or as the default; what was never answered is there with nothing."""
+    page = page_of(
+        tmp_path, bundle, with_contract(get={"200": 2, "404": 1}), with_contract(get={"404": 1, "500": 1, "outside": 1})
+    )
+    assert unpacked(page, "run")["coverage"]["operations"] == [
+        [
+            "aml.yaml",
+            [
+                ["GET /jobs/{id}", [["200", 2, [0]], ["4XX", 2, [0, 1]], ["default", 1, [1]], ["outside", 1, [1]]]],
+                ["POST /jobs", [["201", 0, []]]],
+            ],
+        ]
+    ]
+
+
+def test_a_record_tells_what_a_contract_knows_once(tmp_path: Path, bundle: Bundle) -> None:
+    """However many cases have it; a case keeps only what it has met."""
+    page_of(tmp_path, bundle, *[with_contract(get={"200": 1})] * 3)
+    record = (tmp_path / "cases.ndjson").read_text()
+    assert record.count("POST /jobs") == 1
+    assert record.count('{"GET /jobs/{id}": {"200": 1}}') == 3
+
+
+def test_a_contract_without_end_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a record, and again in what is read of one that another hand has written."""
+    monkeypatch.setattr(operations, "MOST_OPERATIONS", 3)
+    endless = {f"GET /{number}": ["200"] for number in range(9)}
+    use = ContractUse(endless, {name: {"200": 1} for name in endless})
+    assert [len(operations.known_in({"a": use})["a"]), len(operations.met_in({"a": use})["a"])] == [3, 3]
+    coverage = OperationCoverage()
+    coverage.declare({"a": endless})
+    coverage.add(0, {"a": {f"PUT /{number}": {"200": 1} for number in range(9)}})
+    assert [len(own) for _, own in coverage.data()] == [3]
+
+
+@pytest.mark.parametrize("data", [None, [], {"a": 7}, {"a": {"GET /": "200"}}, {"a": {"GET /": {"200": "x"}}}])
+def test_operations_that_another_hand_has_written_are_passed_over(data: Any) -> None:
+    coverage = OperationCoverage()
+    coverage.declare(operations.read_known(data))
+    coverage.add(0, data)
+    assert all(not answers for _, own in coverage.data() for _, answers in own)
 
 
 @pytest.mark.parametrize(

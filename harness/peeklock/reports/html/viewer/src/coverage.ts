@@ -1,6 +1,6 @@
 // What a run has shown of criteria, queues and contracts, and what it has not.
 
-import type { Coverage, Head, Keyword } from "./model.ts";
+import type { Coverage, Head, Keyword, Operation } from "./model.ts";
 
 export interface Criterion {
   id: string;
@@ -37,4 +37,24 @@ const ORDER: Exercise[] = ["unmet", "held", "broken"];
 /** What nothing has tried comes first. */
 export function leastTried(keywords: readonly Keyword[]): Keyword[] {
   return [...keywords].sort((a, b) => ORDER.indexOf(exerciseOf(a)) - ORDER.indexOf(exerciseOf(b)));
+}
+
+/** In the place of a status, as `engine/operations.py` has them: a request that shows nothing of the contract. */
+const OUTSIDE = "outside";
+const NO_ANSWER = [OUTSIDE, "hung up"];
+
+/** Whether any request to an operation was as the contract says. */
+export function wasAsked([, answers]: Operation): boolean {
+  return answers.some(([status, count]) => count > 0 && status !== OUTSIDE);
+}
+
+/** Statuses that an operation may answer and never has. */
+export function neverAnswered([, answers]: Operation): string[] {
+  return answers.filter(([status, count]) => !count && !NO_ANSWER.includes(status)).map(([status]) => status);
+}
+
+/** Those that were never asked come first, then those with an answer that never came. */
+export function leastAsked(operations: readonly Operation[]): Operation[] {
+  const rank = (each: Operation) => (wasAsked(each) ? (neverAnswered(each).length ? 1 : 2) : 0);
+  return [...operations].sort((a, b) => rank(a) - rank(b));
 }

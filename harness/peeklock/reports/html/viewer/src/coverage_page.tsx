@@ -1,10 +1,10 @@
-// What the cases of a run have shown together: criteria, outcomes of messages, keywords of contracts.
+// What the cases of a run have shown together: criteria, outcomes of messages, keywords of schemas, operations of contracts.
 
 import { useState } from "preact/hooks";
 import { MARKS } from "./cases.tsx";
-import { criteriaOf, exerciseOf, leastTried, neverSeen } from "./coverage.ts";
+import { criteriaOf, exerciseOf, leastAsked, leastTried, neverAnswered, neverSeen, wasAsked } from "./coverage.ts";
 import { useKeys } from "./keys.ts";
-import type { Coverage, Head, Keyword, Run } from "./model.ts";
+import type { Coverage, Head, Keyword, Operation, Run } from "./model.ts";
 import { EVERYTHING, hashOf } from "./route.ts";
 
 const BACK = hashOf({ view: "cases", filter: EVERYTHING });
@@ -18,6 +18,7 @@ export function CoveragePage({ run, cases, coverage }: { run: Run; cases: Head[]
   const covered = criteria.filter((each) => each.cases.length).length;
   const keywords = coverage.contracts.flatMap(([, , all]) => all);
   const untried = keywords.filter((each) => exerciseOf(each) !== "broken").length;
+  const operations = coverage.operations.flatMap(([, all]) => all);
   useKeys({ Escape: () => (location.hash = BACK) });
   return (
     <main class="cases coverage">
@@ -30,6 +31,7 @@ export function CoveragePage({ run, cases, coverage }: { run: Run; cases: Head[]
         </h1>
         <p class="facts">
           by its {cases.length} cases: {covered} of {criteria.length} criteria · {neverSeen(coverage)} outcomes never seen · {untried} of {keywords.length} keywords never broken
+          {operations.length ? ` · ${operations.filter((each) => !wasAsked(each)).length} of ${operations.length} operations never asked` : ""}
         </p>
       </header>
       <section aria-label="Criteria">
@@ -63,6 +65,9 @@ export function CoveragePage({ run, cases, coverage }: { run: Run; cases: Head[]
       </section>
       {coverage.contracts.map(([queue, schema, keywords]) => (
         <Contract key={queue} queue={queue} schema={schema} keywords={keywords} cases={cases} />
+      ))}
+      {coverage.operations.map(([contract, all]) => (
+        <Operations key={contract} contract={contract} operations={all} cases={cases} />
       ))}
     </main>
   );
@@ -140,6 +145,49 @@ function Contract({ queue, schema, keywords, cases }: { queue: string; schema: s
       {keywords.length > most ? (
         <button type="button" class="more" onClick={() => setMost(most + PAGE)}>
           Show more: {keywords.length - most} are left
+        </button>
+      ) : null}
+    </section>
+  );
+}
+
+function Operations({ contract, operations, cases }: { contract: string; operations: Operation[]; cases: Head[] }) {
+  const [most, setMost] = useState(PAGE);
+  const unasked = operations.filter((each) => !wasAsked(each)).length;
+  const untold = operations.reduce((sum, each) => sum + neverAnswered(each).length, 0);
+  return (
+    <section aria-label={`Operations of ${contract}`}>
+      <h2>Operations of {contract}</h2>
+      <p class="note">
+        {unasked} of {operations.length} operations were never asked, {untold} answers never came. What faults answer is not counted.
+      </p>
+      <div class="wide" tabIndex={0} role="region" aria-label={`Answers by ${contract}`}>
+        <table class="changes">
+          <thead>
+            <tr>
+              <th scope="col">operation</th>
+              <th scope="col">answers</th>
+            </tr>
+          </thead>
+          <tbody>
+            {leastAsked(operations).slice(0, most).map((operation) => (
+              <tr>
+                <td>{operation[0]}</td>
+                <td class="answers">
+                  {operation[1].map(([status, count, numbers]) => (
+                    <span class={count ? "" : "never"}>
+                      {status} {count ? <Linked number={numbers[0]} cases={cases} text={`×${count}`} /> : "never"}
+                    </span>
+                  ))}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {operations.length > most ? (
+        <button type="button" class="more" onClick={() => setMost(most + PAGE)}>
+          Show more: {operations.length - most} are left
         </button>
       ) : null}
     </section>

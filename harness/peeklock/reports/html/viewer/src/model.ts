@@ -43,7 +43,12 @@ export interface Coverage {
   outcomes: string[];
   queues: [queue: string, counts: Record<string, [count: number, cases: number[]]>][];
   contracts: [queue: string, schema: string, keywords: Keyword[]][];
+  /** Of the contracts of stand-ins, by file. */
+  operations: [contract: string, operations: Operation[]][];
 }
+
+/** As `POST /jobs/{id}`, with every status that it may answer (`200`, `4XX`, `default`), and what else became of requests. */
+export type Operation = [name: string, answers: [status: string, count: number, cases: number[]][]];
 
 /** A keyword of a schema: about which value, its name, what it wants; how many values met and broke it. */
 export type Keyword = [place: string, name: string, wanted: string, met: number, broken: number, cases: number[]];

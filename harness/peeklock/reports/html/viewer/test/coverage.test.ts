@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { criteriaOf, exerciseOf, leastTried, neverSeen } from "../src/coverage.ts";
+import { criteriaOf, exerciseOf, leastAsked, leastTried, neverAnswered, neverSeen, wasAsked } from "../src/coverage.ts";
 import { markedLines } from "../src/json_lines.ts";
-import type { Head, Keyword } from "../src/model.ts";
+import type { Head, Keyword, Operation } from "../src/model.ts";
 
 function head(...covers: string[]): Head {
   return { file: "a.yaml", name: "one", outcome: "passed", repeat: 0, covers, tags: [], seconds: [0, 0, 1], why: "", history: [], passed: null };
@@ -14,12 +14,21 @@ test("criteria without a case come first, else by their number", () => {
 });
 
 test("what a queue's messages never met is counted", () => {
-  assert.equal(neverSeen({ outcomes: ["completed", "expired"], queues: [["a", { completed: [3, [0]] }], ["b", {}]], contracts: [] }), 3);
+  assert.equal(neverSeen({ outcomes: ["completed", "expired"], queues: [["a", { completed: [3, [0]] }], ["b", {}]], contracts: [], operations: [] }), 3);
 });
 
 test("a keyword that nothing has tried comes before one that was only held, and that before one that was broken", () => {
   const keywords: Keyword[] = [["a", "type", '"string"', 4, 1, [0]], ["a", "maxLength", "9", 4, 0, []], ["b", "type", '"string"', 0, 0, []]];
   assert.deepEqual(leastTried(keywords).map(exerciseOf), ["unmet", "held", "broken"]);
+});
+
+test("an operation that was never asked comes before one that owes an answer, and that before one that gave all", () => {
+  const whole: Operation = ["GET /a", [["200", 2, [0]], ["hung up", 0, []]]];
+  const owing: Operation = ["GET /b", [["200", 2, [0]], ["4XX", 0, []]]];
+  const unasked: Operation = ["GET /c", [["default", 0, []], ["outside", 3, [1]]]];
+  assert.deepEqual(leastAsked([whole, owing, unasked]), [unasked, owing, whole]);
+  assert.deepEqual([whole, owing, unasked].map(wasAsked), [true, true, false]);
+  assert.deepEqual([whole, owing, unasked].map(neverAnswered), [[], ["4XX"], ["default"]]);
 });
 
 test("what is wrong with a body stands at its line, what is missing at the one around it", () => {
