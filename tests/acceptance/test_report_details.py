@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -43,13 +44,31 @@ def waited(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [f"transactions of {EVIL} are not seen on a connection: it speaks TLS"],
     )
     listing = Listing("case", "a.yaml", 4, lines, (4,))
-    record = {"steps": (step,), "listings": (listing,), "spans": spans, "transactions": transactions}
+    gaps = ("7,000 lines (9,000 bytes) from the middle of worker.log: a log keeps its first 8 MiB and the last",)
+    record = {"steps": (step,), "listings": (listing,), "spans": spans, "transactions": transactions, "log_gaps": gaps}
     failure = Failure("", "ask", "a.yaml:6:12", ("", "^^^"), (Mismatch("status", "200", "500", ()),))
     folder = tmp_path_factory.mktemp("waited")
     keep = RunRecord(folder)
     for event in (STARTED, replace(case(**record), outcome="failed", failure=failure), FINISHED):
         keep(event)
     return write_page(folder, viewer)
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+def test_times_on_the_ruler_do_not_cover_each_other(waited: Path, opened: Browser, size: tuple[int, int]) -> None:
+    """And a case tells what is not kept of a log."""
+    with page_at(opened, waited, "#/case/0", size) as page:
+        if size[0] < 1000:
+            page.get_by_role("button", name="lanes").click()
+        page.locator(".tick text").first.wait_for()
+        edges = page.locator(".tick text").evaluate_all(
+            "all => all.map((each) => each.getBoundingClientRect()).map((box) => [box.left, box.right])"
+        )
+        assert len(edges) >= 3
+        assert all(before[1] <= after[0] for before, after in pairwise(sorted(edges))), edges
+        if size[0] < 1000:
+            page.get_by_role("button", name="details").click()
+        expect(page.locator(".pane.details")).to_contain_text("7,000 lines (9,000 bytes) from the middle of worker.log")
 
 
 def test_the_tries_of_a_step_are_told_as_what_each_of_them_saw(waited: Path, opened: Browser) -> None:

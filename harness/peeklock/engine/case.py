@@ -26,6 +26,7 @@ from peeklock.engine.failure import Failure, Moment, StepFailed, locate, title
 from peeklock.engine.invariants import broken, held
 from peeklock.engine.ledger import Ledger
 from peeklock.engine.listing import listings
+from peeklock.engine.log_gaps import log_gaps
 from peeklock.engine.names import Names
 from peeklock.engine.operations import contract_uses
 from peeklock.engine.record import Exchange, Record, ScaledService
@@ -337,6 +338,7 @@ def _record(context: CaseContext) -> Record:
         tuple(ScaledService(name, rule, context.scaler.facts(name)) for name, rule in context.scaler.begun()),
         transactions,
         contract_uses(context.scenario, context.environment.standins),
+        log_gaps(context.scenario.header.services, context.environment.log_dir),
         _moves(context),
     )
 

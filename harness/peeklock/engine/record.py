@@ -122,5 +122,7 @@ class Record:
     """What services changed in the database, where they reach it through the relay."""
     contracts: Mapping[str, ContractUse] = field(default_factory=dict)
     """By file, what was seen of the contracts of stand-ins."""
+    log_gaps: tuple[str, ...] = ()
+    """What log files of services have let go of, a sentence each."""
     clock: tuple[tuple[float, float], ...] = ()
     """When the clock of the case was moved (Unix seconds), and by how many seconds it has been ahead of its begin from then on."""

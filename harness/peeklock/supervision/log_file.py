@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 
 FIRST = 8 << 20
@@ -10,6 +11,10 @@ FIRST = 8 << 20
 LAST = 8 << 20
 """Bytes of the end that are kept at least, where it tells how it ended; twice as many at most."""
 _CHUNK = 1 << 20
+_LONGEST_LINE = 128 << 10
+"""More than a line of a log ever has: the line that tells of a gap begins so far before the end of the first at most."""
+_LONGEST_MARKER = 200
+_TOLD = re.compile("^… ([0-9,]+) lines \\(([0-9,]+) bytes\\) are let go here".encode(), re.MULTILINE)
 
 
 class LogFile:
@@ -60,6 +65,17 @@ class LogFile:
         self._marker = f"{told}{FIRST >> 20} MiB and the last are kept\n".encode()
         os.ftruncate(self._file, self._head)
         self._append(self._marker + kept)
+
+
+def let_go(path: str) -> tuple[int, int]:
+    """Return how many lines and bytes a log file has let go of; none where there is no such file."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123  the supervisor imports as little as it can
+            file.seek(max(0, FIRST - _LONGEST_LINE))
+            told = _TOLD.search(file.read(_LONGEST_LINE + _LONGEST_MARKER))
+    except OSError:
+        return 0, 0
+    return (0, 0) if told is None else (int(told[1].replace(b",", b"")), int(told[2].replace(b",", b"")))
 
 
 class LogFiles:

@@ -11,7 +11,7 @@ import pytest
 from peeklock.supervision import allowance, log_file
 from peeklock.supervision.allowance import BURST, LINE, RATE, Allowance
 from peeklock.supervision.child import Child
-from peeklock.supervision.log_file import LogFiles
+from peeklock.supervision.log_file import LogFiles, let_go
 
 BOUND = 3 * 2000 + 200
 """Bytes of a log in these tests: the first, twice the last, and the line between."""
@@ -36,6 +36,7 @@ def test_a_log_is_kept_whole_up_to_its_bound(logs: LogFiles, tmp_path: Path) -> 
     for line in lines:
         file.write(line.encode())
     assert (tmp_path / "a.log").read_text() == "".join(lines)
+    assert let_go(str(tmp_path / "a.log")) == let_go(str(tmp_path / "none.log")) == (0, 0)
 
 
 @pytest.mark.parametrize("at_once", [1, 40, 2_000])
@@ -57,6 +58,7 @@ def test_of_a_flood_the_first_and_the_last_lines_are_kept_and_the_others_counted
     assert min(sum(map(len, first)), sum(map(len, last))) > 1900
     left = lines[len(first) : -len(last)]
     assert gone("".join(kept)) == (len(left), sum(map(len, left)))
+    assert let_go(str(path)) == (len(left), sum(map(len, left)))
 
 
 def test_children_that_share_a_file_share_its_bound(logs: LogFiles, tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ class _Story:
             ],
             "scaled": [self._scaled(each) for each in record.scaled],
             "clock": [[self._ms(at), _round(ahead * 1000)] for at, ahead in record.clock],
-            "left": [*self._left, *map(self._redact, record.transactions.unseen)],
+            "left": [*self._left, *record.log_gaps, *map(self._redact, record.transactions.unseen)],
         }  # fmt: skip
 
     def _failure(self, failure: Failure) -> dict[str, Any]:

@@ -22,6 +22,8 @@ interface Props {
 const ROW = 20;
 const PAD = 7;
 const TOP = 34;
+/** Pixels that the text of a tick takes, with some air. */
+const TICK = 52;
 /** Of the ruler below the lanes, which tells the time of the case's own clock where that was moved. */
 const OWN_RULER = 16;
 const MARKS = { test: "▷", service: "■", spans: "∿", queue: "≡", deadletter: "†", sessions: "⚭", store: "▤", standin: "◇" };
@@ -39,7 +41,8 @@ export function Chart({ layout, film, cursor, selected, select }: Props) {
   }, []);
   const gutter = room < 560 ? 104 : 148;
   const width = Math.max(200, room - gutter - 18) * zoom;
-  const scale = useMemo(() => scaleOf(layout.points, layout.end, folding), [layout, folding]);
+  const gap = Math.max(0.09, TICK / width);
+  const scale = useMemo(() => scaleOf(layout.points, layout.end, folding, gap), [layout, folding, gap]);
   const tops = useMemo(() => topsOf(layout.lanes), [layout]);
   const bottom = TOP + layout.lanes.reduce((sum, lane) => sum + heightOf(lane), 0) + 8;
   const height = bottom + (layout.clock.length ? OWN_RULER : 0);

@@ -19,7 +19,8 @@ const LONG = 1 / 9;
 /** A fold has so much of the room of a stretch that is just not folded. */
 const FOLDED = 0.35;
 
-export function scaleOf(moments: readonly number[], end: number, folding: boolean): Scale {
+/** `gap`: the part of the room that ticks stand apart at least. */
+export function scaleOf(moments: readonly number[], end: number, folding: boolean, gap = 0.09): Scale {
   const last = Math.max(end, 1);
   const points = [...new Set([0, ...moments.filter((at) => at > 0 && at < last), last])].sort((a, b) => a - b);
   const longest = last * LONG;
@@ -43,7 +44,7 @@ export function scaleOf(moments: readonly number[], end: number, folding: boolea
   function at(place: number): number {
     return place <= 0 ? 0 : place >= 1 ? last : between(starts, points, place);
   }
-  return { place, at, ticks: ticksOf(place, last), folds };
+  return { place, at, ticks: ticksOf(place, last, gap), folds };
 }
 
 /** What the second of two rising rows has where the first has `value`. */
@@ -57,13 +58,13 @@ function between(from: readonly number[], to: readonly number[], value: number):
   return to[low]! + (to[high]! - to[low]!) * ((value - from[low]!) / (from[high]! - from[low]! || 1));
 }
 
-/** Round times that stand at least a tenth of the room apart. */
-function ticksOf(place: (at: number) => number, last: number): number[] {
+/** Round times that stand `gap` apart. */
+function ticksOf(place: (at: number) => number, last: number, gap: number): number[] {
   const ticks = [0];
   for (const step of steps(last)) {
     for (let at = step; at < last; at += step) {
       const here = place(at);
-      if (here < 0.96 && ticks.every((tick) => Math.abs(place(tick) - here) >= 0.09)) ticks.push(at);
+      if (here < 0.96 && ticks.every((tick) => Math.abs(place(tick) - here) >= gap)) ticks.push(at);
     }
   }
   return ticks.sort((a, b) => a - b);

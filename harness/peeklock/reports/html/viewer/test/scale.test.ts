@@ -24,6 +24,16 @@ test("ticks are round, and do not stand on each other", () => {
   for (let i = 1; i < places.length; i++) assert.ok(places[i]! - places[i - 1]! >= 0.089);
 });
 
+test("ticks stand further apart where there is little room", () => {
+  const places = (gap: number) => {
+    const scale = scaleOf([0, 100, 600, 700, 1000, 1200, 1500, 2000], 2000, true, gap);
+    return scale.ticks.map((tick) => scale.place(tick));
+  };
+  const few = places(0.2);
+  assert.ok(few.length < places(0.09).length);
+  for (let i = 1; i < few.length; i++) assert.ok(few[i]! - few[i - 1]! >= 0.199);
+});
+
 test("a case in which nothing happens has a scale as well", () => {
   assert.equal(scaleOf([], 0, true).place(0), 0);
 });
