@@ -2,4 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["children", "client", "commands", "errors", "fork_server", "process_tree", "program", "readiness", "usage"]
+__all__ = [
+    "children",
+    "client",
+    "commands",
+    "errors",
+    "fork_server",
+    "log_file",
+    "process_tree",
+    "program",
+    "readiness",
+    "usage",
+]

@@ -38,6 +38,15 @@ class Running:
     ended: int | None
     """Its exit status when it is no longer there."""
     paused: bool
+    service: bool
+    """Or one of what a service stands on: a server, a relay, a tunnel."""
+
+    @classmethod
+    def of(cls, child: Mapping[str, Any], environments: Mapping[str, str]) -> Running:
+        """Read a child as the supervisor tells of it. `environments`: by the beginning of their services' names, as `env3`."""
+        service = child["name"].partition(":")[0] in environments
+        shown = _shown(child["name"], environments)
+        return cls(shown, child["pid"], child["started"], child["code"], child["paused"], service)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +183,7 @@ def _status(root: Path, took: float | None) -> Status:
             return down
         records = _records(supervisor)
         environments = {f"env{record['slot']}": record["name"] for record in records.values()}
-        processes = [
-            Running(_shown(child["name"], environments), child["pid"], child["started"], child["code"], child["paused"])
-            for child in supervisor.call("children")["children"]
-        ]
+        processes = [Running.of(child, environments) for child in supervisor.call("children")["children"]]
         held = [key for key in supervisor.call("leases")["keys"] if key in records]
         return replace(
             down,
@@ -223,7 +229,7 @@ def restart(root: Path, name: str) -> None:
     with stack:
         environments = {f"env{record.slot}": record.name for record in stack.records()}
         known = [each["name"] for each in stack.children.all("env")]
-        found = {shown: child for child in known if "/" in (shown := _shown(child, environments))}
+        found = {_shown(child, environments): child for child in known}
         if name not in found:
             raise StackError(
                 f"there is no service {name!r} on the warm stack",

@@ -42,7 +42,7 @@ class WarmStack:
             "ports": dict(found.ports or {}),
             "processes": [
                 {"name": each.name, "pid": each.pid, "since": each.since, "ended": each.ended, "paused": each.paused,
-                 "restarts": "/" in each.name}
+                 "restarts": each.service}
                 for each in found.processes
             ],
             "logs": sorted(_logs(found.log_dir)) if found.log_dir is not None else [],

@@ -5,6 +5,7 @@ import { beginFault, endFault, entities, faults, type Fault } from "./api.ts";
 import { useLooked } from "./feed.ts";
 import { RelayFaults } from "./relay_faults.tsx";
 import { Head, Trouble, type RoomProps } from "./room.tsx";
+import { LiveTable } from "./table.tsx";
 
 export function Faults({ version, said, project }: RoomProps) {
   const looked = useLooked(entities, "", version).found;
@@ -43,30 +44,17 @@ export function Faults({ version, said, project }: RoomProps) {
       </form>
       <p class="note live-note">{chosen ? `${chosen.summary}.` : ""}</p>
       {found?.faults.length ? (
-        <div class="live-scroll">
-          <table class="live-table">
-            <thead>
-              <tr>
-                <th scope="col">fault</th>
-                <th scope="col">of</th>
-                <th scope="col">struck</th>
-                <th scope="col">still to strike</th>
-                <th scope="col">acts</th>
-              </tr>
-            </thead>
-            <tbody>
-              {found.faults.map((each) => (
-                <tr>
-                  <th scope="row">{each.fault.replaceAll("_", " ")}</th>
-                  <td>{each.entity ?? "the whole namespace"}</td>
-                  <td>{each.struck}</td>
-                  <td>{each.active ? (each.left ?? "until cleared") : "over"}</td>
-                  <td><button type="button" onClick={() => end(each)} aria-label={`Clear ${each.id}`}>Clear</button></td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <LiveTable columns={["fault", "of", "struck", "still to strike", "acts"]}>
+          {found.faults.map((each) => (
+            <tr>
+              <th scope="row">{each.fault.replaceAll("_", " ")}</th>
+              <td>{each.entity ?? "the whole namespace"}</td>
+              <td>{each.struck}</td>
+              <td>{each.active ? (each.left ?? "until cleared") : "over"}</td>
+              <td><button type="button" onClick={() => end(each)} aria-label={`Clear ${each.id}`}>Clear</button></td>
+            </tr>
+          ))}
+        </LiveTable>
       ) : (
         <p class="nothing">No fault has been begun. Begin, strikes and end stand in what happens.</p>
       )}

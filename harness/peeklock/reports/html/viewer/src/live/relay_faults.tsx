@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import { beginRelayFault, clearRelayFaults, relay } from "./api.ts";
 import { useEachSecond } from "./each_second.ts";
+import { LiveTable } from "./table.tsx";
 
 export function RelayFaults({ said }: { said: (text: string) => void }) {
   const { found, error } = useEachSecond(relay, "");
@@ -40,30 +41,17 @@ export function RelayFaults({ said }: { said: (text: string) => void }) {
           </form>
           <p class="note live-note">{facts ? `${facts.summary}. \`${chosen}: ${value || (facts.short ? "…" : "true")}\`` : ""}</p>
           {found.faults.length ? (
-            <div class="live-scroll">
-              <table class="live-table">
-                <thead>
-                  <tr>
-                    <th scope="col">fault</th>
-                    <th scope="col">on</th>
-                    <th scope="col">struck</th>
-                    <th scope="col">state</th>
-                    <th scope="col">acts</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {found.faults.map((each) => (
-                    <tr>
-                      <th scope="row">{each.kind.replaceAll("_", " ")}</th>
-                      <td>{each.target}</td>
-                      <td>{each.struck}</td>
-                      <td>{each.over ? "over" : "on"}</td>
-                      <td><button type="button" onClick={() => clear(each.target)}>Clear all on {each.target}</button></td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
+            <LiveTable columns={["fault", "on", "struck", "state", "acts"]}>
+              {found.faults.map((each) => (
+                <tr>
+                  <th scope="row">{each.kind.replaceAll("_", " ")}</th>
+                  <td>{each.target}</td>
+                  <td>{each.struck}</td>
+                  <td>{each.over ? "over" : "on"}</td>
+                  <td><button type="button" onClick={() => clear(each.target)}>Clear all on {each.target}</button></td>
+                </tr>
+              ))}
+            </LiveTable>
           ) : null}
         </>
       ) : null}

@@ -6,6 +6,7 @@ import { Ask } from "./ask.tsx";
 import { useEachSecond } from "./each_second.ts";
 import { hashOf } from "./place.ts";
 import { Head, Trouble, type RoomProps } from "./room.tsx";
+import { LiveTable } from "./table.tsx";
 
 export function StackView({ place: { entity: shown }, said }: RoomProps) {
   const { found, error } = useEachSecond(stack, "");
@@ -37,28 +38,17 @@ function Processes({ found, ask }: { found: Stack; ask: (name: string) => void }
   if (!found.up) return <p class="nothing">No warm stack is up in {found.root}: `peeklock up` brings it up.</p>;
   return (
     <div class="live-stack">
-      <table class="live-table">
-        <thead>
+      <LiveTable columns={["process", "state", "pid", "since", "acts"]}>
+        {found.processes.map((each) => (
           <tr>
-            <th scope="col">process</th>
-            <th scope="col">state</th>
-            <th scope="col">pid</th>
-            <th scope="col">since</th>
-            <th scope="col">acts</th>
+            <th scope="row">{each.name}</th>
+            <td class={each.ended === null ? "" : "actual"}>{stateOf(each)}</td>
+            <td>{each.pid}</td>
+            <td>{new Date(each.since * 1000).toLocaleTimeString()}</td>
+            <td>{each.restarts ? <button type="button" onClick={() => ask(each.name)} aria-label={`Restart ${each.name}`}>Restart…</button> : null}</td>
           </tr>
-        </thead>
-        <tbody>
-          {found.processes.map((each) => (
-            <tr>
-              <th scope="row">{each.name}</th>
-              <td class={each.ended === null ? "" : "actual"}>{stateOf(each)}</td>
-              <td>{each.pid}</td>
-              <td>{new Date(each.since * 1000).toLocaleTimeString()}</td>
-              <td>{each.restarts ? <button type="button" onClick={() => ask(each.name)} aria-label={`Restart ${each.name}`}>Restart…</button> : null}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+        ))}
+      </LiveTable>
       <h2 class="live-title">Logs</h2>
       <ul class="live-logs">
         {found.logs.map((name) => (

@@ -5,6 +5,7 @@ import { rows, tables, type Table } from "./api.ts";
 import { useLooked } from "./feed.ts";
 import { hashOf, type Place } from "./place.ts";
 import { Head, Trouble, type RoomProps } from "./room.tsx";
+import { LiveTable } from "./table.tsx";
 
 const PAGE = 50;
 
@@ -22,24 +23,14 @@ function Listed({ version }: { version: number }) {
       <Trouble error={error} />
       {found?.length === 0 ? <p class="nothing">The database has no table.</p> : null}
       {found?.length ? (
-        <div class="live-scroll grow">
-          <table class="live-table">
-            <thead>
-              <tr>
-                <th scope="col">Table</th>
-                <th scope="col" class="number">Rows</th>
-              </tr>
-            </thead>
-            <tbody>
-              {found.map((each) => (
-                <tr>
-                  <th scope="row"><a href={hashOf({ view: "tables", entity: String(each.id) })}>{each.name}</a></th>
-                  <td class="number">{counted(each)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <LiveTable columns={["Table", "Rows"]} number="Rows" grow>
+          {found.map((each) => (
+            <tr>
+              <th scope="row"><a href={hashOf({ view: "tables", entity: String(each.id) })}>{each.name}</a></th>
+              <td class="number">{counted(each)}</td>
+            </tr>
+          ))}
+        </LiveTable>
       ) : null}
     </>
   );
@@ -54,20 +45,11 @@ function Rows({ table, place, go, version }: { table: number; place: Place; go: 
       <Trouble error={error} />
       {found && !found.rows.length ? <p class="nothing">{place.from ? "There are no rows behind these." : "The table is empty."}</p> : null}
       {found?.rows.length ? (
-        <div class="live-scroll grow" tabIndex={0} role="region" aria-label={`Rows of ${found.name}`}>
-          <table class="live-table rows">
-            <thead>
-              <tr>
-                {found.columns.map(({ name, type, key }) => <th scope="col">{name} <small>{type}{key ? ", key" : ""}</small></th>)}
-              </tr>
-            </thead>
-            <tbody>
-              {found.rows.map((row) => (
-                <tr>{row.map((value) => <td>{value === null ? <small>null</small> : <span class="value" title={value}>{value}</span>}</td>)}</tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <LiveTable columns={found.columns.map(({ name, type, key }) => <>{name} <small>{type}{key ? ", key" : ""}</small></>)} kind="rows" label={`Rows of ${found.name}`} grow>
+          {found.rows.map((row) => (
+            <tr>{row.map((value) => <td>{value === null ? <small>null</small> : <span class="value" title={value}>{value}</span>}</td>)}</tr>
+          ))}
+        </LiveTable>
       ) : null}
       {place.from || (found && found.count > PAGE) ? (
         <div class="live-pages">
