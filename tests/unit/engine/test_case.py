@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -65,16 +64,19 @@ cases:
 def test_eventually_wakes_on_the_entry(tmp_path: Path) -> None:
     cases = "cases: {one: {steps: [{messages: {queue: jobs}, eventually: 5s, expect: {count: 1}, capture: {id: '[0].message_id'}}, {set: {x: '${id}'}}]}}\n"
     world = FakeEnvironment("worker")
-    timer = threading.Timer(0.05, lambda: world.happen("enqueued", message_id="late"))
-    reset = world.reset
+    late = threading.Thread(target=lambda: world.happen("enqueued", message_id="late"))
+    look, looks = world.ledger, 0
 
-    def begin(at: datetime | None = None) -> int:
-        timer.start()
-        return reset(at)
+    def looked(after: int, wait: float = 0.0) -> tuple[list[dict[str, Any]], int]:
+        nonlocal looks
+        looks += 1
+        if looks == 3:  # the case has begun, and waits
+            late.start()
+        return look(after, wait)
 
-    world.reset = begin  # type: ignore[method-assign]
+    world.ledger = looked  # type: ignore[method-assign]
     finished = run_one(scenario_of(tmp_path, cases), world)
-    timer.join()
+    late.join()
     assert finished.outcome == "passed"
     assert finished.durations.waiting > 0
 

@@ -150,9 +150,9 @@ def test_a_topology_is_checked_in_the_time_that_its_size_takes():
 
     def seconds(count):
         queues = {f"q{number}": Queue(forward_to="q0") for number in range(count)}
-        began = time.perf_counter()
+        began = time.process_time()
         Topology(queues=queues)
-        return time.perf_counter() - began
+        return time.process_time() - began
 
-    few, many = (min(seconds(count) for _ in range(3)) for count in (200, 2_000))
+    few, many = (min(seconds(count) for _ in range(5)) for count in (200, 2_000))
     assert many < few * 50
