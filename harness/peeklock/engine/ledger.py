@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -132,6 +133,11 @@ class Ledger:
         self._pull, self._cursor = pull, cursor
         self._messages: dict[int, Message] = {}
         """All there were, by the number of the entry that put them where they stand."""
+        self._of_queue: defaultdict[str, dict[int, Message]] = defaultdict(dict)
+        """The same of each queue."""
+        self._open: defaultdict[str, dict[int, Message]] = defaultdict(dict)
+        """Those of them to which something is still to happen by itself."""
+        self._receivers: defaultdict[str, set[str]] = defaultdict(set)
         self._known: dict[tuple[str, int], Message] = {}
         """The newest of each entity and sequence number."""
         self.entries: list[Entry] = []
@@ -153,7 +159,11 @@ class Ledger:
 
     def messages(self, queue: str) -> Iterator[Message]:
         """Yield the messages of a queue in the order in which they came, those dropped as duplicates included."""
-        return (message for message in list(self._messages.values()) if message.queue == queue)
+        return iter(list(self._of_queue[queue].values()))
+
+    def open(self, queue: str) -> list[Message]:
+        """Return the messages of a queue to which something is still to happen by itself, in the order in which they came."""
+        return [message for _, message in sorted(self._open[queue].items())]
 
     def all(self) -> list[Message]:
         """Return every message of every queue."""
@@ -161,35 +171,51 @@ class Ledger:
 
     def receivers(self, queue: str) -> set[str]:
         """Return the services that have received from a queue; whoever is none by the rule that it signed with."""
-        return {consumer_of(entry.consumer) for entry in self.entries if entry.entity == queue and entry.consumer}
+        return set(self._receivers[queue])
 
     def _fold(self, entry: Entry) -> None:
         self.entries.append(entry)
+        if entry.consumer:
+            self._receivers[entry.entity].add(consumer_of(entry.consumer))
         if entry.event is EventKind.PURGED:
             for message in self.messages(entry.entity):
                 if message.outcome in HELD:
-                    message.happen(entry, "purged")
+                    self._happen(message, entry, "purged")
         told = entry.message
         if told is None or entry.event is EventKind.FAULT:
             return
         message = self._find(entry, told)
-        message.happen(entry, _outcome(entry.event, message))
+        self._happen(message, entry, _outcome(entry.event, message))
         message.hear(entry, told)
+
+    def _happen(self, message: Message, entry: Entry, outcome: str) -> None:
+        message.happen(entry, outcome)
+        if outcome in OPEN:
+            self._open[message.queue][message.place] = message
+        else:
+            self._open[message.queue].pop(message.place, None)
+
+    def _place(self, message: Message, number: int) -> None:
+        """Have a message stand where an entry has put it."""
+        for standing in (self._messages, self._of_queue[message.queue], self._open[message.queue]):
+            standing.pop(message.place, None)
+        message.place = number
+        self._messages[number] = self._of_queue[message.queue][number] = message
 
     def _find(self, entry: Entry, told: AboutMessage) -> Message:
         key = (entry.entity, told.sequence)
         waited = self._known.pop((entry.entity, entry.details.get("scheduled_sequence", 0)), None)
         if waited is not None:  # it has a new number now that its time has come (Service Bus semantics S-54)
-            del self._messages[waited.place]
-            waited.sequence, waited.place = told.sequence, entry.number
-            self._messages[entry.number] = self._known[key] = waited
+            waited.sequence = told.sequence
+            self._place(waited, entry.number)
+            self._known[key] = waited
             return waited
         known = self._known.get(key)
         if known is not None and told.content is None:
             return known
         facts = {"message_id": told.message_id} if told.content is None else told.content.facts()
-        message = Message(entry.entity, told.sequence or None, facts, enqueued_at=entry.at, place=entry.number)
-        self._messages[entry.number] = message
+        message = Message(entry.entity, told.sequence or None, facts, enqueued_at=entry.at)
+        self._place(message, entry.number)
         if told.sequence:
             self._known[key] = message
         self._join_dead_letter(message, entry)

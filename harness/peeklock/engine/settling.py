@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from peeklock.engine.context import CaseContext
-from peeklock.engine.ledger import OPEN
 
 QUIET = 2.0
 """Seconds without any log line or ledger entry after which an idle system counts as settled."""
@@ -36,8 +35,7 @@ def open_messages(context: CaseContext, queues: list[str] | None = None) -> list
     return [
         f"{message.queue}: {message.facts.get('message_id')} is {message.outcome}"
         for queue in (worked_queues(context) if queues is None else queues)
-        for message in context.ledger.messages(queue)
-        if message.outcome in OPEN
+        for message in context.ledger.open(queue)
     ]
 
 

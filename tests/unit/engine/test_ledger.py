@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from peeklock.engine.ledger import Ledger
+from hypothesis import given
+from hypothesis import strategies as st
+
+from peeklock.engine.ledger import OPEN, Ledger
 from peeklock.engine.timeline import timeline
 from tests.unit.engine.fake import FakeEnvironment
 
@@ -111,6 +114,45 @@ def test_a_scheduled_message_stays_one_message_when_it_is_activated() -> None:
     (view,) = views(fold(world))
     assert (view["sequence"], view["outcome"], view["body"]) == (2, "active", 1)
     assert view["history"] == ["scheduled", "activated"]
+
+
+EVENTS = (
+    "delivered",
+    "abandoned",
+    "renewed",
+    "deferred",
+    "completed",
+    "dead_lettered",
+    "cancelled",
+    "activated",
+    "purged",
+)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["jobs", "exports"]), st.integers(1, 4), st.sampled_from(EVENTS)), max_size=40),
+    st.integers(1, 40),
+)
+def test_whatever_happens_the_open_ones_are_told(happened: list[tuple[str, int, str]], seen: int) -> None:
+    """As one finds them by looking at every message; also of a ledger that is read in two parts."""
+    world = FakeEnvironment()
+    for queue in ("jobs", "exports"):
+        for sequence in (1, 2):
+            world.happen("enqueued", queue, sequence, message_id=f"m{sequence}")
+            world.happen("scheduled", queue, sequence + 2, message_id=f"m{sequence + 2}")
+    entries = world.entries
+    for number, (queue, sequence, event) in enumerate(happened, 5):
+        facts = {"scheduled_sequence": sequence} if event == "activated" else {}
+        world.happen(event, queue, number if facts else sequence, **facts)
+    pending = entries[:seen]
+    ledger = Ledger(lambda after: ([each for each in pending if each.number > after], len(pending)), 0)
+    for part in (pending, entries):
+        pending = part
+        ledger.refresh()
+        for queue in ("jobs", "exports"):
+            found = [message for message in ledger.all() if message.queue == queue]
+            assert list(ledger.messages(queue)) == found
+            assert ledger.open(queue) == [message for message in found if message.outcome in OPEN]
 
 
 def test_sessions_are_no_messages() -> None:

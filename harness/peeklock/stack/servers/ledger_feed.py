@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 
 from peeklock.errors import PeeklockError
@@ -76,8 +77,7 @@ class LedgerFeed:
             self._changed.notify_all()
 
     def _after(self, cursor: int) -> list[Entry]:
-        first = next((i for i, entry in enumerate(self._entries) if entry.number > cursor), len(self._entries))
-        return self._entries[first:]
+        return self._entries[bisect_right(self._entries, cursor, key=lambda entry: entry.number) :]
 
     def on_change(self, wake: Callable[[], None]) -> Callable[[], None]:
         key = id(wake)
