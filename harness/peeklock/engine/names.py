@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from peeklock.errors import PeeklockError
+from peeklock.scenario.fake_values import FakeValues
 from peeklock.scenario.values import Scope
 
 
@@ -19,7 +17,7 @@ class Names:
 
     def __init__(self, names: dict[str, Any], folder: Path, now: Callable[[], datetime], seed: str) -> None:
         """`folder` is that of the scenario file; `seed` makes the same invented values again in the next run."""
-        self._names, self._folder, self._now, self._seed = names, folder, now, seed
+        self._names, self._folder, self._now, self._fakes = names, folder, now, FakeValues(seed)
         self._of_the_file: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
@@ -48,22 +46,8 @@ class Names:
 
     def scope(self, folder: Path, extra: Mapping[str, Any] | None = None) -> Scope:
         """Return the names as a step in a file of `folder` sees them."""
-        return Scope({**self._names, **(extra or {})}, folder, self._fake, self._now)
+        return Scope({**self._names, **(extra or {})}, folder, self._fakes, self._now)
 
     def file_scope(self) -> Scope:
         """Return the names as the top level of the scenario file sees them."""
-        return Scope(self._of_the_file, self._folder, self._fake, self._now)
-
-    def _fake(self, name: str) -> Any:
-        try:
-            return getattr(self._faker, name.rsplit(".", 1)[-1])()
-        except (AttributeError, TypeError) as error:
-            raise PeeklockError(f"Faker has no provider {name!r} that needs no argument: {error}") from None
-
-    @cached_property
-    def _faker(self) -> Any:
-        from faker import Faker  # 0.2 s, which only those who use it pay
-
-        faker = Faker()
-        faker.seed_instance(zlib.crc32(self._seed.encode()))
-        return faker
+        return Scope(self._of_the_file, self._folder, self._fakes, self._now)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from peeklock.errors import PeeklockError
 from peeklock.load.figures import Taken
 from peeklock.load.order import Act, Order
 from peeklock.redaction import redact
+from peeklock.scenario.fake_values import FakeValues
 from peeklock.scenario.fields import Model
 from peeklock.scenario.http_request import HttpArguments
 from peeklock.scenario.matchers import Context as MatchContext
@@ -46,6 +46,7 @@ class Rounds:
     def __init__(self, order: Order, user: int, session: HttpSession, fire: Fire, taken: list[Taken]) -> None:
         """`user`: its number. `taken` gets each request that was answered."""
         self._order, self._user, self._session, self._fire, self._taken = order, user, session, fire, taken
+        self._fakes = FakeValues(f"{order.seed}:{user}")
         session.trust_env = False
 
     def do(self, index: int) -> None:
@@ -177,21 +178,7 @@ class Rounds:
 
     def _scope(self, act: Act, names: Mapping[str, Any]) -> Scope:
         ahead = timedelta(seconds=self._order.ahead)
-        return Scope(names, Path(act.folder), self._fake, lambda: datetime.now(UTC) + ahead)
-
-    def _fake(self, name: str) -> Any:
-        try:
-            return getattr(self._faker, name.rsplit(".", 1)[-1])()
-        except (AttributeError, TypeError) as error:
-            raise PeeklockError(f"Faker has no provider {name!r} that needs no argument: {error}") from None
-
-    @cached_property
-    def _faker(self) -> Any:
-        from faker import Faker  # 0.2 s, which only those who use it pay
-
-        faker = Faker()
-        faker.seed_instance(zlib.crc32(f"{self._order.seed}:{self._user}".encode()))
-        return faker
+        return Scope(names, Path(act.folder), self._fakes, lambda: datetime.now(UTC) + ahead)
 
 
 def _parts(arguments: HttpArguments, files: ExitStack) -> Iterator[tuple[str, Any]]:
