@@ -90,6 +90,8 @@ def _name_library(_logger: Any, _method: str, event: EventDict) -> EventDict:
     event["message"] = event["event"]
     event["event"] = "library.log"
     event["logger"] = event["_record"].name
+    if event["logger"].startswith("opentelemetry.") and event["level"] in ("error", "critical"):
+        event["level"] = "warning"  # what could not be told of the work is no failure of the work
     return event
 
 

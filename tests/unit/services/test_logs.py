@@ -47,6 +47,18 @@ def test_a_librarys_log_is_an_event_too_and_is_redacted(capsys: pytest.CaptureFi
     assert event["message"] == "GET http://h?sig=[redacted] with [redacted]"
 
 
+@pytest.mark.parametrize(
+    ("logger", "level"), [("opentelemetry.exporter.otlp.common.http", "warning"), ("azure.storage", "error")]
+)
+def test_what_an_exporter_cannot_deliver_is_no_failure_of_the_service(
+    capsys: pytest.CaptureFixture[str], logger: str, level: str
+) -> None:
+    """An error of any other library is one."""
+    configure_logs("svc", "INFO")
+    logging.getLogger(logger).error("Failed to export metrics batch")
+    assert json.loads(capsys.readouterr().out)["level"] == level
+
+
 def test_libraries_that_print_urls_are_silent_at_info(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("svc", "INFO")
     logging.getLogger("httpx").info("HTTP Request: GET http://h?sig=abc")
