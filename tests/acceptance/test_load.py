@@ -257,4 +257,5 @@ def test_a_case_without_a_load_is_no_case_to_load(project: Path, peeklock: Run) 
     done = peeklock("load", f"{file}::a", "--users", "3")
     assert done.returncode == 2
     assert 'the case "a" has no load' in done.stderr
-    assert peeklock("load", file).returncode == 1
+    of_the_file = peeklock("load", file)
+    assert (of_the_file.returncode, "no case has a load" in of_the_file.stderr) == (2, True)

@@ -169,7 +169,7 @@ def test_coverage_of_a_run_is_told_in_the_terminal(scored: Path) -> None:
     """What it has not shown, by queue, schema and contract; as JSON all of it, of any run that is kept."""
     done = peeklock(scored, "coverage", "--run", "last")
     assert done.returncode == 0, done.stderr
-    assert "contracts/aml.yaml: 0 of 2 operations were never asked, 2 answers never came" in done.stdout
+    assert "contracts/aml.yaml: operations never asked: 0 of 2; answers that never came: 2" in done.stdout
     assert "GET /jobs/{id}   never 200" in done.stdout
     told = json.loads(peeklock(scored, "coverage", "--run", "1", "--json").stdout)
     assert (told["format"], told["run"]) == (1, "run-1")

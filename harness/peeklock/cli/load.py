@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from peeklock.cli.exits import FAILED, exits
+from peeklock.cli.exits import exits
 from peeklock.cli.run import run_plan
 from peeklock.durations import parse_duration
 from peeklock.engine.case import CaseOptions
@@ -18,6 +18,7 @@ from peeklock.engine.runner import RunOptions
 from peeklock.load import ready_to_load
 from peeklock.reports.html.report import HtmlReport
 from peeklock.reports.run_folder import new_run_folder
+from peeklock.scenario.errors import Problem, ScenarioInvalid
 from peeklock.scenario.load_step import LoadChange, has_load
 from peeklock.stack.choice import choose_backend
 from peeklock.stack.project.cache import cache_dir
@@ -46,8 +47,9 @@ def load(
         ready_to_load()
         plan = _planned(target, change)
         if not plan:
-            typer.echo(f"no case of {path} has a load", err=True)
-            raise typer.Exit(FAILED)
+            raise ScenarioInvalid(
+                [Problem(path, None, "no case has a load", fix="add a step `load: …` to one of them")]
+            )
         chosen, why = choose_backend(backend, root)
         options = RunOptions(new_run_folder(root), chosen, why, case=CaseOptions(cache=cache_dir()))
         html = HtmlReport(options.folder) if report else None

@@ -89,7 +89,8 @@ def _operation_lines(file: str, operations: Mapping[str, Mapping[str, int]]) -> 
         for name, answers in operations.items()
     }
     untold = sum(map(len, never.values()))
-    yield f"{file}: {len(operations) - len(asked)} of {len(operations)} operations were never asked, {untold} answers never came"
+    unasked = f"operations never asked: {len(operations) - len(asked)} of {len(operations)}"
+    yield f"{file}: {unasked}; answers that never came: {untold}"
     width = max(map(len, operations), default=0)
     for name in sorted(operations, key=lambda each: each in asked):
         if name not in asked:

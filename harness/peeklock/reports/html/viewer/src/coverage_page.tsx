@@ -159,7 +159,7 @@ function Operations({ contract, operations, cases }: { contract: string; operati
     <section aria-label={`Operations of ${contract}`}>
       <h2>Operations of {contract}</h2>
       <p class="note">
-        {unasked} of {operations.length} operations were never asked, {untold} answers never came. What faults answer is not counted.
+        Operations never asked: {unasked} of {operations.length}. Answers that never came: {untold}. What faults answer is not counted.
       </p>
       <div class="wide" tabIndex={0} role="region" aria-label={`Answers by ${contract}`}>
         <table class="changes">
